@@ -1,0 +1,22 @@
+"""Moments on the wire (XEP-0082, profile DateTime) and, inside the server, as seconds since 1970 in UTC."""
+
+import re
+from datetime import UTC, datetime
+from typing import Literal
+
+_DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
+)
+
+
+def format_utc(moment: float, precision: Literal["seconds", "milliseconds"] = "seconds") -> str:
+    """`2026-11-22T21:00:00Z`, or with `.000` before the Z; cut, not rounded, to its precision."""
+    # Always UTC: an offset would tell where somebody is (XEP-0082, security considerations).
+    return datetime.fromtimestamp(moment, UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def parse(text: str) -> float:
+    """The moment that `text` names, to the microsecond; raises ValueError for all that is not of that profile."""
+    if not _DATE_TIME.fullmatch(text):
+        raise ValueError(f"not a date and time of XEP-0082: {text[:40]!r}")
+    return datetime.fromisoformat(text).timestamp()
