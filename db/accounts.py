@@ -1,0 +1,137 @@
+"""Accounts and their credentials: salted keys for SCRAM (RFC 5802), never a password."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from peewee import BlobField, CompositeKey, FloatField, IntegerField, Model, TextField
+
+from db.database import Database
+from db.memory import Remembered
+from db.queries import ANY, Prepared
+from xmpp.jid import JID
+
+EXISTENCE = Remembered[bool](bound=100_000)
+STRANGERS = Remembered[bool](bound=10_000)
+"""Apart from EXISTENCE, so that a stream of made-up addresses pushes no account out of it."""
+
+
+class Account(Model):
+    jid = TextField(primary_key=True)
+    domain = TextField()
+    created = FloatField()
+
+    class Meta:
+        table_name = "account"
+
+
+class AccountCredential(Model):
+    account = TextField()
+    hash = TextField()
+    salt = BlobField()
+    iterations = IntegerField()
+    stored_key = BlobField()
+    server_key = BlobField()
+
+    class Meta:
+        table_name = "credential"
+        primary_key = CompositeKey("account", "hash")
+
+
+_FIND = Prepared(Account.select(Account.jid).where(Account.jid == ANY))
+_LIST = Prepared(Account.select(Account.jid, Account.created).order_by(Account.domain, Account.jid))
+_LIST_DOMAIN = Prepared(Account.select(Account.jid, Account.created).where(Account.domain == ANY).order_by(Account.jid))
+_INSERT = Prepared(Account.insert(jid=ANY, domain=ANY, created=ANY))
+_DELETE = Prepared(Account.delete().where(Account.jid == ANY))
+_FIND_CREDENTIAL = Prepared(
+    AccountCredential.select(
+        AccountCredential.salt,
+        AccountCredential.iterations,
+        AccountCredential.stored_key,
+        AccountCredential.server_key,
+    ).where((AccountCredential.account == ANY) & (AccountCredential.hash == ANY))
+)
+_INSERT_CREDENTIAL = Prepared(
+    AccountCredential.insert(account=ANY, hash=ANY, salt=ANY, iterations=ANY, stored_key=ANY, server_key=ANY)
+)
+_DELETE_CREDENTIALS = Prepared(AccountCredential.delete().where(AccountCredential.account == ANY))
+
+
+class Credential(NamedTuple):
+    """What the server keeps to check a SCRAM proof with one hash function (RFC 5802 section 3)."""
+
+    salt: bytes
+    iterations: int
+    stored_key: bytes
+    server_key: bytes
+
+
+Credentials = Mapping[str, Credential]
+"""By the name of the hash function: sha-1, sha-256, sha-512."""
+
+
+class AccountExists(Exception):
+    """There is an account of that address; nothing was changed."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"{account} exists")
+        self.account = account
+
+
+def exists(db: Database, account: str) -> bool:
+    """Whether there is an account of this bare address."""
+    if db.memory[EXISTENCE].get(account):
+        return True
+    if db.memory[STRANGERS].get(account):
+        return False
+    is_there = db.row(_FIND, account) is not None
+    db.memory[EXISTENCE if is_there else STRANGERS].put(account, True)
+    return is_there
+
+
+def create(db: Database, account: str, credentials: Credentials, created: float) -> None:
+    """Adds an account. Raises AccountExists."""
+    create_many(db, [(account, credentials)], created)
+
+
+def create_many(db: Database, accounts: Iterable[tuple[str, Credentials]], created: float) -> None:
+    """Adds all of these accounts, or none: raises AccountExists where one is there already, or is given twice."""
+    given = dict[str, Credentials]()
+    for account, credentials in accounts:
+        if account in given or exists(db, account):
+            raise AccountExists(account)
+        given[account] = credentials
+    with db.change():
+        db.write_many(_INSERT, ((account, JID.parse(account).domain, created) for account in given))
+        db.write_many(_INSERT_CREDENTIAL, (row for entry in given.items() for row in _credential_rows(*entry)))
+    for account in given:
+        db.memory[STRANGERS].forget(account)
+        db.memory[EXISTENCE].put(account, True)
+
+
+def credential(db: Database, account: str, hash: str) -> Credential | None:
+    """What to check a password with; None where there is no such account, or no key of that hash function."""
+    row = db.row(_FIND_CREDENTIAL, account, hash)
+    return Credential(*row) if row else None
+
+
+def set_credentials(db: Database, account: str, credentials: Credentials) -> None:
+    """Replaces all credentials: a new password."""
+    with db.change():
+        db.write(_DELETE_CREDENTIALS, account)
+        db.write_many(_INSERT_CREDENTIAL, _credential_rows(account, credentials))
+
+
+def remove(db: Database, account: str) -> None:
+    """Removes an account and everything it keeps (the schema cascades)."""
+    db.write(_DELETE, account)
+    db.memory.forget(account)
+
+
+def listing(db: Database, domain: str | None = None) -> list[tuple[JID, float]]:
+    """The accounts of a domain, or of all, in order, with the time each was created."""
+    rows = db.rows(_LIST) if domain is None else db.rows(_LIST_DOMAIN, domain)
+    return [(JID.parse(jid), created) for jid, created in rows]
+
+
+def _credential_rows(account: str, credentials: Credentials) -> Iterator[tuple[object, ...]]:
+    return ((account, hash, *credential) for hash, credential in credentials.items())

@@ -1,0 +1,146 @@
+"""One SQLite file, opened by one server: queries, group commit, what is remembered.
+
+This is the only place that opens the file. Models are not bound to a database, so that several can be
+open in one process: a subject prepares its queries, and its functions give them to the database they are given.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from peewee import PeeweeException, SqliteDatabase
+
+from db.errors import in_our_words
+from db.groups import GroupCommit
+from db.lock import lock
+from db.memory import Memory
+from db.migrations import migrate
+from db.queries import Prepared
+from db.tickets import Ticket
+from db.wal import CHECKPOINT_BYTES, Wal
+
+BUSY_SECONDS = 2
+"""How long to wait for another program (a backup, sqlite3 on the command line) that holds the file."""
+
+PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "normal",  # a commit does not wait for the disk, see db/groups.py
+    "wal_autocheckpoint": 0,  # nor does it checkpoint, see db/wal.py
+    "journal_size_limit": CHECKPOINT_BYTES,
+}
+
+Row = tuple[Any, ...]
+
+
+class Database:
+    """An open database; closed by close() or at the end of a with block. Raises StorageError and its kinds.
+
+    `touched` is the ticket of the last write; whoever tells somebody about a write waits for it, and sets it to
+    None before the next piece of work.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.memory = Memory()
+        self.touched: Ticket | None = None
+        try:
+            with ExitStack() as opened:
+                self.connection, self._groups = self._open(opened)
+                self._opened = opened.pop_all()
+        except (PeeweeException, sqlite3.Error, OSError) as error:
+            raise in_our_words(error) from error
+
+    def rows(self, query: Prepared, *values: object) -> list[Row]:
+        """What a SELECT finds, the open group included."""
+        try:
+            return self.connection.execute(query.text, values).fetchall()
+        except sqlite3.Error as error:
+            raise in_our_words(error) from error
+
+    def row(self, query: Prepared, *values: object) -> Row | None:
+        """The first row a SELECT finds, or None."""
+        found = self.rows(query, *values)
+        return found[0] if found else None
+
+    def write(self, query: Prepared, *values: object) -> int:
+        """Runs an INSERT, UPDATE or DELETE; returns how many rows it was."""
+        with self._writing():
+            return self.connection.execute(query.text, values).rowcount
+
+    def write_many(self, query: Prepared, rows: Iterable[Sequence[object]]) -> None:
+        """Runs an INSERT, UPDATE or DELETE for each of these rows of values; for all, or for none."""
+        with self.change(), self._writing():
+            self.connection.executemany(query.text, rows)
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Makes several writes happen whole or not at all; may be nested. Nothing inside may yield."""
+        with self._writing():
+            self.connection.execute("SAVEPOINT change")
+        try:
+            yield
+            self.connection.execute("RELEASE change")
+        except BaseException:
+            self._undo_change()
+            raise
+
+    def flush(self) -> None:
+        """Waits until everything written is on the disk (yields); raises StorageError where the last group is not."""
+        self._groups.flush()
+
+    def close(self) -> None:
+        """Flushes, and closes the file (yields). Raises as flush does, but closes in any case."""
+        try:
+            self.flush()
+        finally:
+            self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _open(self, opened: ExitStack) -> tuple[sqlite3.Connection, GroupCommit]:
+        opened.callback(os.close, lock(self.path))
+        sql = _connect(self.path)
+        opened.callback(sql.close)  # the last connection to close brings the log into the file, and removes it
+        migrate(sql)
+        sql.foreign_keys = 1  # not before: a migration may drop a table that it has copied
+        sql.pragma("wal_checkpoint(TRUNCATE)")  # what a killed process left behind may not be on the disk yet
+        wal = Wal(self.path)
+        opened.callback(wal.close)
+        groups = GroupCommit(sql.connection(), wal, undone=self.memory.clear)
+        opened.callback(groups.close)
+        return sql.connection(), groups
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Runs statements in the open group; a failing one is undone and takes, where SQLite can, no other with it."""
+        try:
+            ticket = self._groups.join()
+            yield
+        except sqlite3.Error as error:
+            reason = in_our_words(error)
+            self._groups.notice_rollback(reason)
+            raise reason from error
+        self.touched = ticket
+
+    def _undo_change(self) -> None:
+        if self.connection.in_transaction:  # otherwise SQLite undid the whole group
+            self.connection.execute("ROLLBACK TO change")
+            self.connection.execute("RELEASE change")
+        self.memory.clear()  # which may know of writes that are undone now
+
+
+def _connect(path: Path) -> SqliteDatabase:
+    """The connection, to a file that only its owner can read; SQLite gives -wal and -shm the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # thread_safe would mean a connection for each greenlet
+    sql = SqliteDatabase(str(path), pragmas=PRAGMAS, thread_safe=False, autoconnect=False, timeout=BUSY_SECONDS)
+    sql.connect()
+    return sql

@@ -1,0 +1,50 @@
+"""What can go wrong with the file, in our own words: callers know neither peewee's nor SQLite's exceptions."""
+
+import errno
+import sqlite3
+
+import peewee
+
+PRIMARY_CODE = 0xFF
+"""SQLite's extended result codes hold the primary one in the low byte."""
+
+
+class StorageError(Exception):
+    """Something could not be read or written."""
+
+
+class StorageFull(StorageError):
+    """The disk, or the quota, is full."""
+
+
+class ConstraintViolated(StorageError):
+    """The rows contradict the schema, for example they belong to an account that does not exist."""
+
+
+class DatabaseInUse(StorageError):
+    """Another server has the file open; pid is None where it cannot be told which."""
+
+    def __init__(self, path: str, pid: int | None) -> None:
+        super().__init__(f"{path} is in use by another xserv" + (f" (process {pid})" if pid else ""))
+        self.path = path
+        self.pid = pid
+
+
+class DatabaseTooNew(StorageError):
+    """The file was written by a later xserv."""
+
+    def __init__(self, path: str, version: int, known: int) -> None:
+        super().__init__(f"{path} has schema version {version}, this xserv knows versions up to {known}")
+        self.path = path
+        self.version = version
+
+
+def in_our_words(error: Exception) -> StorageError:
+    """The StorageError that says what peewee, sqlite3 or the system raised."""
+    cause = error.args[0] if isinstance(error, peewee.PeeweeException) and error.args else error
+    code = getattr(cause, "sqlite_errorcode", 0) & PRIMARY_CODE
+    if code == sqlite3.SQLITE_FULL or getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull(str(cause))
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return ConstraintViolated(str(cause))
+    return StorageError(str(cause))

@@ -1,0 +1,22 @@
+"""The schema, step by step: migration n leads from version n - 1 (PRAGMA user_version) to n. Steps are never edited."""
+
+from collections.abc import Sequence
+
+from peewee import SqliteDatabase
+
+from db.errors import DatabaseTooNew
+from db.migrations import v0001_first_schema
+
+MIGRATIONS: Sequence[Sequence[str]] = (v0001_first_schema.STATEMENTS,)
+
+
+def migrate(sql: SqliteDatabase, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
+    """Runs the steps that the file has not seen yet, each in a transaction. Raises DatabaseTooNew."""
+    version = sql.user_version
+    if version > len(migrations):
+        raise DatabaseTooNew(sql.database, version, len(migrations))
+    for number, statements in enumerate(migrations[version:], version + 1):
+        with sql.atomic("IMMEDIATE"):
+            for statement in statements:
+                sql.execute_sql(statement)
+            sql.user_version = number

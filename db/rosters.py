@@ -1,0 +1,164 @@
+"""Rosters (RFC 6121 section 2): an account's contacts, its subscriptions to them, and theirs to it.
+
+Somebody who has only asked to subscribe is no item here (RFC 6121 appendix A: "None + Pending In" is never pushed);
+the request is kept in db/subscriptions.py. A pre-approval of somebody who is no contact is an item, and is pushed
+like any other (RFC 6121 section 3.4.2).
+"""
+
+import json
+from collections.abc import Mapping
+from secrets import token_hex
+from types import MappingProxyType
+from typing import NamedTuple
+
+from peewee import BooleanField, CompositeKey, Model, TextField
+
+from db.database import Database
+from db.memory import Remembered
+from db.queries import ANY, Prepared
+from xmpp.jid import JID
+
+NEVER_CHANGED = "0"
+
+
+class RosterItem(Model):
+    account = TextField()
+    contact = TextField()
+    name = TextField()
+    groups = TextField()
+    subscription = TextField()
+    ask = BooleanField()
+    approved = BooleanField()
+
+    class Meta:
+        table_name = "roster_item"
+        primary_key = CompositeKey("account", "contact")
+
+
+class RosterVersion(Model):
+    account = TextField(primary_key=True)
+    version = TextField()
+
+    class Meta:
+        table_name = "roster_version"
+
+
+_FIND_ITEMS = Prepared(
+    RosterItem.select(
+        RosterItem.contact,
+        RosterItem.name,
+        RosterItem.groups,
+        RosterItem.subscription,
+        RosterItem.ask,
+        RosterItem.approved,
+    )
+    .where(RosterItem.account == ANY)
+    .order_by(RosterItem.contact)
+)
+_PUT_ITEM = Prepared(
+    RosterItem.replace(account=ANY, contact=ANY, name=ANY, groups=ANY, subscription=ANY, ask=ANY, approved=ANY)
+)
+_DELETE_ITEM = Prepared(RosterItem.delete().where((RosterItem.account == ANY) & (RosterItem.contact == ANY)))
+_FIND_VERSION = Prepared(RosterVersion.select(RosterVersion.version).where(RosterVersion.account == ANY))
+_PUT_VERSION = Prepared(RosterVersion.replace(account=ANY, version=ANY))
+
+
+class Item(NamedTuple):
+    """A contact of an account (RFC 6121 section 2.1.2)."""
+
+    contact: JID
+    name: str = ""
+    groups: tuple[str, ...] = ()
+    subscription: str = "none"
+    """none, to (the account gets the contact's presence), from (the contact gets the account's), both"""
+    ask: bool = False
+    """The account has asked to subscribe ("Pending Out")."""
+    approved: bool = False
+    """The account has approved a request that has not come yet."""
+
+    @property
+    def is_subscriber(self) -> bool:
+        """Whether the contact gets the account's presence."""
+        return self.subscription in ("from", "both")
+
+    @property
+    def is_subscribed_to(self) -> bool:
+        """Whether the account gets the contact's presence."""
+        return self.subscription in ("to", "both")
+
+
+class Roster:
+    """An account's roster at one version; never changes, a change makes another."""
+
+    __slots__ = ("items", "subscribed_to", "subscribers", "version")
+
+    def __init__(self, items: dict[JID, Item], version: str) -> None:
+        self.items: Mapping[JID, Item] = MappingProxyType(items)
+        self.version = version
+        self.subscribers = tuple(item.contact for item in items.values() if item.is_subscriber)
+        self.subscribed_to = tuple(item.contact for item in items.values() if item.is_subscribed_to)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+ROSTERS = Remembered[Roster](bound=500_000, weigh=lambda roster: 1 + len(roster))
+"""Bounded by contacts: some 300 bytes each."""
+
+
+def roster(db: Database, account: str) -> Roster:
+    """An account's roster; empty where there is no such account."""
+    known = db.memory[ROSTERS].get(account)
+    return db.memory[ROSTERS].put(account, _read(db, account)) if known is None else known
+
+
+def item(db: Database, account: str, contact: JID) -> Item | None:
+    """A contact of an account."""
+    return roster(db, account).items.get(contact)
+
+
+def subscribers(db: Database, account: str) -> tuple[JID, ...]:
+    """Who gets the account's presence."""
+    return roster(db, account).subscribers
+
+
+def subscribed_to(db: Database, account: str) -> tuple[JID, ...]:
+    """Whose presence the account gets."""
+    return roster(db, account).subscribed_to
+
+
+def put(db: Database, account: str, item: Item) -> Roster:
+    """Adds a contact, or replaces what is known of it; returns the roster as it is then."""
+    items = {**roster(db, account).items, item.contact: item}
+    with db.change():
+        groups = json.dumps(item.groups, ensure_ascii=False)
+        db.write(_PUT_ITEM, account, item.contact, item.name, groups, item.subscription, item.ask, item.approved)
+        return _remember(db, account, items)
+
+
+def remove(db: Database, account: str, contact: JID) -> Roster:
+    """Removes a contact; returns the roster as it is then, unchanged where there is no such contact."""
+    before = roster(db, account)
+    if contact not in before.items:
+        return before
+    items = {jid: item for jid, item in before.items.items() if jid != contact}
+    with db.change():
+        db.write(_DELETE_ITEM, account, contact)
+        return _remember(db, account, items)
+
+
+def _remember(db: Database, account: str, items: dict[JID, Item]) -> Roster:
+    """Gives the roster its next version: random, so that none comes again, not even with an account of that name."""
+    version = token_hex(8)
+    db.write(_PUT_VERSION, account, version)
+    return db.memory[ROSTERS].put(account, Roster(items, version))
+
+
+def _read(db: Database, account: str) -> Roster:
+    items = [_item(*row) for row in db.rows(_FIND_ITEMS, account)]
+    version = db.row(_FIND_VERSION, account)
+    return Roster({item.contact: item for item in items}, version[0] if version else NEVER_CHANGED)
+
+
+def _item(contact: str, name: str, groups: str, subscription: str, ask: int, approved: int) -> Item:
+    return Item(JID.parse(contact), name, tuple(json.loads(groups)), subscription, bool(ask), bool(approved))

@@ -1,0 +1,87 @@
+"""Requests to subscribe that an account has not answered yet (RFC 6121 section 3.1.3): whole, one for each sender."""
+
+from typing import NamedTuple
+
+from peewee import BlobField, CompositeKey, FloatField, Model, TextField
+
+from db.database import Database
+from db.memory import Remembered
+from db.queries import ANY, Prepared
+from xmpp.jid import JID
+
+SENDERS = Remembered[frozenset[JID]](bound=200_000, weigh=lambda senders: 1 + len(senders))
+
+
+class SubscriptionRequest(Model):
+    account = TextField()
+    sender = TextField()
+    at = FloatField()
+    stanza = BlobField()
+
+    class Meta:
+        table_name = "subscription_request"
+        primary_key = CompositeKey("account", "sender")
+
+
+_FIND_SENDERS = Prepared(
+    SubscriptionRequest.select(SubscriptionRequest.sender).where(SubscriptionRequest.account == ANY)
+)
+_FIND = Prepared(
+    SubscriptionRequest.select(SubscriptionRequest.sender, SubscriptionRequest.stanza, SubscriptionRequest.at)
+    .where(SubscriptionRequest.account == ANY)
+    .order_by(SubscriptionRequest.at)
+)
+_PUT = Prepared(SubscriptionRequest.replace(account=ANY, sender=ANY, at=ANY, stanza=ANY))
+_DELETE = Prepared(
+    SubscriptionRequest.delete().where((SubscriptionRequest.account == ANY) & (SubscriptionRequest.sender == ANY))
+)
+
+
+class Request(NamedTuple):
+    """A presence stanza of type subscribe, as it is to be delivered."""
+
+    sender: JID
+    stanza: bytes
+    at: float
+
+
+def keep(db: Database, account: str, sender: JID, stanza: bytes, at: float) -> None:
+    """Keeps a request instead of an earlier one from the same sender. The caller bounds their count."""
+    known = senders(db, account)
+    db.write(_PUT, account, sender, at, stanza)
+    db.memory[SENDERS].put(account, known | {sender})
+
+
+def senders(db: Database, account: str) -> frozenset[JID]:
+    """Whose requests the account has not answered."""
+    known = db.memory[SENDERS].get(account)
+    if known is not None:
+        return known
+    rows = db.rows(_FIND_SENDERS, account)
+    return db.memory[SENDERS].put(account, frozenset(JID.parse(sender) for (sender,) in rows))
+
+
+def is_pending(db: Database, account: str, sender: JID) -> bool:
+    """Whether the account has a request of this sender to answer ("Pending In")."""
+    return sender in senders(db, account)
+
+
+def count(db: Database, account: str) -> int:
+    """How many requests the account has not answered."""
+    return len(senders(db, account))
+
+
+def requests(db: Database, account: str) -> list[Request]:
+    """All requests that the account has not answered, the oldest first."""
+    if not senders(db, account):
+        return []
+    return [Request(JID.parse(sender), stanza, at) for sender, stanza, at in db.rows(_FIND, account)]
+
+
+def drop(db: Database, account: str, sender: JID) -> None:
+    """Forgets a request: it was answered, or taken back."""
+    known = senders(db, account)
+    if sender not in known:
+        return
+    db.write(_DELETE, account, sender)
+    db.memory[SENDERS].put(account, known - {sender})

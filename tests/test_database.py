@@ -1,0 +1,367 @@
+"""The database file: who may open it, what a group of writes is, what happens when a write, a commit or the disk fails."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import gevent
+import pytest
+
+from db import accounts, blocklists, last_activity, offline, rosters
+from db.database import Database
+from db.errors import ConstraintViolated, DatabaseInUse, StorageError, StorageFull
+from db.tickets import Ticket
+from db.wal import CHECKPOINT_BYTES
+from xmpp.jid import JID
+
+ROOT = Path(__file__).parent.parent
+ROMEO = JID.parse("romeo@montague.example")
+JULIET = JID.parse("juliet@capulet.example")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "xserv.db"
+
+
+@pytest.fixture
+def db(path: Path) -> Iterator[Database]:
+    with Database(path) as db:
+        accounts.create(db, ROMEO, {}, created=0.0)
+        db.flush()
+        db.touched = None
+        yield db
+
+
+def kept(db: Database) -> list[bytes]:
+    return [waiting.stanza for waiting in offline.waiting(db, ROMEO)]
+
+
+def keep(db: Database, stanza: bytes) -> Ticket:
+    """Writes a row, and returns the ticket of its group."""
+    offline.keep(db, ROMEO, stanza, at=0.0)
+    assert db.touched is not None
+    return db.touched
+
+
+@contextmanager
+def slow_disk(db: Database) -> Iterator[None]:
+    """Occupies the worker, so that inside the block nothing reaches the disk."""
+    reader, writer = os.pipe()
+    occupied = db._groups._worker.spawn(os.read, reader, 1)
+    try:
+        yield
+    finally:
+        os.write(writer, b".")
+        occupied.get()
+        os.close(reader)
+        os.close(writer)
+
+
+def fail_at_commit(db: Database) -> Ticket:
+    """Writes what only COMMIT will refuse: a row of no account, looked at when the transaction ends."""
+    ticket = keep(db, b"lost")
+    db.connection.execute("PRAGMA defer_foreign_keys = ON")
+    offline.keep(db, JULIET, b"of nobody", at=0.0)
+    return ticket
+
+
+def end_turn() -> None:
+    gevent.sleep(0)
+
+
+# Opening
+
+
+def test_all_files_are_for_the_owner_only(path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        with Database(path) as db:
+            last_activity.get(db, ROMEO)
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    finally:
+        os.umask(umask)
+    assert modes == dict.fromkeys(["xserv.db", "xserv.db-wal", "xserv.db-shm", "xserv.lock"], 0o600)
+
+
+def test_a_file_is_opened_once_in_a_process(db: Database, path: Path) -> None:
+    with pytest.raises(DatabaseInUse) as refused:
+        Database(path)
+    assert (refused.value.path, refused.value.pid) == (str(path), os.getpid())
+
+
+def test_a_file_is_opened_by_one_process_only(db: Database, path: Path) -> None:
+    attempt = "import sys; from db.database import Database; Database(sys.argv[1])"
+    command = [sys.executable, "-c", attempt, str(path)]
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert second.returncode != 0
+    assert f"{path} is in use by another xserv (process {os.getpid()})" in second.stderr
+
+
+def test_a_closed_file_can_be_opened_again_and_is_one_file(path: Path) -> None:
+    for _ in range(2):
+        Database(path).close()
+    assert sorted(file.name for file in path.parent.iterdir()) == ["xserv.db", "xserv.lock"]
+
+
+def test_closing_twice_is_fine(path: Path) -> None:
+    db = Database(path)
+    db.close()
+    db.close()
+
+
+def test_two_databases_in_one_process_know_nothing_of_each_other(tmp_path: Path) -> None:
+    with Database(tmp_path / "one.db") as one, Database(tmp_path / "two.db") as two:
+        accounts.create(one, ROMEO, {}, created=0.0)
+        assert accounts.exists(one, ROMEO)
+        assert not accounts.exists(two, ROMEO)
+        assert two.touched is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no database, but longer than a header of SQLite's would have to be" * 20]
+)
+def test_what_is_no_database_is_refused_and_left_alone(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    for _ in range(2):  # the second time: the first gave back the lock
+        with pytest.raises(StorageError, match="not a database"):
+            Database(path)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_that_does_not_exist_is_a_storage_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="No such file or directory"):
+        Database(tmp_path / "nowhere" / "xserv.db")
+
+
+# Groups
+
+
+def test_writes_of_one_turn_share_a_ticket(db: Database) -> None:
+    assert keep(db, b"1") is keep(db, b"2")
+
+
+def test_writes_of_two_turns_have_two_tickets(db: Database) -> None:
+    first = keep(db, b"1")
+    end_turn()
+    assert keep(db, b"2") is not first
+
+
+def test_reading_touches_nothing(db: Database) -> None:
+    rosters.roster(db, ROMEO)
+    assert db.touched is None
+
+
+def test_what_is_written_can_be_read_before_it_is_committed(db: Database) -> None:
+    ticket = keep(db, b"1")
+    assert kept(db) == [b"1"]
+    assert ticket.is_open
+
+
+def test_a_ticket_is_open_until_the_disk_has_its_group(db: Database) -> None:
+    with slow_disk(db):
+        ticket = keep(db, b"1")
+        end_turn()
+        assert not db.connection.in_transaction
+        assert ticket.is_open
+    db.flush()
+    assert not ticket.is_open
+    assert ticket.failed is None
+
+
+def test_tickets_close_in_order_and_those_who_wait_are_called_in_order(db: Database) -> None:
+    called: list[str] = []
+    with slow_disk(db):
+        for name in ("first", "second", "third"):
+            ticket = keep(db, name.encode())
+            ticket.when_closed(lambda name=name: called.append(name))  # type: ignore[misc]
+            ticket.when_closed(lambda name=name: called.append(f"{name} again"))  # type: ignore[misc]
+            end_turn()
+        assert called == []
+    db.flush()
+    assert called == ["first", "first again", "second", "second again", "third", "third again"]
+
+
+def test_a_closed_ticket_calls_at_once(db: Database) -> None:
+    ticket = keep(db, b"1")
+    db.flush()
+    called: list[bool] = []
+    ticket.when_closed(lambda: called.append(ticket.is_open))
+    assert called == [False]
+
+
+def test_one_who_fails_does_not_keep_the_others_waiting(db: Database) -> None:
+    called: list[str] = []
+    ticket = keep(db, b"1")
+    ticket.when_closed(lambda: 1 / 0)
+    ticket.when_closed(lambda: called.append("second"))
+    db.flush()
+    assert called == ["second"]
+
+
+def test_a_script_without_a_loop_has_everything_on_the_disk_at_the_end(path: Path) -> None:
+    with Database(path) as db:
+        accounts.create(db, ROMEO, {}, created=0.0)
+        ticket = keep(db, b"1")
+    assert not ticket.is_open
+    with Database(path) as db:
+        assert kept(db) == [b"1"]
+
+
+# Changes
+
+
+def test_a_change_that_fails_leaves_nothing_of_itself_and_all_that_was_before(db: Database) -> None:
+    ticket = keep(db, b"before")
+    with pytest.raises(ZeroDivisionError), db.change():
+        keep(db, b"half")
+        blocklists.add(db, ROMEO, [JULIET])
+        1 / 0  # noqa: B018
+    keep(db, b"after")
+    assert kept(db) == [b"before", b"after"]
+    assert offline.count(db, ROMEO) == 2
+    assert blocklists.patterns(db, ROMEO) == frozenset()
+    db.flush()
+    assert ticket.failed is None
+
+
+def test_a_change_inside_a_change_fails_alone(db: Database) -> None:
+    with db.change():
+        keep(db, b"outer")
+        with pytest.raises(ConstraintViolated), db.change():
+            keep(db, b"inner")
+            offline.keep(db, JULIET, b"of nobody", at=0.0)
+    db.flush()
+    assert kept(db) == [b"outer"]
+
+
+def test_a_statement_that_fails_leaves_the_rest_of_its_group(db: Database) -> None:
+    ticket = keep(db, b"1")
+    with pytest.raises(ConstraintViolated):
+        offline.keep(db, JULIET, b"of nobody", at=0.0)
+    assert keep(db, b"2") is ticket
+    db.flush()
+    assert ticket.failed is None
+    assert kept(db) == [b"1", b"2"]
+
+
+# Failures
+
+
+def test_a_commit_that_fails_loses_its_group_and_says_so(db: Database) -> None:
+    keep(db, b"earlier")
+    end_turn()
+    ticket = fail_at_commit(db)
+    blocklists.add(db, ROMEO, [JULIET])
+    with pytest.raises(ConstraintViolated):
+        db.flush()
+    assert isinstance(ticket.failed, ConstraintViolated)
+    assert kept(db) == [b"earlier"]
+
+
+def test_what_is_remembered_is_not_ahead_of_the_file_after_a_lost_group(db: Database) -> None:
+    fail_at_commit(db)
+    blocklists.add(db, ROMEO, [JULIET])
+    rosters.put(db, ROMEO, rosters.Item(JULIET))
+    accounts.create(db, JULIET.domain, {}, created=0.0)
+    end_turn()
+    assert blocklists.patterns(db, ROMEO) == frozenset()
+    assert rosters.item(db, ROMEO, JULIET) is None
+    assert not accounts.exists(db, JULIET.domain)
+    assert offline.count(db, ROMEO) == 0
+
+
+def test_after_a_lost_group_the_next_one_is_kept(db: Database, path: Path) -> None:
+    fail_at_commit(db)
+    end_turn()
+    ticket = keep(db, b"later")
+    db.flush()
+    assert ticket.failed is None
+    db.close()
+    with Database(path) as reopened:
+        assert kept(reopened) == [b"later"]
+
+
+def test_a_full_disk_is_told_to_the_writer_and_the_database_goes_on(db: Database) -> None:
+    first = keep(db, b"first")
+    db.flush()
+    pages = db.connection.execute("PRAGMA page_count").fetchone()[0]
+    db.connection.execute(f"PRAGMA max_page_count = {pages + 8}")
+    tickets = []
+    with pytest.raises(StorageFull):
+        while True:
+            tickets.append(keep(db, b"x" * 10_000))
+    db.connection.execute("PRAGMA max_page_count = 1000000")
+    last = keep(db, b"last")
+    db.flush()
+    # SQLite may undo the whole transaction then: those who wrote in it are told by their ticket
+    lost = [ticket for ticket in tickets if ticket.failed]
+    assert kept(db) == [b"first"] + [b"x" * 10_000] * (len(tickets) - len(lost)) + [b"last"]
+    assert all(isinstance(ticket.failed, StorageFull) for ticket in lost)
+    assert (first.failed, last.failed) == (None, None)
+
+
+def test_a_failing_fsync_fails_the_ticket_and_the_next_group_is_safe_again(db: Database, path: Path) -> None:
+    reader, writer = os.pipe()
+    os.dup2(writer, db._groups._wal._descriptor)  # a pipe cannot be brought to a disk
+    failing = keep(db, b"in doubt")
+    with pytest.raises(StorageError):
+        db.flush()
+    assert isinstance(failing.failed, StorageError)
+    ticket = keep(db, b"safe")
+    db.flush()
+    assert ticket.failed is None
+    os.close(reader)
+    os.close(writer)
+    # a checkpoint made it safe: the file alone, without its log, has it
+    alone = path.with_name("alone.db")
+    alone.write_bytes(path.read_bytes())
+    with Database(alone) as copy:
+        assert b"safe" in kept(copy)
+
+
+def test_a_long_log_is_brought_into_the_file_and_starts_over(db: Database, path: Path) -> None:
+    log = path.with_name("xserv.db-wal")
+    stanza = b"x" * (CHECKPOINT_BYTES // 4)
+    for _ in range(6):
+        keep(db, stanza)
+    db.flush()
+    keep(db, b"the first in the new log")
+    db.flush()
+    assert path.stat().st_size > CHECKPOINT_BYTES
+    assert log.stat().st_size <= CHECKPOINT_BYTES
+
+
+WRITER = """
+import sys
+from db import offline
+from db.database import Database
+
+db = Database(sys.argv[1])
+for number in range(1_000_000):
+    offline.keep(db, "romeo@montague.example", b"%d" % number, at=0.0)
+    ticket = db.touched
+    ticket.when_closed(lambda: print(number, flush=True))
+    db.flush()
+"""
+
+
+def test_a_killed_process_loses_nothing_whose_ticket_was_closed(path: Path) -> None:
+    with Database(path) as db:
+        accounts.create(db, ROMEO, {}, created=0.0)
+    for kill_after in (1, 7, 40):
+        with subprocess.Popen([sys.executable, "-c", WRITER, path], cwd=ROOT, stdout=subprocess.PIPE) as writer:
+            try:
+                assert writer.stdout is not None
+                told = [writer.stdout.readline() for _ in range(kill_after)]
+            finally:
+                writer.kill()
+            told += writer.stdout.readlines()
+        with Database(path) as db:
+            found = kept(db)
+            assert [line.strip() for line in told] == found[: len(told)]
+            offline.drop(db, ROMEO, up_to=offline.waiting(db, ROMEO)[-1].id)

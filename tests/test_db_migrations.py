@@ -1,0 +1,100 @@
+"""The schema: every earlier version leads to today's, and it is what the models say."""
+
+import sqlite3
+from pathlib import Path
+
+import peewee
+import pytest
+
+from db import accounts, blocklists, last_activity, offline, private, rosters, secrets, subscriptions, vcards
+from db.database import Database
+from db.errors import DatabaseTooNew
+from db.migrations import MIGRATIONS, migrate
+
+SUBJECTS = (accounts, blocklists, last_activity, offline, private, rosters, secrets, subscriptions, vcards)
+MODELS = [
+    model
+    for subject in SUBJECTS
+    for model in vars(subject).values()
+    if isinstance(model, type) and issubclass(model, peewee.Model) and model is not peewee.Model
+]
+NEWEST = len(MIGRATIONS)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "xserv.db"
+
+
+def make_file(path: Path, *steps: tuple[str, ...]) -> None:
+    """Leaves a file as an xserv that knew these migrations would."""
+    sql = peewee.SqliteDatabase(str(path))
+    migrate(sql, steps)
+    sql.close()
+
+
+def schema(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    return connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
+
+
+def version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+@pytest.mark.parametrize("earlier", range(NEWEST + 1))
+def test_every_earlier_version_becomes_what_a_new_file_is(path: Path, tmp_path: Path, earlier: int) -> None:
+    make_file(path, *(tuple(step) for step in MIGRATIONS[:earlier]))
+    with Database(path) as migrated, Database(tmp_path / "new.db") as new:
+        assert version(migrated.connection) == NEWEST
+        assert schema(migrated.connection) == schema(new.connection)
+
+
+FIRST = ("CREATE TABLE person (name TEXT)", "INSERT INTO person VALUES ('romeo')")
+SECOND = ("ALTER TABLE person ADD COLUMN house TEXT", "UPDATE person SET house = 'montague'")
+
+
+def test_a_file_gets_only_the_steps_it_has_not_seen_and_keeps_its_rows(path: Path) -> None:
+    make_file(path, FIRST)
+    make_file(path, FIRST, SECOND)
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT * FROM person").fetchall() == [("romeo", "montague")]
+    assert version(connection) == 2
+    connection.close()
+
+
+def test_a_step_that_fails_leaves_the_version_before_it(path: Path) -> None:
+    with pytest.raises(peewee.OperationalError):
+        make_file(path, FIRST, (*SECOND, "nonsense"))
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT * FROM person").fetchall() == [("romeo",)]
+    assert version(connection) == 1
+    connection.close()
+
+
+def test_a_file_of_a_later_xserv_is_refused_and_left_alone(path: Path) -> None:
+    make_file(path, *[()] * (NEWEST + 1))
+    with pytest.raises(DatabaseTooNew, match=rf"has schema version {NEWEST + 1}, .* up to {NEWEST}$"):
+        Database(path)
+    connection = sqlite3.connect(path)
+    assert (version(connection), schema(connection)) == (NEWEST + 1, [])
+    connection.close()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_model_has_the_columns_of_its_table(path: Path, model: type[peewee.Model]) -> None:
+    with Database(path) as db:
+        info = db.connection.execute(f"PRAGMA table_info({model._meta.table_name})").fetchall()
+    key = [column[1] for column in sorted(info, key=lambda column: column[5]) if column[5]]
+    # a query that puts every value gives them in this order
+    assert [field.column_name for field in model._meta.sorted_fields] == [column[1] for column in info]
+    assert [field.column_name for field in model._meta.get_primary_keys()] == key
+
+
+def test_whatever_belongs_to_an_account_goes_with_it(path: Path) -> None:
+    of_nobody = {"account", "secret"}
+    with Database(path) as db:
+        for model in MODELS:
+            table = model._meta.table_name
+            keys = db.connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
+            cascades = {(key[2], key[3], key[6]) for key in keys}
+            assert cascades == (set() if table in of_nobody else {("account", "account", "CASCADE")})
