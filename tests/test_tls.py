@@ -1,0 +1,327 @@
+"""TLS over loopback, with Python's own ssl as the client: versions, certificates by SNI, bindings, reload, ALPN."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from xmpp.config import ConfigError, Configuration, Section
+from xmpp.stream.certificates import CertificateError, self_signed_certificate
+from xmpp.stream.client_hello import offered_protocols, record_size
+from xmpp.stream.tls import ServerTLS, TLSSettings
+
+DOMAINS = ("example.org", "münchen.example")
+PATIENCE = 30  # seconds, only reached by a test that fails
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "certificates"
+
+
+@pytest.fixture
+def server_tls(folder: Path) -> ServerTLS:
+    return ServerTLS(TLSSettings(), DOMAINS, folder)
+
+
+@contextmanager
+def tcp_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname(), timeout=PATIENCE) as client,
+        listener.accept()[0] as server,
+    ):
+        yield server, client
+
+
+@contextmanager
+def in_background(action: Callable[..., object], *arguments: object) -> Iterator[Future]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(action, *arguments)
+
+
+def client_context(folder: Path | None = None) -> ssl.SSLContext:
+    """A client that trusts the self-signed certificates of the folder, or anything."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if folder is None:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    else:
+        for path in folder.glob("*.pem"):
+            context.load_verify_locations(path)
+    return context
+
+
+@contextmanager
+def connected(
+    secure: Callable[[socket.socket], ssl.SSLSocket], context: ssl.SSLContext, name: str | None = None
+) -> Iterator[tuple[ssl.SSLSocket, ssl.SSLSocket]]:
+    """Both ends of a connection, the server's first."""
+    with (
+        tcp_pair() as (server, client),
+        in_background(secure, server) as shaken,
+        context.wrap_socket(client, server_hostname=name) as peer,
+        shaken.result(PATIENCE) as secured,
+    ):
+        yield secured, peer
+
+
+def failure(
+    secure: Callable[[socket.socket], ssl.SSLSocket], context: ssl.SSLContext
+) -> tuple[ssl.SSLError, ssl.SSLError]:
+    """What a handshake that fails raises on both ends, the server's first."""
+    with tcp_pair() as (server, client), in_background(secure, server) as shaken:
+        with pytest.raises(ssl.SSLError) as told, context.wrap_socket(client) as peer:
+            peer.recv(1)
+        with pytest.raises(ssl.SSLError) as raised:
+            shaken.result(PATIENCE)
+        assert server.fileno() == -1
+    return raised.value, told.value
+
+
+def shown_certificate(peer: ssl.SSLSocket) -> bytes:
+    certificate = peer.getpeercert(binary_form=True)
+    assert certificate
+    return certificate
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_bytes_pass_both_ways_in_either_version(server_tls: ServerTLS, version: ssl.TLSVersion) -> None:
+    context = client_context()
+    context.minimum_version = context.maximum_version = version
+    with connected(server_tls.secure, context) as (secured, peer):
+        peer.sendall(b"<stream>")
+        assert secured.recv(100) == b"<stream>"
+        secured.sendall(b"<features/>")
+        assert peer.recv(100) == b"<features/>"
+        assert peer.version() == version.name.replace("_", ".")
+
+
+def test_versions_before_1_2_are_refused(server_tls: ServerTLS) -> None:
+    context = client_context()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    raised, told = failure(server_tls.secure, context)
+    assert raised.reason == "UNSUPPORTED_PROTOCOL"
+    assert told.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
+
+
+def test_version_1_2_is_refused_where_1_3_is_asked_for(folder: Path) -> None:
+    server_tls = ServerTLS(TLSSettings(minimum_version="1.3"), DOMAINS, folder)
+    context = client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    raised, _ = failure(server_tls.secure, context)
+    assert raised.reason == "UNSUPPORTED_PROTOCOL"
+
+
+@pytest.mark.parametrize("cipher", ["ECDHE-ECDSA-AES128-SHA256", "AES128-GCM-SHA256", "DHE-RSA-AES128-GCM-SHA256"])
+def test_ciphers_without_forward_secrecy_or_authentication_are_refused(server_tls: ServerTLS, cipher: str) -> None:
+    context = client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(cipher)
+    raised, _ = failure(server_tls.secure, context)
+    assert raised.reason == "NO_SHARED_CIPHER"
+
+
+@pytest.mark.parametrize(
+    "name, domain", [("example.org", "example.org"), ("xn--mnchen-3ya.example", "münchen.example")]
+)
+def test_a_client_gets_the_certificate_of_the_domain_it_names(
+    server_tls: ServerTLS, folder: Path, name: str, domain: str
+) -> None:
+    with connected(server_tls.secure, client_context(folder), name) as (secured, _):
+        assert server_tls.requested_domain(secured) == domain
+
+
+def test_the_name_of_a_domain_may_come_in_capitals(server_tls: ServerTLS) -> None:
+    with connected(server_tls.secure, client_context(), "XN--MNCHEN-3YA.example") as (secured, _):
+        assert server_tls.requested_domain(secured) == "münchen.example"
+
+
+@pytest.mark.parametrize("name", [None, "xmpp.hosting.example"])
+def test_a_client_that_names_no_domain_of_ours_gets_the_first_certificate(
+    server_tls: ServerTLS, folder: Path, name: str | None
+) -> None:
+    first = self_signed_certificate(folder, DOMAINS[0]).x509.public_bytes(Encoding.DER)
+    with connected(server_tls.secure, client_context(), name) as (secured, peer):
+        assert server_tls.requested_domain(secured) is None
+        assert shown_certificate(peer) == first
+
+
+@pytest.mark.parametrize("name", [None, "example.org", "xn--mnchen-3ya.example"])
+def test_both_ends_agree_on_the_bindings_in_version_1_2(server_tls: ServerTLS, name: str | None) -> None:
+    context = client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with connected(server_tls.secure, context, name) as (secured, peer):
+        assert server_tls.channel_bindings(secured) == {
+            "tls-server-end-point": hashlib.sha256(shown_certificate(peer)).digest(),
+            "tls-unique": peer.get_channel_binding("tls-unique"),
+        }
+
+
+def test_version_1_3_has_no_unique_binding(server_tls: ServerTLS) -> None:
+    with connected(server_tls.secure, client_context(), "xn--mnchen-3ya.example") as (secured, peer):
+        assert server_tls.channel_bindings(secured) == {
+            "tls-server-end-point": hashlib.sha256(shown_certificate(peer)).digest(),
+        }
+
+
+def test_no_session_can_be_resumed_in_version_1_3(server_tls: ServerTLS) -> None:
+    with connected(server_tls.secure, client_context()) as (secured, peer):
+        secured.sendall(b"a ticket would come before this")
+        peer.recv(100)
+        assert peer.session is None or not peer.session.has_ticket
+
+
+def test_a_reload_serves_new_certificates_and_leaves_connections_alone(server_tls: ServerTLS, folder: Path) -> None:
+    with connected(server_tls.secure, client_context(), "example.org") as (old, old_peer):
+        before = server_tls.channel_bindings(old)
+        for path in folder.iterdir():
+            path.unlink()
+        server_tls.reload(TLSSettings(), ["example.org", "new.example"])
+        with connected(server_tls.secure, client_context(folder), "example.org") as (new, _):
+            assert server_tls.channel_bindings(new) != before
+        with connected(server_tls.secure, client_context(folder), "new.example") as (new, _):
+            assert server_tls.requested_domain(new) == "new.example"
+        old_peer.sendall(b"still here")
+        assert old.recv(100) == b"still here"
+        assert server_tls.channel_bindings(old) == before
+
+
+def test_a_reload_that_fails_changes_nothing(server_tls: ServerTLS, folder: Path) -> None:
+    broken = TLSSettings(certificates={"example.org": folder / "missing.pem"})
+    with pytest.raises(CertificateError, match=r"missing\.pem: cannot be read"):
+        server_tls.reload(broken, DOMAINS)
+    with connected(server_tls.secure, client_context(folder), "example.org") as (secured, _):
+        assert server_tls.requested_domain(secured) == "example.org"
+
+
+def test_the_administrators_own_certificate_is_used(tmp_path: Path, folder: Path) -> None:
+    own = self_signed_certificate(tmp_path / "own", "example.org")
+    settings = TLSSettings(certificates={"EXAMPLE.org": own.chain_file}, keys={"example.org": own.key_file})
+    server_tls = ServerTLS(settings, DOMAINS, folder)
+    with connected(server_tls.secure, client_context(tmp_path / "own"), "example.org"):
+        assert [path.name for path in folder.iterdir()] == ["xn--mnchen-3ya.example.pem"]
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (
+            TLSSettings(certificates={"exmaple.org": Path("x.pem")}),
+            "[tls] certificates: exmaple.org is not known here; expected one of example.org, münchen.example.",
+        ),
+        (
+            TLSSettings(keys={"example.org": Path("x.pem")}),
+            "[tls] keys: example.org is not known here; there is no certificate to go with it.",
+        ),
+    ],
+)
+def test_files_for_a_domain_that_is_not_served_are_refused(folder: Path, settings: TLSSettings, message: str) -> None:
+    with pytest.raises(CertificateError) as caught:
+        ServerTLS(settings, DOMAINS, folder)
+    assert str(caught.value) == message
+
+
+def test_what_cannot_be_a_domain_is_refused_when_the_configuration_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "xserv.toml"
+    path.write_text('[tls]\nkeys = {"é..example" = "key.pem"}')
+    with pytest.raises(ConfigError, match=r"\[tls\] keys: expected the names of domains in front of the paths, found"):
+        Configuration.load(path, [Section("tls", TLSSettings)])
+
+
+def test_a_doubtful_certificate_is_used_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    own = self_signed_certificate(tmp_path, "other.example")
+    ServerTLS(TLSSettings(certificates={"example.org": own.chain_file}), ["example.org"], tmp_path)
+    assert caplog.messages == [f"{own.chain_file}: the certificate does not name example.org."]
+
+
+def test_plain_text_where_a_handshake_should_be_is_refused(server_tls: ServerTLS) -> None:
+    for secure in (server_tls.secure, server_tls.secure_direct):
+        with tcp_pair() as (server, client), in_background(secure, server) as shaken:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            with pytest.raises(ssl.SSLError):
+                shaken.result(PATIENCE)
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01"])
+def test_a_client_that_leaves_during_its_hello_is_not_waited_for(server_tls: ServerTLS, sent: bytes) -> None:
+    with tcp_pair() as (server, client), in_background(server_tls.secure_direct, server) as shaken:
+        client.sendall(sent)
+        client.shutdown(socket.SHUT_WR)
+        with pytest.raises(OSError):
+            shaken.result(PATIENCE)
+        assert server.fileno() == -1
+
+
+@pytest.mark.parametrize("offered", [[], ["xmpp-client"], ["h2", "xmpp-client"]])
+def test_direct_tls_takes_clients_that_offer_our_protocol_or_none(server_tls: ServerTLS, offered: list[str]) -> None:
+    context = client_context()
+    if offered:
+        context.set_alpn_protocols(offered)
+    with connected(server_tls.secure_direct, context, "example.org") as (secured, peer):
+        assert peer.selected_alpn_protocol() == ("xmpp-client" if offered else None)
+        peer.sendall(b"x")
+        assert secured.recv(1) == b"x"
+
+
+@pytest.mark.parametrize("offered", [["h2", "http/1.1"], ["xmpp-server"], ["xmpp-clients"]])
+def test_direct_tls_refuses_clients_that_want_another_protocol(server_tls: ServerTLS, offered: list[str]) -> None:
+    context = client_context()
+    context.set_alpn_protocols(offered)
+    raised, told = failure(server_tls.secure_direct, context)
+    assert "offers other application protocols only" in str(raised)
+    assert "alert no application protocol" in str(told)
+
+
+def test_direct_tls_reads_a_hello_that_arrives_byte_by_byte(server_tls: ServerTLS) -> None:
+    with tcp_pair() as (server, client), in_background(server_tls.secure_direct, server) as shaken:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in client_hello(["h2"]):
+            client.sendall(bytes([byte]))
+        assert client.recv(100) == bytes.fromhex("15030300020278")
+        with pytest.raises(ssl.SSLError, match="offers other application protocols only"):
+            shaken.result(PATIENCE)
+
+
+def client_hello(protocols: list[str]) -> bytes:
+    context = client_context()
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname="example.org").do_handshake()
+    return outgoing.read()
+
+
+def test_the_offered_protocols_are_read_from_a_client_hello() -> None:
+    assert offered_protocols(client_hello(["h2", "xmpp-client"])) == [b"h2", b"xmpp-client"]
+    assert offered_protocols(client_hello([])) == []
+
+
+def test_a_client_hello_that_is_cut_short_anywhere_is_read_without_an_error() -> None:
+    hello = client_hello(["h2", "xmpp-client"])
+    for size in range(len(hello)):
+        names = offered_protocols(hello[:size])
+        assert len(names) <= 2
+        assert all(whole.startswith(name) for name, whole in zip(names, (b"h2", b"xmpp-client"), strict=False))
+
+
+def test_the_size_of_a_record_is_known_from_its_header() -> None:
+    hello = client_hello([])
+    assert record_size(hello[:5]) == len(hello)
+
+
+@pytest.mark.parametrize("header", ["", "16030102", "4745542047", "1603014001", "1503010002"])
+def test_what_begins_no_handshake_has_no_size(header: str) -> None:
+    assert record_size(bytes.fromhex(header)) == 0

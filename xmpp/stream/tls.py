@@ -1,0 +1,205 @@
+"""TLS on the server's side: a certificate for each domain, chosen by SNI; channel bindings; direct TLS (XEP-0368).
+
+Python's ssl offers no keying material for export, so there is no `tls-exporter` binding (RFC 9266).
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import idna
+from gevent.socket import wait_read
+
+from xmpp.config import setting
+from xmpp.stream.certificates import (
+    Certificate,
+    CertificateError,
+    a_label,
+    doubts,
+    end_point_hash,
+    read_certificate,
+    self_signed_certificate,
+)
+from xmpp.stream.client_hello import RECORD_HEADER_BYTES, offered_protocols, record_size
+
+log = logging.getLogger(__name__)
+
+APPLICATION_PROTOCOL = "xmpp-client"
+TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # forward secrecy and AEAD only; TLS 1.3 has nothing else
+NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0303 0002 02 78")  # a fatal alert, RFC 7301 section 3.2
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def _hold_domains(files: Mapping[str, Path]) -> None:
+    try:
+        _by_domain(files)
+    except idna.IDNAError as error:
+        raise ValueError("expected the names of domains in front of the paths") from error
+
+
+def _by_domain(files: Mapping[str, Path]) -> dict[str, Path]:
+    return {a_label(domain): path for domain, path in files.items()}
+
+
+@dataclass(frozen=True)
+class TLSSettings:
+    """Encryption of connections. A domain without a certificate here gets a self-signed one at the first start."""
+
+    minimum_version: str = setting("1.2", "The oldest version of TLS that clients may use.", choices=VERSIONS)
+    certificates: dict[str, Path] = setting(
+        {},
+        "Where the certificate of a domain is: a PEM file that holds the certificate with its chain, or a folder with "
+        "fullchain.pem and privkey.pem, as certbot makes it.\n"
+        'For example {"example.org" = "/etc/letsencrypt/live/example.org"}.',
+        check=_hold_domains,
+    )
+    keys: dict[str, Path] = setting(
+        {},
+        "Where the key of a domain is, a PEM file without a password. "
+        "It may be left out if the certificate's file or folder holds the key too.",
+        check=_hold_domains,
+    )
+
+
+@dataclass(frozen=True)
+class _Presented:
+    """What a client of one context sees, and the domain it asked for by SNI, if that is one of ours."""
+
+    end_point_hash: bytes | None
+    domain: str | None
+
+
+class ServerTLS:
+    """The server's side of TLS. A client that asks for none of our domains is shown the first one's certificate."""
+
+    def __init__(self, settings: TLSSettings, domains: Sequence[str], folder: Path) -> None:
+        """Load the certificates; self-signed ones are kept in the folder. Raises CertificateError."""
+        self._folder = folder
+        self._presented: WeakKeyDictionary[ssl.SSLContext, _Presented] = WeakKeyDictionary()
+        self.reload(settings, domains)
+
+    def reload(self, settings: TLSSettings, domains: Sequence[str]) -> None:
+        """Use these settings from the next handshake on; connections that stand are not touched.
+
+        Raises CertificateError, and then nothing has changed.
+        """
+        certificates = _certificates(settings, domains, self._folder)
+        presented = {
+            _context(certificate, settings): _Presented(end_point_hash(certificate.x509), domain)
+            for domain, certificate in certificates.items()
+        }
+        first = certificates[domains[0]]
+        default = _context(first, settings)
+        default.sni_callback = self._choose_certificate
+        presented[default] = _Presented(end_point_hash(first.x509), None)
+        self._presented.update(presented)  # the old ones stay for as long as a connection has them
+        self._by_name = {a_label(seen.domain): context for context, seen in presented.items() if seen.domain}
+        self._default = default
+
+    def secure(self, sock: socket.socket) -> ssl.SSLSocket:
+        """Shake hands after STARTTLS and return the socket to go on with. Yields.
+
+        Raises OSError, as ssl.SSLError is one. The socket given is used up, and it is closed if the handshake fails.
+        """
+        secured = self._default.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        try:
+            secured.do_handshake()
+        except BaseException:  # a deadline too
+            secured.close()
+            raise
+        return secured
+
+    def secure_direct(self, sock: socket.socket) -> ssl.SSLSocket:
+        """The same for a client that starts with TLS: if it names application protocols, ours must be one of them."""
+        try:
+            _refuse_other_protocols(sock)
+        except BaseException:
+            sock.close()
+            raise
+        return self.secure(sock)
+
+    def requested_domain(self, secured: ssl.SSLSocket) -> str | None:
+        """Return which of our domains the client named by SNI; None if it named none, or another host."""
+        return self._presented[secured.context].domain
+
+    def channel_bindings(self, secured: ssl.SSLSocket) -> dict[str, bytes]:
+        """Return the channel binding data of the connection by type (RFC 5929)."""
+        bindings = {
+            "tls-server-end-point": self._presented[secured.context].end_point_hash,
+            # Where TLS 1.3 is used, tls-unique is undefined (RFC 8446 appendix C.5).
+            "tls-unique": secured.get_channel_binding("tls-unique") if secured.version() == "TLSv1.2" else None,
+        }
+        return {kind: data for kind, data in bindings.items() if data}
+
+    def _choose_certificate(self, secured: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        context = self._by_name.get(name.lower()) if name else None
+        if context:
+            secured.context = context
+
+
+def _certificates(settings: TLSSettings, domains: Sequence[str], folder: Path) -> dict[str, Certificate]:
+    chains, keys = _by_domain(settings.certificates), _by_domain(settings.keys)
+    _refuse_unknown("certificates", chains, domains)
+    _refuse_unknown("keys", keys, [domain for domain in domains if a_label(domain) in chains])
+    certificates = {}
+    for domain in domains:
+        label = a_label(domain)
+        own = chains.get(label)
+        certificate = read_certificate(own, keys.get(label)) if own else self_signed_certificate(folder, domain)
+        for doubt in doubts(certificate, domain, datetime.now(UTC)):
+            log.warning(doubt)
+        certificates[domain] = certificate
+    return certificates
+
+
+def _refuse_unknown(key: str, given: Mapping[str, Path], domains: Sequence[str]) -> None:
+    for domain in given.keys() - {a_label(domain) for domain in domains}:
+        expected = f"expected one of {', '.join(domains)}" if domains else "there is no certificate to go with it"
+        raise CertificateError(f"[tls] {key}: {domain} is not known here; {expected}.")
+
+
+def _context(certificate: Certificate, settings: TLSSettings) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = VERSIONS[settings.minimum_version]
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    # A session that cannot be resumed always has the keys, and thus the bindings, of its own handshake.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    context.set_ciphers(TLS_1_2_CIPHERS)
+    context.set_alpn_protocols([APPLICATION_PROTOCOL])
+    try:
+        context.load_cert_chain(certificate.chain_file, certificate.key_file)
+    except OSError as error:
+        raise CertificateError(f"{certificate.chain_file}: cannot be used for TLS: {error}.") from error
+    return context
+
+
+def _refuse_other_protocols(sock: socket.socket) -> None:
+    hello = _first_record(sock)
+    offered = offered_protocols(hello)
+    if offered and APPLICATION_PROTOCOL.encode() not in offered:
+        sock.recv(len(hello))  # what is left unread would make closing a reset, and the alert would be lost
+        sock.sendall(NO_APPLICATION_PROTOCOL)
+        raise ssl.SSLError("the client offers other application protocols only")
+
+
+def _first_record(sock: socket.socket) -> bytes:
+    """Wait for the client's first record and leave it unread; less comes back if the client ends, or speaks no TLS."""
+    size = record_size(_peek(sock, RECORD_HEADER_BYTES))
+    return _peek(sock, size) if size else b""
+
+
+def _peek(sock: socket.socket, size: int) -> bytes:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+    try:
+        wait_read(sock.fileno())
+        return sock.recv(size, socket.MSG_PEEK)
+    finally:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
