@@ -32,7 +32,7 @@ class GroupCommit:
         self._open: Ticket | None = None
         self._latest: Ticket | None = None
         self._committed: list[Ticket] = []
-        self._writer: gevent.Greenlet | None = None
+        self._writer: gevent.Greenlet[[], None] | None = None
         self._worker = ThreadPool(1)
 
     def join(self) -> Ticket:

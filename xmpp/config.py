@@ -20,6 +20,13 @@ from xmpp.config_values import Rule, Unsuitable, expected, in_toml, suitable
 Settings = TypeVar("Settings")
 
 EXAMPLE_WIDTH = 100
+DOCUMENTATION_HEAD = """\
+# Configuration
+
+Every setting, made from the code by `make docs`. None of it is needed: without a file everything has its default.
+The file is TOML. `xserv run` takes the one that `--config` names, or else `xserv.toml` in the data folder.
+`xserv config example` prints one to start from, and `xserv config check FILE` checks one.
+"""
 
 
 class ConfigError(Exception):
@@ -136,7 +143,7 @@ class Configuration:
         if not isinstance(table, Mapping):
             raise ConfigError(f"{source}: {name} stands outside of a section; expected a line like [section] above it.")
         if name not in self.sections:
-            raise ConfigError(f"{source}: there is no section [{name}]{_guess(name, self.sections)}.")
+            raise ConfigError(f"{source}: there is no section [{name}]{_guess(name, self.sections)}")
         return self.sections[name]
 
     def changes_needing_restart(self, new: Configuration) -> list[str]:
@@ -177,7 +184,7 @@ def _explanation(entry: Entry) -> str:
 
 def documentation(sections: Iterable[Section]) -> str:
     """Return the settings of all sections as Markdown, a table for each."""
-    return "\n".join(map(_documented, sections))
+    return "\n".join([DOCUMENTATION_HEAD, *map(_documented, sections)])
 
 
 def _documented(section: Section) -> str:
@@ -203,7 +210,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _checked(section: Section, key: str, value: Any, source: str, folder: Path) -> Any:
     if key not in section.entries:
-        raise ConfigError(f"{source}: [{section.name}] has no setting {key}{_guess(key, section.entries)}.")
+        raise ConfigError(f"{source}: [{section.name}] has no setting {key}{_guess(key, section.entries)}")
     entry = section.entries[key]
     where = f"{source}: [{section.name}] {key}"
     try:
@@ -218,4 +225,4 @@ def _guess(word: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1)
     if close:
         return f", did you mean {close[0]}?"
-    return f"; expected one of {', '.join(known)}" if known else ""
+    return f"; expected one of {', '.join(known)}." if known else "."

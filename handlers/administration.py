@@ -1,0 +1,103 @@
+"""What the administrator does to accounts: the commands behind `xserv user`.
+
+They run inside the server, or, where none runs, inside the command line on a server that does not listen.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from db import accounts as stored
+from db.errors import StorageError
+from handlers import accounts
+from xmpp.control import Refused
+from xmpp.jid import JID, MalformedJID
+
+
+def carry_out(server: Any, command: str, **arguments: Any) -> Any:
+    """Carry out one of COMMANDS; what it did is on the disk when this returns. Yields. Raises Refused."""
+    try:
+        result = COMMANDS[command](server, **arguments)
+        server.db.flush()
+    except StorageError as error:
+        raise Refused(f"This cannot be stored: {error}.") from error
+    return result
+
+
+def add(server: Any, account: str, password: str) -> None:
+    """Make an account."""
+    import_accounts(server, [(account, password)])
+
+
+def change_password(server: Any, account: str, password: str) -> None:
+    """Set another password, which ends the account's sessions."""
+    try:
+        accounts.change_password(server, _address(account), password)
+    except (accounts.NoSuchAccount, ValueError) as error:
+        raise Refused(f"{error}.") from error
+
+
+def remove(server: Any, account: str) -> None:
+    """Remove an account with everything it has, which ends its sessions."""
+    try:
+        accounts.remove(server, _address(account))
+    except accounts.NoSuchAccount as error:
+        raise Refused(f"{error}.") from error
+
+
+def listing(server: Any) -> list[tuple[str, float, int]]:
+    """Return every account: its address, when it was made, and how many sessions it has."""
+    return [(jid, created, len(server.online.sessions(jid))) for jid, created in stored.listing(server.db)]
+
+
+def unsuitable(server: Any, addresses: Sequence[str]) -> list[tuple[int, str]]:
+    """Return which of the addresses no account can be made for, by their place in the list, and why."""
+    reasons = [(place, _objection(server, address)) for place, address in enumerate(addresses)]
+    return [(place, reason) for place, reason in reasons if reason]
+
+
+def import_accounts(server: Any, accounts_and_passwords: Sequence[tuple[str, str]]) -> None:
+    """Make all of these accounts, or none."""
+    given = [(_new_account(server, address), password) for address, password in accounts_and_passwords]
+    try:
+        accounts.create_many(server, given)
+    except (stored.AccountExists, ValueError) as error:
+        raise Refused(f"{error}.") from error
+
+
+COMMANDS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {
+        "add": add,
+        "passwd": change_password,
+        "remove": remove,
+        "list": listing,
+        "unsuitable": unsuitable,
+        "import": import_accounts,
+    }
+)
+
+
+def _objection(server: Any, address: str) -> str:
+    try:
+        account = _new_account(server, address)
+    except Refused as refused:
+        return str(refused)
+    return f"{account} exists." if stored.exists(server.db, account) else ""
+
+
+def _new_account(server: Any, text: str) -> JID:
+    account = _address(text)
+    if account.domain not in server.domains:
+        raise Refused(f"{account.domain} is not served here; expected NAME@{' or NAME@'.join(server.domains)}.")
+    return account
+
+
+def _address(text: str) -> JID:
+    """The bare address that somebody typed."""
+    try:
+        account = JID.parse(text)
+    except MalformedJID as error:
+        raise Refused(f"{text!r} is not an address, expected NAME@DOMAIN: {error}.") from error
+    if not account.local or account.resource:
+        raise Refused(f"{text!r} is not the address of an account, expected NAME@DOMAIN.")
+    return account

@@ -1,0 +1,166 @@
+"""XEP-0191: an account's blocklist, and what it keeps from getting in and out.
+
+To those on it the account looks offline: what they send is answered as if nobody were there, or not at all.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import TYPE_CHECKING, Literal
+
+from lxml import etree
+
+from db import blocklists, rosters
+from handlers import presence
+from handlers.access import is_blocked, sees_presence
+from xmpp.config import setting
+from xmpp.errors import StanzaError
+from xmpp.jid import JID, MalformedJID
+from xmpp.routing.delivery import STOP, Delivery
+from xmpp.routing.feature import Feature
+from xmpp.stanza import Stanza
+from xmpp.wire import wire
+
+if TYPE_CHECKING:
+    from xmpp.routing.session import Session
+    from xmpp.server import Server
+
+NAMESPACE = "urn:xmpp:blocking"
+BLOCKLIST = f"{{{NAMESPACE}}}blocklist"
+BLOCK = f"{{{NAMESPACE}}}block"
+UNBLOCK = f"{{{NAMESPACE}}}unblock"
+ITEM = f"{{{NAMESPACE}}}item"
+INTEREST = "blocking"
+
+
+@dataclass(frozen=True)
+class BlockingSettings:
+    """Blocking: the lists of those whom an account does not want to hear of."""
+
+    max_items: int = setting(1_000, "The most addresses on one account's list.", minimum=1)
+
+
+feature = Feature("blocking", xep="0191", disco=[NAMESPACE], settings=BlockingSettings, optional=False)
+
+
+# -- delivery steps
+
+
+def refuse_to_blocked(delivery: Delivery) -> None:
+    """SENT, all kinds: the sender learns that it has blocked the addressee (section 3.3)."""
+    to = delivery.stanza.to
+    if to is not None and is_blocked(delivery.server, delivery.account, to):
+        condition = etree.XML('<blocked xmlns="urn:xmpp:blocking:errors"/>')
+        raise StanzaError("not-acceptable", "You have blocked this JID", type="cancel", application=condition)
+
+
+def refuse_from_blocked(delivery: Delivery) -> Literal["stop"] | None:
+    """RECEIVED, all kinds: messages and requests are refused as if nobody were there, all else vanishes (3.3)."""
+    stanza = delivery.stanza
+    if stanza.sender is None or not is_blocked(delivery.server, delivery.account, stanza.sender):
+        return None
+    if stanza.kind == "message" or stanza.is_request:
+        raise StanzaError("service-unavailable")
+    return STOP
+
+
+# -- commands
+
+
+@feature.iq_get(BLOCKLIST)
+def list_blocked(server: "Server", iq: Stanza) -> etree._Element:
+    """The whole list; from now on the session is told of changes."""
+    assert iq.sender is not None
+    iq.origin.interests.add(INTEREST)
+    return _element(BLOCKLIST, sorted(blocklists.patterns(server.db, iq.sender.bare)))
+
+
+@feature.iq_set(BLOCK)
+def block(server: "Server", iq: Stanza) -> None:
+    """Block addresses; those among them that see the account's presence see it leave."""
+    assert iq.sender is not None
+    account, wanted = iq.sender.bare, _items(iq)
+    if not wanted:
+        raise StanzaError("bad-request", "a block command names at least one address")
+    _hold_limit(server, account, wanted)
+    audience = {
+        session: [to for to in _audience(session, wanted) if not is_blocked(server, account, to)]
+        for session in server.online.sessions(account)
+    }
+    blocklists.add(server.db, account, wanted)
+    for session, watching in audience.items():
+        _leave(session, {to for to in watching if is_blocked(server, account, to)})
+    iq.after_reply(lambda: _push(server, account, BLOCK, wanted))
+
+
+@feature.iq_set(UNBLOCK)
+def unblock(server: "Server", iq: Stanza) -> None:
+    """Unblock addresses, or all where none is named; those that may see the account's presence see it again."""
+    assert iq.sender is not None
+    account, named = iq.sender.bare, _items(iq)
+    if not named and len(iq.only_child()):
+        raise StanzaError("bad-request", "an unblock command names addresses, or is empty and unblocks all")
+    unblocked = named or blocklists.patterns(server.db, account)
+    hidden = [to for to in _subscribers(server, account, unblocked) if is_blocked(server, account, to)]
+    if named:
+        blocklists.remove(server.db, account, named)
+    else:
+        blocklists.clear(server.db, account)
+    for to in hidden:
+        if not is_blocked(server, account, to):
+            presence.send_current(server, account, to)
+    iq.after_reply(lambda: _push(server, account, UNBLOCK, named))
+
+
+def _hold_limit(server: "Server", account: JID, wanted: Iterable[JID]) -> None:
+    most = server.settings(BlockingSettings).max_items
+    if len(blocklists.patterns(server.db, account).union(wanted)) > most:
+        raise StanzaError("resource-constraint", f"a blocklist holds at most {most} addresses")
+
+
+def _push(server: "Server", account: JID, tag: str, jids: Iterable[JID]) -> None:
+    """Tell the sessions that asked for the list in what way it has changed."""
+    change = wire(_element(tag, jids))
+    for session in server.online.sessions(account):
+        if INTEREST in session.interests:
+            session.send(Stanza.build("iq", change, type="set", id=token_hex(8), to=session.jid))
+
+
+# -- who sees the account's presence
+
+
+def _subscribers(server: "Server", account: JID, named: Iterable[JID]) -> list[JID]:
+    """The contacts that the account lets see its presence, and those of their single resources that are named."""
+    resources = [jid for jid in named if jid.is_full and sees_presence(server, account, jid)]
+    return [*rosters.subscribers(server.db, account), *resources]
+
+
+def _audience(session: "Session", named: Iterable[JID]) -> set[JID]:
+    """All who see this session's presence, by subscription or because it was sent to them."""
+    subscribers = _subscribers(session.server, session.account, named) if session.is_available else []
+    return session.directed.union(subscribers)
+
+
+def _leave(session: "Session", watching: set[JID]) -> None:
+    """End the session's presence for these addresses; a bare one stands for all resources."""
+    session.directed.difference_update(watching)
+    for to in watching:
+        if to.is_bare or to.bare not in watching:
+            session.server.router.route(Stanza.build("presence", type="unavailable", to=to, sender=session.jid))
+
+
+# -- the elements of XEP-0191
+
+
+def _items(iq: Stanza) -> frozenset[JID]:
+    try:
+        return frozenset(JID.parse(item.get("jid", "")) for item in iq.only_child().iterchildren(ITEM))
+    except MalformedJID as error:
+        raise StanzaError("jid-malformed", str(error)) from None
+
+
+def _element(tag: str, jids: Iterable[JID]) -> etree._Element:
+    element = etree.Element(tag)
+    for jid in sorted(jids):
+        etree.SubElement(element, ITEM, jid=jid)
+    return element

@@ -1,0 +1,25 @@
+"""XEP-0203: when a stanza that is delivered late was sent; only the server itself says that it kept something."""
+
+from xmpp import names
+from xmpp.errors import StanzaError
+from xmpp.routing.delivery import Delivery
+from xmpp.routing.feature import Feature
+from xmpp.timestamps import format_utc
+
+DELAY = f"{{{names.DELAY}}}delay"
+
+feature = Feature("delay", xep="0203", optional=False)
+
+
+def stamp(domain: str, at: float) -> bytes:
+    """The element by which this domain says that it has had a stanza since then."""
+    return f'<delay xmlns="{names.DELAY}" from="{domain}" stamp="{format_utc(at)}"/>'.encode()
+
+
+def refuse_forged(delivery: Delivery) -> None:
+    """SENT, messages and presence: nobody may say that this server kept a stanza (XEP-0203, section 7)."""
+    stanza = delivery.stanza
+    if DELAY not in stanza.child_tags:
+        return
+    if any(delay.get("from", "").lower() in delivery.server.domains for delay in stanza.element.iterchildren(DELAY)):
+        raise StanzaError("not-acceptable", "only the server itself says that it has kept a stanza")

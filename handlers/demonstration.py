@@ -1,0 +1,45 @@
+"""What makes a demo: settings that would be careless anywhere else, loopback addresses only, two ready accounts."""
+
+import ipaddress
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from db import accounts
+from handlers import administration
+from xmpp.config import ConfigError
+
+NAMES = ("juliet", "romeo")
+PASSWORD_BYTES = 12
+
+
+def settings(
+    addresses: Sequence[str], port: int | None, tls_port: int | None, domains: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return what goes before the configuration's own settings, by section and key. Raises ConfigError."""
+    for address in addresses:
+        if not _is_loopback(address):
+            raise ConfigError(f"A demo listens on loopback addresses only, such as 127.0.0.1 or ::1, not on {address}.")
+    listen = {"addresses": addresses, "port": port, "tls_port": tls_port}
+    return {
+        "listen": {key: value for key, value in listen.items() if value is not None},
+        "server": {"domains": domains} if domains else {},
+        "register": {"enabled": True, "open": True, "accounts_per_address": 0},
+        "sasl": {"max_delay_seconds": 0},
+    }
+
+
+def make_accounts(server: Any) -> dict[str, str]:
+    """Make those of the demo's accounts that are not there yet; returns their passwords. Yields."""
+    addresses = [f"{name}@{server.default_domain}" for name in NAMES]
+    missing = [address for address in addresses if not accounts.exists(server.db, address)]
+    passwords = {address: secrets.token_urlsafe(PASSWORD_BYTES) for address in missing}
+    administration.carry_out(server, "import", accounts_and_passwords=list(passwords.items()))
+    return passwords
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,118 @@
+"""What an entity tells about itself (XEP-0030 section 3, XEP-0128): identities, features and forms, as data."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lxml import etree
+
+from xmpp import dataforms, names
+from xmpp.config import setting
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+INFO = "http://jabber.org/protocol/disco#info"
+ITEMS = "http://jabber.org/protocol/disco#items"
+INFO_QUERY = f"{{{INFO}}}query"
+SERVER_INFO = "http://jabber.org/network/serverinfo"
+
+
+class Identity(NamedTuple):
+    """What kind of thing an entity is, by the registry of XEP-0030 section 10.2."""
+
+    category: str
+    type: str
+    name: str = ""
+    lang: str = ""
+
+
+class Form(NamedTuple):
+    """More about an entity: the values of a data form, by field."""
+
+    form_type: str
+    fields: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Info:
+    """All that one entity tells about itself. No two of a kind: such an answer would be ill-formed (XEP-0115 5.4)."""
+
+    identities: tuple[Identity, ...]
+    features: frozenset[str]
+    forms: tuple[Form, ...] = ()
+
+    def element(self, node: str | None = None) -> etree._Element:
+        """The answer to a query, which mirrors the query's node (XEP-0030 section 3.2)."""
+        query = etree.Element(INFO_QUERY, {} if node is None else {"node": node})
+        for identity in self.identities:
+            query.append(_identity_element(identity))
+        for var in sorted(self.features):
+            etree.SubElement(query, f"{{{INFO}}}feature", var=var)
+        for form in self.forms:
+            query.append(dataforms.result(form.form_type, dict(form.fields)))
+        return query
+
+
+def _identity_element(identity: Identity) -> etree._Element:
+    element = etree.Element(f"{{{INFO}}}identity", category=identity.category, type=identity.type)
+    if identity.name:
+        element.set("name", identity.name)
+    if identity.lang:
+        element.set(names.XML_LANG, identity.lang)
+    return element
+
+
+def _valid_uris(addresses: Iterable[str]) -> None:
+    for address in addresses:
+        scheme, colon, rest = address.partition(":")
+        if not (scheme.isalnum() and colon and rest) or "<" in address or any(map(str.isspace, address)):
+            raise ValueError("expected addresses like mailto:abuse@example.org or xmpp:support@example.org")
+
+
+def _plain(name: str) -> None:
+    if "<" in name:  # which ends a part in what is hashed for XEP-0115
+        raise ValueError("expected a name without <")
+
+
+def _contacts(role: str) -> Any:
+    return setting((), f"Addresses for {role}, as URIs: mailto:, xmpp: or https:.", check=_valid_uris)
+
+
+@dataclass(frozen=True)
+class DiscoSettings:
+    """What others can find out about this server: its name, and whom to contact (XEP-0157)."""
+
+    name: str = setting("", "The name of the service, for people to read.", check=_plain)
+    abuse: tuple[str, ...] = _contacts("reports of abuse")
+    admin: tuple[str, ...] = _contacts("whoever runs the server")
+    feedback: tuple[str, ...] = _contacts("praise and complaints")
+    sales: tuple[str, ...] = _contacts("sales and marketing")
+    security: tuple[str, ...] = _contacts("security concerns")
+    status: tuple[str, ...] = _contacts("news about outages")
+    support: tuple[str, ...] = _contacts("users who need help")
+
+
+ROLES = ("abuse", "admin", "feedback", "sales", "security", "status", "support")
+
+
+def domain_info(server: "Server") -> Info:
+    """What a domain tells about itself."""
+    settings = server.settings(DiscoSettings)
+    announced = frozenset(var for feature in server.registry.features for var in feature.disco)
+    return Info((Identity("server", "im", settings.name),), announced, _contact_forms(settings))
+
+
+def account_info(server: "Server") -> Info:
+    """What an account tells about itself."""
+    announced = frozenset(var for feature in server.registry.features for var in feature.account_disco)
+    return Info((Identity("account", "registered"),), announced)
+
+
+def _contact_forms(settings: DiscoSettings) -> tuple[Form, ...]:
+    fields = tuple(
+        (f"{role}-addresses", addresses)
+        for role in ROLES
+        if (addresses := tuple(dict.fromkeys(getattr(settings, role))))
+    )
+    return (Form(SERVER_INFO, fields),) if fields else ()

@@ -1,0 +1,28 @@
+"""XEP-0199: answer pings, for the server and for accounts."""
+
+from typing import TYPE_CHECKING
+
+from handlers.access import sees_presence
+from xmpp.errors import StanzaError
+from xmpp.routing.feature import ACCOUNT, SERVER, Feature
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+NAMESPACE = "urn:xmpp:ping"
+
+feature = Feature("ping", xep="0199", disco=[NAMESPACE], account_disco=[NAMESPACE])
+
+
+@feature.iq_get("{urn:xmpp:ping}ping", to=[SERVER])
+def answer_for_server(server: "Server", iq: Stanza) -> None:
+    """The empty result."""
+
+
+@feature.iq_get("{urn:xmpp:ping}ping", to=[ACCOUNT])
+def answer_for_account(server: "Server", iq: Stanza) -> None:
+    """The empty result; a stranger must not find out by a ping which accounts exist."""
+    assert iq.to is not None and iq.sender is not None
+    if not sees_presence(server, iq.to, iq.sender):
+        raise StanzaError("service-unavailable")

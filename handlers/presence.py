@@ -1,0 +1,222 @@
+"""RFC 6121 section 4: presence is shown to those who are subscribed to it, and ended for all who have seen it."""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from db import rosters, subscriptions
+from handlers import delay, photo_hash
+from handlers.access import is_blocked, sees_presence
+from xmpp.config import setting
+from xmpp.errors import StanzaError
+from xmpp.jid import JID
+from xmpp.routing.delivery import STOP, Delivery
+from xmpp.routing.feature import Feature
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.routing.session import Session
+    from xmpp.server import Server
+
+PRIORITY = "{jabber:client}priority"
+INTEGER = re.compile(r"[+-]?[0-9]{1,3}")
+
+
+@dataclass(frozen=True)
+class PresenceSettings:
+    """Presence."""
+
+    max_directed: int = setting(500, "To how many addresses one session may send presence of its own accord.",
+                                minimum=1)  # fmt: skip
+
+
+feature = Feature("presence", rfc="6121", settings=PresenceSettings, optional=False)
+
+
+# -- steps for what a client sends
+
+
+def broadcast(delivery: Delivery) -> None:
+    """PRESENCE_SENT: presence without an addressee goes to all subscribers and to the account's own sessions."""
+    stanza, session = delivery.stanza, delivery.origin
+    if stanza.to is not None or stanza.type == "error":
+        return
+    if stanza.type is None:
+        _appear(session, stanza)
+    elif stanza.type == "unavailable":
+        if session.is_available:
+            session.send(stanza)  # an account sees its own presence, whichever of its sessions sends it (4.5.2)
+        _disappear(session, stanza)
+    else:
+        raise StanzaError("bad-request", f"presence of type {stanza.type} needs an addressee")
+
+
+def direct(delivery: Delivery) -> Literal["stop"] | None:
+    """PRESENCE_SENT, last: what has an addressee is passed on to it, and is remembered to be ended (section 4.6)."""
+    stanza, session = delivery.stanza, delivery.origin
+    if stanza.to is None:
+        return STOP
+    if stanza.type is None:
+        _remember_directed(session, stanza.to)
+        delivery.stanza = photo_hash.with_photo_hash(delivery.server, delivery.account, stanza)
+    elif stanza.type == "unavailable":
+        session.directed.discard(stanza.to)
+    return None
+
+
+def leave(session: "Session") -> None:
+    """SESSION_ENDED: everybody who has seen this session's presence is told that it is gone."""
+    _disappear(session, Stanza.build("presence", type="unavailable", sender=session.jid))
+
+
+# -- steps for what an account receives
+
+
+def answer_probe(delivery: Delivery) -> Literal["stop"] | None:
+    """PRESENCE_RECEIVED: who may see the account's presence is shown it, session by session (section 4.3.2)."""
+    stanza, server, account = delivery.stanza, delivery.server, delivery.account
+    if stanza.type != "probe":
+        return None
+    assert stanza.sender is not None and stanza.to is not None
+    viewer = stanza.sender.bare
+    if sees_presence(server, account, viewer):
+        shown = [each for each in server.online.available(account) if stanza.to in (account, each.jid)]
+        for session in shown:
+            server.router.route(current_presence(server, session).addressed(viewer))
+        answer = None if shown else "unavailable"
+    else:
+        answer = "unavailable" if subscriptions.is_pending(server.db, account, viewer) else "unsubscribed"
+    if answer is not None:
+        server.router.route(Stanza.build("presence", type=answer, to=viewer, sender=account))
+    return STOP
+
+
+# -- for other features
+
+
+def current_presence(server: "Server", session: "Session") -> Stanza:
+    """The last presence of an available session as it is shown to somebody who missed it; without an addressee."""
+    assert session.presence is not None
+    stamped = session.presence.with_first(delay.stamp(session.account.domain, session.presence_at))
+    return photo_hash.with_photo_hash(server, session.account, stamped)
+
+
+def send_current(server: "Server", account: JID, to: JID) -> None:
+    """Show an address the presence of each available session of an account."""
+    for session in server.online.available(account):
+        _pass_on(server, account, current_presence(server, session), to)
+
+
+def send_unavailable(server: "Server", account: JID, to: JID) -> None:
+    """Show an address that each available session of an account is gone."""
+    for session in server.online.available(account):
+        _pass_on(server, account, Stanza.build("presence", type="unavailable", sender=session.jid), to)
+
+
+def probe(server: "Server", account: JID, contact: JID) -> None:
+    """Ask for the presence of a contact on behalf of an account (section 4.3.1)."""
+    if contact.domain not in server.domains:
+        server.router.route(Stanza.build("presence", type="probe", to=contact.bare, sender=account))
+    elif _is_shown(server, contact, account):
+        send_current(server, contact, account)
+
+
+def broadcast_again(server: "Server", account: JID) -> None:
+    """Send the presence of each session once more, since what the server adds to it has changed."""
+    for session in server.online.available(account):
+        assert session.presence is not None
+        _announce(session, photo_hash.with_photo_hash(server, account, session.presence))
+
+
+# -- coming and going
+
+
+def _appear(session: "Session", stanza: Stanza) -> None:
+    priority = _priority(stanza)
+    is_initial = not session.is_available
+    session.presence, session.presence_at, session.priority = stanza.kept(), time.time(), priority
+    _announce(session, photo_hash.with_photo_hash(session.server, session.account, stanza))
+    if is_initial:
+        for presence in _presence_of_others(session):
+            session.send(presence.addressed(session.account))
+        for step in session.server.tables.session_available:
+            step(session)
+
+
+def _disappear(session: "Session", stanza: Stanza) -> None:
+    """Tell of unavailable presence all who have seen the session, each once."""
+    told = set[JID]()
+    if session.is_available:
+        session.presence, session.priority = None, 0
+        told = {session.account, *rosters.subscribers(session.server.db, session.account)}
+        _announce(session, stanza)
+    directed, session.directed = session.directed, set()
+    for to in directed:
+        if to.bare not in told:
+            _pass_on(session.server, session.account, stanza, to)
+
+
+def _announce(session: "Session", stanza: Stanza) -> None:
+    """Send presence to subscribers, and, since an account sees its own, to its available sessions (4.2.2, 4.4.2)."""
+    server, account = session.server, session.account
+    for contact in rosters.subscribers(server.db, account):
+        _pass_on(server, account, stanza, contact)
+    for own in server.online.available(account):
+        own.send(stanza)
+
+
+def _presence_of_others(session: "Session") -> Iterator[Stanza]:
+    """What a session that has just come gets to see: the account's other sessions, and its contacts.
+
+    Local contacts are not probed but looked at, and those who are not online cost nothing.
+    """
+    server, account = session.server, session.account
+    for own in server.online.available(account):
+        if own is not session:
+            yield current_presence(server, own)
+    for contact in rosters.subscribed_to(server.db, account):
+        if contact.domain not in server.domains:
+            probe(server, account, contact)
+        elif server.online.available(contact) and _is_shown(server, contact, account):
+            for theirs in server.online.available(contact):
+                yield current_presence(server, theirs)
+
+
+def _is_shown(server: "Server", account: JID, viewer: JID) -> bool:
+    """Whether the presence of a local account reaches a viewer: granted, and neither has blocked the other."""
+    return (
+        sees_presence(server, account, viewer)
+        and not is_blocked(server, account, viewer)
+        and not is_blocked(server, viewer, account)
+    )
+
+
+def _pass_on(server: "Server", account: JID, stanza: Stanza, to: JID) -> None:
+    """Send an account's presence to one address, unless nobody is there or the account has blocked it.
+
+    A contact who is not online must cost nothing: some have thousands of them.
+    """
+    if to.local and to.domain in server.domains and not server.online.sessions(to.bare):
+        return
+    if not is_blocked(server, account, to):
+        server.router.route(stanza.addressed(to))
+
+
+def _remember_directed(session: "Session", to: JID) -> None:
+    most = session.server.settings(PresenceSettings).max_directed
+    if to not in session.directed and len(session.directed) >= most:
+        raise StanzaError("resource-constraint", f"presence may be sent to at most {most} addresses")
+    session.directed.add(to)
+
+
+def _priority(stanza: Stanza) -> int:
+    """Section 4.7.2.3: an integer from -128 to 127, 0 where there is none."""
+    element = stanza.child(PRIORITY)
+    if element is None:
+        return 0
+    text = (element.text or "").strip()
+    if not INTEGER.fullmatch(text) or not -128 <= int(text) <= 127:
+        raise StanzaError("bad-request", "a priority is an integer from -128 to 127")
+    return int(text)

@@ -1,0 +1,76 @@
+"""XEP-0049: XML that an account's clients keep on the server for themselves."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from db import private
+from xmpp import names
+from xmpp.config import setting
+from xmpp.errors import StanzaError
+from xmpp.jid import JID
+from xmpp.routing.feature import Feature
+from xmpp.stanza import Stanza
+from xmpp.wire import parse, wire
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+NAMESPACE = "jabber:iq:private"
+QUERY = f"{{{NAMESPACE}}}query"
+
+
+@dataclass(frozen=True)
+class PrivateSettings:
+    """Private XML: what clients keep on the server for themselves."""
+
+    max_bytes: int = setting(65_536, "The longest element.", minimum=1_000)
+    max_elements: int = setting(100, "The most elements that one account keeps.", minimum=1)
+
+
+feature = Feature("private", xep="0049", disco=[NAMESPACE], account_disco=[NAMESPACE], settings=PrivateSettings)
+
+
+@feature.iq_get(QUERY)
+def fetch(server: "Server", iq: Stanza) -> etree._Element:
+    """What is kept under the name of the element in the query; that element itself where nothing is."""
+    assert iq.sender is not None
+    elements = _elements(iq)
+    if len(elements) > 1:
+        raise StanzaError("bad-request", "one element at a time (XEP-0049 section 2.3)")
+    kept = private.get(server.db, iq.sender.bare, str(elements[0].tag))
+    query = etree.Element(QUERY)
+    query.append(parse(kept if kept is not None else wire(elements[0])))
+    return query
+
+
+@feature.iq_set(QUERY)
+def keep(server: "Server", iq: Stanza) -> None:
+    """Keep the elements in the query, each by its name; all of them or none."""
+    assert iq.sender is not None
+    elements = {str(element.tag): wire(element) for element in _elements(iq)}
+    _hold_limits(server, iq.sender.bare, elements)
+    with server.db.change():
+        for tag, xml in elements.items():
+            private.put(server.db, iq.sender.bare, tag, xml)
+
+
+def _elements(iq: Stanza) -> list[etree._Element]:
+    """The elements in the query: at least one, each with a namespace of its own and its name once."""
+    elements = list(iq.only_child())
+    namespaces = {etree.QName(element).namespace for element in elements}
+    if not elements or namespaces & {None, NAMESPACE, names.CLIENT}:
+        raise StanzaError("not-acceptable", "private XML is an element with a namespace of its own")
+    if len({element.tag for element in elements}) < len(elements):
+        raise StanzaError("bad-request", "two elements of one name")
+    return elements
+
+
+def _hold_limits(server: "Server", account: JID, elements: dict[str, bytes]) -> None:
+    settings = server.settings(PrivateSettings)
+    if max(map(len, elements.values())) > settings.max_bytes:
+        raise StanzaError("policy-violation", f"an element may have {settings.max_bytes} bytes")
+    new = sum(private.get(server.db, account, tag) is None for tag in elements)
+    if new and private.count(server.db, account) + new > settings.max_elements:
+        raise StanzaError("resource-constraint", f"at most {settings.max_elements} elements are kept")

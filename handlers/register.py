@@ -1,0 +1,176 @@
+"""XEP-0077: making an account before login, changing its password and removing it afterwards.
+
+Off unless it is switched on. Without `open`, only people who have an account can do something with it.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from lxml import etree
+
+from db.accounts import AccountExists
+from handlers import accounts
+from handlers.sasl.settings import SASLSettings
+from handlers.throttle import FadingCounts, LoginThrottle, network
+from xmpp.config import setting
+from xmpp.errors import StanzaError
+from xmpp.jid import JID, MalformedJID
+from xmpp.routing.feature import OWN, SERVER, STREAM, Feature, State
+from xmpp.routing.session import Session
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+NAMESPACE = "jabber:iq:register"
+STREAM_FEATURE = "http://jabber.org/features/iq-register"
+QUERY = f"{{{NAMESPACE}}}query"
+USERNAME = f"{{{NAMESPACE}}}username"
+PASSWORD = f"{{{NAMESPACE}}}password"
+REMOVE = f"{{{NAMESPACE}}}remove"
+
+HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class RegisterSettings:
+    """Registration by clients (XEP-0077): people change their password and remove their account themselves."""
+
+    open: bool = setting(False, "Whether strangers may make accounts for themselves.")
+    accounts_per_address: int = setting(
+        3,
+        "How many accounts may be made from one address in a row; each hour half of them are forgotten. 0: any number.",
+        minimum=0,
+        maximum=20,
+    )
+
+
+feature = Feature("register", xep="0077", disco=[NAMESPACE], settings=RegisterSettings, by_default=False)
+
+
+class NewAccounts(FadingCounts):
+    """How many accounts were made from one network. A server has one."""
+
+    def __init__(self) -> None:
+        super().__init__(half_life=HOUR)
+
+
+# -- strangers
+
+
+@feature.stream_feature(when=State.OPEN)
+def offer_registration(stream: Any) -> etree._Element | None:
+    """XEP-0077 section 8."""
+    if not stream.server.settings(RegisterSettings).open:
+        return None
+    return etree.Element(f"{{{STREAM_FEATURE}}}register", nsmap={None: STREAM_FEATURE})
+
+
+@feature.iq_get(QUERY, to=[STREAM])
+def ask_for_details(server: "Server", iq: Stanza) -> etree._Element:
+    """What is needed for an account."""
+    if not server.settings(RegisterSettings).open:
+        raise StanzaError("service-unavailable")
+    query = etree.Element(QUERY, nsmap={None: NAMESPACE})
+    etree.SubElement(query, f"{{{NAMESPACE}}}instructions").text = "Choose a username and a password."
+    etree.SubElement(query, USERNAME)
+    etree.SubElement(query, PASSWORD)
+    return query
+
+
+@feature.iq_set(QUERY, to=[STREAM])
+def make_account(server: "Server", iq: Stanza) -> None:
+    """Make an account. Yields."""
+    stream = iq.origin
+    if not server.settings(RegisterSettings).open:
+        raise StanzaError("not-allowed")
+    if stream.account is not None or iq.only_child().find(REMOVE) is not None:
+        raise StanzaError("unexpected-request")
+    account, password = _account_and_password(iq, stream.host, incomplete="not-acceptable")  # XEP-0077 section 3.1
+    _refuse_mass_registration(server, stream.peer)
+    _slow_down(server, stream.peer, account)
+    try:
+        accounts.create(server, account, password)
+    except AccountExists:
+        server.state(LoginThrottle).failed(stream.peer, account, time.monotonic())  # guessing names is guessing too
+        raise StanzaError("conflict") from None
+    except ValueError as error:
+        raise StanzaError("not-acceptable", str(error)) from None
+    server.state(NewAccounts).add(network(stream.peer), time.monotonic())
+
+
+def _refuse_mass_registration(server: "Server", peer: str) -> None:
+    limit = server.settings(RegisterSettings).accounts_per_address
+    # Half a unit of tolerance: what was counted a moment ago has faded a little already.
+    if limit and server.state(NewAccounts).get(network(peer), time.monotonic()) > limit - 0.5:
+        raise StanzaError("resource-constraint", "too many accounts were made from your address")
+
+
+def _slow_down(server: "Server", peer: str, account: JID) -> None:
+    delay = server.state(LoginThrottle).delay(peer, account, time.monotonic())
+    gevent.sleep(min(delay, server.settings(SASLSettings).max_delay_seconds))
+
+
+# -- the account's owner
+
+
+@feature.iq_get(QUERY, to=[OWN, SERVER])
+def show_registration(server: "Server", iq: Stanza) -> etree._Element:
+    """Say who is registered."""
+    session = _own_session(iq)
+    query = etree.Element(QUERY, nsmap={None: NAMESPACE})
+    etree.SubElement(query, f"{{{NAMESPACE}}}registered")
+    etree.SubElement(query, USERNAME).text = session.account.local
+    etree.SubElement(query, PASSWORD)
+    return query
+
+
+@feature.iq_set(QUERY, to=[OWN, SERVER])
+def change_account(server: "Server", iq: Stanza) -> None:
+    """Remove the account, or change its password."""
+    session = _own_session(iq)
+    if iq.only_child().find(REMOVE) is not None:
+        _remove(server, iq, session.account)
+    else:
+        _change_password(server, iq, session)
+
+
+def _own_session(iq: Stanza) -> Session:
+    """Who asks on a session of its own, and its own server (SECURITY.md row 38: nobody acts on another's account)."""
+    assert iq.to is not None
+    if not isinstance(iq.origin, Session) or iq.origin.account.domain != iq.to.domain:
+        raise StanzaError("not-allowed")
+    return iq.origin
+
+
+def _remove(server: "Server", iq: Stanza, account: JID) -> None:
+    if len(iq.only_child()) != 1:
+        raise StanzaError("bad-request", "<remove/> stands alone")
+    accounts.erase(server, account)
+    iq.after_reply(lambda: accounts.end_removed(server, account))
+
+
+def _change_password(server: "Server", iq: Stanza, session: Session) -> None:
+    account, password = _account_and_password(iq, session.account.domain, incomplete="bad-request")  # section 3.3
+    if account != session.account:
+        raise StanzaError("not-allowed", "this is not your account")
+    try:
+        accounts.change_password(server, account, password, keep=session)
+    except accounts.NoSuchAccount:  # removed meanwhile
+        raise StanzaError("registration-required") from None
+    except ValueError as error:
+        raise StanzaError("not-acceptable", str(error)) from None
+
+
+def _account_and_password(iq: Stanza, host: str, incomplete: str) -> tuple[JID, str]:
+    """What the query names; `incomplete` is the error where something is missing."""
+    query = iq.only_child()
+    name, password = query.findtext(USERNAME), query.findtext(PASSWORD)
+    if not name or not password:
+        raise StanzaError(incomplete, "both a username and a password are needed")
+    try:
+        return JID.of(name, host), password
+    except MalformedJID as error:
+        raise StanzaError("not-acceptable", str(error)) from None

@@ -1,0 +1,54 @@
+"""SASLprep (RFC 4013), the form in which a password is salted.
+
+Not OpaqueString (RFC 8265), which has replaced it elsewhere: in SCRAM the client salts the password, and clients do it
+as RFC 5802 says. The two differ in what they do to compatibility characters.
+"""
+
+import stringprep
+from unicodedata import ucd_3_2_0
+
+MAX_CHARACTERS = 1023
+
+_PROHIBITED = (
+    stringprep.in_table_c12,
+    stringprep.in_table_c21_c22,
+    stringprep.in_table_c3,
+    stringprep.in_table_c4,
+    stringprep.in_table_c5,
+    stringprep.in_table_c6,
+    stringprep.in_table_c7,
+    stringprep.in_table_c8,
+    stringprep.in_table_c9,
+)
+
+
+def saslprep(password: str) -> str:
+    """The password in the form in which it is compared; raises ValueError, which says what is wrong with it.
+
+    What Unicode 3.2 did not know (most emoji) passes unchanged, as in RFC 4013's queries: people choose such passwords.
+    """
+    if len(password) > MAX_CHARACTERS:
+        raise ValueError(f"a password has at most {MAX_CHARACTERS} characters")
+    prepared = ucd_3_2_0.normalize("NFKC", "".join(map(_mapped, password)))
+    if not prepared:
+        raise ValueError("the password is empty")
+    if any(is_prohibited(character) for character in prepared for is_prohibited in _PROHIBITED):
+        raise ValueError("the password contains a character that is not allowed, such as a control character")
+    _refuse_mixed_directions(prepared)
+    return prepared
+
+
+def _mapped(character: str) -> str:
+    """RFC 4013 section 2.1."""
+    if stringprep.in_table_c12(character):
+        return " "
+    return "" if stringprep.in_table_b1(character) else character
+
+
+def _refuse_mixed_directions(text: str) -> None:
+    """RFC 3454 section 6: what has a right-to-left character begins and ends with one, and has no left-to-right one."""
+    if not any(map(stringprep.in_table_d1, text)):
+        return
+    is_enclosed = stringprep.in_table_d1(text[0]) and stringprep.in_table_d1(text[-1])
+    if not is_enclosed or any(map(stringprep.in_table_d2, text)):
+        raise ValueError("the password mixes directions of writing in a way that is not allowed")

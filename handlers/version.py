@@ -1,0 +1,50 @@
+"""XEP-0092: which software this is."""
+
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from xmpp.config import setting
+from xmpp.routing.feature import SERVER, Feature
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+NAMESPACE = "jabber:iq:version"
+QUERY = f"{{{NAMESPACE}}}query"
+
+
+@dataclass(frozen=True)
+class VersionSettings:
+    """What the server says when it is asked for its software."""
+
+    name: str = setting("xserv", "The name of the software.")
+    version: str = setting("", "Its version; empty for the one that is installed.")
+    show_system: bool = setting(False, "Whether to tell the operating system, which may help attackers.")
+
+
+feature = Feature("version", xep="0092", disco=[NAMESPACE], settings=VersionSettings)
+
+
+@feature.iq_get(QUERY, to=[SERVER])
+def tell_version(server: "Server", iq: Stanza) -> etree._Element:
+    """Name and version, and the system where the configuration says so."""
+    settings = server.settings(VersionSettings)
+    told = {"name": settings.name, "version": settings.version or _installed_version()}
+    if settings.show_system:
+        told["os"] = f"{platform.system()} {platform.release()}"
+    query = etree.Element(QUERY)
+    for name, text in told.items():
+        etree.SubElement(query, f"{{{NAMESPACE}}}{name}").text = text
+    return query
+
+
+def _installed_version() -> str:
+    try:
+        return metadata.version("xserv")
+    except metadata.PackageNotFoundError:
+        return "unreleased"  # run from a checkout that was never installed

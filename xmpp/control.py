@@ -1,0 +1,119 @@
+"""The control socket: how the command line acts on a server that runs, through a socket in its data folder.
+
+Requests and answers are lines of JSON: `{"command": "remove", "account": "juliet@example.org"}` is answered by
+`{"result": null}` or by `{"refused": "one sentence"}`. Only the user that the server runs as can open the socket.
+"""
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from gevent.server import StreamServer
+
+log = logging.getLogger(__name__)
+
+LINE_BYTES = 1 << 20
+BACKLOG = 8
+
+CarryOut = Callable[..., Any]
+"""f(command, **arguments) -> a result that JSON can express; raises Refused."""
+
+
+class Refused(Exception):
+    """A command was not carried out, and nothing has changed; one sentence says why."""
+
+
+class ControlSocket:
+    """The server's end."""
+
+    def __init__(self, path: Path, carry_out: CarryOut) -> None:
+        self._path = path
+        self._carry_out = carry_out
+        self._server: StreamServer | None = None
+
+    def start(self) -> None:
+        """Serve the socket. One that is left over from a killed server is replaced: the caller holds the data folder.
+
+        Raises OSError, for example where the path is too long for a socket.
+        """
+        self._path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        before = os.umask(0o177)  # from the very first moment on nobody else can connect
+        try:
+            listener.bind(str(self._path))
+        finally:
+            os.umask(before)
+        listener.listen(BACKLOG)
+        self._server = StreamServer(listener, self._serve)
+        self._server.start()
+
+    def stop(self) -> None:
+        """Take the socket away."""
+        if self._server is not None:
+            self._server.stop(timeout=0)
+            self._path.unlink(missing_ok=True)
+
+    def _serve(self, connection: socket.socket, _address: object) -> None:
+        try:
+            with connection, connection.makefile("rwb") as lines:
+                while line := lines.readline(LINE_BYTES):
+                    lines.write(_line(self._answer(line)))
+                    lines.flush()
+        except OSError as error:
+            log.debug("the command line has gone: %s", error)
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            return {"result": self._carry_out(**json.loads(line))}
+        except Refused as refused:
+            return {"refused": str(refused)}
+        except Exception:
+            log.exception("a command of the command line failed")
+            return {"refused": "The server failed to carry this out; its log says why."}
+
+
+class ControlClient:
+    """The command line's end: call it like the function that the server carries commands out with."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lines = connection.makefile("rwb")
+
+    @classmethod
+    def connect(cls, path: Path) -> Self | None:
+        """Return a connection to the server that runs there; None if none does. Raises OSError where it is not ours."""
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            return None
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection)
+
+    def __call__(self, command: str, **arguments: Any) -> Any:
+        """Let the server carry out a command. Raises Refused."""
+        self._lines.write(_line({"command": command, **arguments}))
+        self._lines.flush()
+        answer = self._lines.readline()
+        if not answer:
+            raise Refused("The server ended before it answered.")
+        values = json.loads(answer)
+        if "refused" in values:
+            raise Refused(values["refused"])
+        return values["result"]
+
+    def close(self) -> None:
+        """Hang up."""
+        self._lines.close()
+        self._connection.close()
+
+
+def _line(values: dict[str, Any]) -> bytes:
+    return json.dumps(values).encode() + b"\n"

@@ -1,0 +1,149 @@
+"""How a feature says what it does: the declaration API.
+
+A handler file makes one Feature and hangs its functions on it. A declaration holds no running state, so two servers
+can be built from the same features; what order cannot matter for is declared here, what it does is in the delivery
+tables of handlers/__init__.py.
+
+    feature = Feature("ping", xep="0199", disco=["urn:xmpp:ping"])
+
+    @feature.iq_get("{urn:xmpp:ping}ping", to=[SERVER, ACCOUNT])
+    def answer_ping(server, iq):
+        return None
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+from lxml import etree
+
+from xmpp.stanza import Stanza
+
+
+class Addressee(Enum):
+    """Whom an iq is for."""
+
+    OWN = auto()  # the sender's own account: its bare address, or no `to`
+    ACCOUNT = auto()  # any account's bare address, whoever asks: the handler checks whether they may
+    SERVER = auto()  # a domain that is served here
+    STREAM = auto()  # the stream itself, before a resource is bound: registration, binding
+
+
+OWN, ACCOUNT, SERVER, STREAM = Addressee
+
+
+class State(Enum):
+    """How far a stream has come."""
+
+    NEW = auto()  # no header yet
+    OPEN = auto()  # headers exchanged, nobody logged in
+    AUTHENTICATED = auto()  # logged in, no resource
+    BOUND = auto()  # a session
+    CLOSED = auto()
+
+
+IqHandler = Callable[[Any, Stanza], etree._Element | None]
+ElementHandler = Callable[[Any, Any, etree._Element], None]
+StreamFeature = Callable[[Any], etree._Element | None]
+InfoProvider = Callable[..., Iterable[etree._Element]]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One protocol: its name in the configuration, what it announces, what it handles.
+
+    `disco` are the features that a domain announces (XEP-0030), `account_disco` those of an account. `settings` is a
+    frozen dataclass whose fields come from xmpp.config.setting. `by_default` says whether it is on without
+    configuration; `optional` whether it can be switched off at all.
+    """
+
+    name: str
+    xep: str = ""
+    rfc: str = ""
+    disco: Iterable[str] = ()
+    account_disco: Iterable[str] = ()
+    settings: type | None = None
+    by_default: bool = True
+    optional: bool = True
+    iqs: dict[tuple[str, str, Addressee], IqHandler] = field(default_factory=dict)
+    elements: dict[tuple[str, State], ElementHandler] = field(default_factory=dict)
+    stream_features: list[tuple[State, StreamFeature]] = field(default_factory=list)
+
+    def iq_get(self, tag: str, to: Iterable[Addressee] = (OWN,)) -> Callable[[IqHandler], IqHandler]:
+        """Declare what answers an iq of type get: f(server, iq) -> payload or None, or raises StanzaError."""
+        return self._iq("get", tag, to)
+
+    def iq_set(self, tag: str, to: Iterable[Addressee] = (OWN,)) -> Callable[[IqHandler], IqHandler]:
+        """Declare what answers an iq of type set with this payload."""
+        return self._iq("set", tag, to)
+
+    def element(self, tag: str, when: State) -> Callable[[ElementHandler], ElementHandler]:
+        """Declare what handles a top-level element that is no stanza: f(server, stream, element)."""
+
+        def declare(handler: ElementHandler) -> ElementHandler:
+            self.elements[tag, when] = handler
+            return handler
+
+        return declare
+
+    def stream_feature(self, when: State) -> Callable[[StreamFeature], StreamFeature]:
+        """Declare what stands in <stream:features/>: f(stream) -> element, or None for this stream."""
+
+        def declare(provider: StreamFeature) -> StreamFeature:
+            self.stream_features.append((when, provider))
+            return provider
+
+        return declare
+
+    def _iq(self, type: str, tag: str, to: Iterable[Addressee]) -> Callable[[IqHandler], IqHandler]:
+        def declare(handler: IqHandler) -> IqHandler:
+            for addressee in to:
+                self.iqs[type, tag, addressee] = handler
+            return handler
+
+        return declare
+
+
+class DuplicateHandler(Exception):
+    """Two features claim the same key: a mistake in the code, found at start-up."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What all features of one server declare, for look-up by key."""
+
+    features: tuple[Feature, ...]
+    iqs: dict[tuple[str, str, Addressee], IqHandler]
+    elements: dict[tuple[str, State], ElementHandler]
+    stream_features: dict[State, tuple[StreamFeature, ...]]
+
+    @classmethod
+    def of(cls, features: Iterable[Feature]) -> "Registry":
+        """Put the declarations together; raises DuplicateHandler."""
+        features = tuple(features)
+        return cls(
+            features,
+            iqs=_merged(features, "iqs"),
+            elements=_merged(features, "elements"),
+            stream_features={
+                state: tuple(provide for each in features for when, provide in each.stream_features if when is state)
+                for state in State
+            },
+        )
+
+    @property
+    def element_tags(self) -> frozenset[str]:
+        """The tags that may stand at the top level of a stream beside stanzas."""
+        return frozenset(tag for tag, _ in self.elements)
+
+
+def _merged(features: Iterable[Feature], what: str) -> dict[Any, Any]:
+    merged: dict[Any, Any] = {}
+    claimed: dict[Any, str] = {}
+    for feature in features:
+        for key, handler in getattr(feature, what).items():
+            if key in merged:
+                raise DuplicateHandler(f"{key} is handled by both {claimed[key]} and {feature.name}")
+            merged[key], claimed[key] = handler, feature.name
+    return merged

@@ -1,0 +1,66 @@
+"""Requests to the server itself: an iq of type get or set finds its handler, and is answered exactly once.
+
+Raise or return: a handler never answers by itself, so nobody forgets to and nobody answers twice.
+"""
+
+import logging
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from xmpp.errors import StanzaError
+from xmpp.routing.feature import ACCOUNT, OWN, SERVER, Addressee, IqHandler
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+log = logging.getLogger(__name__)
+
+
+def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = None) -> None:
+    """Answer a request to a domain or an account, or, if `to` says so, to a stream. Answers that nobody waits for are
+    dropped."""
+    if not iq.is_request:
+        return
+    try:
+        reply = iq.result(_ask_handler(server, iq, to or _addressees(iq)))
+    except StanzaError as error:
+        reply = iq.error_reply(error)
+    except server.storage_errors as error:
+        log.error("cannot store what %s asked for: %s", iq.sender, error)
+        reply = iq.error_reply(StanzaError("resource-constraint", "the server cannot store this now"))
+    iq.origin.send(reply)
+    iq.replied()
+
+
+def _ask_handler(server: "Server", iq: Stanza, to: tuple[Addressee, ...]) -> etree._Element | None:
+    payload = iq.only_child()
+    assert iq.type is not None
+    for addressee in to:
+        handler = server.registry.iqs.get((iq.type, str(payload.tag), addressee))
+        if handler is not None:
+            return _call(handler, server, iq)
+    raise StanzaError("service-unavailable")
+
+
+def _call(handler: IqHandler, server: "Server", iq: Stanza) -> etree._Element | None:
+    try:
+        return handler(server, iq)
+    except StanzaError:
+        raise
+    except Exception as error:
+        if isinstance(error, server.storage_errors):
+            raise
+        log.exception("%s failed on %r", handler.__qualname__, iq)
+        raise StanzaError("internal-server-error") from None
+
+
+def _addressees(iq: Stanza) -> tuple[Addressee, ...]:
+    """What the address of an iq may stand for, most particular first."""
+    assert iq.to is not None
+    if not iq.to.local:
+        return (SERVER,)
+    if iq.sender is not None and iq.sender.bare == iq.to.bare:
+        return (OWN, ACCOUNT)
+    return (ACCOUNT,)

@@ -1,0 +1,81 @@
+"""Where stanzas go: by the domain of their address to a destination, and within a local domain to an account, to one
+of its resources, or to the server itself (RFC 6120 section 10, RFC 6121 section 8)."""
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from xmpp.errors import StanzaError
+from xmpp.routing.delivery import Delivery, run
+from xmpp.routing.iq_dispatch import dispatch
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+log = logging.getLogger(__name__)
+
+
+class Destination(Protocol):
+    """Something that takes the stanzas of a domain: raises StanzaError when it does not."""
+
+    def send(self, stanza: Stanza) -> None: ...
+
+
+class Router:
+    """Destinations by domain."""
+
+    def __init__(self, server: "Server") -> None:
+        local = LocalDomain(server)
+        self._server = server
+        self._destinations: dict[str, Destination] = dict.fromkeys(server.domains, local)
+
+    def route(self, stanza: Stanza) -> None:
+        """Pass a stanza to its addressee; who sent it is told when that fails. `stanza.to` must be there."""
+        try:
+            assert stanza.to is not None
+            destination = self._destinations.get(stanza.to.domain)
+            if destination is None:
+                raise StanzaError("remote-server-not-found")
+            destination.send(stanza)
+        except StanzaError as error:
+            self.refuse(stanza, error)
+
+    def refuse(self, stanza: Stanza, error: StanzaError) -> None:
+        """Tell the sender, who may be anywhere; what is an answer itself is never answered (RFC 6120 section 8.3.1)."""
+        if stanza.type == "error" or stanza.type == "result":
+            return
+        reply = stanza.error_reply(error)
+        if stanza.origin is not None:
+            stanza.origin.send(reply)
+        elif reply.to is not None:
+            self.route(reply)
+
+
+class LocalDomain:
+    """A domain that is served here: its accounts, their resources, and the server's own address."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+
+    def send(self, stanza: Stanza) -> None:
+        """Deliver a stanza. Raises StanzaError for what the sender has to be told."""
+        assert stanza.to is not None
+        if not stanza.to.local:
+            self._to_server(stanza)
+            return
+        server = self._server
+        delivery = Delivery(server, stanza.to.bare, stanza)
+        if not run(server.tables.received(stanza.kind), delivery):
+            return
+        stanza = delivery.stanza
+        if stanza.kind == "iq" and not delivery.chosen:
+            dispatch(server, stanza)
+            return
+        for session in delivery.chosen:
+            session.send(stanza)
+
+    def _to_server(self, stanza: Stanza) -> None:
+        if stanza.kind == "iq":
+            dispatch(self._server, stanza)
+        elif stanza.kind == "message":
+            raise StanzaError("service-unavailable")

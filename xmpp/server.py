@@ -1,0 +1,125 @@
+"""One server: its configuration, its storage, its features and tables, who is online, and its listeners.
+
+Built by xserv.py, which is the only file that knows all the parts. Two servers can live in one process.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import gevent
+
+from xmpp import names
+from xmpp.config import Configuration, setting
+from xmpp.errors import StreamError
+from xmpp.jid import JID
+from xmpp.routing.delivery import Tables
+from xmpp.routing.feature import Feature, Registry
+from xmpp.routing.online import Online
+from xmpp.routing.router import Router
+from xmpp.stream.client import STARTTLS, StreamSettings
+from xmpp.stream.listener import ClientListener, ListenSettings
+from xmpp.stream.nameguard import ProcessNames
+from xmpp.stream.tls import ServerTLS, TLSSettings
+
+log = logging.getLogger(__name__)
+
+SHUTDOWN_SECONDS = 4.0  # for the last bytes to leave; a service manager expects the end within 5 s
+
+Settings = TypeVar("Settings")
+State = TypeVar("State")
+
+
+def _hold_domains(domains: tuple[str, ...]) -> None:
+    if not domains:
+        raise ValueError("expected at least one domain")
+    for domain in domains:
+        if JID.parse(domain).domain != domain:
+            raise ValueError(f"expected domains as they stand in addresses, such as {JID.parse(domain).domain}")
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """The server itself."""
+
+    domains: tuple[str, ...] = setting(
+        ("localhost",), "The domains to serve; accounts are NAME@DOMAIN.", check=_hold_domains, restart=True
+    )
+
+
+class Server:
+    """A running server, as handlers see it.
+
+    `db` is the storage that handlers pass to the functions of db/; the engine knows of it only `touched`, the ticket
+    of what was written last, and `storage_errors`, the exceptions that it raises when it cannot store.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        db: Any,
+        features: Iterable[Feature],
+        tables: Tables,
+        *,
+        storage_errors: tuple[type[Exception], ...] = (),
+        tls: ServerTLS | None = None,
+        must_be_secure: bool = True,
+    ) -> None:
+        features = tuple(features)
+        enabled = [each for each in features if configuration.is_enabled(each.name)]
+        self.configuration = configuration
+        self.db = db
+        self.storage_errors = storage_errors
+        self.tls = tls
+        self.must_be_secure = must_be_secure
+        self.registry = Registry.of(enabled)
+        self.tables = tables.without(each for each in features if each not in enabled)
+        self.domains = tuple(self.settings(ServerSettings).domains)
+        self.started_at = time.time()
+        self.online = Online()
+        self.router = Router(self)
+        self.stream_settings = self.settings(StreamSettings)
+        self.process_names = ProcessNames()
+        self.top_level_tags = names.STANZA_TAGS | self.registry.element_tags | {STARTTLS}
+        self.listener = ClientListener(self)
+        self._states: dict[type, Any] = {}
+
+    def settings(self, of: type[Settings]) -> Settings:
+        """The settings of a feature, by their class."""
+        return self.configuration[of]
+
+    def state(self, of: type[State]) -> State:
+        """What a feature remembers while this server runs, by its class; made when it is first asked for."""
+        if of not in self._states:
+            self._states[of] = of()
+        found: State = self._states[of]
+        return found
+
+    @property
+    def default_domain(self) -> str:
+        """The domain we speak for before a client has named one."""
+        return self.domains[0]
+
+    def start(self, listening: ListenSettings | None = None) -> Sequence[str]:
+        """Listen; returns what on, for people to read. Raises ListenError."""
+        return self.listener.start(listening or self.settings(ListenSettings))
+
+    def reload(self, configuration: Configuration) -> None:
+        """Take over changed settings and certificates; nobody is disconnected.
+
+        Raises CertificateError, and then nothing has changed.
+        """
+        if self.tls is not None:
+            self.tls.reload(configuration[TLSSettings], self.domains)
+        self.configuration = configuration
+        self.stream_settings = self.settings(StreamSettings)
+
+    def stop(self) -> None:
+        """End every stream with system-shutdown, and wait a little until they have been told. Yields."""
+        self.listener.stop()
+        for session in self.online:
+            session.close(StreamError("system-shutdown"))
+        self.listener.close_streams(StreamError("system-shutdown"))
+        gevent.with_timeout(SHUTDOWN_SECONDS, self.listener.wait_until_told, timeout_value=None)

@@ -1,0 +1,233 @@
+"""Stanzas: messages, presence and iqs (RFC 6120 section 8), as everything inside the server passes them on.
+
+A stanza is an lxml element, bytes, or both: what came from a client begins as an element in the tree of its stream,
+what the server makes begins as bytes, and the other form is made when somebody asks for it. It is frozen once routed:
+`addressed`, `with_first` and `with_last` make changed copies, from the bytes, which costs a fraction of a tree copy.
+An element belongs to its stream and is only there while it is handled, so whoever keeps a stanza keeps `kept()`.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Self
+
+from lxml import etree
+
+from xmpp.errors import StanzaError
+from xmpp.jid import JID
+from xmpp.wire import parse, wire
+
+MESSAGE_TYPES = frozenset({"chat", "error", "groupchat", "headline", "normal"})
+PRESENCE_TYPES = frozenset(
+    {"error", "probe", "subscribe", "subscribed", "unavailable", "unsubscribe", "unsubscribed"}
+)
+SUBSCRIPTION_TYPES = frozenset({"subscribe", "subscribed", "unsubscribe", "unsubscribed"})
+IQ_TYPES = frozenset({"get", "set", "result", "error"})
+
+_TO = re.compile(rb' to="[^"]*"')
+_FROM = re.compile(rb' from="[^"]*"')
+
+
+class Stanza:
+    """One stanza. `kind` is "message", "presence" or "iq".
+
+    `type` is None for presence that is just available; a message without a type, or of one nobody knows, is "normal"
+    (RFC 6121 section 5.2.2). `to` and `sender` are parsed addresses or None. `origin` is where it came in: it has
+    `send(stanza)` for answers; None for what the server itself makes.
+    """
+
+    __slots__ = ("kind", "type", "id", "to", "sender", "origin", "_element", "_wire", "_child_tags", "_afterwards")
+
+    kind: str
+    type: str | None
+    id: str | None
+    to: JID | None
+    sender: JID | None
+    origin: Any
+    _element: etree._Element | None
+    _child_tags: frozenset[str] | None
+    _afterwards: Callable[[], None] | None
+
+    def __init__(self, element: etree._Element, origin: Any = None) -> None:
+        """Wrap a parsed element; raises MalformedJID when an address is none."""
+        get = element.get
+        self.kind = str(element.tag).rpartition("}")[2]
+        self.type = get("type")
+        self.id = get("id")
+        to, sender = get("to"), get("from")
+        self.to = JID.parse(to) if to is not None else None
+        self.sender = JID.parse(sender) if sender is not None else None
+        self.origin = origin
+        self._element = element
+        self._wire: bytes | None = None
+        self._child_tags = self._afterwards = None
+        if self.kind == "message" and self.type not in MESSAGE_TYPES:
+            self.type = "normal"
+
+    @classmethod
+    def build(
+        cls,
+        kind: str,
+        content: bytes = b"",
+        *,
+        type: str | None = None,
+        id: str | None = None,
+        to: JID | None = None,
+        sender: JID | None = None,
+    ) -> Self:
+        """A stanza of the server's own making; `content` is the bytes of its children, namespaces declared."""
+        self = cls.__new__(cls)
+        self.kind, self.type, self.id, self.to, self.sender = kind, type, id, to, sender
+        self.origin = self._element = self._child_tags = self._afterwards = None
+        attributes = (("type", type), ("id", id), ("to", to), ("from", sender))
+        head = f"<{kind}" + "".join(_attribute(name, value) for name, value in attributes)
+        self._wire = b"%b>%b</%b>" % (head.encode(), content, kind.encode()) if content else head.encode() + b"/>"
+        return self
+
+    @classmethod
+    def from_wire(cls, data: bytes) -> Self:
+        """The stanza that `wire()` gave these bytes for (as kept in the database)."""
+        self = cls(parse(data))
+        self._wire = data
+        return self
+
+    # -- what is in it
+
+    @property
+    def element(self) -> etree._Element:
+        """The element, to be looked at and not changed."""
+        if self._element is None:
+            assert self._wire is not None
+            self._element = parse(self._wire)
+        return self._element
+
+    @property
+    def is_request(self) -> bool:
+        """Whether this is an iq that has to be answered."""
+        return self.kind == "iq" and self.type in ("get", "set")
+
+    @property
+    def child_tags(self) -> frozenset[str]:
+        """The tags of all children; looked at by many steps, so made once."""
+        if self._child_tags is None:
+            self._child_tags = frozenset(str(child.tag) for child in self.element)
+        return self._child_tags
+
+    def child(self, tag: str) -> etree._Element | None:
+        """The first child of that tag."""
+        return self.element.find(tag) if tag in self.child_tags else None
+
+    @property
+    def payload(self) -> etree._Element | None:
+        """The first child: of an iq, what is asked or answered."""
+        return self.element[0] if len(self.element) else None
+
+    def only_child(self) -> etree._Element:
+        """The one child that an iq of type get or set must have (RFC 6120 section 8.2.3), else bad-request."""
+        if len(self.element) != 1:
+            raise StanzaError("bad-request", f"a request needs one child element, not {len(self.element)}")
+        return self.element[0]
+
+    # -- before it is routed
+
+    def stamp(self, sender: JID, to: JID | None) -> None:
+        """Write the true sender, and the addressee, into a stanza that has just been read."""
+        assert self._element is not None
+        self._element.set("from", sender)
+        self.sender = sender
+        if to is not None and to is not self.to:
+            self._element.set("to", to)
+            self.to = to
+
+    # -- passing it on
+
+    def wire(self) -> bytes:
+        """The bytes as they stand inside a stream whose default namespace is jabber:client."""
+        if self._wire is None:
+            assert self._element is not None
+            self._wire = wire(self._element)
+        return self._wire
+
+    def kept(self) -> Self:
+        """The same stanza as bytes alone, for whoever keeps it: an element holds its stream's whole parser alive."""
+        return self._changed(self.wire())
+
+    def addressed(self, to: JID, sender: JID | None = None) -> Self:
+        """The same stanza to somebody else, and from somebody else if said."""
+        data = self._with_attribute(self.wire(), _TO, "to", to)
+        if sender is not None:
+            data = self._with_attribute(data, _FROM, "from", sender)
+        copy = self._changed(data)
+        copy.to = to
+        copy.sender = sender or self.sender
+        return copy
+
+    def with_last(self, child: bytes) -> Self:
+        """The same stanza with one more child at the end."""
+        data = self.wire()
+        if data.endswith(b"/>"):
+            return self._changed(b"%b>%b</%b>" % (data[:-2], child, self.kind.encode()))
+        end = len(data) - len(self.kind) - 3
+        return self._changed(data[:end] + child + data[end:])
+
+    def with_first(self, child: bytes) -> Self:
+        """The same stanza with one more child before the others."""
+        data = self.wire()
+        head = data.index(b">") + 1
+        if data[head - 2 : head] == b"/>":
+            return self.with_last(child)
+        return self._changed(data[:head] + child + data[head:])
+
+    def _with_attribute(self, data: bytes, pattern: re.Pattern[bytes], name: str, value: JID) -> bytes:
+        # In what libxml2 writes, a quote or a ">" inside of a value is escaped: the first ">" ends the head, and
+        # ' to="' cannot be part of a value.
+        end = data.index(b">")
+        head, rest = data[:end], data[end:]
+        written = _attribute(name, value).encode()
+        if pattern.search(head):
+            return pattern.sub(lambda _: written, head, count=1) + rest
+        start = len(self.kind) + 1
+        return head[:start] + written + head[start:] + rest
+
+    def _changed(self, data: bytes) -> Self:
+        copy = type(self).__new__(type(self))
+        for slot in ("kind", "type", "id", "to", "sender", "origin"):
+            setattr(copy, slot, getattr(self, slot))
+        copy._element = copy._child_tags = copy._afterwards = None
+        copy._wire = data
+        return copy
+
+    # -- answers
+
+    def result(self, payload: etree._Element | None = None) -> Self:
+        """The answer to this request."""
+        content = b"" if payload is None else wire(payload)
+        return self.build("iq", content, type="result", id=self.id, to=self.sender, sender=self.to)
+
+    def error_reply(self, error: StanzaError) -> Self:
+        """The error that answers this stanza: without a copy of what was sent."""
+        return self.build(
+            self.kind, wire(error.element()), type="error", id=self.id, to=self.sender, sender=self.to
+        )
+
+    def after_reply(self, act: Callable[[], None]) -> None:
+        """Have something done once the answer to this request is on its way (say, ending the session that asked)."""
+        self._afterwards = act
+
+    def replied(self) -> None:
+        """Do what was to be done after the answer."""
+        if self._afterwards is not None:
+            self._afterwards()
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} type={self.type} id={self.id} to={self.to} from={self.sender}>"
+
+
+def _attribute(name: str, value: str | None) -> str:
+    if value is None:
+        return ""
+    if "&" in value or "<" in value or '"' in value or ">" in value or not value.isprintable():
+        value = "".join(_ESCAPES.get(character, character) for character in value)
+    return f' {name}="{value}"'
+
+
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}

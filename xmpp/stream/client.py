@@ -1,0 +1,276 @@
+"""A client's stream: TLS, the features of each state, and what comes in handed to the feature that declared it."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from lxml import etree
+
+from xmpp import names
+from xmpp.config import setting
+from xmpp.errors import StreamError
+from xmpp.jid import JID
+from xmpp.routing.feature import STREAM, State
+from xmpp.routing.iq_dispatch import dispatch
+from xmpp.routing.session import Session
+from xmpp.stanza import Stanza
+from xmpp.stream.connection import Connection
+from xmpp.stream.negotiation import Negotiation, features_wire
+from xmpp.stream.outbox import Flusher
+from xmpp.stream.transport import SocketTransport
+from xmpp.stream.xmlfeed import StreamEnd, StreamHeader, XMLFeed, XMLLimits
+from xmpp.wire import wire
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+log = logging.getLogger(__name__)
+
+STARTTLS = f"{{{names.TLS}}}starttls"
+LIMITS_NAMESPACE = "urn:xmpp:stream-limits:0"
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """Streams: how long things may take, and how much of them there may be."""
+
+    login_seconds: int = setting(30, "How long a client may take to log in.", minimum=1)
+    close_seconds: int = setting(5, "How long to wait for a client to hang up after the stream was closed.", minimum=1)
+    dead_peer_seconds: int = setting(180, "After how long a peer that answers nothing at all is given up.", minimum=4)
+    unsent_bytes: int = setting(4 << 20, "How much may wait for a client that does not read, before it is dropped.",
+                                minimum=65536)  # fmt: skip
+    bytes_per_second: int = setting(10_000_000, "How much is read from one client; it is slowed down to that.",
+                                    minimum=10_000)  # fmt: skip
+    stanza_bytes: int = setting(262_144, "The longest stanza, once logged in.", minimum=10_000)
+    stanza_elements: int = setting(10_000, "The most elements in a stanza, once logged in.", minimum=32)
+    stanza_depth: int = setting(64, "The deepest nesting in a stanza, once logged in.", minimum=8)
+    stanza_attributes: int = setting(64, "The most attributes of an element, once logged in.", minimum=16)
+    new_names: int = setting(1_000, "How many names that this server has not seen yet one client may use.", minimum=10)
+    login_stanza_bytes: int = setting(10_000, "The longest stanza before login.", minimum=10_000)
+    login_stanza_elements: int = setting(32, "The most elements in a stanza before login.", minimum=16)
+
+
+def limits_before_login(settings: StreamSettings) -> XMLLimits:
+    """What a stranger may send."""
+    return XMLLimits(
+        stanza_bytes=settings.login_stanza_bytes,
+        elements=settings.login_stanza_elements,
+        depth=8,
+        attributes=16,
+        names=20,
+    )
+
+
+def limits_after_login(settings: StreamSettings) -> XMLLimits:
+    """What an account may send."""
+    return XMLLimits(
+        stanza_bytes=settings.stanza_bytes,
+        elements=settings.stanza_elements,
+        depth=settings.stanza_depth,
+        attributes=settings.stanza_attributes,
+        names=settings.new_names,
+    )
+
+
+class ClientStream(Connection):
+    """What a feature sees of a client that has no session yet, and what carries its session later.
+
+    `when_known` is called once, after login or at the end. `exchange` is for whoever conducts a negotiation of several
+    elements (SASL), None between negotiations.
+    """
+
+    transport: SocketTransport
+
+    def __init__(
+        self,
+        server: "Server",
+        transport: SocketTransport,
+        flusher: Flusher,
+        peer: str,
+        *,
+        when_known: Callable[[], None],
+    ) -> None:
+        super().__init__(server, transport, flusher, peer)
+        self._sent_header = False
+        self._negotiation = Negotiation(
+            server.domains, server.default_domain, server.must_be_secure, transport.tls is not None
+        )
+        self._limits = limits_before_login(server.stream_settings)
+        self.feed = self._new_feed()
+        self.session: Session | None = None
+        self.exchange: Any = None
+        self._when_known: Callable[[], None] | None = when_known
+        self._login_deadline = gevent.spawn_later(server.stream_settings.login_seconds, self._login_took_too_long)
+
+    # -- what features ask
+
+    @property
+    def host(self) -> str:
+        """The domain that this stream is for."""
+        return self._negotiation.host
+
+    @property
+    def account(self) -> JID | None:
+        """Who has logged in."""
+        return self._negotiation.account
+
+    @property
+    def state(self) -> State:
+        """How far this stream has come."""
+        return self._negotiation.state
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether TLS is on."""
+        return self._negotiation.is_secure
+
+    def channel_bindings(self) -> dict[str, bytes]:
+        """The channel bindings by type (RFC 5929); empty without TLS."""
+        if self.server.tls is None or self.transport.tls is None:
+            return {}
+        return self.server.tls.channel_bindings(self.transport.tls)
+
+    # -- what features do
+
+    def send_element(self, element: etree._Element) -> None:
+        """Enqueue an element that is no stanza."""
+        self.write(wire(element))
+
+    def send(self, stanza: Stanza) -> None:
+        """Enqueue a stanza: the answer to a request made before binding."""
+        self.write(stanza.wire())
+
+    def authenticated(self, account: JID) -> None:
+        """Say that this account has logged in; the client begins a new stream, with the larger limits."""
+        self._negotiation.authenticated(account)
+        self._limits = limits_after_login(self.server.stream_settings)
+        self._become_known()
+        self._begin_anew()
+
+    def bind(self, session: Session) -> None:
+        """Make this the stream of a new session, which is entered among those online."""
+        self._negotiation.bound()
+        self._login_deadline.kill(block=False)
+        self.session = session
+        self.server.online.add(session)
+
+    # -- what comes in
+
+    def handle(self, event: Any) -> None:
+        """Handle a stream header, a top-level element, or the end of the stream."""
+        if event.__class__ is StreamHeader:
+            self._open(event)
+        elif event.__class__ is StreamEnd:
+            self.close()
+        elif self.session is not None and event.tag in names.STANZA_TAGS:
+            self.session.receive(event)
+        elif event.tag in names.STANZA_TAGS:
+            self._receive_unbound(event)
+        else:
+            self._receive_element(event)
+
+    def _open(self, header: StreamHeader) -> None:
+        try:
+            self._negotiation.opened(header)
+        finally:
+            self.write(self.opening())
+        self.write(features_wire(self._features()))
+
+    def _features(self) -> "Iterator[etree._Element]":
+        """RFC 6120 section 4.3.2: what can be had in this state."""
+        if self.state is State.OPEN and not self.is_secure and self.server.tls is not None:
+            yield _starttls_feature(is_required=self._negotiation.awaits_tls)
+        if not self._negotiation.awaits_tls:
+            for provide in self.server.registry.stream_features[self.state]:
+                feature = provide(self)
+                if feature is not None:
+                    yield feature
+        yield _limits_feature(self._limits)
+
+    def _receive_unbound(self, element: etree._Element) -> None:
+        """A stanza before there is a session: only what features offer on the stream itself (RFC 6120 section 7.1)."""
+        iq_offered = not self._negotiation.awaits_tls and element.tag == names.IQ and len(element) == 1
+        if not iq_offered or (element.get("type"), element[0].tag, STREAM) not in self.server.registry.iqs:
+            raise StreamError("not-authorized", "log in and bind a resource first")
+        for attribute in ("from", "to"):  # nobody yet, and to this server: neither can be anything else
+            element.attrib.pop(attribute, None)
+        dispatch(self.server, Stanza(element, origin=self), to=(STREAM,))
+
+    def _receive_element(self, element: etree._Element) -> None:
+        if element.tag == STARTTLS:
+            self._start_tls()
+            return
+        tag = str(element.tag)
+        handler = self.server.registry.elements.get((tag, self.state))
+        if handler is None or self._negotiation.awaits_tls:
+            condition = "unsupported-stanza-type" if self.account else "not-authorized"
+            raise StreamError(condition, f"no {tag} now")
+        handler(self.server, self, element)
+
+    # -- TLS (RFC 6120 section 5)
+
+    def _start_tls(self) -> None:
+        if self.server.tls is None or self.is_secure or self.state is not State.OPEN:
+            self.write(f"<failure xmlns='{names.TLS}'/>".encode())
+            self.close()
+            return
+        self.write(f"<proceed xmlns='{names.TLS}'/>".encode())
+        self.flush()
+        # close(), which the deadline for logging in calls, cannot reach a connection in the middle of a handshake.
+        with gevent.Timeout(self.server.stream_settings.login_seconds, TimeoutError("no handshake")):
+            self.transport.start_tls(self.server.tls.secure)
+        self._negotiation.secured()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.exchange = None  # what was negotiated on the stream before counts no more
+        self._sent_header = False
+        self.feed = self._new_feed()
+
+    def _new_feed(self) -> XMLFeed:
+        return XMLFeed(self._limits, self.server.process_names, self.server.top_level_tags)
+
+    # -- the end
+
+    def opening(self) -> bytes:
+        """Our header, if it is still to be sent."""
+        if self._sent_header:
+            return b""
+        self._sent_header = True
+        return self._negotiation.header()
+
+    def ended(self) -> None:
+        """End the session, if there is one, and whatever was being negotiated."""
+        self._login_deadline.kill(block=False)
+        self._negotiation.closed()
+        self._become_known()
+        self.exchange = None
+        if self.session is not None:
+            self.session.end()
+
+    def _become_known(self) -> None:
+        """No longer one of the strangers that the listener counts."""
+        known, self._when_known = self._when_known, None
+        if known is not None:
+            known()
+
+    def _login_took_too_long(self) -> None:
+        self.close(StreamError("connection-timeout", "logging in took too long"))
+
+
+def _starttls_feature(is_required: bool) -> etree._Element:
+    starttls = etree.Element(STARTTLS, nsmap={None: names.TLS})
+    if is_required:
+        etree.SubElement(starttls, f"{{{names.TLS}}}required")
+    return starttls
+
+
+def _limits_feature(limits: XMLLimits) -> etree._Element:
+    """XEP-0478: what this stream takes."""
+    element = etree.Element(f"{{{LIMITS_NAMESPACE}}}limits", nsmap={None: LIMITS_NAMESPACE})
+    etree.SubElement(element, f"{{{LIMITS_NAMESPACE}}}max-bytes").text = str(limits.stanza_bytes)
+    return element
+
+

@@ -1,0 +1,141 @@
+"""One stream over one connection: the blocking read loop, and the ways in which it ends.
+
+A greenlet runs `serve`: it reads, feeds the parser, and hands each event to `handle`, which client.py implements.
+Everything else only enqueues: `write` and `close` can be called from any greenlet and never yield.
+"""
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+import gevent
+
+from xmpp.errors import StreamError
+from xmpp.stream.outbox import Flusher, Outbox
+from xmpp.stream.xmlfeed import XMLFeed
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+log = logging.getLogger(__name__)
+
+
+class Transport(Protocol):
+    """What carries the bytes: a socket, later a WebSocket or BOSH."""
+
+    def read(self) -> bytes: ...
+    def try_send(self, data: bytes) -> int: ...
+    def wait_writable(self) -> None: ...
+    def shutdown_write(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Connection:
+    """The part of a stream that does not depend on who is at the other end."""
+
+    feed: XMLFeed
+
+    def __init__(self, server: "Server", transport: Transport, flusher: Flusher, peer: str) -> None:
+        self.server = server
+        self.transport = transport
+        self.peer = peer
+        self.is_closing = False
+        self._outbox = Outbox(transport, flusher, server.stream_settings.unsent_bytes, self._lose)
+        self._bytes_per_second = server.stream_settings.bytes_per_second
+        self._paid_until = 0.0  # the moment at which what has been read is paid for, at that rate
+
+    # -- for client.py
+
+    def handle(self, event: Any) -> None:
+        """Handle a stream header, a top-level element, or the end of the stream."""
+        raise NotImplementedError
+
+    def ended(self) -> None:
+        """The stream is over, in whichever way. Called once at least; must be safe to call again."""
+        raise NotImplementedError
+
+    def opening(self) -> bytes:
+        """Our stream header if it has not been sent yet, else nothing: an error needs it before (RFC 6120 4.9.1.2)."""
+        raise NotImplementedError
+
+    # -- the read loop
+
+    def serve(self) -> None:
+        """Read until the stream is over. Runs in a greenlet of its own."""
+        try:
+            self._read()
+        except StreamError as error:
+            log.debug("%s: %s", self.peer, error)
+            self.close(error)
+        except OSError as error:
+            log.debug("%s: connection lost: %s", self.peer, error)
+        except Exception:
+            log.exception("%s: the stream failed", self.peer)
+            self.close(StreamError("internal-server-error"))
+        self._linger()
+
+    def _read(self) -> None:
+        read = self.transport.read
+        while not self.is_closing and (data := read()):
+            feed = self.feed
+            for event in feed.read(data):
+                self.server.db.touched = None
+                self.handle(event)
+                if self.feed is not feed or self.is_closing:
+                    break  # a new stream began (after TLS or SASL): what was sent too early does not count
+            self._pay(len(data))
+
+    def _pay(self, amount: int) -> None:
+        """Hold a peer to its byte rate: one second's worth is free, then the reading waits."""
+        now = time.monotonic()
+        self._paid_until = max(self._paid_until, now - 1.0) + amount / self._bytes_per_second
+        if self._paid_until > now:
+            gevent.sleep(self._paid_until - now)
+
+    # -- the ways out
+
+    def write(self, data: bytes) -> None:
+        """Enqueue bytes for the peer, behind the disk if what is being handled was stored."""
+        if not self.is_closing:
+            self._outbox.add(data, self.server.db.touched)
+
+    def flush(self) -> None:
+        """Hand what was written to the kernel now, before the transport changes (TLS)."""
+        self._outbox.flush()
+
+    def close(self, error: StreamError | None = None) -> None:
+        """End the stream: our error if there is one, the closing tag, then the connection. Never yields."""
+        if self.is_closing:
+            return
+        self.ended()
+        farewell = self.opening() + (error.wire() if error else b"") + b"</stream:stream>"
+        self._outbox.add(farewell, self.server.db.touched)
+        self.is_closing = True
+        self._outbox.when_empty(self.transport.shutdown_write)
+        gevent.spawn_later(self.server.stream_settings.close_seconds, self.transport.close)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether everything that was written has been handed to the kernel."""
+        return self._outbox.is_empty
+
+    def _lose(self, reason: Exception) -> None:
+        """The outbox gave up, or what it held back could not be stored."""
+        log.debug("%s: dropped: %s", self.peer, reason)
+        if isinstance(reason, self.server.storage_errors):
+            self.close(StreamError("resource-constraint", "what you sent could not be stored"))
+            return
+        self.is_closing = True
+        self.ended()
+        self.transport.close()
+
+    def _linger(self) -> None:
+        """Wait for the peer to hang up, so that closing does not destroy what it has not read yet."""
+        self.ended()
+        try:
+            while self.is_closing and self.transport.read():
+                pass
+        except OSError:
+            pass  # it hung up, or the time for that is over
+        self.is_closing = True
+        self.transport.close()

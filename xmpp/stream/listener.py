@@ -1,0 +1,164 @@
+"""Listening: sockets, one greenlet for each client that connects, and how many there may be."""
+
+import errno
+import logging
+import os
+import ssl
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.server import StreamServer
+
+from xmpp.config import setting
+from xmpp.errors import StreamError
+from xmpp.jid import JID
+from xmpp.stream.client import ClientStream
+from xmpp.stream.outbox import Flusher
+from xmpp.stream.tls import ServerTLS
+from xmpp.stream.transport import SocketTransport
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 1024
+NO_PORT = -1
+
+
+@dataclass(frozen=True)
+class ListenSettings:
+    """Where clients connect."""
+
+    addresses: tuple[str, ...] = setting(("::",), "The addresses to listen on; `::` is all of them, IPv4 too.",
+                                         restart=True)  # fmt: skip
+    port: int = setting(5222, "The port for clients that begin without TLS and switch to it (STARTTLS). "
+                        "0: the system chooses one, -1: none.", minimum=-1, maximum=65535, restart=True)  # fmt: skip
+    tls_port: int = setting(5223, "The port for TLS from the first byte (XEP-0368). 0 and -1 as above.",
+                            minimum=-1, maximum=65535, restart=True)  # fmt: skip
+    connections: int = setting(100_000, "How many clients may be connected.", minimum=1)
+    strangers_per_address: int = setting(100, "How many clients that have not logged in may come from one address.",
+                                         minimum=1)  # fmt: skip
+
+
+class ListenError(Exception):
+    """An address that cannot be listened on; says which, why, and what to do."""
+
+
+class ClientListener:
+    """The server's listening sockets and the streams that came through them."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._flusher = Flusher()
+        self._sockets: list[StreamServer] = []
+        self._streams: set[ClientStream] = set()
+        self._strangers: Counter[str] = Counter()
+        self.ports: dict[str, int] = {}
+
+    def start(self, settings: ListenSettings) -> Sequence[str]:
+        """Listen on all addresses; returns them as text. Raises ListenError."""
+        listening = []
+        for address in settings.addresses:
+            if settings.port != NO_PORT:
+                listening.append(self._listen(address, "port", settings.port, "STARTTLS", self._serve))
+            if settings.tls_port != NO_PORT and self._server.tls is not None:
+                serve = partial(self._serve_tls, self._server.tls)
+                listening.append(self._listen(address, "tls_port", settings.tls_port, "TLS", serve))
+        return listening
+
+    def _listen(self, address: str, key: str, port: int, what: str, serve: Any) -> str:
+        server = StreamServer((address, port), serve, backlog=BACKLOG)
+        try:
+            server.start()
+        except OSError as error:
+            raise ListenError(f"[listen] {key}: cannot listen on {_shown(address, port)}: {_reason(error)}.") from None
+        self._sockets.append(server)
+        bound = int(server.address[1])
+        self.ports[what] = bound
+        return f"{_shown(address, bound)} ({what})"
+
+    # -- one client
+
+    def _serve(self, sock: Any, address: tuple[Any, ...]) -> None:
+        self._serve_stream(SocketTransport(sock, self._server.stream_settings.dead_peer_seconds), address[0])
+
+    def _serve_tls(self, tls: ServerTLS, sock: Any, address: tuple[Any, ...]) -> None:
+        transport = SocketTransport(sock, self._server.stream_settings.dead_peer_seconds)
+        if self._is_crowded(address[0]):
+            transport.close()
+            return
+        self._strangers[address[0]] += 1
+        try:
+            with gevent.Timeout(self._server.stream_settings.login_seconds):
+                transport.start_tls(tls.secure_direct)
+        except (OSError, ssl.SSLError, gevent.Timeout) as error:
+            log.debug("%s: no TLS: %s", address[0], error)
+            transport.close()
+            return
+        finally:
+            self._forget_stranger(address[0])
+        self._serve_stream(transport, address[0])
+
+    def _serve_stream(self, transport: SocketTransport, address: str) -> None:
+        if self._is_crowded(address):
+            transport.close()
+            return
+        self._strangers[address] += 1
+        stream = ClientStream(
+            self._server, transport, self._flusher, address, when_known=lambda: self._forget_stranger(address)
+        )
+        self._streams.add(stream)
+        try:
+            stream.serve()
+        finally:
+            self._streams.discard(stream)
+
+    def _is_crowded(self, address: str) -> bool:
+        """Whether one more connection is too many: of all, or of strangers from one place (CVE-2026-43506)."""
+        settings = self._server.settings(ListenSettings)
+        return (
+            len(self._streams) >= settings.connections or self._strangers[address] >= settings.strangers_per_address
+        )
+
+    def _forget_stranger(self, address: str) -> None:
+        self._strangers[address] -= 1
+        if self._strangers[address] <= 0:
+            del self._strangers[address]
+
+    def unbound_streams(self, account: JID) -> list[ClientStream]:
+        """The streams that have logged in as this account and have no session yet."""
+        return [stream for stream in self._streams if stream.account == account and stream.session is None]
+
+    # -- the end
+
+    def stop(self) -> None:
+        """Take no more connections."""
+        for server in self._sockets:
+            server.stop(timeout=0)
+
+    def close_streams(self, error: StreamError) -> None:
+        """End every stream, with or without a session."""
+        for stream in tuple(self._streams):
+            stream.close(error)
+
+    def wait_until_told(self) -> None:
+        """Yield until what was written has left for all streams."""
+        while any(not stream.is_told for stream in self._streams):
+            gevent.sleep(0.01)
+
+
+def _shown(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another program listens there; stop it, or set another port"
+    if error.errno == errno.EACCES:
+        return "not permitted; ports below 1024 need special rights"
+    return os.strerror(error.errno) if error.errno else str(error)

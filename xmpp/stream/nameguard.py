@@ -1,0 +1,206 @@
+"""Names are counted before they reach lxml.
+
+libxml2 keeps every element, attribute and prefix name and every namespace address it has ever seen for as long as its
+thread lives, so whoever may send ever-new ones eats the memory of the server. What has been seen is known and free;
+what is new costs its connection, and the process.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from xmpp.errors import StreamError
+from xmpp.stream.commonnames import COMMON_NAMES
+
+TAGS_REMEMBERED = 10_000
+TAG_BYTES_REMEMBERED = 256
+OUTLINE = b"'"  # stands for a value in an outline
+ATTRIBUTES_REMEMBERED = 16
+NAME_UNIT = 64  # bytes: a longer name costs as much as several
+
+BLANK = b" \t\r\n"
+CDATA_START = b"![CDATA["
+
+
+@dataclass(frozen=True)
+class XMLLimits:
+    """What one stream may send. Beyond a limit: policy-violation.
+
+    `names` are names that are new to the process, counted per connection in units of 64 bytes; `names_in_all` is how
+    many the process may know before this stream may bring no new ones at all. With a smaller figure for strangers
+    they cannot use up what is there for accounts.
+    """
+
+    stanza_bytes: int
+    depth: int
+    elements: int
+    attributes: int  # of one element; ATTRIBUTES_REMEMBERED or more
+    names: int
+    names_in_all: int = 200_000
+    header_bytes: int = 10_000
+
+
+# How far a tag leads into the tree: <a>, <a/>, </a>.
+OPEN, EMPTY, CLOSE = 1, 0, -1
+
+
+class ProcessNames:
+    """The names that lxml has seen in this process, append-only like libxml2's memory, and tags made of them.
+
+    `tags` are as they were written, with empty values in place of all that are not namespaces; tags with attributes
+    but without namespaces are in `outlines`, as what stands between their values. A tag in there is well-formed.
+    """
+
+    def __init__(self) -> None:
+        self._names: set[bytes] = set(COMMON_NAMES)
+        self._learned = 0
+        self.tags: dict[bytes, int] = {}
+        self.outlines: dict[bytes, int] = {}
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def learn(self, names: Collection[bytes], allowance: int, in_all: int) -> int:
+        """Let these names in; returns what the new ones cost.
+
+        Raises StreamError, and learns none, when that is over `allowance` or the process would know over `in_all`.
+        """
+        new = {name for name in names if name not in self._names}
+        cost = sum(1 + len(name) // NAME_UNIT for name in new)
+        if new and (cost > allowance or self._learned + cost > in_all):
+            raise StreamError("policy-violation", "too many new names")
+        self._names |= new
+        self._learned += cost
+        return cost
+
+    def remember(self, tag: bytes, step: int) -> None:
+        """Recognise tags that differ from this one in nothing but values from now on."""
+        parts = _around_values(tag)
+        outline = OUTLINE.join(parts[::2])
+        if len(parts) == 1 or b"xmlns" in outline:
+            _keep(self.tags, _with_namespaces(tag, parts), step)
+        else:
+            _keep(self.outlines, outline, step)
+
+
+class NameGuard:
+    """Reads tags for one connection: each is well-formed and made of names that it may use, or a StreamError.
+
+    Most tags are recognised by one or two look-ups: only the first of its kind in the process is taken apart.
+    """
+
+    __slots__ = ("_process", "_limits", "_spent")
+
+    def __init__(self, process: ProcessNames, limits: XMLLimits) -> None:
+        self._process = process
+        self._limits = limits
+        self._spent = 0
+
+    @property
+    def known_tags(self) -> Mapping[bytes, int]:
+        """The tags that need no closer look."""
+        return self._process.tags
+
+    def charge(self, names: Collection[bytes]) -> None:
+        """Pay for the new ones among these names."""
+        limits = self._limits
+        self._spent += self._process.learn(names, limits.names - self._spent, limits.names_in_all)
+
+    def read_tag(self, piece: bytes) -> tuple[int, int]:
+        """What the tag at the start of `piece` does, and where it ends; `piece` is what stands after a "<"."""
+        process = self._process
+        tag = piece
+        end = piece.find(b">") + 1
+        if end < len(piece):
+            tag = piece[:end]
+            step = process.tags.get(tag)
+            if step is not None:
+                return step, end
+        parts = _around_values(tag)
+        step = process.outlines.get(OUTLINE.join(parts[::2]))
+        if step is None:
+            step = process.tags.get(_with_namespaces(tag, parts))
+        if step is None:
+            return self._take_apart(piece)
+        return step, end
+
+    def _take_apart(self, piece: bytes) -> tuple[int, int]:
+        match = TAG.match(piece)
+        if match is None:
+            raise _what_is_wrong(piece)
+        tag, (slash, name, attributes, empty) = match[0], match.groups()
+        if slash:
+            self._check_end(name, is_bare=not attributes and not empty)
+        found = ATTRIBUTE.findall(attributes)
+        if len(found) > self._limits.attributes:
+            raise StreamError("policy-violation", "too many attributes")
+        self.charge([name, *(each for each, _ in found), *(value[1:-1] for each, value in found if b"xmlns" in each)])
+        step = CLOSE if slash else EMPTY if empty else OPEN
+        if len(found) <= ATTRIBUTES_REMEMBERED and not (b"'" in tag and b'"' in tag):
+            self._process.remember(tag, step)
+        return step, match.end()
+
+    def _check_end(self, name: bytes, is_bare: bool) -> None:
+        if name not in self._process or not is_bare:
+            raise StreamError("not-well-formed", "not an end tag for any start")
+
+
+def has_whole_tag(piece: bytes) -> bool:
+    """Whether a tag that starts here also ends here, or is none that could."""
+    return _TAG_END.match(piece) is not None or (
+        piece.startswith((b"!", b"?")) and not CDATA_START.startswith(piece)
+    )
+
+
+# Two tags in one kind of quotes with the same text around their values are well-formed, or not, together. A value in the
+# other kind of quotes, or one cut off at a ">" that was taken for the end of its tag, leaves its mark in that text.
+
+
+def _around_values(tag: bytes) -> list[bytes]:
+    parts = tag.split(b"'")
+    return parts if len(parts) > 1 else tag.split(b'"')
+
+
+def _with_namespaces(tag: bytes, parts: list[bytes]) -> bytes:
+    """The tag without its values, except those of namespace declarations, which are names.
+
+    The text before a value holds its attribute's name, however it is spaced.
+    """
+    kept = [part if not at % 2 or b"xmlns" in parts[at - 1] else b"" for at, part in enumerate(parts)]
+    return (b"'" if b"'" in tag else b'"').join(kept)
+
+
+def _keep(tags: dict[bytes, int], tag: bytes, step: int) -> None:
+    if len(tags) >= TAGS_REMEMBERED:
+        tags.clear()
+    if len(tag) <= TAG_BYTES_REMEMBERED:
+        tags[tag] = step
+
+
+def check_references(text: bytes) -> None:
+    """Refuse every reference but the five of XML and to characters.
+
+    Without a DTD no other can be declared; libxml2 would learn its name, and lxml then says nothing at all.
+    """
+    if _BAD_REFERENCE.search(text):
+        raise StreamError("not-well-formed", "an undeclared entity")
+
+
+def _what_is_wrong(piece: bytes) -> StreamError:
+    if piece.startswith((b"!", b"?")):  # RFC 6120 section 11.1; CDATA has been unwrapped before
+        return StreamError("restricted-xml", "no comments, processing instructions or document types")
+    return StreamError("not-well-formed", "not a tag")
+
+
+# Possessive, so that no input makes them go back and try again. Whether a non-ASCII character may stand in a name is
+# left to libxml2.
+_NAME = rb"[A-Za-z_:\x80-\xff][-.0-9A-Za-z_:\x80-\xff]*+"
+_VALUE = rb"(?:'[^'<]*+'|\"[^\"<]*+\")"
+_ATTRIBUTE = rb"[ \t\r\n]++%b[ \t\r\n]*+=[ \t\r\n]*+%b"
+ATTRIBUTE = re.compile(_ATTRIBUTE % (b"(" + _NAME + b")", b"(" + _VALUE + b")"))
+TAG = re.compile(rb"(/?)(%b)((?:%b)*+)[ \t\r\n]*+(/?)>" % (_NAME, _ATTRIBUTE % (_NAME, _VALUE)))
+_TAG_END = re.compile(rb"(?:[^'\">]++|'[^']*+'|\"[^\"]*+\")*+>")
+_BAD_REFERENCE = re.compile(rb"&(?!(?:lt|gt|amp|quot|apos|#[0-9]{1,8}|#x[0-9A-Fa-f]{1,8});)")

@@ -1,0 +1,146 @@
+"""How far a client's stream has come, without a socket (RFC 6120 sections 4 to 7).
+
+A table of states: each event is legal in some of them and leads to one. The headers of both sides, the host that is
+pinned by the first of them, and what stands in <stream:features/> follow from the state.
+"""
+
+import secrets
+from collections.abc import Collection, Iterable
+from xml.sax.saxutils import quoteattr
+
+from lxml import etree
+
+from xmpp import names
+from xmpp.errors import StreamError
+from xmpp.jid import JID, MalformedJID
+from xmpp.routing.feature import State
+from xmpp.stream.xmlfeed import StreamHeader
+from xmpp.wire import wire
+
+LANGUAGE = "en"  # of our error texts
+
+# (state, event) -> the state after it. Whatever is not here is the peer's mistake.
+TRANSITIONS = {
+    (State.NEW, "opened"): State.OPEN,
+    (State.NEW, "opened again"): State.AUTHENTICATED,  # after SASL
+    (State.OPEN, "secured"): State.NEW,
+    (State.OPEN, "authenticated"): State.NEW,
+    (State.AUTHENTICATED, "bound"): State.BOUND,
+}
+
+
+class Negotiation:
+    """One client stream's progress.
+
+    `host` is the domain it is for, pinned by the first header; `account` who has logged in; `id` the current stream's.
+    """
+
+    def __init__(self, domains: Collection[str], default_domain: str, must_be_secure: bool, is_secure: bool) -> None:
+        self._domains = domains
+        self._default_domain = default_domain
+        self._must_be_secure = must_be_secure
+        self.is_secure = is_secure
+        self.state = State.NEW
+        self.host = ""
+        self.account: JID | None = None
+        self.id = ""
+        self._peer: str | None = None
+
+    # -- events
+
+    def opened(self, header: StreamHeader) -> None:
+        """The client's header came. Raises StreamError; ours is to be sent in any case."""
+        self.id = new_stream_id()
+        self._check(header)
+        self._step("opened again" if self.account else "opened")
+
+    def secured(self) -> None:
+        """TLS is on: the stream begins anew, still for the pinned host."""
+        self.is_secure = True
+        self._step("secured")
+
+    def authenticated(self, account: JID) -> None:
+        """Somebody has logged in: the stream begins anew, still for the pinned host."""
+        assert account.domain == self.host
+        self.account = account
+        self._step("authenticated")
+
+    def bound(self) -> None:
+        """A resource is bound."""
+        self._step("bound")
+
+    def closed(self) -> None:
+        """The stream is over."""
+        self.state = State.CLOSED
+
+    def _step(self, event: str) -> None:
+        try:
+            self.state = TRANSITIONS[self.state, event]
+        except KeyError:
+            raise StreamError("policy-violation", f"not now: {event}") from None
+
+    # -- what holds in a state
+
+    @property
+    def awaits_tls(self) -> bool:
+        """Whether nothing but STARTTLS is to be had (RFC 6120 section 5.3.1)."""
+        return self._must_be_secure and not self.is_secure
+
+    def header(self) -> bytes:
+        """Our stream header."""
+        to = f" to={quoteattr(self._peer)}" if self._peer else ""
+        return (
+            f"<?xml version='1.0'?><stream:stream xmlns='{names.CLIENT}' xmlns:stream='{names.STREAM}'"
+            f" id='{self.id or new_stream_id()}' from={quoteattr(self.host or self._default_domain)}{to}"
+            f" version='1.0' xml:lang='{LANGUAGE}'>"
+        ).encode()
+
+    # -- the client's header (RFC 6120 section 4.7)
+
+    def _check(self, header: StreamHeader) -> None:
+        self._peer = _address_or_none(header.attributes.get("from"))
+        self._pin_host(header.attributes.get("to"))
+        if header.default_namespace != names.CLIENT:
+            raise StreamError("invalid-namespace", f"the content namespace of clients is {names.CLIENT}")
+        _check_version(header.attributes.get("version"))
+        if self.account is not None and self._peer is not None and self._peer != self.account:
+            raise StreamError("invalid-from", f"you are {self.account}")
+
+    def _pin_host(self, to: str | None) -> None:
+        if to is None:
+            raise StreamError("improper-addressing", "the stream header needs a `to`")
+        host = _address_or_none(to)
+        if host is None:
+            raise StreamError("host-unknown")
+        if self.host:  # a second header must not carry a login over to another domain (CVE-2018-10847)
+            if host != self.host:
+                raise StreamError("host-unknown", f"this stream is for {self.host}")
+            return
+        if host not in self._domains:
+            raise StreamError("host-unknown")
+        self.host = host
+
+
+def _check_version(version: str | None) -> None:
+    """RFC 6120 section 4.7.5: the major number has to be ours; a missing version is 0.9."""
+    major, _, minor = (version or "0.9").partition(".")
+    if not (major.isdecimal() and minor.isdecimal() and int(major) >= 1):
+        raise StreamError("unsupported-version", "this is XMPP 1.0")
+
+
+def _address_or_none(text: str | None) -> JID | None:
+    try:
+        return JID.parse(text).bare if text else None
+    except MalformedJID:
+        return None
+
+
+def new_stream_id() -> str:
+    """An unguessable stream id (RFC 6120 section 4.7.3): 128 bits."""
+    return secrets.token_hex(16)
+
+
+def features_wire(features: Iterable[etree._Element]) -> bytes:
+    """The <stream:features/> element with these children, as it is written inside an open stream."""
+    inner = b"".join(wire(feature) for feature in features)
+    return b"<stream:features>" + inner + b"</stream:features>"

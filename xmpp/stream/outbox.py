@@ -1,0 +1,167 @@
+"""What waits to be written: in order, in batches, behind the disk where it has to be, and never without bound.
+
+A system call costs more than a stanza, so nothing is written at once: the first write in a turn of the event loop
+schedules one flush, and what has gathered by then goes out in one call. What was sent while something was being stored
+waits for that storage's ticket (see db/groups.py): what a client is told is stored, is stored before it is told.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gevent
+
+
+class Ticket(Protocol):
+    """The promise that a group of rows reaches the disk."""
+
+    @property
+    def is_open(self) -> bool: ...
+    @property
+    def failed(self) -> Exception | None: ...
+    def when_closed(self, act: Callable[[], None]) -> None: ...
+
+
+class Flusher:
+    """Flushes every outbox that was written to in this turn of the loop, once."""
+
+    def __init__(self) -> None:
+        self._dirty: list[Outbox] = []
+
+    def soon(self, outbox: "Outbox") -> None:
+        """Flush this outbox at the end of the turn."""
+        if not self._dirty:
+            gevent.get_hub().loop.run_callback(self._flush)
+        self._dirty.append(outbox)
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for outbox in dirty:
+            outbox.flush()
+
+
+class Outbox:
+    """The bytes on their way to one peer.
+
+    `lost` is called with a reason when they cannot get there: the peer reads too slowly and `limit` bytes wait, or the
+    connection is broken (after either the outbox takes nothing more), or what they report could not be stored (then
+    just that is forgotten, so that the peer can be told).
+    """
+
+    __slots__ = ("_transport", "_flusher", "_limit", "_lost", "_ready", "_held", "_size", "_is_scheduled",
+                 "_is_draining", "_is_dead", "_when_empty")  # fmt: skip
+
+    def __init__(self, transport: Any, flusher: Flusher, limit: int, lost: Callable[[Exception], None]) -> None:
+        self._transport = transport
+        self._flusher = flusher
+        self._limit = limit
+        self._lost = lost
+        self._ready: list[bytes] = []
+        self._held: deque[tuple[Ticket, list[bytes]]] = deque()
+        self._size = 0
+        self._is_scheduled = self._is_draining = self._is_dead = False
+        self._when_empty: Callable[[], None] | None = None
+
+    def add(self, data: bytes, after: Ticket | None = None) -> None:
+        """Enqueue bytes, behind the ticket if it is still open. Never yields."""
+        if self._is_dead:
+            return
+        self._size += len(data)
+        if after is not None and after.is_open:
+            self._hold(data, after)
+        elif self._held:
+            self._held[-1][1].append(data)
+        else:
+            self._ready.append(data)
+            self._schedule()
+        if self._size > self._limit:
+            self._die(BufferError(f"{self._size} bytes wait for a peer that does not read"))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._size == 0
+
+    def when_empty(self, act: Callable[[], None]) -> None:
+        """Have something done once everything has been handed to the kernel."""
+        if self._is_dead or self._size == 0:
+            act()
+        else:
+            self._when_empty = act
+
+    def flush(self) -> None:
+        """Write what is ready, as far as the socket takes it now; a greenlet writes the rest when it takes more."""
+        self._is_scheduled = False
+        if self._is_draining or self._is_dead or not self._ready:
+            return
+        try:
+            rest = self._send()
+        except OSError as error:
+            self._die(error)
+            return
+        if rest:
+            self._is_draining = True
+            gevent.spawn(self._drain)
+
+    def _schedule(self) -> None:
+        if not (self._is_scheduled or self._is_draining):
+            self._is_scheduled = True
+            self._flusher.soon(self)
+
+    def _send(self) -> bool:
+        """Whether bytes are left over."""
+        data = self._ready[0] if len(self._ready) == 1 else b"".join(self._ready)
+        sent = self._transport.try_send(data)
+        self._size -= sent
+        if sent < len(data):
+            self._ready = [data[sent:]]
+            return True
+        self._ready = []
+        if self._size == 0 and self._when_empty is not None:
+            self._when_empty()
+        return False
+
+    def _drain(self) -> None:
+        try:
+            while self._ready and not self._is_dead:
+                self._transport.wait_writable()
+                self._send()
+        except OSError as error:
+            self._die(error)
+        self._is_draining = False
+
+    # -- behind the disk
+
+    def _hold(self, data: bytes, ticket: Ticket) -> None:
+        if self._held and self._held[-1][0] is ticket:
+            self._held[-1][1].append(data)
+        else:
+            self._held.append((ticket, [data]))
+            ticket.when_closed(self._release)
+
+    def _release(self) -> None:
+        """Let go what no open ticket stands before."""
+        while self._held and not self._held[0][0].is_open:
+            ticket, waiting = self._held.popleft()
+            if ticket.failed is not None:
+                self._forget_held()
+                self._lost(ticket.failed)
+                return
+            self._ready += waiting
+        if self._ready:
+            self._schedule()
+
+    def _forget_held(self) -> None:
+        self._held.clear()
+        self._size = sum(map(len, self._ready))
+
+    def _die(self, reason: Exception) -> None:
+        if self._is_dead:
+            return
+        self._is_dead = True
+        self._ready.clear()
+        self._held.clear()
+        self._size = 0
+        self._lost(reason)
+        if self._when_empty is not None:
+            self._when_empty()

@@ -1,0 +1,184 @@
+"""What a stream is held to before lxml sees it, tag by tag: its limits, its encoding, its restrictions.
+
+Bytes come in as the network cuts them and leave cut where lxml can take them: whole tags, whole characters, whole
+references. Blank text between stanzas is gone, and CDATA in favour of the text that it stands for.
+"""
+
+import re
+from codecs import utf_8_decode
+
+from xmpp.errors import StreamError
+from xmpp.stream.nameguard import (
+    BLANK,
+    CDATA_START,
+    TAG,
+    NameGuard,
+    XMLLimits,
+    check_references,
+    has_whole_tag,
+)
+
+TAG_BYTES = 65_536  # an unfinished tag is looked at again with each read, so it may not grow to a whole stanza
+CDATA_END = b"]]>"
+
+# libxml2 keeps blank text of these lengths before a tag as it keeps names.
+INTERNED_BLANKS = range(16, 60)
+SPACE = 0x20
+
+
+class StanzaGuard:
+    """Lets through what a stream may say after its header.
+
+    `refusal` is set when it must end, `is_closed` when the client has ended it; nothing after that is let through.
+    """
+
+    __slots__ = (
+        "refusal", "is_closed", "_limits", "_names", "_root", "_held", "_depth", "_elements", "_size", "_in_cdata"
+    )  # fmt: skip
+
+    def __init__(self, limits: XMLLimits, names: NameGuard, root: bytes) -> None:
+        self.refusal: StreamError | None = None
+        self.is_closed = False
+        self._limits = limits
+        self._names = names
+        self._root = root  # the name of the stream's root, as the client wrote it
+        self._held = b""
+        self._depth = 0
+        self._elements = 0
+        self._size = 0
+        self._in_cdata = False
+
+    @property
+    def is_between_stanzas(self) -> bool:
+        """Whether no stanza has begun that is not let through whole."""
+        return self._depth == 0
+
+    def admit(self, data: bytes) -> bytes:
+        """What can go to lxml of this and of what was held back before."""
+        data, broken_character = self._whole_characters(self._held + data)
+        data, loose_end = _without_loose_end(data)
+        self._held = loose_end + broken_character
+        pieces = data.split(b"<")  # the rest of a text, then in each piece a tag and the text after it
+        if self._in_cdata or CDATA_START in data:
+            pieces = self._unwrap_cdata(pieces)
+        self._hold_unfinished_tag(pieces)
+        return b"<".join(pieces[: self._walk(pieces, b"&" in data)])
+
+    # -- where the bytes are cut
+
+    def _whole_characters(self, data: bytes) -> tuple[bytes, bytes]:
+        if data.isascii():
+            return data, b""
+        try:
+            end = utf_8_decode(data, "strict", False)[1]
+        except UnicodeDecodeError as error:  # RFC 6120 section 4.9.3.22
+            self.refusal = StreamError("unsupported-encoding", "not UTF-8")
+            end = error.start
+        return data[:end], data[end:]
+
+    def _unwrap_cdata(self, pieces: list[bytes]) -> list[bytes]:
+        plain: list[bytes] = []
+        for piece in pieces:
+            if self._in_cdata:
+                content = b"<" + piece if plain else piece
+                plain = plain or [b""]
+            elif piece.startswith(CDATA_START) and (len(plain) == 1 or TAG.match(plain[-1])):
+                content = piece[len(CDATA_START) :]
+            else:
+                plain.append(piece)
+                continue
+            content, end, text = content.partition(CDATA_END)
+            self._in_cdata = not end
+            plain[-1] += _escaped(content) + text
+        return plain
+
+    def _hold_unfinished_tag(self, pieces: list[bytes]) -> None:
+        last = pieces[-1]
+        if len(pieces) == 1 or last in self._names.known_tags or has_whole_tag(last):
+            return
+        self._held = b"<" + pieces.pop() + self._held
+
+        if len(self._held) > min(TAG_BYTES, self._limits.stanza_bytes):
+            self.refusal = StreamError("policy-violation", "too long a tag")
+
+    # -- what is checked
+
+    def _walk(self, pieces: list[bytes], has_references: bool) -> int:
+        """Follow the tags in and out of stanzas; returns how many of the pieces are let through."""
+        known, read_tag, max_depth = self._names.known_tags, self._names.read_tag, self._limits.depth
+        depth, is_tight = self._depth, self._could_be_too_much(pieces)
+        at, start = 0, 1  # the piece looked at; where the stanza under way begins
+        try:
+            self._continue_text(pieces)
+            for at, piece in enumerate(pieces[1:], 1):
+                step = known.get(piece)
+                if step is None:
+                    if has_references:
+                        check_references(piece)
+                    step, end = read_tag(piece)
+                    if end < len(piece) and (depth + step < 1 or piece[end] <= SPACE):
+                        pieces[at] = piece[:end] + self._text(piece[end:], depth + step)
+                depth += step
+                if depth > max_depth:
+                    raise StreamError("policy-violation", "too deeply nested")
+                if depth < 1:
+                    if depth < 0:
+                        self._close(piece)
+                        return at
+                    if is_tight:
+                        self._weigh(pieces[start : at + 1])
+                    start, self._size, self._elements = at + 1, 0, 0
+            self._weigh(pieces[start:])
+        except StreamError as error:
+            self.refusal = error
+            return at
+        self._depth = depth
+        return len(pieces)
+
+    def _could_be_too_much(self, pieces: list[bytes]) -> bool:
+        """Whether a stanza that ends in these pieces may be over a limit, so that each has to be weighed."""
+        size = self._size + sum(map(len, pieces)) + len(pieces)
+        return size > self._limits.stanza_bytes or self._elements + len(pieces) > self._limits.elements
+
+    def _weigh(self, pieces: list[bytes]) -> None:
+        """Add these pieces to the stanza under way."""
+        self._size += sum(map(len, pieces)) + len(pieces)
+        self._elements += sum(not piece.startswith(b"/") for piece in pieces)
+        if self._size > self._limits.stanza_bytes or self._elements > self._limits.elements:
+            raise StreamError("policy-violation", "too large a stanza")
+
+    def _continue_text(self, pieces: list[bytes]) -> None:
+        if pieces[0]:
+            check_references(pieces[0])
+            pieces[0] = self._text(pieces[0], self._depth)
+            self._size += len(pieces[0])
+
+    def _text(self, text: bytes, depth: int) -> bytes:
+        """What is let through of a text at this depth."""
+        if depth < 1:
+            if depth == 0 and text.strip(BLANK):
+                raise StreamError("bad-format", "text between stanzas")
+            return b""
+        if len(text) in INTERNED_BLANKS and not text.strip(BLANK):
+            self._names.charge([text])
+        return text
+
+    def _close(self, tag: bytes) -> None:
+        if tag[1:-1].rstrip(BLANK) != self._root:
+            raise StreamError("not-well-formed", "an end tag without a start")
+        self.is_closed = True
+
+
+def _without_loose_end(data: bytes) -> tuple[bytes, bytes]:
+    """Cut off what can only be judged together with what follows: blanks, a reference, the end of CDATA."""
+    if data.endswith(b">"):
+        return data, b""
+    match = _LOOSE_END.search(data, max(0, len(data) - INTERNED_BLANKS.stop + 1))
+    return (data[: match.start()], match[0]) if match else (data, b"")
+
+
+def _escaped(text: bytes) -> bytes:
+    return text.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
+
+
+_LOOSE_END = re.compile(rb"(?:[ \t\r\n]+|&[#0-9A-Za-z]{0,10}|\]{1,2})\Z")

@@ -1,0 +1,132 @@
+"""A TCP socket as a stream connection uses it: blocking reads for one greenlet, writes that never block, TLS later on.
+
+gevent's own recv first tries to read, and raises and catches BlockingIOError when nothing is there. Waiting first is
+measurably cheaper, and it also means that every read yields: level-triggered readiness goes through the loop each
+time, so a peer that sends without pause starves nobody.
+"""
+
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.socket import wait_write
+
+READ_BYTES = 65536
+
+
+class SocketTransport:
+    """The bytes of one connection."""
+
+    _sock: Any  # gevent's socket, of which this file uses more than its stubs know
+    _tls: Any
+
+    def __init__(self, sock: socket.socket, dead_peer_seconds: int) -> None:
+        self._sock = sock
+        self._tls = None
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _watch_for_dead_peer(sock, dead_peer_seconds)
+
+    @property
+    def tls(self) -> ssl.SSLSocket | None:
+        """The TLS socket once the connection is secured."""
+        tls: ssl.SSLSocket | None = self._tls
+        return tls
+
+    def read(self) -> bytes:
+        """Wait for bytes and return at most 64 KiB of them; b"" when the peer is done. Always yields.
+
+        Raises OSError when the connection is broken or was closed here.
+        """
+        if self._tls is not None:
+            return self._read_tls()
+        sock = self._sock
+        while True:
+            sock._wait(sock._read_event)
+            try:
+                data: bytes = sock._sock.recv(READ_BYTES)
+                return data
+            except BlockingIOError:
+                continue
+
+    def _read_tls(self) -> bytes:
+        sock = self._tls
+        layer = sock._sslobj  # kept: shutdown_write may drop it while this waits
+        if sock.pending():  # decrypted already: the socket may not become readable any more
+            gevent.sleep(0)
+        else:
+            sock._wait(sock._read_event)
+        while True:
+            try:
+                data: bytes = layer.read(READ_BYTES)
+                return data
+            except ssl.SSLWantReadError:
+                sock._wait(sock._read_event)
+            except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+                return b""
+
+    def try_send(self, data: bytes) -> int:
+        """Send what the socket takes at once; returns how many bytes that was. Never yields. Raises OSError."""
+        if self._tls is not None:
+            return self._try_send_tls(data)
+        try:
+            sent: int = self._sock._sock.send(data)
+            return sent
+        except BlockingIOError:
+            return 0
+
+    def _try_send_tls(self, data: bytes) -> int:
+        sent = 0
+        try:
+            while sent < len(data):  # OpenSSL takes a record of 16 KiB at a time
+                sent += self._tls._sslobj.write(data[sent:] if sent else data)
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            pass
+        return sent
+
+    def wait_writable(self) -> None:
+        """Yield until the socket takes bytes again. Raises OSError."""
+        wait_write(self._sock.fileno())
+
+    def start_tls(self, secure: Callable[[socket.socket], ssl.SSLSocket]) -> None:
+        """Shake hands as the server. Yields; raises OSError (ssl.SSLError is one) when it fails."""
+        self._sock = self._tls = secure(self._sock)
+
+    def shutdown_write(self) -> None:
+        """Tell the peer that nothing more comes; what it still sends can be read."""
+        try:
+            self._notify_of_end()
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # gone already
+        self._tls = None  # shutdown has dropped the TLS layer: what still comes is only counted, not understood
+
+    def _notify_of_end(self) -> None:
+        """RFC 8446 section 6.1: with this alert the peer knows that nothing was cut off. Its own is not waited for."""
+        if self._tls is not None:
+            try:
+                self._tls._sslobj.shutdown()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                pass
+
+    def close(self) -> None:
+        """Close the socket; whoever waits on it gets an OSError."""
+        self._sock.close()
+
+
+def _watch_for_dead_peer(sock: socket.socket, seconds: int) -> None:
+    """Let the kernel find out that a peer is gone: it probes silent ones, gives up on those that acknowledge nothing.
+
+    No timer and no wake-up here, and no stanza that the client did not ask for. XMPP's whitespace pings do the same
+    from the client's side; they are read and forgotten.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", max(1, seconds // 2)),
+        ("TCP_KEEPINTVL", max(1, seconds // 8)),
+        ("TCP_KEEPCNT", 4),
+        ("TCP_USER_TIMEOUT", seconds * 1000),
+    ):
+        if hasattr(socket, option):  # Linux has them all
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
