@@ -39,7 +39,9 @@ ED25519_KEY = ed25519.Ed25519PrivateKey.generate()
 SHA256 = hashes.SHA256()
 
 
-def issue(key=EC_KEY, algorithm=SHA256, names=("example.org",), ends=NOW + DAY, **how) -> x509.Certificate:
+def issue(
+    key: Any = EC_KEY, algorithm: Any = SHA256, names: Iterable[str] = ("example.org",), ends: datetime = NOW + DAY, **how: Any
+) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "example.org")])
     builder = (
         x509.CertificateBuilder()
@@ -60,8 +62,9 @@ def pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.PEM)
 
 
-def key_pem(key=EC_KEY, encryption: KeySerializationEncryption | None = None) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption())
+def key_pem(key: Any = EC_KEY, encryption: KeySerializationEncryption | None = None) -> bytes:
+    pem: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption())
+    return pem
 
 
 def write(path: Path, content: bytes) -> Path:

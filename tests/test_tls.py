@@ -44,7 +44,7 @@ def tcp_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @contextmanager
-def in_background(action: Callable[..., object], *arguments: object) -> Iterator[Future]:
+def in_background(action: Callable[..., object], *arguments: object) -> Iterator[Future[Any]]:
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(action, *arguments)
 

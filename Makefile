@@ -1,0 +1,77 @@
+# make demo    try the server out; needs Python 3.11 or later, and nothing else
+# make test    lint, types and tests
+# make pyz     dist/xserv.pyz: the whole server in one file
+# make docs    docs/configuration.md, made from the settings
+# make lock    bring the lock files up to date with setup.py
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SOURCES := setup.py xserv.py $(shell find $(wildcard xmpp handlers db web) -name '*.py')
+
+# Which interpreters and systems dist/xserv.pyz is for: compiled packages come once for each.
+PYZ_PYTHONS := 3.11 3.12 3.13 3.14
+PYZ_PLATFORMS := manylinux_2_28_$(shell uname -m) manylinux2014_$(shell uname -m)
+
+.PHONY: demo test lint types pyz docs lock clean
+
+demo: $(VENV)/runs
+	$(BIN)/python -m xserv demo
+
+test: lint types
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/tests
+	$(BIN)/ruff check .
+
+types: $(VENV)/tests
+	$(BIN)/mypy
+
+pyz: dist/xserv.pyz
+
+docs: $(VENV)/runs
+	$(BIN)/python -m xserv config documentation > docs/configuration.md
+
+lock: $(VENV)/tests
+	$(PIP_INSTALL) pip-tools
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCKING) --output-file requirements.lock setup.py
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCKING) --allow-unsafe --extra test \
+		--output-file requirements-dev.lock setup.py
+
+# What is written down is the same wherever it was made: no addresses of this machine's package index.
+LOCKING := --quiet --upgrade --strip-extras --generate-hashes \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+clean:
+	rm -rf build dist $(VENV)
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "xserv needs Python 3.11 or later: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runs: requirements.lock | $(BIN)/python
+	$(PIP_INSTALL) --require-hashes --requirement requirements.lock
+	touch $@
+
+$(VENV)/tests: requirements-dev.lock | $(BIN)/python
+	$(PIP_INSTALL) --require-hashes --requirement requirements-dev.lock
+	touch $@
+
+# Compiled modules carry the interpreter's version in their names, so those of several lie side by side.
+build/packages: requirements.lock | $(BIN)/python
+	rm -rf build/packages
+	for version in $(PYZ_PYTHONS); do \
+		$(PIP_INSTALL) --require-hashes --no-deps --only-binary :all: --python-version $$version \
+			$(addprefix --platform ,$(PYZ_PLATFORMS)) --target build/$$version --requirement requirements.lock \
+		&& mkdir -p $@ && cp -R build/$$version/. $@ && rm -rf build/$$version || exit 1; \
+	done
+	rm -rf $@/bin
+
+dist/xserv.pyz: $(SOURCES) build/packages $(VENV)/tests
+	rm -rf build/site && cp -R build/packages build/site
+	$(PIP_INSTALL) --no-deps --no-build-isolation --target build/site .
+	rm -rf build/site/bin
+	mkdir -p dist
+	$(BIN)/shiv --site-packages build/site --compressed --reproducible \
+		--python '/usr/bin/env python3' --entry-point xserv:main --output-file $@

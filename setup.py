@@ -1,0 +1,56 @@
+"""Packaging of xserv: an application, to be installed in an environment of its own."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "xmpp" / "__init__.py").read_text(), re.MULTILINE)
+assert VERSION is not None
+
+setup(
+    name="xserv",
+    version=VERSION[1],
+    description="An XMPP server that starts with one command",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    py_modules=["xserv"],
+    packages=find_packages(include=["xmpp", "xmpp.*", "handlers", "handlers.*", "db", "db.*", "web", "web.*"]),
+    entry_points={"console_scripts": ["xserv = xserv:main"]},
+    # Why each of these: docs/dependencies.md
+    install_requires=[
+        "click>=8.1",
+        "cryptography>=43",
+        "gevent>=24.11",
+        "idna>=3.7",
+        "lxml>=5.3",
+        "peewee>=4.5",
+        "precis-i18n>=1.1",
+        "rich>=13",
+    ],
+    extras_require={
+        "test": [
+            "hypothesis",
+            "lxml-stubs",
+            "mypy",
+            "pytest",
+            "pytest-timeout",
+            "ruff",
+            "shiv",
+            "slixmpp",
+            "types-peewee",
+        ],
+    },
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: Console",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Topic :: Communications :: Chat",
+    ],
+)

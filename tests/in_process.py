@@ -1,0 +1,99 @@
+"""A server inside the test, without sockets: its sessions write to lists, so that a test sees all they are sent."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+from db import accounts, rosters
+from db.database import Database
+from db.errors import StorageError
+from handlers import FEATURES, TABLES
+from xmpp.config import Configuration, Section
+from xmpp.errors import StreamError
+from xmpp.jid import JID
+from xmpp.routing.session import Session
+from xmpp.server import Server, ServerSettings
+from xmpp.stream.client import StreamSettings
+from xmpp.stream.listener import ListenSettings
+from xmpp.wire import parse
+
+
+class Client:
+    """One resource that is logged in: `sends` hands its session a stanza, `received` returns what came."""
+
+    def __init__(self, server: Server, address: str) -> None:
+        self.jid = JID.parse(address)
+        self.account = self.jid.bare
+        self.closed_with: StreamError | None = None
+        self._inbox: list[str] = []
+        self.server = server
+        self.session = Session(server, self.jid, connection=self)
+        server.online.add(self.session)
+
+    def sends(self, text: str) -> list[str]:
+        """Handle a stanza of this client; returns what it received itself."""
+        self.server.db.touched = None
+        self.session.receive(parse(text.encode()))
+        return self.received()
+
+    def asks(self, payload: str, *, type: str = "get", to: str = "") -> str:
+        """Send a request: the content of its result, or the condition of its error. All else that came is dropped."""
+        address = f" to='{to}'" if to else ""
+        received = self.sends(f"<iq type='{type}' id='q'{address}>{payload}</iq>")
+        [answer] = [stanza for stanza in received if stanza.startswith("<iq ") and ' id="q"' in stanza]
+        return content_of(answer)
+
+    def received(self) -> list[str]:
+        """All that was written to this client since the last time, each stanza as `xml` gives it."""
+        inbox, self._inbox = self._inbox, []
+        return inbox
+
+    def write(self, data: bytes) -> None:
+        self._inbox.append(xml(data.decode()))
+
+    def close(self, error: StreamError | None = None) -> None:
+        self.closed_with = error
+
+
+def xml(text: str) -> str:
+    """The canonical form: namespaces, then attributes in order, and no short form of empty elements."""
+    canonical: str = etree.canonicalize(text)
+    return canonical
+
+
+def content_of(answer: str) -> str:
+    """What a result contains, or the condition of an error."""
+    element = parse(answer.encode())
+    if element.get("type") == "error":
+        return str(element[0][0].tag).rpartition("}")[2]
+    assert element.get("type") == "result"
+    return answer.partition(">")[2].removesuffix("</iq>") if len(element) else ""
+
+
+def configuration(**settings: Mapping[str, Any]) -> Configuration:
+    """All defaults, but for these settings by section."""
+    own = [Section("server", ServerSettings), Section("streams", StreamSettings), Section("listen", ListenSettings)]
+    sections = [*own, *(Section(feature.name, feature.settings) for feature in FEATURES if feature.settings)]
+    return Configuration.load(None, sections).with_values(settings)
+
+
+@contextmanager
+def server_in(folder: Path, **settings: Mapping[str, Any]) -> Iterator[Server]:
+    """A server for the domain `localhost` that does not listen."""
+    with Database(folder / "test.db") as db:
+        yield Server(configuration(**settings), db, FEATURES, TABLES, storage_errors=(StorageError,))
+
+
+def add_accounts(server: Server, *names: str) -> None:
+    for name in names:
+        accounts.create(server.db, JID.of(name, "localhost"), {}, time.time())
+
+
+def befriend(server: Server, one: JID, other: JID) -> None:
+    """Put both into each other's rosters, with a subscription both ways."""
+    for account, contact in ((one, other), (other, one)):
+        rosters.put(server.db, account, rosters.Item(contact, subscription="both"))

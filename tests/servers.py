@@ -1,0 +1,90 @@
+"""Real servers for tests: started as a user starts them, on loopback ports that the system chose, ended by their id."""
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Self
+
+ROOT = Path(__file__).resolve().parent.parent
+LISTENING = re.compile(r"Listening on (\S+):(\d+) \((STARTTLS|TLS)\)")
+PATIENCE = 60.0  # seconds; only a server that hangs takes that long
+
+
+class ServerDied(Exception):
+    """The server ended before it listened; the text is what it said."""
+
+
+class RunningServer:
+    """A server process. `port` is the STARTTLS port, `tls_port` the one for direct TLS; `said` all it printed."""
+
+    def __init__(self, *arguments: str, command: tuple[str, ...] = (sys.executable, "-m", "xserv")) -> None:
+        self.said: list[str] = []
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            [*command, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+        )
+        threading.Thread(target=self._collect, daemon=True).start()
+        self.port = self.tls_port = 0
+        try:
+            self._wait_until_it_listens()
+        except BaseException:
+            self.kill()
+            raise
+
+    @classmethod
+    def demo(cls, *arguments: str) -> Self:
+        """`xserv demo` on ports that the system chooses."""
+        return cls("demo", "--port", "0", "--tls-port", "0", *arguments)
+
+    def _collect(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line.rstrip("\n"))
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def _wait_until_it_listens(self) -> None:
+        while not (self.port and self.tls_port):
+            line = self._lines.get(timeout=PATIENCE)
+            if line is None:
+                raise ServerDied("\n".join(self.said))
+            for _, port, what in LISTENING.findall(line):
+                if what == "STARTTLS":
+                    self.port = int(port)
+                else:
+                    self.tls_port = int(port)
+
+    def wait_for(self, text: str) -> str:
+        """The next line that contains this text."""
+        while (line := self._lines.get(timeout=PATIENCE)) is not None:
+            if text in line:
+                return line
+        raise ServerDied("\n".join(self.said))
+
+    def terminate(self) -> int:
+        """Ask it to end (SIGTERM) and wait; returns its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL), if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(PATIENCE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()

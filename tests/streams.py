@@ -1,0 +1,156 @@
+"""Streams to a server inside the test, so that a test can also look into it; over loopback sockets, without TLS.
+
+For what happens before a session is bound. tests/rawclient.py is for servers in a process of their own: it blocks.
+"""
+
+import itertools
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from gevent import socket
+from lxml import etree
+from scramp import ScramClient
+
+from db import accounts as stored
+from db.database import Database
+from db.errors import StorageError
+from handlers import FEATURES, TABLES, accounts
+from tests.in_process import configuration
+from xmpp.errors import StreamError
+from xmpp.jid import JID
+from xmpp.server import Server
+from xmpp.stream.listener import ListenSettings
+
+PATIENCE = 30  # seconds, only reached by a test that fails
+FEW_ITERATIONS = 4096
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "sasl": {"iterations": FEW_ITERATIONS, "max_delay_seconds": 0},
+    "register": {"open": True},
+}
+JULIET = JID.parse("juliet@localhost")
+
+SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
+BIND = "urn:ietf:params:xml:ns:xmpp-bind"
+
+
+@contextmanager
+def listening_server(folder: Path, **settings: Mapping[str, Any]) -> Iterator[Server]:
+    """A server for `localhost` with the account juliet (password "secret"), that lets her log in without TLS."""
+    chosen = {name: {**SETTINGS.get(name, {}), **settings.get(name, {})} for name in {*SETTINGS, *settings}}
+    with Database(folder / "test.db") as db:
+        server = Server(
+            configuration(**chosen), db, FEATURES, TABLES, storage_errors=(StorageError,), must_be_secure=False
+        )
+        if not stored.exists(db, JULIET):
+            accounts.create(server, JULIET, "secret")
+        server.start(ListenSettings(addresses=("127.0.0.1",), port=0))
+        try:
+            yield server
+        finally:
+            server.listener.stop()
+            server.listener.close_streams(StreamError("system-shutdown"))
+
+
+class Stream:
+    """A client's side of a stream."""
+
+    def __init__(self, server: Server) -> None:
+        self._ids = itertools.count()
+        self._socket = socket.create_connection(("127.0.0.1", server.listener.ports["STARTTLS"]), PATIENCE)
+        self._elements: Iterator[etree._Element] = iter(())
+
+    def open(self) -> etree._Element:
+        """Begin a stream, or begin it anew; returns the features."""
+        self._elements = self._read()
+        self.send(
+            "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'"
+            " to='localhost' version='1.0'>"
+        )
+        return next(self._elements)
+
+    def send(self, text: str) -> None:
+        self._socket.sendall(text.encode())
+
+    def asks(self, text: str) -> etree._Element:
+        """Send an element; returns the next one that comes."""
+        self.send(text)
+        return next(self._elements)
+
+    def asks_iq(self, payload: str, type: str = "set") -> str:
+        """Send a request; returns "result", or the condition of the error."""
+        answer = self.asks(f"<iq type='{type}' id='{next(self._ids)}'>{payload}</iq>")
+        return "result" if answer.get("type") == "result" else local_name(answer[0][0])
+
+    def last_words(self) -> list[str]:
+        """What the server still says until it closes the stream: the conditions of errors, or tags."""
+        return [local_name(element[0] if len(element) else element) for element in self._elements]
+
+    # -- logging in
+
+    def begins(self, mechanism: str, data: bytes | None = None) -> etree._Element:
+        """Send <auth/>."""
+        content = "" if data is None else b64encode(data).decode() or "="
+        return self.asks(f"<auth xmlns='{SASL}' mechanism='{mechanism}'>{content}</auth>")
+
+    def responds(self, data: bytes) -> etree._Element:
+        return self.asks(f"<response xmlns='{SASL}'>{b64encode(data).decode()}</response>")
+
+    def tries_password(self, name: str, password: str) -> str:
+        """One attempt with PLAIN; returns "success", or the condition of the failure."""
+        return outcome(self.begins("PLAIN", f"\0{name}\0{password}".encode()))
+
+    def tries_scram(self, mechanism: str, name: str, password: str) -> str:
+        client = ScramClient([mechanism], name, password)
+        challenge = self.begins(mechanism, client.get_client_first().encode())
+        client.set_server_first(b64decode(challenge.text or "").decode())
+        success = self.responds(client.get_client_final().encode())
+        if outcome(success) == "success":
+            client.set_server_final(b64decode(success.text or "").decode())  # raises if the server does not know it
+        return outcome(success)
+
+    def logs_in(self, name: str = "juliet", password: str = "secret") -> etree._Element:
+        """Open, log in, open anew; returns the features."""
+        self.open()
+        assert self.tries_password(name, password) == "success"
+        return self.open()
+
+    def binds(self, resource: str = "") -> str:
+        """Ask for this resource, or for any; returns the full address, or the condition of the error."""
+        wanted = f"<resource>{resource}</resource>" if resource else ""
+        answer = self.asks(f"<iq type='set' id='bind'><bind xmlns='{BIND}'>{wanted}</bind></iq>")
+        return answer.findtext(f".//{{{BIND}}}jid") or local_name(answer[0][0])
+
+    # -- the end
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read(self) -> Iterator[etree._Element]:
+        """The elements at the top level of one stream."""
+        parser = etree.XMLPullParser(("start", "end"))
+        depth = 0
+        while data := self._socket.recv(65536):
+            parser.feed(data)
+            for event, element in parser.read_events():
+                depth += 1 if event == "start" else -1
+                if event == "end" and depth == 1:
+                    assert isinstance(element, etree._Element)
+                    yield element
+
+
+def outcome(element: etree._Element) -> str:
+    """What an attempt came to: the condition of a failure, or the name of the element."""
+    return local_name(element[0] if local_name(element) == "failure" else element)
+
+
+def local_name(element: etree._Element) -> str:
+    return str(element.tag).rpartition("}")[2]

@@ -1,0 +1,67 @@
+"""XEP-0115: the hash of what a server tells about itself."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from handlers import caps
+from handlers.disco_info import Form, Identity, Info
+from tests.in_process import Client, add_accounts, server_in
+from xmpp.server import Server
+
+INFO, ITEMS = "http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items"
+CAPS, MUC = "http://jabber.org/protocol/caps", "http://jabber.org/protocol/muc"
+
+SIMPLE = Info((Identity("client", "pc", "Exodus 0.9.1"),), frozenset({CAPS, INFO, ITEMS, MUC}))
+COMPLEX = Info(
+    (Identity("client", "pc", "Psi 0.11", "en"), Identity("client", "pc", "Ψ 0.11", "el")),
+    frozenset({CAPS, INFO, ITEMS, MUC}),
+    (
+        Form(
+            "urn:xmpp:dataforms:softwareinfo",
+            (
+                ("software", ("Psi",)),
+                ("software_version", ("0.11",)),
+                ("os", ("Mac",)),
+                ("ip_version", ("ipv6", "ipv4")),
+                ("os_version", ("10.5.1",)),
+            ),
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("info", "ver"),
+    [(SIMPLE, "QgayPKawpkPSDYmwT/WM94uAlu0="), (COMPLEX, "q07IKJEyjvHSyhy//CH0CxmKi8w=")],
+    ids=["section 5.2", "section 5.3"],
+)
+def test_the_examples_of_the_specification(info: Info, ver: str) -> None:
+    assert caps.verification_string(info) == ver
+
+
+def announced(server: Server) -> tuple[str, str]:
+    """The node and the hash in the stream features."""
+    [provide] = caps.feature.stream_features
+    element = provide[1](SimpleNamespace(server=server))
+    assert element is not None and element.tag == f"{{{CAPS}}}c"
+    assert element.get("hash") == "sha-1"
+    return str(element.get("node")), str(element.get("ver"))
+
+
+def test_what_is_announced_can_be_asked_for(tmp_path: Path) -> None:
+    with server_in(tmp_path) as server:
+        add_accounts(server, "romeo")
+        romeo = Client(server, "romeo@localhost/orchard")
+        node = "#".join(announced(server))
+        head, _, rest = romeo.asks(f"<query xmlns='{INFO}'/>", to="localhost").partition(">")
+        assert romeo.asks(f"<query xmlns='{INFO}' node='{node}'/>", to="localhost") == f'{head} node="{node}">{rest}'
+        assert romeo.asks(f"<query xmlns='{INFO}' node='{node}x'/>", to="localhost") == "item-not-found"
+
+
+def test_another_configuration_has_another_hash(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with server_in(tmp_path) as server, server_in(tmp_path / "other", disco={"name": "Verona"}) as other:
+        assert announced(server)[0] == announced(other)[0]
+        assert announced(server)[1] != announced(other)[1]

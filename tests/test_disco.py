@@ -1,0 +1,118 @@
+"""XEP-0030: what a domain and an account tell about themselves, and to whom; XEP-0157: contact addresses."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handlers.disco_info import DiscoSettings
+from tests.in_process import Client, add_accounts, befriend, configuration, server_in, xml
+from xmpp.config import ConfigError
+from xmpp.server import Server
+
+INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
+ITEMS = "<query xmlns='http://jabber.org/protocol/disco#items'/>"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with server_in(tmp_path) as server:
+        add_accounts(server, "romeo", "juliet")
+        yield server
+
+
+@pytest.fixture
+def romeo(server: Server) -> Client:
+    return Client(server, "romeo@localhost/orchard")
+
+
+def at_node(query: str, node: str) -> str:
+    return query.replace("/>", f" node='{node}'/>")
+
+
+def test_a_domain_is_a_server_with_the_features_of_all_its_handlers(server: Server, romeo: Client) -> None:
+    answer = romeo.asks(INFO, to="localhost")
+    assert '<identity category="server" type="im">' in answer
+    announced = {var for feature in server.registry.features for var in feature.disco}
+    assert {"http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items"} < announced
+    assert answer.count("<feature ") == len(announced)
+    for var in announced:
+        assert f'<feature var="{var}">' in answer
+
+
+def test_an_account_tells_its_owner_what_it_is(server: Server, romeo: Client) -> None:
+    answers = {romeo.asks(INFO, to=to) for to in ("", "romeo@localhost")}
+    announced = {var for feature in server.registry.features for var in feature.account_disco}
+    features = "".join(f'<feature var="{var}"/>' for var in sorted(announced))
+    assert answers == {
+        xml(
+            '<query xmlns="http://jabber.org/protocol/disco#info">'
+            f'<identity category="account" type="registered"/>{features}</query>'
+        )
+    }
+
+
+def test_an_account_answers_those_who_see_its_presence(server: Server, romeo: Client) -> None:
+    juliet = Client(server, "juliet@localhost/balcony")
+    befriend(server, romeo.account, juliet.account)
+    assert juliet.asks(INFO, to="romeo@localhost") == romeo.asks(INFO)
+    assert juliet.asks(ITEMS, to="romeo@localhost") == romeo.asks(ITEMS)
+
+
+@pytest.mark.parametrize("query", [INFO, ITEMS, at_node(INFO, "x"), at_node(ITEMS, "x")])
+def test_a_stranger_cannot_tell_an_account_from_none(server: Server, query: str) -> None:
+    juliet = Client(server, "juliet@localhost/balcony")
+    assert juliet.asks(query, to="romeo@localhost") == "service-unavailable"
+    assert juliet.asks(query, to="nobody@localhost") == "service-unavailable"
+
+
+@pytest.mark.parametrize("to", ["localhost", "romeo@localhost"])
+def test_there_are_no_items(romeo: Client, to: str) -> None:
+    assert romeo.asks(ITEMS, to=to) == xml('<query xmlns="http://jabber.org/protocol/disco#items"/>')
+
+
+@pytest.mark.parametrize("to", ["localhost", "romeo@localhost"])
+@pytest.mark.parametrize("query", [INFO, ITEMS])
+def test_a_node_that_does_not_exist_is_not_found(romeo: Client, to: str, query: str) -> None:
+    assert romeo.asks(at_node(query, "http://jabber.org/protocol/commands"), to=to) == "item-not-found"
+
+
+def test_a_session_is_asked_itself(server: Server, romeo: Client) -> None:
+    juliet = Client(server, "juliet@localhost/balcony")
+    assert romeo.sends(f"<iq type='get' id='q' to='{juliet.jid}'>{INFO}</iq>") == []
+    assert juliet.received() == [xml(f"<iq type='get' id='q' to='{juliet.jid}' from='{romeo.jid}'>{INFO}</iq>")]
+
+
+def test_name_and_contact_addresses_are_told_where_they_are_configured(tmp_path: Path) -> None:
+    contacts = {"abuse": ["mailto:abuse@localhost", "xmpp:abuse@localhost"], "support": ["https://localhost/help"]}
+    with server_in(tmp_path, disco={"name": "Verona", **contacts}) as server:
+        add_accounts(server, "romeo")
+        answer = Client(server, "romeo@localhost/orchard").asks(INFO, to="localhost")
+    assert '<identity category="server" name="Verona" type="im">' in answer
+    form = answer[answer.index("<x ") :]
+    assert form == xml(
+        '<x xmlns="jabber:x:data" type="result">'
+        '<field var="FORM_TYPE" type="hidden"><value>http://jabber.org/network/serverinfo</value></field>'
+        '<field var="abuse-addresses"><value>mailto:abuse@localhost</value><value>xmpp:abuse@localhost</value></field>'
+        '<field var="support-addresses"><value>https://localhost/help</value></field></x>'
+    ) + xml("<query/>").removeprefix("<query>")
+
+
+def test_without_contact_addresses_there_is_no_form(romeo: Client) -> None:
+    assert "jabber:x:data" not in romeo.asks(INFO, to="localhost")
+
+
+@pytest.mark.parametrize("address", ["abuse@localhost", "mailto:", ":x", "mailto:a b", "xmpp:a<b"])
+def test_a_contact_address_has_to_be_a_uri(address: str) -> None:
+    with pytest.raises(ConfigError, match="expected addresses like mailto:"):
+        configuration(disco={"abuse": [address]})
+
+
+def test_row_28_the_name_cannot_forge_what_is_hashed_for_capabilities() -> None:
+    with pytest.raises(ConfigError, match="without <"):
+        configuration(disco={"name": "a<b"})
+
+
+def test_every_contact_of_the_settings_is_told() -> None:
+    roles = set(DiscoSettings.__dataclass_fields__) - {"name"}
+    assert roles == {"abuse", "admin", "feedback", "sales", "security", "status", "support"}

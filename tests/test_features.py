@@ -1,0 +1,82 @@
+"""The declaration API: what features say ends up where the engine looks it up."""
+
+from typing import Any, Literal
+
+import pytest
+from lxml import etree
+
+from handlers import FEATURES, TABLES
+from xmpp.jid import JID
+from xmpp.routing.delivery import STOP, Delivery, Tables, run
+from xmpp.routing.feature import OWN, SERVER, DuplicateHandler, Feature, Registry, State
+from xmpp.stanza import Stanza
+
+PING = "{urn:xmpp:ping}ping"
+
+
+def answer(server: Any, iq: Stanza) -> None:
+    return None
+
+
+def test_an_iq_handler_is_found_by_type_tag_and_addressee() -> None:
+    feature = Feature("ping")
+    feature.iq_get(PING, to=[OWN, SERVER])(answer)
+    registry = Registry.of([feature])
+    assert registry.iqs == {("get", PING, OWN): answer, ("get", PING, SERVER): answer}
+
+
+def test_two_handlers_for_one_key_are_an_error_at_start_up() -> None:
+    one, other = Feature("one"), Feature("other")
+    one.iq_get(PING)(answer)
+    other.iq_get(PING)(answer)
+    with pytest.raises(DuplicateHandler, match="handled by both one and other"):
+        Registry.of([one, other])
+
+
+def test_stream_features_keep_the_order_of_the_list() -> None:
+    one, other = Feature("one"), Feature("other")
+    first = one.stream_feature(State.OPEN)(lambda stream: etree.Element("first"))
+    second = other.stream_feature(State.OPEN)(lambda stream: etree.Element("second"))
+    assert Registry.of([one, other]).stream_features[State.OPEN] == (first, second)
+    assert Registry.of([other, one]).stream_features[State.OPEN] == (second, first)
+
+
+def test_the_features_of_this_server_do_not_claim_the_same_keys() -> None:
+    assert Registry.of(FEATURES).iqs
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_a_feature_is_named_after_its_file(feature: Feature) -> None:
+    """`Tables.without` finds the steps of a feature that is switched off by that."""
+    __import__(f"handlers.{feature.name}")
+
+
+def delivery() -> Delivery:
+    return Delivery(None, JID.parse("juliet@localhost"), Stanza.build("message"))
+
+
+def test_steps_run_in_order_until_one_stops() -> None:
+    ran = []
+
+    def first(delivery: Delivery) -> None:
+        ran.append("first")
+
+    def second(delivery: Delivery) -> Literal["stop"]:
+        ran.append("second")
+        return STOP
+
+    def third(delivery: Delivery) -> None:
+        ran.append("third")
+
+    assert run((first,), delivery())
+    assert not run((first, second, third), delivery())
+    assert ran == ["first", "first", "second"]
+
+
+def test_the_steps_of_a_feature_that_is_off_drop_out() -> None:
+    steps = TABLES.message_received
+    modules = {step.__module__ for step in steps}
+    off = next(feature for feature in FEATURES if f"handlers.{feature.name}" in modules)
+    remaining = TABLES.without([off]).message_received
+    assert remaining == tuple(step for step in steps if step.__module__ != f"handlers.{off.name}")
+    assert Tables().without([off]) == Tables()

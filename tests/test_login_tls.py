@@ -1,0 +1,100 @@
+"""Logging in over TLS: channel bindings are announced, and hold (RFC 5929, XEP-0440)."""
+
+import ssl
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+
+import pytest
+from cryptography import x509
+from lxml import etree
+from scramp import ScramClient
+
+from tests.rawclient import SUCCESS, RawClient, anything_goes, condition_of, new_account
+from tests.servers import RunningServer
+from xmpp import names
+
+PLUS = ["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS"]
+BINDINGS = {
+    ssl.TLSVersion.TLSv1_2: ["tls-server-end-point", "tls-unique"],
+    ssl.TLSVersion.TLSv1_3: ["tls-server-end-point"],
+}
+VERSION_AND_BINDING = [(version, binding) for version, bindings in BINDINGS.items() for binding in bindings]
+
+
+@pytest.fixture(scope="module")
+def account(demo: RunningServer) -> tuple[str, str]:
+    return new_account(demo.port)
+
+
+@pytest.fixture
+def client(demo: RunningServer, version: ssl.TLSVersion) -> Iterator[RawClient]:
+    context = anything_goes()
+    context.minimum_version = context.maximum_version = version
+    with RawClient(demo.tls_port, tls=context) as client:
+        yield client
+
+
+def binding_data(client: RawClient, binding: str) -> bytes:
+    """The client's view of the channel."""
+    assert isinstance(client.socket, ssl.SSLSocket)
+    if binding == "tls-unique":
+        return client.socket.get_channel_binding(binding) or b""
+    certificate = client.socket.getpeercert(binary_form=True)
+    assert certificate is not None
+    function = x509.load_der_x509_certificate(certificate).signature_hash_algorithm
+    assert function is not None
+    return x509.load_der_x509_certificate(certificate).fingerprint(function)
+
+
+def log_in(client: RawClient, mechanism: str, account: tuple[str, str], channel: tuple[str, bytes]) -> etree._Element:
+    scram = ScramClient([mechanism], *account, channel)
+    first = b64encode(scram.get_client_first().encode()).decode()
+    client.send(f"<auth xmlns='{names.SASL}' mechanism='{mechanism}'>{first}</auth>")
+    challenge = client.receive()
+    if str(challenge.tag).endswith("failure"):
+        return challenge
+    scram.set_server_first(b64decode(challenge.text or "").decode())
+    final = b64encode(scram.get_client_final().encode()).decode()
+    client.send(f"<response xmlns='{names.SASL}'>{final}</response>")
+    answer = client.receive()
+    if answer.tag == SUCCESS:
+        scram.set_server_final(b64decode(answer.text or "").decode())  # raises if the server does not know the password
+    return answer
+
+
+@pytest.mark.parametrize("version", BINDINGS)
+def test_the_bindings_of_the_channel_are_announced(client: RawClient, version: ssl.TLSVersion) -> None:
+    features = client.open()
+    announced = features.findall("{urn:xmpp:sasl-cb:0}sasl-channel-binding/*")
+    assert [each.get("type") for each in announced] == BINDINGS[version]
+    offered = [each.text for each in features.findall(f"{{{names.SASL}}}mechanisms/*")]
+    assert offered[:3] == PLUS[::-1]
+
+
+@pytest.mark.parametrize("mechanism", PLUS)
+@pytest.mark.parametrize(("version", "binding"), VERSION_AND_BINDING)
+def test_a_client_binds_its_login_to_the_channel(
+    client: RawClient, account: tuple[str, str], mechanism: str, binding: str
+) -> None:
+    client.open()
+    assert log_in(client, mechanism, account, (binding, binding_data(client, binding))).tag == SUCCESS
+    client.open()
+    client.bind()
+
+
+@pytest.mark.parametrize(("version", "binding"), VERSION_AND_BINDING)
+def test_a_login_that_is_bound_to_another_channel_fails(
+    client: RawClient, account: tuple[str, str], binding: str
+) -> None:
+    client.open()
+    answer = log_in(client, "SCRAM-SHA-256-PLUS", account, (binding, b"the channel to somebody in between"))
+    assert condition_of(answer) == "not-authorized"
+
+
+@pytest.mark.parametrize("version", BINDINGS)
+def test_a_client_that_could_bind_but_was_shown_no_way_to_is_refused(
+    client: RawClient, account: tuple[str, str]
+) -> None:
+    client.open()
+    answer = log_in(client, "SCRAM-SHA-256", account, ("tls-server-end-point", b"anything"))  # its flag is "y"
+    assert condition_of(answer) == "not-authorized"

@@ -1,0 +1,121 @@
+"""XEP-0160: messages that wait for an account to come online."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db import blocklists, offline
+from tests.in_process import Client, add_accounts, server_in, xml
+from xmpp.jid import JID
+from xmpp.server import Server
+
+JULIET = JID.parse("juliet@localhost")
+STAMP = re.compile(r'<delay xmlns="urn:xmpp:delay" from="localhost" stamp="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"></delay>')
+STATE = "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with server_in(tmp_path, offline={"max_messages": 3}) as server:
+        add_accounts(server, "romeo", "juliet")
+        yield server
+
+
+@pytest.fixture
+def romeo(server: Server) -> Client:
+    return Client(server, "romeo@localhost/orchard")
+
+
+def write(romeo: Client, content: str, type: str = "chat") -> list[str]:
+    return romeo.sends(f"<message type='{type}' to='{JULIET}'>{content}</message>")
+
+
+def log_in(server: Server, presence: str = "<presence/>", resource: str = "balcony") -> list[str]:
+    """The messages that a new session gets on sending this presence."""
+    received = Client(server, f"{JULIET}/{resource}").sends(presence)
+    assert received[0].startswith("<presence")
+    return [stanza for stanza in received if stanza.startswith("<message")]
+
+
+def bodies(messages: list[str]) -> list[str]:
+    return [message.partition("<body>")[2].partition("<")[0] for message in messages]
+
+
+def test_a_message_waits_and_comes_with_the_time_of_its_sending(server: Server, romeo: Client) -> None:
+    romeo.sends(f"<message type='chat' id='m1' to='{JULIET}' xml:lang='it'><body>ciao</body><a xmlns='b'/></message>")
+    [message] = log_in(server)
+    assert STAMP.search(message)
+    assert STAMP.sub("", message) == xml(
+        f"<message from='romeo@localhost/orchard' id='m1' to='{JULIET}' type='chat' xml:lang='it'>"
+        "<body>ciao</body><a xmlns='b'/></message>"
+    )
+    assert message.endswith("</delay></message>")
+
+
+def test_messages_come_in_order_and_once(server: Server, romeo: Client) -> None:
+    for text in ("one", "two", "three"):
+        write(romeo, f"<body>{text}</body>")
+    assert bodies(log_in(server)) == ["one", "two", "three"]
+    assert log_in(server, resource="chamber") == []
+
+
+def test_messages_wait_for_a_priority_that_is_not_negative(server: Server, romeo: Client) -> None:
+    write(romeo, "<body>hi</body>")
+    juliet = Client(server, f"{JULIET}/balcony")
+    assert len(juliet.sends("<presence><priority>-1</priority></presence>")) == 1
+    assert len(juliet.sends("<presence to='romeo@localhost'/>")) == 0
+    assert bodies(juliet.sends("<presence/>")[1:]) == ["hi"]
+
+
+@pytest.mark.parametrize(
+    ("type", "content", "is_kept"),
+    [
+        ("chat", "<body>hi</body>", True),
+        ("normal", "<body>hi</body>", True),
+        ("chat", f"<body>hi</body>{STATE}", True),
+        ("chat", STATE, False),
+        ("chat", f"{STATE}<thread>t</thread>", False),
+        ("chat", "", False),
+        ("chat", "<received xmlns='urn:xmpp:receipts' id='1'/>", True),
+        ("chat", f"{STATE}<store xmlns='urn:xmpp:hints'/>", True),
+        ("normal", STATE, True),
+        ("chat", "<body>hi</body><no-store xmlns='urn:xmpp:hints'/>", False),
+        ("normal", "<body>hi</body><no-store xmlns='urn:xmpp:hints'/>", False),
+        ("chat", "<body>hi</body><no-permanent-store xmlns='urn:xmpp:hints'/>", True),
+        ("headline", "<body>hi</body>", False),
+        ("error", "<body>hi</body>", False),
+    ],
+)
+def test_what_is_kept_follows_the_type_and_the_hints(
+    server: Server, romeo: Client, type: str, content: str, is_kept: bool
+) -> None:
+    assert write(romeo, content, type) == []
+    assert len(log_in(server)) == is_kept
+
+
+def test_a_message_too_many_is_refused_and_the_others_stay(server: Server, romeo: Client) -> None:
+    for text in ("one", "two", "three"):
+        assert write(romeo, f"<body>{text}</body>") == []
+    [refusal] = write(romeo, "<body>four</body>")
+    assert "<service-unavailable " in refusal
+    assert bodies(log_in(server)) == ["one", "two", "three"]
+    assert write(romeo, "<body>five</body>") == []
+
+
+def test_messages_of_somebody_who_was_blocked_meanwhile_do_not_come(server: Server, romeo: Client) -> None:
+    write(romeo, "<body>hi</body>")
+    blocklists.add(server.db, JULIET, [JID.parse("romeo@localhost")])
+    assert log_in(server) == []
+    assert offline.count(server.db, JULIET) == 0
+
+
+def test_what_a_client_cannot_take_at_once_waits_on(tmp_path: Path) -> None:
+    with server_in(tmp_path, streams={"unsent_bytes": 65536}) as server:
+        add_accounts(server, "romeo", "juliet")
+        romeo, juliet = Client(server, "romeo@localhost/x"), Client(server, f"{JULIET}/balcony")
+        for text in ("one", "two", "three"):
+            write(romeo, f"<body>{text}</body><a xmlns='b'>{'x' * 15_000}</a>")
+        assert bodies(juliet.sends("<presence/>")[1:]) == ["one", "two"]
+        assert bodies(juliet.sends("<presence/>")[1:]) == ["three"]

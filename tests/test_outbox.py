@@ -1,0 +1,154 @@
+"""The outbox: in order, in batches, behind the disk, bounded. Against real sockets."""
+
+import socket
+from collections.abc import Callable, Iterator
+
+import gevent
+import gevent.socket
+import pytest
+
+from xmpp.stream.outbox import Flusher, Outbox
+from xmpp.stream.transport import SocketTransport
+
+
+class OpenTicket:
+    """A promise that the test keeps, or not."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self.failed: Exception | None = None
+        self._acts: list[Callable[[], None]] = []
+
+    def when_closed(self, act: Callable[[], None]) -> None:
+        self._acts.append(act)
+
+    def close(self, failed: Exception | None = None) -> None:
+        self.is_open, self.failed = False, failed
+        for act in self._acts:
+            act()
+
+
+class Wire:
+    """An outbox at one end of a TCP connection; the test reads the other."""
+
+    def __init__(self, limit: int = 1 << 20) -> None:
+        listener = gevent.socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        self.peer = gevent.socket.create_connection(listener.getsockname())
+        sock, _ = listener.accept()
+        listener.close()
+        self.transport = SocketTransport(sock, 60)
+        self.lost: list[Exception] = []
+        self.outbox = Outbox(self.transport, Flusher(), limit, self.lost.append)
+
+    def arrives(self, amount: int) -> bytes:
+        data = b""
+        while len(data) < amount:
+            more = self.peer.recv(65536)
+            assert more
+            data += more
+        return data
+
+    def close(self) -> None:
+        self.peer.close()
+        self.transport.close()
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    wire = Wire()
+    yield wire
+    wire.close()
+
+
+def test_what_is_added_in_one_turn_arrives_in_order(wire: Wire) -> None:
+    for piece in (b"one ", b"two ", b"three"):
+        wire.outbox.add(piece)
+    assert wire.arrives(13) == b"one two three"
+    assert wire.outbox.is_empty
+
+
+def test_what_waits_for_the_disk_holds_back_what_comes_after_it(wire: Wire) -> None:
+    ticket = OpenTicket()
+    wire.outbox.add(b"before ")
+    wire.outbox.add(b"stored ", after=ticket)
+    wire.outbox.add(b"after")
+    assert wire.arrives(7) == b"before "
+    gevent.sleep(0)
+    assert not wire.outbox.is_empty
+    ticket.close()
+    assert wire.arrives(12) == b"stored after"
+
+
+def test_tickets_that_close_out_of_order_do_not_change_the_order(wire: Wire) -> None:
+    first, second = OpenTicket(), OpenTicket()
+    wire.outbox.add(b"1", after=first)
+    wire.outbox.add(b"2", after=second)
+    second.close()
+    assert not wire.outbox.is_empty
+    first.close()
+    assert wire.arrives(2) == b"12"
+
+
+def test_what_could_not_be_stored_is_not_told(wire: Wire) -> None:
+    ticket = OpenTicket()
+    wire.outbox.add(b"told ")
+    wire.outbox.add(b"stored", after=ticket)
+    failure = OSError("disk full")
+    ticket.close(failure)
+    assert wire.lost == [failure]
+    wire.outbox.add(b"sorry")
+    assert wire.arrives(10) == b"told sorry"
+
+
+def test_a_closed_ticket_holds_nothing_back(wire: Wire) -> None:
+    ticket = OpenTicket()
+    ticket.close()
+    wire.outbox.add(b"now", after=ticket)
+    assert wire.arrives(3) == b"now"
+
+
+def test_a_peer_that_reads_slowly_gets_everything(wire: Wire) -> None:
+    amount = 900_000  # more than a loopback socket takes at once
+    wire.transport._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    for _ in range(9):
+        wire.outbox.add(b"x" * (amount // 9))
+    assert len(wire.arrives(amount)) == amount
+    assert not wire.lost
+
+
+def test_a_peer_that_does_not_read_is_dropped_at_the_limit() -> None:
+    wire = Wire(limit=1000)
+    wire.outbox.add(b"x" * 600, after=OpenTicket())
+    assert not wire.lost
+    wire.outbox.add(b"x" * 600)
+    assert len(wire.lost) == 1
+    assert wire.outbox.is_empty
+    wire.outbox.add(b"ignored")
+    assert wire.outbox.is_empty
+    wire.close()
+
+
+def test_when_empty_waits_for_the_last_byte(wire: Wire) -> None:
+    done = []
+    wire.outbox.add(b"bye")
+    wire.outbox.when_empty(lambda: done.append("told"))
+    assert done == []
+    assert wire.arrives(3) == b"bye"
+    assert done == ["told"]
+
+
+def test_a_broken_connection_is_reported_once(wire: Wire) -> None:
+    wire.transport.close()
+    wire.outbox.add(b"x")
+    gevent.sleep(0)
+    gevent.sleep(0)
+    assert len(wire.lost) == 1
+
+
+def test_a_dead_peer_is_watched_for_by_the_kernel(wire: Wire) -> None:
+    sock = wire.transport._sock
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30

@@ -1,0 +1,142 @@
+"""Stanzas: what is read from them, and that changed copies change what they say and nothing else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from xmpp.errors import StanzaError
+from xmpp.jid import JID, MalformedJID
+from xmpp.stanza import Stanza
+from xmpp.wire import parse
+
+ROMEO = JID.parse("romeo@montague.example/orchard")
+JULIET = JID.parse("juliet@capulet.example/balcony")
+NURSE = JID.parse("nurse@capulet.example")
+XML_TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
+
+
+def stanza(text: str) -> Stanza:
+    return Stanza(parse(text.encode()))
+
+
+@pytest.mark.parametrize(
+    ("text", "type"),
+    [
+        ("<message/>", "normal"),
+        ("<message type='chat'/>", "chat"),
+        ("<message type='telepathy'/>", "normal"),  # RFC 6121 section 5.2.2
+        ("<presence/>", None),
+        ("<presence type='subscribe'/>", "subscribe"),
+        ("<iq type='get'/>", "get"),
+    ],
+)
+def test_the_type(text: str, type: str | None) -> None:
+    assert stanza(text).type == type
+
+
+def test_addresses_are_parsed_and_normalised() -> None:
+    message = stanza("<message to='ROMEO@Montague.example/Orchard' from='juliet@capulet.example'/>")
+    assert message.to == "romeo@montague.example/Orchard"
+    assert message.to.bare == "romeo@montague.example"
+    assert message.sender == "juliet@capulet.example"
+
+
+def test_a_malformed_address_is_refused() -> None:
+    with pytest.raises(MalformedJID):
+        stanza("<message to='@'/>")
+
+
+@pytest.mark.parametrize("children", ["", "<a xmlns='urn:x'/><b xmlns='urn:x'/>"])
+def test_a_request_has_exactly_one_child(children: str) -> None:
+    with pytest.raises(StanzaError, match="bad-request"):
+        stanza(f"<iq type='get'>{children}</iq>").only_child()
+
+
+CHANGES = [
+    ("<presence/>", "<presence to='{juliet}'/>"),
+    ("<presence to='x@y'/>", "<presence to='{juliet}'/>"),
+    ("<presence id=' to=&quot;x&quot;' to='x@y'/>", "<presence id=' to=&quot;x&quot;' to='{juliet}'/>"),
+    ("<presence><show>a&gt;b</show></presence>", "<presence to='{juliet}'><show>a&gt;b</show></presence>"),
+    ("<presence id='a&gt;b'/>", "<presence id='a&gt;b' to='{juliet}'/>"),
+]
+
+
+def same(one: bytes, other: str) -> bool:
+    canonical = [etree.tostring(parse(data), method="c14n") for data in (one, other.encode())]
+    return canonical[0] == canonical[1]
+
+
+@pytest.mark.parametrize(("before", "after"), CHANGES)
+def test_a_copy_to_somebody_else(before: str, after: str) -> None:
+    original = stanza(before)
+    copy = original.addressed(JULIET)
+    assert copy.to == JULIET
+    assert same(copy.wire(), after.format(juliet=JULIET))
+    assert same(original.wire(), before)
+
+
+def test_a_copy_from_somebody_else() -> None:
+    copy = stanza("<presence from='a@b'/>").addressed(JULIET, sender=ROMEO)
+    assert same(copy.wire(), f"<presence from='{ROMEO}' to='{JULIET}'/>")
+    assert copy.sender == ROMEO
+
+
+@pytest.mark.parametrize(
+    ("before", "first", "last"),
+    [
+        ("<presence/>", "<presence><x/></presence>", "<presence><x/></presence>"),
+        ("<presence><a/></presence>", "<presence><x/><a/></presence>", "<presence><a/><x/></presence>"),
+        ("<presence id='&gt;'><a/></presence>", "<presence id='&gt;'><x/><a/></presence>",
+         "<presence id='&gt;'><a/><x/></presence>"),
+    ],
+)  # fmt: skip
+def test_a_copy_with_one_more_child(before: str, first: str, last: str) -> None:
+    assert same(stanza(before).with_first(b"<x/>").wire(), first)
+    assert same(stanza(before).with_last(b"<x/>").wire(), last)
+    assert stanza(before).with_last(b"<x/>").child("{jabber:client}x") is not None
+
+
+@given(id=XML_TEXT, resource=XML_TEXT, text=XML_TEXT)
+def test_whatever_is_built_reads_as_it_was_meant(id: str, resource: str, text: str) -> None:
+    body = etree.Element("{jabber:client}body", nsmap={None: "jabber:client"})
+    body.text = text
+    sender = JID.of("romeo", "montague.example")
+    built = Stanza.build("message", etree.tostring(body), id=id, to=JULIET, sender=sender, type="chat")
+    read = Stanza.from_wire(built.wire())
+    assert (read.kind, read.type, read.id, read.to, read.sender) == ("message", "chat", id, JULIET, sender)
+    assert (read.element[0].text or "") == text
+
+
+def test_a_kept_stanza_is_the_same_stanza() -> None:
+    kept = stanza("<message id='1' to='a@b'><body>hi</body></message>").kept()
+    assert (kept.kind, kept.id, kept.to) == ("message", "1", "a@b")
+    assert kept.element.findtext("{jabber:client}body") == "hi"
+
+
+def test_an_error_reply_goes_back_without_the_payload() -> None:
+    message = stanza(f"<message id='1' type='chat' from='{ROMEO}' to='{NURSE}'><body>hi</body></message>")
+    reply = message.error_reply(StanzaError("service-unavailable", "not here"))
+    assert same(
+        reply.wire(),
+        f"<message type='error' id='1' from='{NURSE}' to='{ROMEO}'><error type='cancel'>"
+        "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+        "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>not here</text></error></message>",
+    )
+
+
+def test_a_result_answers_its_request() -> None:
+    request = stanza(f"<iq id='1' type='get' from='{ROMEO}' to='{NURSE}'><q xmlns='urn:x'/></iq>")
+    assert same(request.result().wire(), f"<iq type='result' id='1' from='{NURSE}' to='{ROMEO}'/>")
+    payload = etree.Element("{urn:x}q", nsmap={None: "urn:x"})
+    answer = f"<iq type='result' id='1' from='{NURSE}' to='{ROMEO}'><q xmlns='urn:x'/></iq>"
+    assert same(request.result(payload).wire(), answer)
+
+
+def test_what_has_to_be_done_after_the_answer_is_done_once_it_is_out() -> None:
+    request = stanza("<iq type='set' id='1'><q xmlns='urn:x'/></iq>")
+    done = []
+    request.after_reply(lambda: done.append(1))
+    assert done == []
+    request.replied()
+    assert done == [1]
