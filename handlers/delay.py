@@ -17,7 +17,7 @@ def stamp(domain: str, at: float) -> bytes:
 
 
 def refuse_forged(delivery: Delivery) -> None:
-    """SENT, messages and presence: nobody may say that this server kept a stanza (XEP-0203, section 7)."""
+    """SENT, messages and presence: nobody may say that this server kept a stanza (XEP-0203 section 5)."""
     stanza = delivery.stanza
     if DELAY not in stanza.child_tags:
         return

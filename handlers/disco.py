@@ -67,7 +67,7 @@ def _refuse_nodes(iq: Stanza) -> None:
 
 
 def _refuse_strangers(server: "Server", iq: Stanza) -> None:
-    # XEP-0030 section 9. For items it would have an empty answer, even where there is no account; but requests to
+    # XEP-0030 section 8. For items it would have an empty answer, even where there is no account; but requests to
     # those are refused by RFC 6121 section 8.5.1, and only the same answer in both cases gives nothing away.
     assert iq.to is not None and iq.sender is not None
     if not sees_presence(server, iq.to, iq.sender):

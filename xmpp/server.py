@@ -18,6 +18,7 @@ from xmpp.jid import JID
 from xmpp.routing.delivery import Tables
 from xmpp.routing.feature import Feature, Registry
 from xmpp.routing.online import Online
+from xmpp.routing.requests import Requests
 from xmpp.routing.router import Router
 from xmpp.stream.client import STARTTLS, StreamSettings
 from xmpp.stream.listener import ClientListener, ListenSettings
@@ -80,6 +81,7 @@ class Server:
         self.started_at = time.time()
         self.online = Online()
         self.router = Router(self)
+        self.requests = Requests(self.router)
         self.stream_settings = self.settings(StreamSettings)
         self.process_names = ProcessNames()
         self.top_level_tags = names.STANZA_TAGS | self.registry.element_tags | {STARTTLS}
@@ -119,7 +121,7 @@ class Server:
     def stop(self) -> None:
         """End every stream with system-shutdown, and wait a little until they have been told. Yields."""
         self.listener.stop()
-        for session in self.online:
-            session.close(StreamError("system-shutdown"))
         self.listener.close_streams(StreamError("system-shutdown"))
+        for step in self.tables.server_stopping:
+            step(self)
         gevent.with_timeout(SHUTDOWN_SECONDS, self.listener.wait_until_told, timeout_value=None)

@@ -32,10 +32,11 @@ class Stanza:
 
     `type` is None for presence that is just available; a message without a type, or of one nobody knows, is "normal"
     (RFC 6121 section 5.2.2). `to` and `sender` are parsed addresses or None. `origin` is where it came in: it has
-    `send(stanza)` for answers; None for what the server itself makes.
+    `send(stanza)` for answers; None for what the server itself makes. `devices`: how many of an account's sessions get it.
     """
 
-    __slots__ = ("kind", "type", "id", "to", "sender", "origin", "_element", "_wire", "_child_tags", "_afterwards")
+    __slots__ = ("kind", "type", "id", "to", "sender", "origin", "devices", "_element", "_wire",
+                 "_child_tags", "_afterwards")  # fmt: skip
 
     kind: str
     type: str | None
@@ -43,6 +44,7 @@ class Stanza:
     to: JID | None
     sender: JID | None
     origin: Any
+    devices: int
     _element: etree._Element | None
     _child_tags: frozenset[str] | None
     _afterwards: Callable[[], None] | None
@@ -57,6 +59,7 @@ class Stanza:
         self.to = JID.parse(to) if to is not None else None
         self.sender = JID.parse(sender) if sender is not None else None
         self.origin = origin
+        self.devices = 1
         self._element = element
         self._wire: bytes | None = None
         self._child_tags = self._afterwards = None
@@ -78,6 +81,7 @@ class Stanza:
         self = cls.__new__(cls)
         self.kind, self.type, self.id, self.to, self.sender = kind, type, id, to, sender
         self.origin = self._element = self._child_tags = self._afterwards = None
+        self.devices = 1
         attributes = (("type", type), ("id", id), ("to", to), ("from", sender))
         head = f"<{kind}" + "".join(_attribute(name, value) for name, value in attributes)
         self._wire = b"%b>%b</%b>" % (head.encode(), content, kind.encode()) if content else head.encode() + b"/>"
@@ -190,7 +194,7 @@ class Stanza:
 
     def _changed(self, data: bytes) -> Self:
         copy = type(self).__new__(type(self))
-        for slot in ("kind", "type", "id", "to", "sender", "origin"):
+        for slot in ("kind", "type", "id", "to", "sender", "origin", "devices"):
             setattr(copy, slot, getattr(self, slot))
         copy._element = copy._child_tags = copy._afterwards = None
         copy._wire = data

@@ -18,13 +18,14 @@ STOP: Final = "stop"
 class Delivery:
     """One stanza on its way, seen from one account: the sender's in the SENT tables, the addressee's in RECEIVED."""
 
-    __slots__ = ("server", "account", "stanza", "chosen")
+    __slots__ = ("server", "account", "stanza", "chosen", "copied")
 
     def __init__(self, server: Any, account: JID, stanza: Stanza) -> None:
         self.server = server
         self.account = account
         self.stanza = stanza
         self.chosen: Collection[Any] = ()  # the sessions that get it
+        self.copied: Collection[Any] = ()  # the sessions that have been sent a copy of it
 
     @property
     def origin(self) -> Any:
@@ -33,8 +34,11 @@ class Delivery:
 
 
 Step = Callable[[Delivery], Literal["stop"] | None]
+WrittenStep = Callable[[Any, Stanza], Literal["stop"] | None]
 SessionStep = Callable[[Any], None]
+LostStep = Callable[[Any], Literal["stop"] | None]
 AccountStep = Callable[[Any, JID], None]
+ServerStep = Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,14 @@ class Tables:
     presence_received: tuple[Step, ...] = ()
     iq_sent: tuple[Step, ...] = ()
     iq_received: tuple[Step, ...] = ()
+    message_redelivered: tuple[Step, ...] = ()  # what a session that is over had been sent and never acknowledged
+    written: tuple[WrittenStep, ...] = ()  # f(session, stanza), for all that is written to a client; STOP: not now
+    handled: tuple[SessionStep, ...] = ()  # after each stanza of a client
+    session_lost: tuple[LostStep, ...] = ()  # its connection broke; STOP: the session goes on without one
     session_available: tuple[SessionStep, ...] = ()  # its first available presence
     session_ended: tuple[SessionStep, ...] = ()
     account_removed: tuple[AccountStep, ...] = ()
+    server_stopping: tuple[ServerStep, ...] = ()  # after the last stream has ended
 
     def sent(self, kind: str) -> tuple[Step, ...]:
         """The steps for what a session sends of this kind."""

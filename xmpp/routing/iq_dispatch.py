@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 
 def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = None) -> None:
-    """Answer a request to a domain or an account, or, if `to` says so, to a stream. Answers that nobody waits for are
-    dropped."""
+    """Answer a request to a domain or an account, or, if `to` says so, to a stream; pass an answer to who waits for it."""
     if not iq.is_request:
+        server.requests.answered(iq)
         return
     try:
         reply = iq.result(_ask_handler(server, iq, to or _addressees(iq)))

@@ -71,6 +71,7 @@ class LocalDomain:
         if stanza.kind == "iq" and not delivery.chosen:
             dispatch(server, stanza)
             return
+        stanza.devices = len(delivery.chosen) + len(delivery.copied)
         for session in delivery.chosen:
             session.send(stanza)
 

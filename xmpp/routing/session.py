@@ -4,19 +4,21 @@ It outlives no stanza and knows no socket: `connection` writes for it.
 """
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lxml import etree
 
 from xmpp.errors import StanzaError, StreamError
 from xmpp.jid import JID, MalformedJID
-from xmpp.routing.delivery import Delivery, run
+from xmpp.routing.delivery import STOP, Delivery, run
 from xmpp.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
 
 if TYPE_CHECKING:
     from xmpp.server import Server
 
 log = logging.getLogger(__name__)
+
+State = TypeVar("State")
 
 
 class Session:
@@ -25,11 +27,13 @@ class Session:
     `presence` is the last available presence as the client sent it, None while it is unavailable, `priority` goes
     with it, `presence_at` is its time. `directed` are the addresses that were sent directed presence. `interests`
     names the lists that the client asked for in this session and so gets pushes of: "roster", "blocking".
+    `connection` writes for it, and is None while it waits to be resumed. What single features know of a session they
+    keep in `state`, each under a class of its own.
     """
 
     __slots__ = (
         "server", "jid", "account", "connection", "presence", "presence_at", "priority", "directed", "interests",
-        "_ended",
+        "_states", "_ended",
     )  # fmt: skip
 
     def __init__(self, server: "Server", jid: JID, connection: Any) -> None:
@@ -42,6 +46,7 @@ class Session:
         self.priority = 0
         self.directed: set[JID] = set()
         self.interests: set[str] = set()
+        self._states: dict[type, Any] = {}
         self._ended = False
 
     @property
@@ -52,8 +57,24 @@ class Session:
     # -- out
 
     def send(self, stanza: Stanza) -> None:
-        """Pass a stanza to the client. Only enqueues: never yields, never fails."""
-        self.connection.write(stanza.wire())
+        """Pass a stanza to the client, unless a WRITTEN step holds it. Only enqueues: never yields, never fails."""
+        for step in self.server.tables.written:
+            if step(self, stanza) is STOP:
+                return
+        self.write(stanza.wire())
+
+    def write(self, data: bytes) -> None:
+        """Write to the client past the WRITTEN steps: what is not a stanza, or has been through them before."""
+        if self.connection is not None:
+            self.connection.write(data)
+
+    def state(self, of: type[State]) -> State | None:
+        """What a feature keeps of this session."""
+        return self._states.get(of)
+
+    def keep(self, state: object) -> None:
+        """Keep what a feature knows of this session, under its class."""
+        self._states[type(state)] = state
 
     # -- in
 
@@ -118,6 +139,19 @@ class Session:
 
     # -- the end
 
+    def lost(self) -> None:
+        """The connection is gone: the session waits for another one if a SESSION_LOST step says so, else it ends."""
+        self.connection = None
+        if self._ended or any(step(self) is STOP for step in self.server.tables.session_lost):
+            return
+        self.end()
+
+    def resume(self, connection: Any) -> None:
+        """Go on with another connection; one that it may still have is closed."""
+        older, self.connection = self.connection, connection
+        if older is not None:
+            older.release(StreamError("conflict", "resumed by another connection"))
+
     def end(self) -> None:
         """Take the session out and let its contacts know. Safe to call twice."""
         if self._ended:
@@ -133,7 +167,8 @@ class Session:
     def close(self, error: StreamError | None = None) -> None:
         """End the session and its stream, with an error if one is given."""
         self.end()
-        self.connection.close(error)
+        if self.connection is not None:
+            self.connection.close(error)
 
     def __repr__(self) -> str:
         return f"<Session {self.jid}>"

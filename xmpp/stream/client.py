@@ -156,6 +156,13 @@ class ClientStream(Connection):
         self.session = session
         self.server.online.add(session)
 
+    def resume(self, session: Session) -> None:
+        """Make this the stream of a session that goes on."""
+        self._negotiation.bound()
+        self._login_deadline.kill(block=False)
+        self.session = session
+        session.resume(self)
+
     # -- what comes in
 
     def handle(self, event: Any) -> None:
@@ -165,7 +172,10 @@ class ClientStream(Connection):
         elif event.__class__ is StreamEnd:
             self.close()
         elif self.session is not None and event.tag in names.STANZA_TAGS:
-            self.session.receive(event)
+            session = self.session
+            session.receive(event)
+            for step in self.server.tables.handled:
+                step(session)
         elif event.tag in names.STANZA_TAGS:
             self._receive_unbound(event)
         else:
@@ -241,14 +251,20 @@ class ClientStream(Connection):
         self._sent_header = True
         return self._negotiation.header()
 
-    def ended(self) -> None:
-        """End the session, if there is one, and whatever was being negotiated."""
+    def release(self, error: StreamError) -> None:
+        """Close this stream, whose session goes on without it."""
+        self.session = None
+        self.close(error)
+
+    def ended(self, *, is_lost: bool) -> None:
+        """End the session, or let it wait to be resumed, and end whatever was being negotiated."""
         self._login_deadline.kill(block=False)
         self._negotiation.closed()
         self._become_known()
         self.exchange = None
-        if self.session is not None:
-            self.session.end()
+        session, self.session = self.session, None
+        if session is not None:
+            session.lost() if is_lost else session.end()
 
     def _become_known(self) -> None:
         """No longer one of the strangers that the listener counts."""

@@ -50,8 +50,8 @@ class Connection:
         """Handle a stream header, a top-level element, or the end of the stream."""
         raise NotImplementedError
 
-    def ended(self) -> None:
-        """The stream is over, in whichever way. Called once at least; must be safe to call again."""
+    def ended(self, *, is_lost: bool) -> None:
+        """The stream is over: closed by one side, or the connection is lost. Must be safe to call again."""
         raise NotImplementedError
 
     def opening(self) -> bytes:
@@ -107,7 +107,7 @@ class Connection:
         """End the stream: our error if there is one, the closing tag, then the connection. Never yields."""
         if self.is_closing:
             return
-        self.ended()
+        self.ended(is_lost=error is not None and error.condition == "system-shutdown")
         farewell = self.opening() + (error.wire() if error else b"") + b"</stream:stream>"
         self._outbox.add(farewell, self.server.db.touched)
         self.is_closing = True
@@ -126,12 +126,12 @@ class Connection:
             self.close(StreamError("resource-constraint", "what you sent could not be stored"))
             return
         self.is_closing = True
-        self.ended()
+        self.ended(is_lost=True)
         self.transport.close()
 
     def _linger(self) -> None:
         """Wait for the peer to hang up, so that closing does not destroy what it has not read yet."""
-        self.ended()
+        self.ended(is_lost=True)
         try:
             while self.is_closing and self.transport.read():
                 pass

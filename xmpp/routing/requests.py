@@ -1,0 +1,56 @@
+"""Requests that the server makes of others, and their answers: bounded in number and time, and from the right address."""
+
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import gevent
+
+from xmpp.jid import JID
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.routing.router import Router
+
+MAX_WAITING = 10_000
+
+OnReply = Callable[[Stanza | None], None]
+
+
+class _Waiting(NamedTuple):
+    asked: JID
+    on_reply: OnReply
+    deadline: "gevent.Greenlet[[str], None]"
+
+
+class Requests:
+    """What has been asked and not been answered yet."""
+
+    def __init__(self, router: "Router") -> None:
+        self._router = router
+        self._waiting: dict[str, _Waiting] = {}
+
+    def ask(self, type: str, payload: bytes, *, to: JID, sender: JID, seconds: float, on_reply: OnReply) -> None:
+        """Send an iq; `on_reply` gets the answer, a result or an error, or None if there is none in time.
+
+        Does not yield. Over MAX_WAITING the answer is None at once.
+        """
+        if len(self._waiting) >= MAX_WAITING:
+            on_reply(None)
+            return
+        id = secrets.token_urlsafe(12)
+        self._waiting[id] = _Waiting(to, on_reply, gevent.spawn_later(seconds, self._give_up, id))
+        self._router.route(Stanza.build("iq", payload, type=type, id=id, to=to, sender=sender))
+
+    def answered(self, iq: Stanza) -> None:
+        """An answer came in. One that nobody waits for, or from somebody who was not asked, is dropped."""
+        waiting = self._waiting.get(iq.id or "")
+        if waiting is not None and waiting.asked == iq.sender:
+            del self._waiting[iq.id or ""]
+            waiting.deadline.kill(block=False)
+            waiting.on_reply(iq)
+
+    def _give_up(self, id: str) -> None:
+        waiting = self._waiting.pop(id, None)
+        if waiting is not None:
+            waiting.on_reply(None)
