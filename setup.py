@@ -40,6 +40,7 @@ setup(
             "pytest",
             "pytest-timeout",
             "ruff",
+            "scramp",
             "shiv",
             "slixmpp",
             "types-peewee",

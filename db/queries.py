@@ -1,4 +1,4 @@
-"""Queries, as peewee writes them, made into SQL once: that takes peewee many times as long as SQLite takes to run it."""
+"""Queries, as peewee writes them, made into SQL once: peewee takes many times as long for that as SQLite to run it."""
 
 from peewee import SQL, Query, SqliteDatabase
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -40,7 +42,11 @@ SHA256 = hashes.SHA256()
 
 
 def issue(
-    key: Any = EC_KEY, algorithm: Any = SHA256, names: Iterable[str] = ("example.org",), ends: datetime = NOW + DAY, **how: Any
+    key: Any = EC_KEY,
+    algorithm: Any = SHA256,
+    names: Iterable[str] = ("example.org",),
+    ends: datetime = NOW + DAY,
+    **how: Any,
 ) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "example.org")])
     builder = (

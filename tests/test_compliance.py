@@ -1,8 +1,12 @@
 """spec/compliance.toml says what is true: held against the files, the features, and what a running server announces."""
 
+# mypy: disable-error-code="no-untyped-call"
+# (scsrun.py is kept as it is elsewhere, without annotations)
+
 import re
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +45,6 @@ def all_of(field: str) -> list[str]:
 
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=title)
-each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(SPEC)))
 
 
 # -- the table itself
@@ -72,21 +75,28 @@ def test_what_a_row_names_exists(row: dict[str, Any]) -> None:
 # -- the dialogues
 
 
-@each_script
-def test_a_dialogue_is_in_the_row_of_each_text_that_it_cites(script: Path) -> None:
-    cited = {citation for tag in parsed(script).tags for citation in CITATION.findall(tag)}
-    naming = {text_of(row) for row in ROWS if script in scripts_of(row)}
-    assert cited
-    assert cited <= naming, "a text that the dialogue cites has no row that names the dialogue"
+def test_a_dialogue_is_in_a_row_of_each_text_that_it_cites() -> None:
+    named = {(text_of(row), script) for row in ROWS for script in scripts_of(row)}
+    cited = {(text, script) for script in SCRIPTS for text in texts_cited_by(script)}
+    assert sorted(cited - named) == []
 
 
-@each_script
-def test_a_dialogue_says_in_its_title_what_it_tells(script: Path) -> None:
-    assert len(parsed(script).title.split()) > 2
-    assert not parsed(script).warnings
+def test_every_dialogue_cites_a_text_and_says_in_its_title_what_it_tells() -> None:
+    assert [script for script in SCRIPTS if not texts_cited_by(script)] == []
+    assert [script for script in SCRIPTS if len(parsed(script).title.split()) < 3] == []
 
 
-def parsed(script: Path) -> scsrun.Script:
+def test_no_dialogue_holds_anything_that_the_runner_would_ignore() -> None:
+    assert [(script, parsed(script).warnings) for script in SCRIPTS if parsed(script).warnings] == []
+
+
+def texts_cited_by(script: Path) -> set[str]:
+    """What stands in the lines that begin with "##"."""
+    return {citation for tag in parsed(script).tags for citation in CITATION.findall(tag)}
+
+
+@cache
+def parsed(script: Path) -> Any:
     return scsrun.parse_script(script.read_text(encoding="utf-8"), str(script))
 
 
@@ -110,7 +120,7 @@ def test_every_row_whose_xep_a_handler_serves_has_a_feature() -> None:
 # -- what a running server announces
 
 
-class Curious(scsrun.Connection):  # type: ignore[misc]  # scsrun has no annotations
+class Curious(scsrun.Connection):
     """A client that takes down what stands in the stream features, each time it opens a stream."""
 
     def __init__(self, *arguments: object) -> None:
@@ -130,23 +140,25 @@ class Curious(scsrun.Connection):  # type: ignore[misc]  # scsrun has no annotat
 
 
 @pytest.fixture(scope="module")
-def juliet(demo: RunningServer) -> Iterable[Curious]:
-    """One of the demo's ready accounts, logged in over STARTTLS."""
-    options = scsrun.arguments(["--port", str(demo.port), "--tls", "starttls", "-"])
-    [password] = [line.split()[-1] for line in demo.said if line.startswith("Account juliet@localhost ")]
-    client = Curious(options, "juliet", "localhost")
-    client.login("juliet", password, None)
+def portia(demo: RunningServer) -> Iterable[Curious]:
+    """A client with an account of its own, logged in over STARTTLS."""
+    options = scsrun.arguments(["--port", str(demo.port), "--tls", "starttls", "--register", "-"])
+    runner = scsrun.Runner(options)
+    runner.prepare(scsrun.Script("-", characters={"Portia": scsrun.Character("Portia", 0, "portia@localhost", "lead")}))
+    client = Curious(options, "Portia", "localhost")
+    client.login("portia", "lead", None)
     yield client
     client.close()
+    runner.unregister()
 
 
-def test_the_domain_announces_what_the_table_says(juliet: Curious) -> None:
-    assert juliet.asks_for_features("localhost") == all_of("announces")
+def test_the_domain_announces_what_the_table_says(portia: Curious) -> None:
+    assert portia.asks_for_features("localhost") == all_of("announces")
 
 
-def test_an_account_announces_what_the_table_says(juliet: Curious) -> None:
-    assert juliet.asks_for_features("juliet@localhost") == all_of("account_announces")
+def test_an_account_announces_what_the_table_says(portia: Curious) -> None:
+    assert portia.asks_for_features("portia@localhost") == all_of("account_announces")
 
 
-def test_the_stream_offers_what_the_table_says(juliet: Curious) -> None:
-    assert sorted(juliet.offered) == all_of("offers")
+def test_the_stream_offers_what_the_table_says(portia: Curious) -> None:
+    assert sorted(portia.offered) == all_of("offers")

@@ -1,4 +1,4 @@
-"""The database file: who may open it, what a group of writes is, what happens when a write, a commit or the disk fails."""
+"""The database file: who may open it, what a group of writes is, and what happens when writing fails."""
 
 import os
 import stat

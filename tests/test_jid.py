@@ -132,7 +132,7 @@ def test_what_is_no_address_is_refused_with_the_reason(text: str, complaint: str
 def test_a_part_has_at_most_1023_bytes(character: str) -> None:
     many = jid.MAX_PART_BYTES // len(character.encode())
     assert JID.parse("example.com/" + character * many).resource == character * many
-    with pytest.raises(MalformedJID, match="the resourcepart has 10.. bytes"):
+    with pytest.raises(MalformedJID, match=r"the resourcepart has 10.. bytes"):
         JID.parse("example.com/" + character * (many + 1))
 
 

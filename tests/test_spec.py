@@ -15,10 +15,10 @@ WAYS = {"plain": [], "starttls": ["--tls", "starttls", "--mech", "SCRAM-SHA-256"
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT / "spec")))
 def test_dialogue(demo: RunningServer, script: Path, way: str) -> None:
     options = scsrun.arguments(
-        ["--port", str(demo.port), "--register", "--pedantic", "--no-leftovers", *WAYS[way], str(script)]
+        ["--port", str(demo.port), "--register", "--pedantic", "--no-leftovers", "--sync", *WAYS[way], str(script)]
     )
     runner = scsrun.Runner(options)
     try:

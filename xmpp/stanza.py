@@ -32,7 +32,8 @@ class Stanza:
 
     `type` is None for presence that is just available; a message without a type, or of one nobody knows, is "normal"
     (RFC 6121 section 5.2.2). `to` and `sender` are parsed addresses or None. `origin` is where it came in: it has
-    `send(stanza)` for answers; None for what the server itself makes. `devices`: how many of an account's sessions get it.
+    `send(stanza)` for answers; None for what the server itself makes. `devices`: how many of an account's sessions get
+    it.
     """
 
     __slots__ = ("kind", "type", "id", "to", "sender", "origin", "devices", "_element", "_wire",

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = None) -> None:
-    """Answer a request to a domain or an account, or, if `to` says so, to a stream; pass an answer to who waits for it."""
+    """Answer a request to a domain or an account, or, if `to` says so, to a stream; hand on an answer."""
     if not iq.is_request:
         server.requests.answered(iq)
         return

@@ -1,4 +1,4 @@
-"""Requests that the server makes of others, and their answers: bounded in number and time, and from the right address."""
+"""Requests that the server makes, and their answers: bounded in number and time, and from who was asked."""
 
 import secrets
 from collections.abc import Callable

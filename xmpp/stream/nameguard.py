@@ -155,8 +155,8 @@ def has_whole_tag(piece: bytes) -> bool:
     )
 
 
-# Two tags in one kind of quotes with the same text around their values are well-formed, or not, together. A value in the
-# other kind of quotes, or one cut off at a ">" that was taken for the end of its tag, leaves its mark in that text.
+# Two tags with the same text around their values, all in one kind of quotes, are well-formed or not together. A value
+# in the other kind of quotes, or one cut off at a ">" that was taken for the end of its tag, shows in that text.
 
 
 def _around_values(tag: bytes) -> list[bytes]:

@@ -108,6 +108,7 @@ class StanzaGuard:
         known, read_tag, max_depth = self._names.known_tags, self._names.read_tag, self._limits.depth
         depth, is_tight = self._depth, self._could_be_too_much(pieces)
         at, start = 0, 1  # the piece looked at; where the stanza under way begins
+        stray = b""  # text between stanzas
         try:
             self._continue_text(pieces)
             for at, piece in enumerate(pieces[1:], 1):
@@ -116,18 +117,24 @@ class StanzaGuard:
                     if has_references:
                         check_references(piece)
                     step, end = read_tag(piece)
-                    if end < len(piece) and (depth + step < 1 or piece[end] <= SPACE):
-                        pieces[at] = piece[:end] + self._text(piece[end:], depth + step)
+                    if end < len(piece):
+                        if depth + step < 1:
+                            pieces[at], stray = piece[:end], piece[end:]
+                        elif piece[end] <= SPACE:
+                            self._charge_blanks(piece[end:])
                 depth += step
                 if depth > max_depth:
                     raise StreamError("policy-violation", "too deeply nested")
                 if depth < 1:
                     if depth < 0:
-                        self._close(piece)
+                        self._close(pieces[at])
                         return at
                     if is_tight:
                         self._weigh(pieces[start : at + 1])
                     start, self._size, self._elements = at + 1, 0, 0
+                    if stray:
+                        at = start
+                        _check_stray(stray)
             self._weigh(pieces[start:])
         except StreamError as error:
             self.refusal = error
@@ -148,25 +155,28 @@ class StanzaGuard:
             raise StreamError("policy-violation", "too large a stanza")
 
     def _continue_text(self, pieces: list[bytes]) -> None:
-        if pieces[0]:
-            check_references(pieces[0])
-            pieces[0] = self._text(pieces[0], self._depth)
-            self._size += len(pieces[0])
+        text = pieces[0]
+        if self._depth == 0:
+            pieces[0] = b""
+            _check_stray(text)
+        elif text:
+            check_references(text)
+            self._charge_blanks(text)
+            self._size += len(text)
 
-    def _text(self, text: bytes, depth: int) -> bytes:
-        """What is let through of a text at this depth."""
-        if depth < 1:
-            if depth == 0 and text.strip(BLANK):
-                raise StreamError("bad-format", "text between stanzas")
-            return b""
+    def _charge_blanks(self, text: bytes) -> None:
         if len(text) in INTERNED_BLANKS and not text.strip(BLANK):
             self._names.charge([text])
-        return text
 
     def _close(self, tag: bytes) -> None:
         if tag[1:-1].rstrip(BLANK) != self._root:
             raise StreamError("not-well-formed", "an end tag without a start")
         self.is_closed = True
+
+
+def _check_stray(text: bytes) -> None:
+    if text.strip(BLANK):
+        raise StreamError("bad-format", "text between stanzas")
 
 
 def _without_loose_end(data: bytes) -> tuple[bytes, bytes]:
