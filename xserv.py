@@ -6,7 +6,7 @@ monkey.patch_all()  # before anything else imports sockets and threads
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,13 +14,12 @@ from typing import Any, TextIO
 
 import click
 
-from db import accounts
 from db.database import Database
 from db.errors import StorageError
 from handlers import FEATURES, TABLES, administration, demonstration
 from xmpp import __version__, terminal
 from xmpp.config import ConfigError, Configuration, Section, documentation, example
-from xmpp.control import CarryOut, ControlClient, ControlSocket, Refused
+from xmpp.control import CarryOut, ControlClient, ControlError, ControlSocket, Refused
 from xmpp.logs import start_logging
 from xmpp.routing.feature import Feature
 from xmpp.server import Server, ServerSettings
@@ -31,7 +30,7 @@ from xmpp.stream.listener import ListenError, ListenSettings
 from xmpp.stream.tls import ServerTLS, TLSSettings
 
 DATABASE, CONTROL, CERTIFICATES = "xserv.db", "control.sock", "certificates"  # in the data folder
-FAILURES = (ConfigError, CertificateError, ListenError, StorageError, Refused)
+FAILURES = (ConfigError, CertificateError, ListenError, StorageError, ControlError, Refused)
 """What is no mistake in the code: told in one sentence, without a traceback."""
 
 
@@ -89,7 +88,8 @@ def run(config: Path | None, data: Path, log_format: str, log_level: str) -> Non
     file = _chosen(config, data)
     configured = functools.partial(_configuration, file)
     with _blaming(file), _opened_server(data, configured(), has_tls=True) as server:
-        serve(server, _control_socket(server, data), configured, functools.partial(_announce_server, server, data))
+        announce = functools.partial(terminal.announce_server, server.default_domain, data)
+        serve(server, _control_socket(server, data), configured, announce)
 
 
 @main.command()
@@ -108,10 +108,10 @@ def demo(config: Path | None, data: Path | None, log_format: str, log_level: str
     with (
         _blaming(config),
         _kept_or_temporary(data) as folder,
-        _opened_server(folder, configured(), has_tls=True, secure=False) as server,
+        _opened_server(folder, configured(), has_tls=True, must_be_secure=False) as server,
     ):
-        passwords = demonstration.make_accounts(server)
-        serve(server, _control_socket(server, folder), configured, functools.partial(_announce_demo, server, passwords))
+        announce = functools.partial(terminal.announce_demo, demonstration.make_accounts(server))
+        serve(server, _control_socket(server, folder), configured, announce)
 
 
 @main.group()
@@ -220,8 +220,9 @@ def _sections() -> list[Section]:
 
 
 def _about(feature: Feature) -> str:
-    standard = f"XEP-{feature.xep}" if feature.xep else f"RFC {feature.rfc}" if feature.rfc else ""
-    return f"{standard}. {feature.settings.__doc__ or ''}".strip(". ") if feature.settings else standard
+    if feature.settings and feature.settings.__doc__:
+        return feature.settings.__doc__
+    return f"XEP-{feature.xep}." if feature.xep else f"RFC {feature.rfc}."
 
 
 def _chosen(config: Path | None, data: Path) -> Path | None:
@@ -245,7 +246,9 @@ def _kept_or_temporary(data: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _opened_server(data: Path, configuration: Configuration, *, has_tls: bool, secure: bool = True) -> Iterator[Server]:
+def _opened_server(
+    data: Path, configuration: Configuration, *, has_tls: bool, must_be_secure: bool = True
+) -> Iterator[Server]:
     """A server on its data folder, which no other process can open meanwhile."""
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -255,7 +258,13 @@ def _opened_server(data: Path, configuration: Configuration, *, has_tls: bool, s
     with Database(data / DATABASE) as db:
         tls = ServerTLS(configuration[TLSSettings], domains, data / CERTIFICATES) if has_tls else None
         yield Server(
-            configuration, db, FEATURES, TABLES, storage_errors=(StorageError,), tls=tls, must_be_secure=secure
+            configuration,
+            db,
+            FEATURES,
+            TABLES,
+            storage_errors=(StorageError,),
+            tls=tls,
+            must_be_secure=must_be_secure,
         )
 
 
@@ -281,22 +290,6 @@ def _administration(config: Path | None, data: Path) -> Iterator[CarryOut]:
         return
     with _opened_server(data, _configuration(_chosen(config, data)), has_tls=False) as server:
         yield functools.partial(administration.carry_out, server)
-
-
-def _announce_server(server: Server, data: Path, listening: Sequence[str]) -> None:
-    terminal.show_listening(listening)
-    if not accounts.listing(server.db):
-        click.echo(f"Next: xserv user add NAME@{server.default_domain} --data {data}")
-    else:
-        click.echo(f"Next: log in with an XMPP client, as NAME@{server.default_domain}.")
-
-
-def _announce_demo(server: Server, passwords: Mapping[str, str], listening: Sequence[str]) -> None:
-    terminal.show_listening(listening)
-    for address, password in passwords.items():
-        click.echo(f"Account {address} with password {password}")
-    first, second = (f"{name}@{server.default_domain}" for name in demonstration.NAMES)
-    click.echo(f"Next: log in as {first} with an XMPP client, and write to {second}. Ctrl-C ends the demo.")
 
 
 if __name__ == "__main__":

@@ -37,11 +37,12 @@ def patterns(db: Database, account: str) -> frozenset[JID]:
 
 
 def is_blocked(db: Database, account: str, jid: JID) -> bool:
-    """Whether a pattern of the account's list matches: the four kinds of XEP-0191 section 3.2 (JID matching)."""
+    """Whether a pattern of the account's list matches: the four kinds of XEP-0191 section 6 (JID matching).
+
+    A domain stands for everybody there, a bare address for all its resources; with a resource only that one matches.
+    """
     listed = patterns(db, account)
-    if not listed:
-        return False
-    return jid in listed or jid.bare in listed or jid.domain in listed or f"{jid.domain}/{jid.resource}" in listed
+    return bool(listed) and (jid in listed or jid.bare in listed or jid.domain in listed)
 
 
 def add(db: Database, account: str, blocked: Iterable[JID]) -> frozenset[JID]:

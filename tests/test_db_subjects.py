@@ -289,7 +289,7 @@ MATCHES = [
     ("user@domain", "other@domain", False),
     ("user@domain", "domain", False),
     ("domain/resource", "domain/resource", True),
-    ("domain/resource", "user@domain/resource", True),
+    ("domain/resource", "user@domain/resource", False),
     ("domain/resource", "domain/other", False),
     ("domain/resource", "domain", False),
     ("domain/resource", "user@domain", False),

@@ -108,6 +108,16 @@ def test_the_course_of_a_login() -> None:
     assert stream.state is State.BOUND
 
 
+LANGUAGES = [("en", None), ("EN", None), ("de", "de"), ("de-CH", "de-CH"), ("not a language", None), ("", None)]
+
+
+@pytest.mark.parametrize(("tag", "language"), LANGUAGES)
+def test_the_language_of_the_client_where_it_is_not_that_of_our_streams(tag: str, language: str | None) -> None:
+    stream = negotiation()
+    stream.opened(header(f"to='localhost' version='1.0' xml:lang='{tag}'"))
+    assert stream.language == language
+
+
 OUT_OF_TURN = [
     lambda stream: stream.bound(),
     lambda stream: (stream.opened(header("to='localhost' version='1.0'")), stream.bound()),

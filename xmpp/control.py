@@ -27,6 +27,10 @@ class Refused(Exception):
     """A command was not carried out, and nothing has changed; one sentence says why."""
 
 
+class ControlError(Exception):
+    """The socket cannot be used; one sentence says why."""
+
+
 class ControlSocket:
     """The server's end."""
 
@@ -38,16 +42,18 @@ class ControlSocket:
     def start(self) -> None:
         """Serve the socket. One that is left over from a killed server is replaced: the caller holds the data folder.
 
-        Raises OSError, for example where the path is too long for a socket.
+        Raises ControlError.
         """
-        self._path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
         before = os.umask(0o177)  # from the very first moment on nobody else can connect
         try:
+            self._path.unlink(missing_ok=True)
             listener.bind(str(self._path))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            raise ControlError(f"{self._path}: no socket can be made there: {error}.") from error
         finally:
             os.umask(before)
-        listener.listen(BACKLOG)
         self._server = StreamServer(listener, self._serve)
         self._server.start()
 
@@ -85,16 +91,16 @@ class ControlClient:
 
     @classmethod
     def connect(cls, path: Path) -> Self | None:
-        """Return a connection to the server that runs there; None if none does. Raises OSError where it is not ours."""
+        """Return a connection to the server that runs there, or None if none does. Raises ControlError."""
         connection = socket.socket(socket.AF_UNIX)
         try:
             connection.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
             connection.close()
             return None
-        except BaseException:
+        except OSError as error:
             connection.close()
-            raise
+            raise ControlError(f"{path}: cannot be used: {error}.") from error
         return cls(connection)
 
     def __call__(self, command: str, **arguments: Any) -> Any:

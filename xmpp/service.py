@@ -23,7 +23,7 @@ def serve(
 ) -> None:
     """Run the server until SIGTERM or SIGINT; SIGHUP takes over what `configured` reads anew.
 
-    `announce` is called with what it listens on. Raises ListenError, or OSError for the control socket.
+    `announce` is called with what it listens on. Raises ListenError and ControlError.
     """
     told_to_stop = Event()
     gevent.signal_handler(signal.SIGTERM, told_to_stop.set)

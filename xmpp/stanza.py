@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from lxml import etree
 
+from xmpp import names
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.wire import parse, wire
@@ -142,6 +143,12 @@ class Stanza:
         if to is not None and to is not self.to:
             self._element.set("to", to)
             self.to = to
+
+    def speak(self, language: str) -> None:
+        """Write the language in where the stanza names none of its own."""
+        assert self._element is not None
+        if self._element.get(names.XML_LANG) is None:
+            self._element.set(names.XML_LANG, language)
 
     # -- passing it on
 

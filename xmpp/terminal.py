@@ -1,8 +1,9 @@
 """What the command line asks for, reads and shows."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple, TextIO
 
 import click
@@ -73,8 +74,22 @@ def in_batches(accounts: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[s
             progress.advance(bar, len(batch))
 
 
-def show_listening(addresses: Iterable[str]) -> None:
-    """Print what a server listens on; scripts read the ports from these lines."""
+def announce_server(domain: str, data: Path, listening: Iterable[str]) -> None:
+    """Print what a server listens on, and the next thing to do."""
+    _show_listening(listening)
+    click.echo(f"Next: xserv user add NAME@{domain} --data {data}, and log in with an XMPP client.")
+
+
+def announce_demo(passwords: Mapping[str, str], listening: Iterable[str]) -> None:
+    """Print what a demo listens on, its new accounts, and the next thing to do."""
+    _show_listening(listening)
+    for address, password in passwords.items():
+        click.echo(f"Account {address} with password {password}")
+    click.echo("Next: log in with an XMPP client for each of the two accounts, and say hello. Ctrl-C ends the demo.")
+
+
+def _show_listening(addresses: Iterable[str]) -> None:
+    """Scripts read the ports from these lines."""
     for address in addresses:
         click.echo(f"Listening on {address}")
 

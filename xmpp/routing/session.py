@@ -28,11 +28,11 @@ class Session:
     with it, `presence_at` is its time. `directed` are the addresses that were sent directed presence. `interests`
     names the lists that the client asked for in this session and so gets pushes of: "roster", "blocking".
     `connection` writes for it, and is None while it waits to be resumed. What single features know of a session they
-    keep in `state`, each under a class of its own.
+    keep in `state`, each under a class of its own. `language` is the client's, None where it is that of our streams.
     """
 
     __slots__ = (
-        "server", "jid", "account", "connection", "presence", "presence_at", "priority", "directed", "interests",
+        "server", "jid", "account", "connection", "presence", "presence_at", "priority", "language", "directed", "interests",
         "_states", "_ended",
     )  # fmt: skip
 
@@ -44,6 +44,7 @@ class Session:
         self.presence: Stanza | None = None
         self.presence_at = 0.0
         self.priority = 0
+        self.language: str | None = None
         self.directed: set[JID] = set()
         self.interests: set[str] = set()
         self._states: dict[type, Any] = {}
@@ -90,6 +91,8 @@ class Session:
             return
         try:
             self._admit(stanza)
+            if self.language is not None:  # RFC 6120 section 8.1.5: its addressee's stream may speak another one
+                stanza.speak(self.language)
             delivery = Delivery(self.server, self.account, stanza)
             if run(self.server.tables.sent(stanza.kind), delivery):
                 self.server.router.route(delivery.stanza)

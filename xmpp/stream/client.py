@@ -60,6 +60,7 @@ def limits_before_login(settings: StreamSettings) -> XMLLimits:
         depth=8,
         attributes=16,
         names=20,
+        names_in_all=20_000,  # so that strangers cannot use up what is there for accounts
     )
 
 
@@ -154,6 +155,7 @@ class ClientStream(Connection):
         self._negotiation.bound()
         self._login_deadline.kill(block=False)
         self.session = session
+        session.language = self._negotiation.language
         self.server.online.add(session)
 
     def resume(self, session: Session) -> None:
@@ -161,6 +163,7 @@ class ClientStream(Connection):
         self._negotiation.bound()
         self._login_deadline.kill(block=False)
         self.session = session
+        session.language = self._negotiation.language
         session.resume(self)
 
     # -- what comes in

@@ -4,6 +4,7 @@ A table of states: each event is legal in some of them and leads to one. The hea
 pinned by the first of them, and what stands in <stream:features/> follow from the state.
 """
 
+import re
 import secrets
 from collections.abc import Collection, Iterable
 from xml.sax.saxutils import quoteattr
@@ -18,6 +19,7 @@ from xmpp.stream.xmlfeed import StreamHeader
 from xmpp.wire import wire
 
 LANGUAGE = "en"  # of our error texts
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,8}")
 
 # (state, event) -> the state after it. Whatever is not here is the peer's mistake.
 TRANSITIONS = {
@@ -32,7 +34,8 @@ TRANSITIONS = {
 class Negotiation:
     """One client stream's progress.
 
-    `host` is the domain it is for, pinned by the first header; `account` who has logged in; `id` the current stream's.
+    `host` is the domain it is for, pinned by the first header; `account` who has logged in; `id` the current stream's;
+    `language` what the client said it speaks, None where that is the language of our streams.
     """
 
     def __init__(self, domains: Collection[str], default_domain: str, must_be_secure: bool, is_secure: bool) -> None:
@@ -44,6 +47,7 @@ class Negotiation:
         self.host = ""
         self.account: JID | None = None
         self.id = ""
+        self.language: str | None = None
         self._peer: str | None = None
 
     # -- events
@@ -99,6 +103,7 @@ class Negotiation:
 
     def _check(self, header: StreamHeader) -> None:
         self._peer = _address_or_none(header.attributes.get("from"))
+        self.language = _other_language(header.attributes.get("xml:lang"))
         self._pin_host(header.attributes.get("to"))
         if header.default_namespace != names.CLIENT:
             raise StreamError("invalid-namespace", f"the content namespace of clients is {names.CLIENT}")
@@ -126,6 +131,13 @@ def _check_version(version: str | None) -> None:
     major, _, minor = (version or "0.9").partition(".")
     if not (major.isdecimal() and minor.isdecimal() and int(major) >= 1):
         raise StreamError("unsupported-version", "this is XMPP 1.0")
+
+
+def _other_language(tag: str | None) -> str | None:
+    """The language tag if it is one, and not ours (BCP 47)."""
+    if tag is None or tag.lower() == LANGUAGE or not _LANGUAGE_TAG.fullmatch(tag):
+        return None
+    return tag
 
 
 def _address_or_none(text: str | None) -> JID | None:

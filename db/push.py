@@ -1,0 +1,80 @@
+"""Where an account's devices have enabled push notifications (XEP-0357): once for each app server and node."""
+
+from typing import NamedTuple
+
+from peewee import BlobField, CompositeKey, Model, TextField
+
+from db.database import Database
+from db.memory import Remembered
+from db.queries import ANY, Prepared
+from xmpp.jid import JID
+
+
+class Registration(NamedTuple):
+    """A node at an app server, and the resource that enabled it. `options`: its publish-options form, or b""."""
+
+    service: JID
+    node: str
+    resource: str
+    options: bytes = b""
+
+
+def _weight(registrations: tuple[Registration, ...]) -> int:
+    """About how many bytes they take."""
+    return 100 + sum(400 + len(each.node) + len(each.options) for each in registrations)
+
+
+REGISTRATIONS = Remembered[tuple[Registration, ...]](bound=50_000_000, weigh=_weight)
+
+
+class PushRegistration(Model):
+    account = TextField()
+    service = TextField()
+    node = TextField()
+    resource = TextField()
+    options = BlobField()
+
+    class Meta:
+        table_name = "push_registration"
+        primary_key = CompositeKey("account", "service", "node")
+
+
+_FIND = Prepared(
+    PushRegistration.select(
+        PushRegistration.service, PushRegistration.node, PushRegistration.resource, PushRegistration.options
+    )
+    .where(PushRegistration.account == ANY)
+    .order_by(PushRegistration.service, PushRegistration.node)
+)
+_PUT = Prepared(PushRegistration.replace(account=ANY, service=ANY, node=ANY, resource=ANY, options=ANY))
+_DELETE = Prepared(
+    PushRegistration.delete().where(
+        (PushRegistration.account == ANY) & (PushRegistration.service == ANY) & (PushRegistration.node == ANY)
+    )
+)
+
+
+def registrations(db: Database, account: str) -> tuple[Registration, ...]:
+    """All of an account's registrations, in the order of app servers and nodes."""
+    known = db.memory[REGISTRATIONS].get(account)
+    if known is not None:
+        return known
+    found = [Registration(JID.parse(service), *others) for service, *others in db.rows(_FIND, account)]
+    return db.memory[REGISTRATIONS].put(account, tuple(found))
+
+
+def put(db: Database, account: str, registration: Registration) -> None:
+    """Enters a registration, instead of an earlier one of that node. The caller bounds their count."""
+    service, node, resource, options = registration
+    others = [each for each in registrations(db, account) if each[:2] != (service, node)]
+    db.write(_PUT, account, service, node, resource, options)
+    db.memory[REGISTRATIONS].put(account, tuple(sorted([*others, registration])))
+
+
+def remove(db: Database, account: str, service: JID, node: str | None = None) -> None:
+    """Removes the registration of a node, or without one all that an app server has."""
+    listed = registrations(db, account)
+    gone = [each for each in listed if each.service == service and node in (None, each.node)]
+    if gone:
+        db.write_many(_DELETE, ((account, each.service, each.node) for each in gone))
+        db.memory[REGISTRATIONS].put(account, tuple(each for each in listed if each not in gone))

@@ -1,0 +1,155 @@
+"""Names are counted before lxml sees them, and tags are recognised only where that changes nothing."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from tests.test_xmlfeed import LIMITS, opened_feed, told
+from xmpp.errors import StreamError
+from xmpp.stream.nameguard import TAGS_REMEMBERED, NameGuard, ProcessNames, XMLLimits
+
+FEW_NAMES = XMLLimits(stanza_bytes=262_144, depth=64, elements=10_000, attributes=64, names=100, names_in_all=250)
+
+EVER_NEW = {
+    "element names": "<n{}/>",
+    "attribute names": "<x n{}='1'/>",
+    "prefixes": "<n{}:x xmlns:n{}='u:u'/>",
+    "default namespaces": "<x xmlns='u:{}'/>",
+    "prefixed namespaces": "<x xmlns:p='u:{}'/>",
+    "namespaces after a space": "<x xmlns ='u:{}'/>",
+    "namespaces between spaces": "<x xmlns\n=\t'u:{}'/>",
+    "prefixed namespaces between spaces": "<x xmlns:p = 'u:{}'/>",
+    "namespaces in double quotes": '<x xmlns="u:{}"/>',
+    "namespaces behind a > in a value": "<x a='>' xmlns='u:{}'/>",
+    "namespaces behind other quotes": "<x a='\"' b=\"'>\" xmlns='u:{}'/>",
+    "namespaces behind something like one": "<x a='xmlns=' xmlns='u:{}' b='1'/>",
+    "namespaces with entities": "<x xmlns='u:&#97;{}'/>",
+    "names in other scripts": "<é{}/>",
+}
+
+
+def flood(template: str, start: int = 0, count: int = 1_000) -> bytes:
+    return "".join(template.replace("{}", f"{number}q") for number in range(start, start + count)).encode()
+
+
+@pytest.mark.parametrize("kind", EVER_NEW)
+def test_ever_new_names_are_over_the_budget(kind):
+    known = ProcessNames()
+    before = len(known)
+    feed = opened_feed(FEW_NAMES, known)
+    assert told(feed, b"<message>" + flood(EVER_NEW[kind])) == ["policy-violation"]
+    assert len(known) - before <= FEW_NAMES.names
+
+
+@pytest.mark.parametrize("kind", EVER_NEW)
+def test_names_that_come_slowly_are_counted_too(kind):
+    feed = opened_feed(FEW_NAMES)
+    events = [event for at in range(200) for event in told(feed, b"<message>" + flood(EVER_NEW[kind], at, 1) + b"</message>")]
+    assert "policy-violation" in events[:102]
+
+
+def test_what_only_looks_like_names_costs_nothing():
+    before = len(known := ProcessNames())
+    body = b"".join(b" a%d='b' xmlns:p%d='c'" % (number, number) for number in range(2_000))
+    feed = opened_feed(FEW_NAMES, known)
+    assert len(told(feed, b"<message to='" + body.replace(b"'", b'"') + b"'><body>" + body + b"</body></message>")) == 1
+    assert len(told(feed, b"<message><body><![CDATA[" + flood("<n{}/>") + b"]]></body></message>")) == 1
+    assert len(known) == before
+
+
+def test_names_that_the_process_knows_are_free():
+    known = ProcessNames()
+    stanza = b"<message>" + flood("<n{}/>", count=90) + b"</message>"
+    for _ in range(10):
+        assert len(told(opened_feed(FEW_NAMES, known), stanza)) == 1
+
+
+def test_a_long_name_costs_as_much_as_several():
+    name = b"<" + b"n" * 64 * 98 + b"/>"
+    assert len(told(opened_feed(FEW_NAMES), b"<message>" + name + b"</message>")) == 1
+    assert told(opened_feed(FEW_NAMES), b"<message>" + name.replace(b"nn", b"nnnn") + b"</message>") == ["policy-violation"]
+
+
+def test_strangers_cannot_use_up_the_names_of_accounts():
+    known = ProcessNames()
+    for connection in range(10):
+        told(opened_feed(FEW_NAMES, known), b"<message>" + flood("<n{}/>", connection * 90, 90) + b"</message>")
+    stanza = b"<message>" + flood("<n{}/>", 5_000, 90) + b"</message>"
+    assert told(opened_feed(FEW_NAMES, known), stanza) == ["policy-violation"]
+    assert len(told(opened_feed(LIMITS, known), stanza)) == 1
+    usual = b"<iq type='set'><query xmlns='jabber:iq:roster'><item jid='a@b' subscription='remove'/></query></iq>"
+    assert len(told(opened_feed(FEW_NAMES, known), usual)) == 1
+
+
+def test_the_names_of_a_refused_tag_are_not_learned():
+    known = ProcessNames()
+    assert told(opened_feed(FEW_NAMES, known), b"<message " + b" ".join(b"n%d=''" % n for n in range(64)) + b"/>")
+    before = len(known)
+    with pytest.raises(StreamError):
+        known.learn([b"x1", b"x2", b"x3"], allowance=2, in_all=1_000)
+    assert len(known) == before
+
+
+def test_remembered_tags_are_bounded():
+    known = ProcessNames()
+    known.learn([b"x%d" % number for number in range(TAGS_REMEMBERED + 1)], 10**6, 10**6)
+    guard = NameGuard(known, LIMITS)
+    for number in range(TAGS_REMEMBERED + 10):
+        guard.read_tag(b"x%d>" % (number % (TAGS_REMEMBERED + 1)))
+        guard.read_tag(b"x%d a='1'>" % (number % (TAGS_REMEMBERED + 1)))
+    assert len(known.tags) <= TAGS_REMEMBERED
+    assert len(known.outlines) <= TAGS_REMEMBERED
+    before = len(known.outlines)
+    guard.read_tag(b"x1" + b" " * 1_000 + b"b='1'>")
+    assert len(known.outlines) == before
+
+
+SCRAPS = st.sampled_from(
+    ["a", "b", "xmlns", "xmlns:p", "=", "=", "'", "'", '"', '"', ">", "/", " ", " ", "''", "'u'", "a='1'", ' b="2"', "/a", ":", "&"]
+)
+PIECES = st.lists(SCRAPS, max_size=14).map(lambda scraps: "a" + "".join(scraps) + ">")
+
+
+def verdict(guard: NameGuard, piece: str) -> object:
+    try:
+        return guard.read_tag(piece.encode())
+    except StreamError as error:
+        return error.condition
+
+
+@given(st.lists(PIECES, min_size=1, max_size=12))
+def test_a_tag_is_judged_the_same_whatever_was_seen_before(pieces):
+    known = ProcessNames()
+    guard = NameGuard(known, LIMITS)
+    for piece in pieces:
+        verdict(guard, piece)
+    for piece in pieces:
+        for again in (piece, piece.replace("'", '"'), piece.replace('"', "'"), piece.replace("'u'", "'v'"), piece.replace("1", "x>")):
+            fresh = NameGuard(ProcessNames(), LIMITS)
+            fresh.charge([b"a", b"b"])
+            assert verdict(guard, again) == verdict(fresh, again)
+
+
+TAGS = st.lists(PIECES, max_size=8).map(lambda pieces: "".join("<" + piece + "x" for piece in pieces))
+
+
+@given(st.lists(TAGS, min_size=1, max_size=6))
+def test_lxml_sees_no_name_that_is_not_known(contents):
+    known = ProcessNames()
+    for content in contents:
+        feed = opened_feed(LIMITS, known)
+        try:
+            for event in feed.read(f"<message>{content}</message>".encode()):
+                assert all(name.encode() in known for name in names_of(event))
+        except StreamError:
+            pass
+
+
+def names_of(element: etree._Element) -> set[str]:
+    """What libxml2 has kept of a tree."""
+    found = set()
+    for each in element.iter():
+        local = etree.QName(each).localname
+        found |= {f"{each.prefix}:{local}" if each.prefix else local, *each.nsmap.values()}
+    return found

@@ -1,0 +1,102 @@
+"""What a session makes of the stanzas of its client, before anything else happens to them (RFC 6120 section 8)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.in_process import Client, add_accounts, server_in, xml
+from xmpp.errors import StreamError
+from xmpp.jid import JID
+from xmpp.server import Server
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with server_in(tmp_path) as server:
+        add_accounts(server, "juliet", "romeo")
+        yield server
+
+
+@pytest.fixture
+def juliet(server: Server) -> Client:
+    return Client(server, "juliet@localhost/balcony")
+
+
+@pytest.fixture
+def romeo(server: Server) -> Client:
+    return Client(server, "romeo@localhost/orchard")
+
+
+def test_a_stanza_gets_the_language_of_its_sender(juliet: Client, romeo: Client) -> None:
+    juliet.session.language = "it"
+    juliet.sends("<message to='romeo@localhost/orchard'><body>Ciao</body></message>")
+    assert romeo.received() == [
+        xml(
+            "<message to='romeo@localhost/orchard' from='juliet@localhost/balcony' xml:lang='it'>"
+            "<body>Ciao</body></message>"
+        )
+    ]
+
+
+def test_a_stanza_with_a_language_of_its_own_keeps_it(juliet: Client, romeo: Client) -> None:
+    juliet.session.language = "it"
+    juliet.sends("<message to='romeo@localhost/orchard' xml:lang='la'><body>Ave</body></message>")
+    [received] = romeo.received()
+    assert 'xml:lang="la"' in received
+
+
+@pytest.mark.parametrize("sender", ["juliet@localhost", "juliet@localhost/balcony", "JULIET@localhost/balcony"])
+def test_a_client_may_name_itself(juliet: Client, romeo: Client, sender: str) -> None:
+    juliet.sends(f"<message from='{sender}' to='romeo@localhost/orchard'><body>It is I</body></message>")
+    [received] = romeo.received()
+    assert 'from="juliet@localhost/balcony"' in received
+
+
+@pytest.mark.parametrize("sender", ["romeo@localhost", "juliet@localhost/other", "localhost", "@"])
+def test_row_15_a_client_may_not_name_somebody_else(juliet: Client, sender: str) -> None:
+    with pytest.raises(StreamError, match="invalid-from"):
+        juliet.sends(f"<message from='{sender}' to='romeo@localhost/orchard'/>")
+
+
+def test_a_failing_step_is_answered_and_keeps_nobody_from_going_on(
+    server: Server, juliet: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(delivery: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(server, "tables", server.tables.__class__(message_sent=(fails,)))
+    [answer] = juliet.sends("<message id='1' to='romeo@localhost'/>")
+    assert "internal-server-error" in answer
+
+
+def test_only_one_answer_is_awaited_and_only_from_who_was_asked(server: Server, juliet: Client, romeo: Client) -> None:
+    answers: list[str | None] = []
+    server.requests.ask(
+        "get",
+        b'<query xmlns="urn:example"/>',
+        to=romeo.session.jid,
+        sender=JID.parse("localhost"),
+        seconds=60,
+        on_reply=lambda iq: answers.append(iq and iq.type),
+    )
+    [request] = romeo.received()
+    id = request.partition('id="')[2].partition('"')[0]
+    juliet.sends(f"<iq type='result' id='{id}' to='localhost'/>")
+    assert answers == []
+    romeo.sends(f"<iq type='result' id='{id}' to='localhost'/>")
+    romeo.sends(f"<iq type='result' id='{id}' to='localhost'/>")
+    assert answers == ["result"]
+
+
+def test_asking_nobody_is_answered_with_an_error(server: Server) -> None:
+    answers: list[str | None] = []
+    server.requests.ask(
+        "get",
+        b'<query xmlns="urn:example"/>',
+        to=JID.parse("nobody@localhost/gone"),
+        sender=JID.parse("localhost"),
+        seconds=60,
+        on_reply=lambda iq: answers.append(iq and iq.type),
+    )
+    assert answers == ["error"]
