@@ -1,4 +1,4 @@
-"""A client whose bytes are written by hand, for all that no real client would send. Blocking, one stream after another."""
+"""A client whose bytes are written by hand, for all that no real client would send. Blocking."""
 
 import itertools
 import secrets
@@ -75,6 +75,7 @@ class RawClient:
             self.secure(tls)
         self.jid = ""
         self._ids = itertools.count(1)
+        self._inbox: deque[Element] = deque()
         self._begin()
 
     def secure(self, context: ssl.SSLContext | None = None) -> None:
@@ -108,8 +109,7 @@ class RawClient:
         """Read to the end of the connection; what had not been received is in there."""
         while self._read():
             pass
-        elements, self._inbox = list(self._inbox), deque()
-        return Ending(elements, self._condition, self._has_closing_tag)
+        return Ending(self._taken(), self._condition, self._has_closing_tag)
 
     @property
     def _is_over(self) -> bool:
@@ -119,9 +119,14 @@ class RawClient:
         self.header: dict[str, str] | None = None
         self._parser: etree.XMLPullParser = etree.XMLPullParser(events=("start", "end"))
         self._depth = 0
-        self._inbox: deque[Element] = deque()
-        self._condition: str | None = None
         self._has_closing_tag = False
+        self._inbox.clear()
+        self._condition: str | None = None
+
+    def _taken(self) -> list[Element]:
+        elements = list(self._inbox)
+        self._inbox.clear()
+        return elements
 
     def _read(self) -> bool:
         """Read once; whether something came."""
@@ -202,8 +207,7 @@ class RawClient:
     def comes_before_pong(self) -> list[Element]:
         """Ping; all that came before the answer, and so all that what was sent before has led to at this server."""
         self.ask("get", "<ping xmlns='urn:xmpp:ping'/>", to=self.domain)
-        before, self._inbox = list(self._inbox), deque()
-        return before
+        return self._taken()
 
     def _answer(self, id: str) -> Element:
         others: deque[Element] = deque()
@@ -234,3 +238,11 @@ def logged_in(port: int, name: str, password: str, resource: str = "") -> RawCli
 def somebody(port: int, resource: str = "") -> RawClient:
     """A client of a new account, with a session on a demo."""
     return logged_in(port, *new_account(port), resource)
+
+
+def assert_ends(client: RawClient, condition: str) -> None:
+    """The stream ends with this error, after a header of the server's and before the closing tag, and nothing else."""
+    ending = client.ending()
+    assert (ending.condition, ending.has_closing_tag) == (condition, True)
+    assert client.header is not None
+    assert not ending.elements

@@ -218,7 +218,7 @@ class Registrations(Changes):
         stored = {name: kept for name, kept in self.ledger.told.items() if name not in touched}
         for name in touched:
             candidates = {state[name] for state in self.ledger.possible if name in state}
-            stored.update({name: password for password in candidates if is_password(port, name, password)})
+            stored.update((name, password) for password in candidates if is_password(port, name, password))
         self.ledger.compare(stored)
 
 

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,8 @@ SENDS = {"write", "writev", "sendto", "sendmsg"}
 FRAME_HEADER_BYTES = 24  # of the write-ahead log, in front of each page (sqlite.org/fileformat2.html section 4.2)
 
 CALL = re.compile(
-    r'(?P<thread>\d+) +(?P<name>\w+)\(\d+<(?P<file>[^>]*)>(?P<data>.*?)(?:\) += (?P<result>-?\d+).*| <unfinished \.\.\.>)'
+    r"(?P<thread>\d+) +(?P<name>\w+)\(\d+<(?P<file>[^>]*)>(?P<data>.*?)"
+    r"(?:\) += (?P<result>-?\d+).*| <unfinished \.\.\.>)"
 )
 RESUMED = re.compile(r"(?P<thread>\d+) +<\.\.\. (?P<name>\w+) resumed>.*\) += (?P<result>-?\d+)")
 BYTES = re.compile(r"\\x([0-9a-f]{2})")

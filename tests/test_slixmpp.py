@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slixmpp import ClientXMPP
+from slixmpp import JID, ClientXMPP
 
 from tests.configured import PASSWORDS, run_server
 from tests.servers import RunningServer
@@ -40,13 +40,14 @@ def trusting(folder: Path, version: ssl.TLSVersion) -> ssl.SSLContext:
     return context
 
 
-class Person(ClientXMPP):  # type: ignore[misc]
+class Person(ClientXMPP):
     """A client that keeps what happens, so that a test can wait for it."""
 
     def __init__(self, address: str, password: str, context: ssl.SSLContext) -> None:
         super().__init__(address, password, ssl_context=context)
         self.enable_direct_tls = False
-        self.auto_authorize = self.auto_subscribe = None
+        self.auto_authorize = None  # neither yes nor no: the test answers
+        self.auto_subscribe = False
         self.happened: dict[str, asyncio.Queue[Any]] = {}
         for event in (
             "session_start", "failed_auth", "message", "presence_subscribe", "presence_subscribed", "got_online",
@@ -68,7 +69,8 @@ class Person(ClientXMPP):  # type: ignore[misc]
     @property
     def mechanism(self) -> str:
         """What it has logged in with."""
-        return str(self.plugin["feature_mechanisms"].mech.name)
+        mech: Any = self.plugin["feature_mechanisms"].mech
+        return str(mech.name)
 
 
 @asynccontextmanager
@@ -115,7 +117,7 @@ async def become_friends(romeo: Person, juliet: Person) -> None:
 
 
 async def talk(romeo: Person, juliet: Person) -> None:
-    romeo.send_message(mto=juliet.boundjid.bare, mbody="She speaks: \U0001f319 <&>", mtype="chat")
+    romeo.send_message(mto=JID(juliet.boundjid.bare), mbody="She speaks: \U0001f319 <&>", mtype="chat")
     heard = await juliet.next("message")
     assert (heard["from"], heard["body"]) == (romeo.boundjid, "She speaks: \U0001f319 <&>")
     heard.reply("O Romeo").send()
@@ -125,11 +127,11 @@ async def talk(romeo: Person, juliet: Person) -> None:
 
 async def part(romeo: Person, juliet: Person) -> None:
     """One removes the other, and so the friendship ends both ways."""
-    await romeo.del_roster_item(juliet.boundjid.bare)
+    await romeo.del_roster_item(juliet.boundjid.bare)  # type: ignore[no-untyped-call]
     await juliet.next_from("got_offline", romeo.boundjid.bare)
     await juliet.get_roster()
     assert juliet.client_roster[romeo.boundjid.bare]["subscription"] == "none"
-    await juliet.del_roster_item(romeo.boundjid.bare)
+    await juliet.del_roster_item(romeo.boundjid.bare)  # type: ignore[no-untyped-call]
 
 
 def test_a_wrong_password_lets_nobody_in(server: RunningServer, folder: Path) -> None:

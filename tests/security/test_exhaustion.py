@@ -101,13 +101,16 @@ def test_row_07_a_stranger_that_begins_nothing_is_sent_away(tmp_path: Path) -> N
 
 
 def test_row_07_one_address_cannot_take_all_connections(tmp_path: Path) -> None:
-    with demo_server(tmp_path, listen={"strangers_per_address": 2}) as server:
-        with RawClient(server.port) as one, RawClient(server.port) as two:
-            one.open()
-            two.open()
-            for port in (server.port, server.tls_port):
-                with RawClient(port) as refused:
-                    assert refused.socket.recv(1) == b""
+    with (
+        demo_server(tmp_path, listen={"strangers_per_address": 2}) as server,
+        RawClient(server.port) as one,
+        RawClient(server.port) as two,
+    ):
+        one.open()
+        two.open()
+        for port in (server.port, server.tls_port):
+            with RawClient(port) as refused:
+                assert refused.socket.recv(1) == b""
 
 
 # -- row 30
@@ -153,11 +156,11 @@ def test_row_61_ever_new_names_leave_the_memory_flat(server: RunningServer) -> N
     numbers = itertools.count()
     kinds = itertools.cycle(
         [
-            "<iq><new{n:09}/></iq>",
-            "<iq new{n:09}=''/>",
-            "<iq><new{n:09}:a xmlns:new{n:09}='u:{n:09}'/></iq>",
-            "<iq xmlns='new:{n:09}'/>",
-            "<iq><a xmlns = 'new:{n:09}'/></iq>",
+            "<iq><new{n:050}/></iq>",
+            "<iq new{n:050}=''/>",
+            "<iq><new{n:050}:a xmlns:new{n:050}='u:{n:050}'/></iq>",
+            "<iq xmlns='new:{n:050}'/>",
+            "<iq><a xmlns = 'new:{n:050}'/></iq>",
         ]
     )
 
@@ -180,7 +183,8 @@ def test_row_61_an_account_has_a_budget_of_names_too(server: RunningServer) -> N
     with somebody(server.port) as client:
         for n in itertools.count():
             try:
-                client.send("".join(f"<message type='error'><a{n}-{i} xmlns='u:{n}-{i}'/></message>" for i in range(100)))
+                new = (f"<message type='error'><a{n}-{i} xmlns='u:{n}-{i}'/></message>" for i in range(100))
+                client.send("".join(new))
                 client.comes_before_pong()
             except StreamEnded as ended:
                 assert ended.condition == "policy-violation"

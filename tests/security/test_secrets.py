@@ -13,6 +13,7 @@ from tests.servers import RunningServer
 from xmpp import names
 
 FIRST, SECOND, WRONG = "first-Passw0rd", "second-Passw0rd", "wrong-Passw0rd"
+CLIENT_FIRST = b64encode(b"n,,n=mercutio,r=abc").decode()
 PROOF = b64encode(b"c=biws,r=abc,p=c29tZSBwcm9vZg==").decode()
 
 
@@ -47,13 +48,14 @@ def use_passwords(port: int) -> None:
             client.authenticate("mercutio", WRONG)
         with pytest.raises(LoginFailed):
             client.authenticate("mercutio", SECOND, authzid="romeo@localhost")
-        client.send(f"<auth xmlns='{names.SASL}' mechanism='SCRAM-SHA-256'>{b64encode(b'n,,n=mercutio,r=abc').decode()}</auth>")
+        client.send(f"<auth xmlns='{names.SASL}' mechanism='SCRAM-SHA-256'>{CLIENT_FIRST}</auth>")
         client.receive()
         client.send(f"<response xmlns='{names.SASL}'>{PROOF}</response>")
         with pytest.raises(StreamEnded):
             while True:
                 client.receive()
-    for mistake in (f"<auth xmlns='{names.SASL}' mechanism='PLAIN'>{plain(SECOND)}</wrong>", f"<{SECOND} <", plain(FIRST)):
+    unfinished = f"<auth xmlns='{names.SASL}' mechanism='PLAIN'>{plain(SECOND)}"
+    for mistake in (f"{unfinished}</wrong>", f"<{SECOND} <", plain(FIRST)):
         with RawClient(port) as client:
             client.open()
             client.send(mistake)

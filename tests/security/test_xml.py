@@ -55,9 +55,9 @@ def test_row_03_entities_are_refused_before_any_is_declared(client: RawClient) -
     assert outcome(client) == "restricted-xml"
 
 
-@pytest.mark.parametrize("subset", ["SYSTEM 'file:///etc/passwd'", "PUBLIC 'a' 'http://127.0.0.1:1/'", "[<!ENTITY % a '']>"])
-def test_row_03_nothing_is_loaded_from_outside(client: RawClient, subset: str) -> None:
-    client.send(f"<!DOCTYPE message {subset}><message/>")
+@pytest.mark.parametrize("outside", ["SYSTEM 'file:///etc/passwd'", "PUBLIC 'a' 'http://127.0.0.1:1/'"])
+def test_row_03_nothing_is_loaded_from_outside(client: RawClient, outside: str) -> None:
+    client.send(f"<!DOCTYPE message {outside}><message/>")
     assert outcome(client) == "restricted-xml"
 
 
@@ -79,7 +79,7 @@ def test_row_04_there_is_one_way_to_parse() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["etree.XMLParser()", "etree.fromstring(data)", "import xml.dom.minidom", "from xml.etree import ElementTree"]
+    "code", ["etree.XMLParser()", "etree.fromstring(data)", "import xml.sax", "from xml.etree import ElementTree"]
 )
 def test_row_04_another_way_to_parse_would_be_found(code: str) -> None:
     assert list(unhardened(code))
@@ -98,7 +98,7 @@ def unhardened(code: str) -> Iterator[str]:
 
 def parses_unhardened(call: ast.Call) -> bool:
     function = call.func
-    if not (isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "etree"):
+    if not isinstance(function, ast.Attribute) or ast.unparse(function.value) != "etree":
         return False
     has_parser = len(call.args) > 1 or any(keyword.arg == "parser" for keyword in call.keywords)
     is_literal = bool(call.args) and isinstance(call.args[0], ast.Constant)
