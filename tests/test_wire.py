@@ -3,7 +3,7 @@
 import pytest
 from lxml import etree
 
-from tests.test_xmlfeed import HEADER, canonical, opened_feed
+from tests.test_xmlfeed import HEADER, canonical, opened_feed, stanzas
 from xmpp import names
 from xmpp.wire import parse, wire
 
@@ -25,46 +25,51 @@ READ_AND_WRITTEN = {
         b"<iq xmlns:p='u'><a>" + INHERITED + b"</a></iq>",
         b"<iq><a>" + INHERITED + b"</a></iq>",
     ),
-    "an attribute in a namespace": (b"<iq xmlns:p='u' p:a='1' xml:lang='de'/>", b'<iq xmlns:a0="u" a0:a="1" xml:lang="de"></iq>'),
+    "an attribute in a namespace": (
+        b"<iq xmlns:p='u' p:a='1' xml:lang='de'/>",
+        b'<iq xmlns:a0="u" a0:a="1" xml:lang="de"></iq>',
+    ),
     "no namespace": (b"<c:iq xmlns:c='jabber:client'><a xmlns=''><b/></a></c:iq>", b'<iq><a xmlns=""><b></b></a></iq>'),
 }
 
 
 @pytest.mark.parametrize("case", READ_AND_WRITTEN)
-def test_what_was_read_is_written(case):
+def test_what_was_read_is_written(case: str) -> None:
     read, written = READ_AND_WRITTEN[case]
-    for element in opened_feed().read(read):
+    for element in stanzas(opened_feed(), read):
         assert wire(element) == written
         assert canonical(parse(written)) == canonical(element)
         assert canonical(etree.fromstring(HEADER + written + b"</stream:stream>")[0]) == canonical(element)
 
 
-def test_what_we_build_is_written_without_its_default_namespace():
+def test_what_we_build_is_written_without_its_default_namespace() -> None:
     message = etree.Element(names.MESSAGE, id="1", nsmap={None: names.CLIENT})
     etree.SubElement(message, names.BODY).text = "é"
     assert wire(message) == '<message id="1"><body>é</body></message>'.encode()
 
 
-def test_what_we_build_in_another_namespace_keeps_it():
+def test_what_we_build_in_another_namespace_keeps_it() -> None:
     assert wire(etree.Element(f"{{{names.TLS}}}proceed", nsmap={None: names.TLS})) == (
         f'<proceed xmlns="{names.TLS}"></proceed>'.encode()
     )
 
 
-def test_an_element_out_of_its_tree_gets_no_prefix():
-    events = opened_feed().read(b"<message to='a'><body>x</body></message><iq/>")
+def test_an_element_out_of_its_tree_gets_no_prefix() -> None:
+    events = stanzas(opened_feed(), b"<message to='a'><body>x</body></message><iq/>")
     message = next(events)
     next(events)
     assert wire(message) == b'<message to="a"><body>x</body></message>'
     assert wire(etree.Element(names.IQ)) == b"<iq></iq>"
 
 
-def test_a_tail_is_not_written():
+def test_a_tail_is_not_written() -> None:
     parent = parse(b"<message><body>x</body>tail</message>")
     assert wire(parent[0]) == b"<body>x</body>"
 
 
-@pytest.mark.parametrize("data", [b"<iq/>", b"<iq />", b'<iq id="1"/>', b'<a xmlns="u"><b/></a>', b"<a xmlns='u'/>", b"<iq></iq>"])
-def test_bytes_that_were_written_are_read_again(data):
+@pytest.mark.parametrize(
+    "data", [b"<iq/>", b"<iq />", b'<iq id="1"/>', b'<a xmlns="u"><b/></a>', b"<a xmlns='u'/>", b"<iq></iq>"]
+)
+def test_bytes_that_were_written_are_read_again(data: bytes) -> None:
     element = parse(data)
     assert etree.QName(element).namespace == ("u" if b"u" in data else names.CLIENT)

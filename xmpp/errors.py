@@ -114,18 +114,26 @@ class StanzaError(Exception):
 
 
 class StreamError(Exception):
-    """What ends a stream (RFC 6120 section 4.9); `condition` is one of STREAM_CONDITIONS."""
+    """What ends a stream (RFC 6120 section 4.9).
 
-    def __init__(self, condition: str, text: str | None = None) -> None:
+    `condition` is one of STREAM_CONDITIONS; `application` is the application-specific condition, an lxml element.
+    """
+
+    def __init__(
+        self, condition: str, text: str | None = None, *, application: etree._Element | None = None
+    ) -> None:
         assert condition in STREAM_CONDITIONS, condition
         super().__init__(f"{condition}: {text}" if text else condition)
         self.condition = condition
         self.text = text
+        self.application = application
 
     def wire(self) -> bytes:
         """The <stream:error/> element as it is written inside an open stream."""
         error = etree.Element("error")
         _add_condition(error, names.STREAM_ERRORS, self.condition, self.text)
+        if self.application is not None:
+            error.append(self.application)
         inner = b"".join(etree.tostring(child, encoding="utf-8") for child in error)
         return b"<stream:error>" + inner + b"</stream:error>"
 

@@ -161,33 +161,36 @@ class Stanza:
 
     def kept(self) -> Self:
         """The same stanza as bytes alone, for whoever keeps it: an element holds its stream's whole parser alive."""
-        return self._changed(self.wire())
+        return self._changed(self.wire(), self._child_tags)
 
     def addressed(self, to: JID, sender: JID | None = None) -> Self:
         """The same stanza to somebody else, and from somebody else if said."""
         data = self._with_attribute(self.wire(), _TO, "to", to)
         if sender is not None:
             data = self._with_attribute(data, _FROM, "from", sender)
-        copy = self._changed(data)
+        copy = self._changed(data, self._child_tags)
         copy.to = to
         copy.sender = sender or self.sender
         return copy
 
-    def with_last(self, child: bytes) -> Self:
-        """The same stanza with one more child at the end."""
+    def with_last(self, child: bytes, tag: str | None = None) -> Self:
+        """The same stanza with one more child at the end. Who names its tag spares later steps the parsing."""
         data = self.wire()
         if data.endswith(b"/>"):
-            return self._changed(b"%b>%b</%b>" % (data[:-2], child, self.kind.encode()))
+            return self._changed(b"%b>%b</%b>" % (data[:-2], child, self.kind.encode()), self._child_tags_and(tag))
         end = len(data) - len(self.kind) - 3
-        return self._changed(data[:end] + child + data[end:])
+        return self._changed(data[:end] + child + data[end:], self._child_tags_and(tag))
 
-    def with_first(self, child: bytes) -> Self:
+    def with_first(self, child: bytes, tag: str | None = None) -> Self:
         """The same stanza with one more child before the others."""
         data = self.wire()
         head = data.index(b">") + 1
         if data[head - 2 : head] == b"/>":
-            return self.with_last(child)
-        return self._changed(data[:head] + child + data[head:])
+            return self.with_last(child, tag)
+        return self._changed(data[:head] + child + data[head:], self._child_tags_and(tag))
+
+    def _child_tags_and(self, tag: str | None) -> frozenset[str] | None:
+        return None if tag is None or self._child_tags is None else self._child_tags | {tag}
 
     def _with_attribute(self, data: bytes, pattern: re.Pattern[bytes], name: str, value: JID) -> bytes:
         # In what libxml2 writes, a quote or a ">" inside of a value is escaped: the first ">" ends the head, and
@@ -200,11 +203,12 @@ class Stanza:
         start = len(self.kind) + 1
         return head[:start] + written + head[start:] + rest
 
-    def _changed(self, data: bytes) -> Self:
+    def _changed(self, data: bytes, child_tags: frozenset[str] | None) -> Self:
         copy = type(self).__new__(type(self))
-        for slot in ("kind", "type", "id", "to", "sender", "origin", "devices"):
-            setattr(copy, slot, getattr(self, slot))
-        copy._element = copy._child_tags = copy._afterwards = None
+        copy.kind, copy.type, copy.id, copy.to, copy.sender = self.kind, self.type, self.id, self.to, self.sender
+        copy.origin, copy.devices = self.origin, self.devices
+        copy._element = copy._afterwards = None
+        copy._child_tags = child_tags
         copy._wire = data
         return copy
 

@@ -20,10 +20,7 @@ INHERITED = DEFAULT + f' xmlns:stream="{names.STREAM}"'.encode()
 
 
 def hardened(parser: type, **options: Any) -> Any:
-    """A parser of that lxml class that loads nothing, expands nothing, and keeps no value beyond its document.
-
-    `collect_ids`: libxml2 would keep the value of each `xml:id` as long as its thread lives.
-    """
+    """A parser of that lxml class that loads nothing, expands nothing, and does not collect each `xml:id` it meets."""
     return parser(
         resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, collect_ids=False, **options
     )
@@ -33,14 +30,16 @@ def wire(element: etree._Element) -> bytes:
     """The element as it is written inside a stream of `jabber:client`.
 
     It may stand in the tree of its stream or be built by us with `jabber:client` as the default namespace: those are
-    cheap. Anything else is written element by element, so that no prefix ever stands for `jabber:client`.
+    cheap. Anything else, such as a stanza with a prefix, is written element by element, without prefixes.
     """
     data: bytes = etree.tostring(element, encoding="utf-8", with_tail=False)
     name_end = data.find(b" ")
-    if data.startswith(INHERITED, name_end) and b"stream:" not in data[name_end + len(INHERITED) :]:
-        return data[:name_end] + data[name_end + len(INHERITED) :]
-    if data.startswith(DEFAULT, name_end) and b":" not in data[:name_end]:
-        return data[:name_end] + data[name_end + len(DEFAULT) :]
+    name = data[:name_end]
+    if data.startswith(DEFAULT, name_end) and b":" not in name:
+        rest = data[name_end + len(INHERITED) :]
+        if data.startswith(INHERITED, name_end) and b"stream:" not in rest:
+            return name + rest
+        return name + data[name_end + len(DEFAULT) :]
     return "".join(_written(element, names.CLIENT)).encode()
 
 

@@ -30,7 +30,10 @@ def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = No
     except server.storage_errors as error:
         log.error("cannot store what %s asked for: %s", iq.sender, error)
         reply = iq.error_reply(StanzaError("resource-constraint", "the server cannot store this now"))
-    iq.origin.send(reply)
+    if iq.origin is not None:
+        iq.origin.send(reply)
+    else:
+        server.router.route(reply)  # the server itself has asked, on behalf of an account
     iq.replied()
 
 

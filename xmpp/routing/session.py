@@ -69,6 +69,11 @@ class Session:
         if self.connection is not None:
             self.connection.write(data)
 
+    def write_ahead(self, data: bytes) -> None:
+        """As write, before all that waits for the disk: for what says nothing of that."""
+        if self.connection is not None:
+            self.connection.write_ahead(data)
+
     def state(self, of: type[State]) -> State | None:
         """What a feature keeps of this session."""
         return self._states.get(of)

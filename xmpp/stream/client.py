@@ -47,7 +47,7 @@ class StreamSettings:
     stanza_elements: int = setting(10_000, "The most elements in a stanza, once logged in.", minimum=32)
     stanza_depth: int = setting(64, "The deepest nesting in a stanza, once logged in.", minimum=8)
     stanza_attributes: int = setting(64, "The most attributes of an element, once logged in.", minimum=16)
-    new_names: int = setting(1_000, "How many names that this server has not seen yet one client may use.", minimum=10)
+    new_names: int = setting(300, "How many names that this server has not seen yet one client may use.", minimum=10)
     login_stanza_bytes: int = setting(10_000, "The longest stanza before login.", minimum=10_000)
     login_stanza_elements: int = setting(32, "The most elements in a stanza before login.", minimum=16)
 

@@ -99,6 +99,11 @@ class Connection:
         if not self.is_closing:
             self._outbox.add(data, self.server.db.touched)
 
+    def write_ahead(self, data: bytes) -> None:
+        """Enqueue bytes that may overtake what waits for the disk."""
+        if not self.is_closing:
+            self._outbox.add_ahead(data)
+
     def flush(self) -> None:
         """Hand what was written to the kernel now, before the transport changes (TLS)."""
         self._outbox.flush()

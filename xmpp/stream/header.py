@@ -81,7 +81,7 @@ def _parse(tag: bytes) -> StreamHeader:
     try:
         root = etree.fromstring(tag[:-1] + b"/>", _PARSER)
     except etree.XMLSyntaxError as error:
-        is_unbound = error.code == etree.ErrorTypes.NS_ERR_UNDEFINED_NAMESPACE  # type: ignore[attr-defined]
+        is_unbound = error.code == etree.ErrorTypes.NS_ERR_UNDEFINED_NAMESPACE
         raise StreamError("bad-namespace-prefix" if is_unbound else "not-well-formed", error.msg) from None
     name = etree.QName(root)
     if name.namespace != names.STREAM:

@@ -14,8 +14,8 @@ from xmpp.stream.commonnames import COMMON_NAMES
 
 TAGS_REMEMBERED = 10_000
 TAG_BYTES_REMEMBERED = 256
-OUTLINE = b"'"  # stands for a value in an outline
 ATTRIBUTES_REMEMBERED = 16
+OUTLINE = b"'"  # stands for a value in an outline
 NAME_UNIT = 64  # bytes: a longer name costs as much as several
 
 BLANK = b" \t\r\n"
@@ -150,9 +150,7 @@ class NameGuard:
 
 def has_whole_tag(piece: bytes) -> bool:
     """Whether a tag that starts here also ends here, or is none that could."""
-    return _TAG_END.match(piece) is not None or (
-        piece.startswith((b"!", b"?")) and not CDATA_START.startswith(piece)
-    )
+    return _TAG_END.match(piece) is not None or (piece.startswith((b"!", b"?")) and not CDATA_START.startswith(piece))
 
 
 # Two tags with the same text around their values, all in one kind of quotes, are well-formed or not together. A value

@@ -66,7 +66,6 @@ class Outbox:
         """Enqueue bytes, behind the ticket if it is still open. Never yields."""
         if self._is_dead:
             return
-        self._size += len(data)
         if after is not None and after.is_open:
             self._hold(data, after)
         elif self._held:
@@ -74,8 +73,15 @@ class Outbox:
         else:
             self._ready.append(data)
             self._schedule()
-        if self._size > self._limit:
-            self._die(BufferError(f"{self._size} bytes wait for a peer that does not read"))
+        self._grow(len(data))
+
+    def add_ahead(self, data: bytes) -> None:
+        """Enqueue bytes before all that waits for the disk. Never yields."""
+        if self._is_dead:
+            return
+        self._ready.append(data)
+        self._schedule()
+        self._grow(len(data))
 
     @property
     def is_empty(self) -> bool:
@@ -102,6 +108,11 @@ class Outbox:
         if rest:
             self._is_draining = True
             gevent.spawn(self._drain)
+
+    def _grow(self, amount: int) -> None:
+        self._size += amount
+        if self._size > self._limit:
+            self._die(BufferError(f"{self._size} bytes wait for a peer that does not read"))
 
     def _schedule(self) -> None:
         if not (self._is_scheduled or self._is_draining):

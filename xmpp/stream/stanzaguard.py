@@ -21,8 +21,8 @@ from xmpp.stream.nameguard import (
 TAG_BYTES = 65_536  # an unfinished tag is looked at again with each read, so it may not grow to a whole stanza
 CDATA_END = b"]]>"
 
-# libxml2 keeps blank text of these lengths before a tag as it keeps names.
-INTERNED_BLANKS = range(16, 60)
+# libxml2 keeps blank text of 16 to 59 characters before a tag as it keeps names; a CRLF in front counts as one.
+INTERNED_BLANKS = range(16, 61)
 SPACE = 0x20
 
 
@@ -50,7 +50,7 @@ class StanzaGuard:
 
     @property
     def is_between_stanzas(self) -> bool:
-        """Whether no stanza has begun that is not let through whole."""
+        """Whether what was let through ends with a stanza."""
         return self._depth == 0
 
     def admit(self, data: bytes) -> bytes:
@@ -82,7 +82,7 @@ class StanzaGuard:
             if self._in_cdata:
                 content = b"<" + piece if plain else piece
                 plain = plain or [b""]
-            elif piece.startswith(CDATA_START) and (len(plain) == 1 or TAG.match(plain[-1])):
+            elif piece.startswith(CDATA_START) and (len(plain) == 1 or (plain and TAG.match(plain[-1]))):
                 content = piece[len(CDATA_START) :]
             else:
                 plain.append(piece)
@@ -97,14 +97,16 @@ class StanzaGuard:
         if len(pieces) == 1 or last in self._names.known_tags or has_whole_tag(last):
             return
         self._held = b"<" + pieces.pop() + self._held
-
         if len(self._held) > min(TAG_BYTES, self._limits.stanza_bytes):
             self.refusal = StreamError("policy-violation", "too long a tag")
 
     # -- what is checked
 
     def _walk(self, pieces: list[bytes], has_references: bool) -> int:
-        """Follow the tags in and out of stanzas; returns how many of the pieces are let through."""
+        """Follow the tags in and out of stanzas; returns how many of the pieces are let through.
+
+        The hot loop, so in one piece: most pieces are recognised by the first look-up, and are counted only if need be.
+        """
         known, read_tag, max_depth = self._names.known_tags, self._names.read_tag, self._limits.depth
         depth, is_tight = self._depth, self._could_be_too_much(pieces)
         at, start = 0, 1  # the piece looked at; where the stanza under way begins
@@ -133,7 +135,7 @@ class StanzaGuard:
                         self._weigh(pieces[start : at + 1])
                     start, self._size, self._elements = at + 1, 0, 0
                     if stray:
-                        at = start
+                        at = start  # the tag before it is let through, whatever it is
                         _check_stray(stray)
             self._weigh(pieces[start:])
         except StreamError as error:
