@@ -4,6 +4,7 @@ from xmpp import names
 from xmpp.errors import StanzaError
 from xmpp.routing.delivery import Delivery
 from xmpp.routing.feature import Feature
+from xmpp.stanza import Stanza
 from xmpp.timestamps import format_utc
 
 DELAY = f"{{{names.DELAY}}}delay"
@@ -14,6 +15,13 @@ feature = Feature("delay", xep="0203", optional=False)
 def stamp(domain: str, at: float) -> bytes:
     """The element by which this domain says that it has had a stanza since then."""
     return f'<delay xmlns="{names.DELAY}" from="{domain}" stamp="{format_utc(at)}"/>'.encode()
+
+
+def stamped(stanza: Stanza, domain: str, at: float) -> Stanza:
+    """The stanza with that element, unless it has one already: the first time counts."""
+    if any(delay.get("from") == domain for delay in stanza.element.iterchildren(DELAY)):
+        return stanza
+    return stanza.with_last(stamp(domain, at), DELAY)
 
 
 def refuse_forged(delivery: Delivery) -> None:

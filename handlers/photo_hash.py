@@ -22,5 +22,5 @@ def with_photo_hash(server: "Server", account: JID, stanza: Stanza) -> Stanza:
         return stanza
     photo = vcards.photo_hash(server.db, account)
     if not photo:
-        return stanza.with_last(b'<x xmlns="vcard-temp:x:update"/>')
-    return stanza.with_last(b'<x xmlns="vcard-temp:x:update"><photo>%b</photo></x>' % photo.encode())
+        return stanza.with_last(b'<x xmlns="vcard-temp:x:update"/>', UPDATE)
+    return stanza.with_last(b'<x xmlns="vcard-temp:x:update"><photo>%b</photo></x>' % photo.encode(), UPDATE)

@@ -99,7 +99,9 @@ def answer_probe(delivery: Delivery) -> Literal["stop"] | None:
 def current_presence(server: "Server", session: "Session") -> Stanza:
     """The last presence of an available session as it is shown to somebody who missed it; without an addressee."""
     assert session.presence is not None
-    stamped = session.presence.with_first(delay.stamp(session.account.domain, session.presence_at))
+    stamped = session.presence.with_first(
+        delay.stamp(session.account.domain, session.presence_at), delay.DELAY
+    )
     return photo_hash.with_photo_hash(server, session.account, stamped)
 
 
