@@ -78,7 +78,7 @@ def test_only_one_answer_is_awaited_and_only_from_who_was_asked(server: Server, 
         to=romeo.session.jid,
         sender=JID.parse("localhost"),
         seconds=60,
-        on_reply=lambda iq: answers.append(iq and iq.type),
+        on_reply=lambda iq: answers.append(iq.type if iq else None),
     )
     [request] = romeo.received()
     id = request.partition('id="')[2].partition('"')[0]
@@ -97,6 +97,6 @@ def test_asking_nobody_is_answered_with_an_error(server: Server) -> None:
         to=JID.parse("nobody@localhost/gone"),
         sender=JID.parse("localhost"),
         seconds=60,
-        on_reply=lambda iq: answers.append(iq and iq.type),
+        on_reply=lambda iq: answers.append(iq.type if iq else None),
     )
     assert answers == ["error"]

@@ -32,8 +32,8 @@ class Session:
     """
 
     __slots__ = (
-        "server", "jid", "account", "connection", "presence", "presence_at", "priority", "language", "directed", "interests",
-        "_states", "_ended",
+        "server", "jid", "account", "connection", "presence", "presence_at", "priority", "language", "directed",
+        "interests", "_states", "_ended",
     )  # fmt: skip
 
     def __init__(self, server: "Server", jid: JID, connection: Any) -> None:
