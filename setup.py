@@ -35,7 +35,6 @@ setup(
     extras_require={
         "test": [
             "hypothesis",
-            "lxml-stubs",
             "mypy",
             "pytest",
             "pytest-timeout",
@@ -43,6 +42,8 @@ setup(
             "scramp",
             "shiv",
             "slixmpp",
+            "types-gevent",
+            "types-lxml",
             "types-peewee",
         ],
     },
