@@ -56,6 +56,7 @@ class Database:
 
     def rows(self, query: Prepared, *values: object) -> list[Row]:
         """What a SELECT finds, the open group included."""
+        self._groups.write_appended()
         try:
             return self.connection.execute(query.text, values).fetchall()
         except sqlite3.Error as error:
@@ -70,6 +71,16 @@ class Database:
         """Runs an INSERT, UPDATE or DELETE; returns how many rows it was."""
         with self._writing():
             return self.connection.execute(query.text, values).rowcount
+
+    def append(self, query: Prepared, row: Sequence[object]) -> None:
+        """Runs an INSERT with others of its kind, before the next statement or else at the end of the turn.
+
+        For rows that come in masses. Not inside of a change. Where it fails then, the ticket fails.
+        """
+        try:
+            self.touched = self._groups.append(query.text, row)
+        except sqlite3.Error as error:
+            raise in_our_words(error) from error
 
     def write_many(self, query: Prepared, rows: Iterable[Sequence[object]]) -> None:
         """Runs an INSERT, UPDATE or DELETE for each of these rows of values; for all, or for none."""
@@ -87,6 +98,10 @@ class Database:
         except BaseException:
             self._undo_change()
             raise
+
+    def touch_unfinished(self) -> None:
+        """For whoever tells what it has read: waits, as after a write, where that may not be on the disk yet."""
+        self.touched = self._groups.unfinished or self.touched
 
     def flush(self) -> None:
         """Waits until everything written is on the disk (yields); raises StorageError where the last group is not."""
@@ -122,6 +137,7 @@ class Database:
     def _writing(self) -> Iterator[None]:
         """Runs statements in the open group; a failing one is undone and takes, where SQLite can, no other with it."""
         try:
+            self._groups.write_appended()
             ticket = self._groups.join()
             yield
         except sqlite3.Error as error:

@@ -1,6 +1,7 @@
 """Group commit: what is written in one turn of the event loop is one transaction, one wait for the disk, one Ticket.
 
     first write of a turn   BEGIN, and the loop is asked to call at the end of the turn
+    rows that are appended  are gathered, and written together: before any other statement, else at the end
     end of the turn         COMMIT; this does not wait for the disk, and readers see it at once
     worker thread           fdatasync of the log; groups that are committed meanwhile share the next one
     then                    the Tickets of these groups close, in order
@@ -10,7 +11,7 @@ No greenlet switch lies inside of a statement or a change, so a transaction is n
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gevent
 from gevent.threadpool import ThreadPool
@@ -29,6 +30,7 @@ class GroupCommit:
         self._connection = connection
         self._wal = wal
         self._undone = undone
+        self._appended: dict[str, list[Sequence[object]]] = {}
         self._open: Ticket | None = None
         self._latest: Ticket | None = None
         self._committed: list[Ticket] = []
@@ -43,8 +45,42 @@ class GroupCommit:
             gevent.get_hub().loop.run_callback(self.commit)
         return self._open
 
+    @property
+    def unfinished(self) -> Ticket | None:
+        """The ticket of what was written last, unless that is on the disk."""
+        return self._latest if self._latest is not None and self._latest.is_open else None
+
+    def append(self, statement: str, row: Sequence[object]) -> Ticket:
+        """Has a row written with the open group, together with all others that are appended by this statement."""
+        ticket = self.join()
+        rows = self._appended.get(statement)
+        if rows is None:
+            self._appended[statement] = [row]
+        else:
+            rows.append(row)
+        return ticket
+
+    def write_appended(self) -> None:
+        """Writes what was appended. Where that fails the whole group is lost: others were promised these rows."""
+        if not self._appended:
+            return
+        appended, self._appended = self._appended, {}
+        try:
+            for statement, rows in appended.items():
+                self._connection.executemany(statement, rows)
+        except sqlite3.Error as error:
+            reason = in_our_words(error)
+            ticket, self._open = self._open, None
+            assert ticket is not None
+            self._lose(ticket, reason)
+            raise reason from error
+
     def commit(self) -> None:
         """Ends the open group, if there is one; its ticket closes once it is on the disk."""
+        try:
+            self.write_appended()
+        except StorageError:
+            return  # who waited for it has been told
         ticket, self._open = self._open, None
         if ticket is None:
             return
@@ -65,7 +101,7 @@ class GroupCommit:
 
     def flush(self) -> None:
         """Commits, and waits until everything is on the disk (yields). Raises what the last group failed with."""
-        pending = self._latest if self._latest and self._latest.is_open else None
+        pending = self.unfinished
         self.commit()
         while self._writer is not None:
             self._writer.join()
@@ -80,7 +116,9 @@ class GroupCommit:
         if self._connection.in_transaction:
             self._connection.rollback()
         self._undone()
-        ticket.close(reason)
+        ticket.is_open, ticket.failed = False, reason
+        # What waited for it may write, and this may be the middle of a statement, or of a change.
+        gevent.get_hub().loop.run_callback(ticket.close, reason)
 
     def _write_down(self) -> None:
         """The committer: runs as long as something is committed that is not on the disk yet."""

@@ -6,9 +6,12 @@ function in the file that its name says.
 
 from handlers import (
     accounts,
+    archive,
     bind,
     blocking,
     caps,
+    carbons,
+    client_state,
     delay,
     devices,
     disco,
@@ -17,14 +20,18 @@ from handlers import (
     ping,
     presence,
     private,
+    push,
     register,
     roster,
     sasl,
+    stanza_ids,
+    stream_management,
     subscriptions,
     time,
     vcard,
     version,
 )
+from handlers.archive import upkeep
 from xmpp.routing.delivery import Tables
 
 FEATURES = (
@@ -38,9 +45,15 @@ FEATURES = (
     presence.feature,
     blocking.feature,
     offline.feature,
+    stanza_ids.feature,
+    archive.feature,
+    push.feature,
     delay.feature,
     disco.feature,
     caps.feature,
+    carbons.feature,
+    client_state.feature,
+    stream_management.feature,
     ping.feature,
     version.feature,
     last_activity.feature,
@@ -50,12 +63,26 @@ FEATURES = (
 )
 
 TABLES = Tables(
-    message_sent=(blocking.refuse_to_blocked, delay.refuse_forged),
+    message_sent=(
+        blocking.refuse_to_blocked,
+        delay.refuse_forged,
+        carbons.refuse_forged,
+        stanza_ids.remove_forged,
+        archive.record_sent,  # nothing here refuses the message any more
+        carbons.copy_sent,  # the sender's other devices, once nothing here refuses the message any more
+    ),
     message_received=(
         accounts.refuse_unknown,
         blocking.refuse_from_blocked,
+        carbons.refuse_forged,
+        stanza_ids.remove_forged,
+        push.heed_app_server,  # for the server, not for its devices
+        carbons.copy_stray_error,  # before devices, where an error that nobody is there for ends
         devices.choose_for_message,  # RFC 6121 section 8: which sessions
+        archive.record_received,  # accepted now; whatever is sent or kept after this has its stanza-id
+        carbons.copy_received,  # the other devices
         offline.keep,  # nobody home
+        push.wake,  # whoever is away, be others home or not
     ),
     presence_sent=(
         blocking.refuse_to_blocked,
@@ -69,6 +96,7 @@ TABLES = Tables(
     presence_received=(
         accounts.ignore_unknown,
         blocking.refuse_from_blocked,
+        push.wake_for_request,  # who has asked before is not new: before the request is entered
         subscriptions.received,
         presence.answer_probe,
         devices.choose_for_presence,
@@ -81,10 +109,34 @@ TABLES = Tables(
         roster.refuse_push,
         devices.choose_for_iq,
     ),
+    message_redelivered=(
+        accounts.refuse_unknown,
+        blocking.refuse_from_blocked,
+        devices.choose_for_message,
+        offline.keep,
+        push.wake,
+    ),
+    handled=(stream_management.count_handled,),
     session_available=(subscriptions.deliver_requests,),
+    written=(
+        carbons.copy_error,
+        client_state.hold_while_inactive,  # before what remembers
+        stream_management.remember_until_acked,
+        push.wake_hibernating,
+    ),
+    session_lost=(
+        client_state.begin_active,  # what it held goes to what is remembered
+        push.note_lost,
+        stream_management.hibernate,  # last: where it stops, the session goes on
+    ),
     session_ended=(
+        push.note_logout,
         last_activity.note_end,  # before leaving: it asks whether the client has said goodbye
         presence.leave,
+        carbons.forget_messages,
+        stream_management.let_go,  # last: others have seen it leave before they get what it did not acknowledge
     ),
-    account_removed=(subscriptions.cancel_all,),
+    account_removed=(subscriptions.cancel_all, push.forget_account),
+    server_started=(upkeep.start,),  # also where the archive is switched off
+    server_stopping=(upkeep.stop, stream_management.end_hibernating),
 )

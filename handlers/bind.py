@@ -78,12 +78,18 @@ def _address(account: JID, resource: str | None) -> JID:
 
 def _make_room(server: "Server", address: JID) -> None:
     """A resource that is taken passes to who comes last: mostly it is the same client, and the old connection is dead
-    (RFC 6120 section 7.7.2.2)."""
+    (RFC 6120 section 7.7.2.2). Where there are too many, the oldest that waits to be resumed gives way."""
     older = server.online.session(address)
     if older is not None:
         older.close(StreamError("conflict", "another client uses this resource"))
-    elif len(server.online.sessions(address.bare)) >= server.settings(BindSettings).resources:
+        return
+    sessions = server.online.sessions(address.bare)
+    if len(sessions) < server.settings(BindSettings).resources:
+        return
+    waiting = [session for session in sessions if session.connection is None]
+    if not waiting:
         raise StanzaError("resource-constraint", "too many clients of this account are connected")
+    waiting[0].close()
 
 
 def _bound(address: JID) -> etree._Element:

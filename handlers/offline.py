@@ -2,14 +2,15 @@
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from db import offline
-from handlers import delay
+from handlers import delay, stanza_ids
 from handlers.access import is_blocked
+from handlers.archive import Queried
 from xmpp.config import setting
 from xmpp.errors import StanzaError
-from xmpp.routing.delivery import STOP, Delivery
+from xmpp.routing.delivery import Delivery
 from xmpp.routing.feature import Feature
 from xmpp.stanza import Stanza
 
@@ -36,16 +37,15 @@ class OfflineSettings:
 feature = Feature("offline", xep="0160", disco=["msgoffline"], settings=OfflineSettings, optional=False)
 
 
-def keep(delivery: Delivery) -> Literal["stop"] | None:
-    """MESSAGE_RECEIVED: a chat or normal message for which no session was chosen."""
-    if delivery.chosen:
-        return None
-    if _is_worth_keeping(delivery.stanza):
-        db, account = delivery.server.db, delivery.account
-        if offline.count(db, account) >= delivery.server.settings(OfflineSettings).max_messages:
-            raise StanzaError("service-unavailable")  # XEP-0160 section 2
+def keep(delivery: Delivery) -> None:
+    """MESSAGE_RECEIVED: a chat or normal message for which no session was chosen. It goes on: to wake a device."""
+    if delivery.chosen or not _is_worth_keeping(delivery.stanza):
+        return
+    db, account = delivery.server.db, delivery.account
+    if offline.count(db, account) < delivery.server.settings(OfflineSettings).max_messages:
         offline.keep(db, account, delivery.stanza.wire(), time.time())
-    return STOP
+    elif stanza_ids.id_by(delivery.stanza, account) is None:  # otherwise it is in the archive, and not lost
+        raise StanzaError("service-unavailable")  # XEP-0160 section 2
 
 
 def deliver(delivery: Delivery) -> None:
@@ -74,7 +74,20 @@ def _send_waiting(session: "Session") -> int | None:
         room -= len(message.stanza)
         if room < 0:
             break
-        if stanza.sender is None or not is_blocked(server, session.account, stanza.sender):
-            session.send(stanza.with_last(delay.stamp(session.account.domain, message.at)))
+        if not _has_been_found(session, message, stanza) and not _is_blocked(session, stanza):
+            session.send(delay.stamped(stanza, session.account.domain, message.at))
         last = message.id
     return last
+
+
+def _has_been_found(session: "Session", message: offline.Waiting, stanza: Stanza) -> bool:
+    """Whether the session could have it from the archive already (XEP-0313 section "User Archives")."""
+    queried = session.state(Queried)
+    if queried is None or message.at > queried.at:
+        return False
+    return stanza_ids.id_by(stanza, session.account) is not None
+
+
+def _is_blocked(session: "Session", stanza: Stanza) -> bool:
+    """Whether its sender was blocked meanwhile."""
+    return stanza.sender is not None and is_blocked(session.server, session.account, stanza.sender)

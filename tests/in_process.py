@@ -55,6 +55,8 @@ class Client:
     def write(self, data: bytes) -> None:
         self._inbox.append(xml(data.decode()))
 
+    write_ahead = write
+
     def close(self, error: StreamError | None = None) -> None:
         self.closed_with = error
 
@@ -75,10 +77,13 @@ def content_of(answer: str) -> str:
 
 
 def configuration(**settings: Mapping[str, Any]) -> Configuration:
-    """All defaults, but for these settings by section."""
+    """All defaults, but for these settings by section; and without the archive where nothing is set of it.
+
+    So what is about anything else sees messages as they were sent, without a stanza-id.
+    """
     own = [Section("server", ServerSettings), Section("streams", StreamSettings), Section("listen", ListenSettings)]
-    sections = [*own, *(Section(feature.name, feature.settings) for feature in FEATURES if feature.settings)]
-    return Configuration.load(None, sections).with_values(settings)
+    features = [Section(each.name, each.settings, can_be_disabled=each.optional) for each in FEATURES]
+    return Configuration.load(None, [*own, *features]).with_values({"archive": {"enabled": False}, **settings})
 
 
 @contextmanager

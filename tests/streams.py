@@ -60,6 +60,7 @@ class Stream:
     def __init__(self, server: Server) -> None:
         self._ids = itertools.count()
         self._socket = socket.create_connection(("127.0.0.1", server.listener.ports["STARTTLS"]), PATIENCE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._elements: Iterator[etree._Element] = iter(())
 
     def open(self) -> etree._Element:
@@ -73,6 +74,15 @@ class Stream:
 
     def send(self, text: str) -> None:
         self._socket.sendall(text.encode())
+
+    def reads(self, amount: int) -> bytes:
+        """Just so many bytes of what comes next, and not more."""
+        data = b""
+        while len(data) < amount:
+            more: bytes = self._socket.recv(amount - len(data))
+            assert more, data
+            data += more
+        return data
 
     def asks(self, text: str) -> etree._Element:
         """Send an element; returns the next one that comes."""

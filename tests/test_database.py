@@ -14,6 +14,8 @@ import pytest
 from db import accounts, blocklists, last_activity, offline, rosters
 from db.database import Database
 from db.errors import ConstraintViolated, DatabaseInUse, StorageError, StorageFull
+from db.last_activity import AccountActivity
+from db.queries import ANY, Prepared
 from db.tickets import Ticket
 from db.wal import CHECKPOINT_BYTES
 from xmpp.jid import JID
@@ -72,6 +74,81 @@ def fail_at_commit(db: Database) -> Ticket:
 
 def end_turn() -> None:
     gevent.sleep(0)
+
+
+# Rows that are appended
+
+
+_APPEND = Prepared(AccountActivity.insert(account=ANY, at=ANY, status=ANY))
+
+
+def append(db: Database, account: str, at: float) -> Ticket:
+    db.append(_APPEND, (account, at, ""))
+    assert db.touched is not None
+    return db.touched
+
+
+def statements_of(db: Database) -> list[str]:
+    """What SQLite is told from now on, but for the beginnings and ends of transactions."""
+    said: list[str] = []
+    db.connection.set_trace_callback(
+        lambda text: said.append(text) if "TABLE" in text or "last_activity" in text else None
+    )
+    return said
+
+
+def test_appended_rows_belong_to_the_group_and_are_written_at_its_end(db: Database) -> None:
+    said = statements_of(db)
+    with slow_disk(db):
+        ticket = append(db, ROMEO, 1.0)
+        assert said == []
+        end_turn()
+        assert len(said) == 1
+        assert ticket.is_open
+    db.flush()
+    assert not ticket.is_open and ticket.failed is None
+
+
+def test_whoever_reads_or_writes_comes_after_what_was_appended(db: Database) -> None:
+    append(db, ROMEO, 1.0)
+    assert last_activity.get(db, ROMEO) == (1.0, "")
+    db.write(Prepared(AccountActivity.delete()))
+    append(db, ROMEO, 2.0)
+    last_activity.put(db, ROMEO, 3.0)
+    assert last_activity.get(db, ROMEO) == (3.0, "")
+
+
+def test_appended_rows_that_cannot_be_written_fail_the_whole_group(db: Database) -> None:
+    ticket = keep(db, b"lost too")
+    append(db, ROMEO, 1.0)
+    append(db, JULIET, 1.0)  # of nobody
+    end_turn()
+    assert isinstance(ticket.failed, ConstraintViolated)
+    assert kept(db) == []
+    assert last_activity.get(db, ROMEO) is None
+
+
+def test_who_comes_after_appended_rows_that_cannot_be_written_is_told(db: Database) -> None:
+    ticket = append(db, JULIET, 1.0)
+    with pytest.raises(ConstraintViolated):
+        keep(db, b"not written either")
+    assert isinstance(ticket.failed, ConstraintViolated)
+    assert kept(db) == []
+    assert not append(db, ROMEO, 1.0).failed
+    assert last_activity.get(db, ROMEO) == (1.0, "")
+
+
+def test_who_tells_what_it_has_read_waits_for_what_is_not_on_the_disk_yet(db: Database) -> None:
+    with slow_disk(db):
+        ticket = keep(db, b"hi")
+        end_turn()
+        db.touched = None
+        db.touch_unfinished()
+        assert db.touched is ticket
+    db.flush()
+    db.touched = None
+    db.touch_unfinished()
+    assert db.touched is None
 
 
 # Opening

@@ -6,12 +6,40 @@ from pathlib import Path
 import peewee
 import pytest
 
-from db import accounts, blocklists, last_activity, offline, private, rosters, secrets, subscriptions, vcards
+from db import (
+    accounts,
+    archive,
+    archives,
+    blocklists,
+    last_activity,
+    offline,
+    private,
+    push,
+    rosters,
+    secrets,
+    stream_management,
+    subscriptions,
+    vcards,
+)
 from db.database import Database
 from db.errors import DatabaseTooNew
 from db.migrations import MIGRATIONS, migrate
 
-SUBJECTS = (accounts, blocklists, last_activity, offline, private, rosters, secrets, subscriptions, vcards)
+SUBJECTS = (
+    accounts,
+    archive,
+    archives,
+    blocklists,
+    last_activity,
+    offline,
+    private,
+    push,
+    rosters,
+    secrets,
+    stream_management,
+    subscriptions,
+    vcards,
+)
 MODELS = [
     model
     for subject in SUBJECTS
@@ -91,10 +119,18 @@ def test_a_model_has_the_columns_of_its_table(path: Path, model: type[peewee.Mod
 
 
 def test_whatever_belongs_to_an_account_goes_with_it(path: Path) -> None:
-    of_nobody = {"account", "secret"}
+    usual = {("account", "account", "CASCADE")}
+    others: dict[str, set[tuple[str, str, str]]] = {
+        "account": set(),
+        "secret": set(),
+        "archive": {("account", "account", "SET NULL")},  # is of nobody then, and is deleted bit by bit
+        "archive_rule": {("archive", "archive", "CASCADE")},
+        "archive_incoming": {("archive", "archive", "NO ACTION")},
+        "archive_message": {("archive", "archive", "NO ACTION")},
+    }
     with Database(path) as db:
         for model in MODELS:
             table = model._meta.table_name
             keys = db.connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
             cascades = {(key[2], key[3], key[6]) for key in keys}
-            assert cascades == (set() if table in of_nobody else {("account", "account", "CASCADE")})
+            assert cascades == others.get(table, usual)

@@ -111,6 +111,77 @@ def test_messages_of_somebody_who_was_blocked_meanwhile_do_not_come(server: Serv
     assert offline.count(server.db, JULIET) == 0
 
 
+# -- with an archive (XEP-0313 section "User Archives")
+
+
+@pytest.fixture
+def with_archive(tmp_path: Path) -> Iterator[Server]:
+    with server_in(tmp_path, offline={"max_messages": 3}, archive={}) as server:
+        add_accounts(server, "romeo", "juliet")
+        yield server
+
+
+def ask_archive(client: Client) -> list[str]:
+    """What is found, and the answer."""
+    return client.sends("<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'/></iq>")
+
+
+def messages(received: list[str]) -> list[str]:
+    return [stanza for stanza in received if stanza.startswith("<message")]
+
+
+def test_what_waited_comes_with_its_id_in_the_archive(with_archive: Server) -> None:
+    write(Client(with_archive, "romeo@localhost/x"), "<body>hi</body>")
+    [message] = log_in(with_archive)
+    juliet = Client(with_archive, f"{JULIET}/chamber")
+    id = ask_archive(juliet)[0].partition('<result xmlns="urn:xmpp:mam:2" id="')[2].partition('"')[0]
+    assert f'<stanza-id xmlns="urn:xmpp:sid:0" by="{JULIET}" id="{id}">' in message
+
+
+def test_who_has_asked_the_archive_before_coming_online_does_not_get_it_again(with_archive: Server) -> None:
+    write(Client(with_archive, "romeo@localhost/x"), "<body>hi</body>")
+    juliet = Client(with_archive, f"{JULIET}/balcony")
+    ask_archive(juliet)
+    assert messages(juliet.sends("<presence/>")) == []
+    assert offline.count(with_archive.db, JULIET) == 0
+
+
+def test_who_asks_the_archive_afterwards_has_got_it(with_archive: Server) -> None:
+    romeo = Client(with_archive, "romeo@localhost/x")
+    juliet = Client(with_archive, f"{JULIET}/balcony")
+    juliet.sends("<presence><priority>-1</priority></presence>")
+    write(romeo, "<body>hi</body>")
+    ask_archive(juliet)
+    assert bodies(messages(juliet.sends("<presence/>"))) == ["hi"]
+
+
+def test_asking_only_what_can_be_asked_drops_nothing(with_archive: Server) -> None:
+    write(Client(with_archive, "romeo@localhost/x"), "<body>hi</body>")
+    juliet = Client(with_archive, f"{JULIET}/balcony")
+    for request in ("query", "metadata", "prefs"):
+        juliet.asks(f"<{request} xmlns='urn:xmpp:mam:2'/>")
+    assert juliet.asks("<query xmlns='urn:xmpp:mam:2' node='x'/>", type="set") == "feature-not-implemented"
+    assert bodies(messages(juliet.sends("<presence/>"))) == ["hi"]
+
+
+def test_what_came_after_the_question_or_is_not_archived_comes_all_the_same(with_archive: Server) -> None:
+    romeo, juliet = Client(with_archive, "romeo@localhost/x"), Client(with_archive, f"{JULIET}/balcony")
+    write(romeo, "<body>old</body>")
+    write(romeo, "<body>unarchived</body><no-permanent-store xmlns='urn:xmpp:hints'/>")
+    ask_archive(juliet)
+    write(romeo, "<body>new</body>")
+    assert bodies(messages(juliet.sends("<presence/>"))) == ["unarchived", "new"]
+
+
+def test_nobody_is_told_of_a_message_too_many_that_is_in_the_archive(with_archive: Server) -> None:
+    romeo = Client(with_archive, "romeo@localhost/x")
+    for text in ("one", "two", "three", "four"):
+        assert write(romeo, f"<body>{text}</body>") == []
+    assert "service-unavailable" in write(romeo, "<a xmlns='b'/>", type="normal")[0]
+    assert bodies(log_in(with_archive)) == ["one", "two", "three"]
+    assert len(ask_archive(Client(with_archive, f"{JULIET}/chamber"))) == 5
+
+
 def test_what_a_client_cannot_take_at_once_waits_on(tmp_path: Path) -> None:
     with server_in(tmp_path, streams={"unsent_bytes": 65536}) as server:
         add_accounts(server, "romeo", "juliet")

@@ -81,6 +81,16 @@ def test_what_waits_for_the_disk_holds_back_what_comes_after_it(wire: Wire) -> N
     assert wire.arrives(12) == b"stored after"
 
 
+def test_what_says_nothing_of_the_disk_can_go_ahead_of_what_waits_for_it(wire: Wire) -> None:
+    ticket = OpenTicket()
+    wire.outbox.add(b"before ")
+    wire.outbox.add(b"stored", after=ticket)
+    wire.outbox.add_ahead(b"ahead ")
+    assert wire.arrives(13) == b"before ahead "
+    ticket.close()
+    assert wire.arrives(6) == b"stored"
+
+
 def test_tickets_that_close_out_of_order_do_not_change_the_order(wire: Wire) -> None:
     first, second = OpenTicket(), OpenTicket()
     wire.outbox.add(b"1", after=first)

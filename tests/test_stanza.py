@@ -140,3 +140,16 @@ def test_what_has_to_be_done_after_the_answer_is_done_once_it_is_out() -> None:
     assert done == []
     request.replied()
     assert done == [1]
+
+
+def test_children_can_be_left_out_of_a_copy() -> None:
+    stanza = Stanza(
+        parse(
+            b"<message to='a@b' type='chat'><a xmlns='u:1'/>x<body>hi &amp; \xc3\xbc</body><a xmlns='u:2'/></message>"
+        )
+    )
+    copy = stanza.without(lambda child: child.tag == "{u:1}a")
+    assert copy.wire() == '<message to="a@b" type="chat"><body>hi &amp; ü</body><a xmlns="u:2"/></message>'.encode()
+    assert copy.child_tags == {"{jabber:client}body", "{u:2}a"}
+    assert stanza.child_tags == {"{u:1}a", "{u:2}a", "{jabber:client}body"}
+    assert stanza.without(lambda child: True).wire() == b'<message to="a@b" type="chat"/>'

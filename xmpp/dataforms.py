@@ -12,6 +12,8 @@ NAMESPACE = "jabber:x:data"
 X = "{jabber:x:data}x"
 FIELD = "{jabber:x:data}field"
 VALUE = "{jabber:x:data}value"
+VALIDATION = "http://jabber.org/protocol/xdata-validate"
+VALIDATE = f"{{{VALIDATION}}}validate"
 
 FieldType = Literal[
     "boolean",
@@ -30,7 +32,10 @@ BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a form. `options` are what a list offers: value and label; `values` what is filled in already."""
+    """One field of a form. `options` are what a list offers: value and label; `values` what is filled in already.
+
+    A list that `is_open` takes other values too (XEP-0122).
+    """
 
     var: str
     type: FieldType = "text-single"
@@ -38,6 +43,7 @@ class Field:
     values: Sequence[str] = ()
     required: bool = False
     options: Mapping[str, str] | None = None
+    is_open: bool = False
 
 
 def form(form_type: str, fields: Sequence[Field], *, title: str = "", instructions: str = "") -> etree._Element:
@@ -105,6 +111,9 @@ def _add_field(x: etree._Element, field: Field) -> None:
     _add_values(element, field.values)
     for value, option_label in (field.options or {}).items():
         _add_values(_add(element, "option", label=option_label), [value])
+    if field.is_open:
+        validate = etree.SubElement(element, VALIDATE, datatype="xs:string", nsmap={None: VALIDATION})
+        etree.SubElement(validate, f"{{{VALIDATION}}}open")
 
 
 def _given_values(x: etree._Element) -> dict[str, tuple[str, ...]]:
@@ -129,7 +138,7 @@ def _checked(field: Field, values: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(dict.fromkeys(JID.parse(value) for value in values))  # duplicates are ignored (section 3.3)
         case "boolean":
             _require_known(field, values, BOOLEANS)
-        case "list-single" | "list-multi":
+        case "list-single" | "list-multi" if not field.is_open:
             _require_known(field, values, field.options or {})
     return values
 

@@ -106,7 +106,10 @@ class Server:
 
     def start(self, listening: ListenSettings | None = None) -> Sequence[str]:
         """Listen; returns what on, for people to read. Raises ListenError."""
-        return self.listener.start(listening or self.settings(ListenSettings))
+        listens_on = self.listener.start(listening or self.settings(ListenSettings))
+        for step in self.tables.server_started:
+            step(self)
+        return listens_on
 
     def reload(self, configuration: Configuration) -> None:
         """Take over changed settings and certificates; nobody is disconnected.

@@ -189,6 +189,14 @@ class Stanza:
             return self.with_last(child, tag)
         return self._changed(data[:head] + child + data[head:], self._child_tags_and(tag))
 
+    def without(self, is_unwanted: Callable[[etree._Element], bool]) -> Self:
+        """The same stanza without some of its children; costs as much as to read it anew."""
+        element = parse(self.wire())
+        for child in list(element):
+            if is_unwanted(child):
+                element.remove(child)
+        return self._changed(wire(element), None)
+
     def _child_tags_and(self, tag: str | None) -> frozenset[str] | None:
         return None if tag is None or self._child_tags is None else self._child_tags | {tag}
 

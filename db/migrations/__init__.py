@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from peewee import SqliteDatabase
 
 from db.errors import DatabaseTooNew
-from db.migrations import v0001_first_schema
+from db.migrations import v0001_first_schema, v0002_archive, v0003_push, v0004_stream_management
 
-MIGRATIONS: Sequence[Sequence[str]] = (v0001_first_schema.STATEMENTS,)
+MIGRATIONS: Sequence[Sequence[str]] = (
+    v0001_first_schema.STATEMENTS,
+    v0002_archive.STATEMENTS,
+    v0003_push.STATEMENTS,
+    v0004_stream_management.STATEMENTS,
+)
 
 
 def migrate(sql: SqliteDatabase, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:

@@ -18,7 +18,7 @@ STOP: Final = "stop"
 class Delivery:
     """One stanza on its way, seen from one account: the sender's in the SENT tables, the addressee's in RECEIVED."""
 
-    __slots__ = ("server", "account", "stanza", "chosen", "copied")
+    __slots__ = ("server", "account", "stanza", "chosen", "copied", "archive_id")
 
     def __init__(self, server: Any, account: JID, stanza: Stanza) -> None:
         self.server = server
@@ -26,6 +26,7 @@ class Delivery:
         self.stanza = stanza
         self.chosen: Collection[Any] = ()  # the sessions that get it
         self.copied: Collection[Any] = ()  # the sessions that have been sent a copy of it
+        self.archive_id: str | None = None  # by which it can be found in the account's archive
 
     @property
     def origin(self) -> Any:
@@ -59,6 +60,7 @@ class Tables:
     session_available: tuple[SessionStep, ...] = ()  # its first available presence
     session_ended: tuple[SessionStep, ...] = ()
     account_removed: tuple[AccountStep, ...] = ()
+    server_started: tuple[ServerStep, ...] = ()  # it listens
     server_stopping: tuple[ServerStep, ...] = ()  # after the last stream has ended
 
     def sent(self, kind: str) -> tuple[Step, ...]:

@@ -1,0 +1,89 @@
+"""The accounts' archives: the number that stands for each in its messages, and what is to be archived (XEP-0441)."""
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from peewee import AutoField, BooleanField, CompositeKey, IntegerField, Model, TextField
+
+from db.database import Database
+from db.memory import Remembered
+from db.queries import ANY, Prepared
+from xmpp.jid import JID
+
+
+class ArchiveOwner(Model):
+    number = AutoField()
+    account = TextField(null=True)  # null: the account is gone, and the messages are being deleted
+    by_default = TextField()
+
+    class Meta:
+        table_name = "archive"
+
+
+class ArchiveRule(Model):
+    archive = IntegerField()
+    jid = TextField()
+    is_archived = BooleanField()
+
+    class Meta:
+        table_name = "archive_rule"
+        primary_key = CompositeKey("archive", "jid", "is_archived")
+
+
+_FIND = Prepared(ArchiveOwner.select(ArchiveOwner.number, ArchiveOwner.by_default).where(ArchiveOwner.account == ANY))
+_INSERT = Prepared(ArchiveOwner.insert(account=ANY, by_default=ANY))
+_UPDATE = Prepared(ArchiveOwner.update(by_default=ANY).where(ArchiveOwner.number == ANY))
+_FIND_RULES = Prepared(ArchiveRule.select(ArchiveRule.jid, ArchiveRule.is_archived).where(ArchiveRule.archive == ANY))
+_INSERT_RULE = Prepared(ArchiveRule.insert(archive=ANY, jid=ANY, is_archived=ANY))
+_DELETE_RULES = Prepared(ArchiveRule.delete().where(ArchiveRule.archive == ANY))
+
+
+class Archive(NamedTuple):
+    """An account's archive, and its preferences."""
+
+    number: int
+    by_default: str = "always"
+    """always, never, roster: what becomes of messages of those who are in neither list."""
+    always: frozenset[JID] = frozenset()
+    never: frozenset[JID] = frozenset()
+
+
+ARCHIVES = Remembered[Archive](bound=200_000, weigh=lambda archive: 1 + len(archive.always) + len(archive.never))
+
+
+def of(db: Database, account: str) -> Archive:
+    """The archive of an account, which begins with the first question for it. Raises ConstraintViolated if there is no
+    such account."""
+    known = db.memory[ARCHIVES].get(account)
+    if known is not None:
+        return known
+    found = db.row(_FIND, account)
+    if found is None:
+        db.write(_INSERT, account, Archive(0).by_default)
+        found = db.row(_FIND, account)
+        assert found is not None
+    number, by_default = found
+    return db.memory[ARCHIVES].put(account, Archive(number, by_default, *_rules(db, number)))
+
+
+def set_preferences(
+    db: Database, account: str, by_default: str, always: Collection[JID], never: Collection[JID]
+) -> Archive:
+    """Replaces an account's preferences. The caller bounds their count."""
+    changed = of(db, account)._replace(by_default=by_default, always=frozenset(always), never=frozenset(never))
+    with db.change():
+        db.write(_UPDATE, by_default, changed.number)
+        db.write(_DELETE_RULES, changed.number)
+        db.write_many(_INSERT_RULE, _rows(changed))
+    return db.memory[ARCHIVES].put(account, changed)
+
+
+def _rules(db: Database, number: int) -> tuple[frozenset[JID], frozenset[JID]]:
+    rows = db.rows(_FIND_RULES, number)
+    always = frozenset(JID.parse(jid) for jid, is_archived in rows if is_archived)
+    return always, frozenset(JID.parse(jid) for jid, is_archived in rows if not is_archived)
+
+
+def _rows(archive: Archive) -> Iterator[tuple[object, ...]]:
+    for jids, is_archived in ((archive.always, True), (archive.never, False)):
+        yield from ((archive.number, jid, is_archived) for jid in sorted(jids))

@@ -1,0 +1,163 @@
+"""XEP-0313: an account's messages are kept for all its devices, and found again.
+
+rules and preferences say what is archived, query what can be asked for, pages what is found, results how it is told.
+"""
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from db import archive as stored
+from db import archives
+from handlers import stanza_ids
+from handlers.access import sees_presence
+from handlers.archive import pages, preferences, query, results, retraction, rules, upkeep
+from handlers.archive.settings import ArchiveSettings
+from xmpp.errors import StanzaError
+from xmpp.jid import JID
+from xmpp.routing.delivery import Delivery
+from xmpp.routing.feature import ACCOUNT, Feature
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+ID_BYTES = 16  # nobody can guess an id, or see from it what else there is (XEP-0359 section "Security Considerations")
+
+feature = Feature(
+    "archive",
+    xep="0313",
+    disco=[retraction.NAMESPACE],
+    account_disco=[
+        query.NAMESPACE,
+        f"{query.NAMESPACE}#extended",
+        f"{query.NAMESPACE}#groupchat-field",
+        "http://jabber.org/protocol/rsm",
+        "urn:xmpp:fulltext:0",
+        retraction.NAMESPACE,
+        retraction.TOMBSTONES,
+    ],
+    settings=ArchiveSettings,
+)
+
+
+class Queried:
+    """Until when a session has been told what is in the archive, where it asked before its first presence."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+
+# -- delivery steps
+
+
+def record_sent(delivery: Delivery) -> None:
+    """MESSAGE_SENT, after all that may refuse it. A message to oneself is archived where it is received."""
+    to = delivery.stanza.to
+    assert to is not None
+    if to.bare != delivery.account:
+        delivery.archive_id = _record(delivery, to, is_sent=True)
+
+
+def record_received(delivery: Delivery) -> None:
+    """MESSAGE_RECEIVED, after all that may refuse it and before any copy, which then has the id too."""
+    sender = delivery.stanza.sender
+    if sender is not None:
+        delivery.archive_id = _record(delivery, sender, is_sent=False)
+    if delivery.archive_id is not None:
+        delivery.stanza = stanza_ids.with_id(delivery.stanza, delivery.account, delivery.archive_id)
+
+
+def _record(delivery: Delivery, contact: JID, *, is_sent: bool) -> str | None:
+    """Archive a message, if it is worth it and wanted; returns its id."""
+    server, stanza = delivery.server, delivery.stanza
+    if not rules.is_worth_archiving(stanza):
+        return None
+    archive = archives.of(server.db, delivery.account)
+    if not preferences.are_wanted(server.db, delivery.account, archive, contact):
+        return None
+    message = stored.Message(
+        archive.number,
+        os.urandom(ID_BYTES).hex(),
+        int(time.time() * 1000),
+        contact.bare,
+        contact.resource,
+        is_sent,
+        stanza.id or "",
+        rules.searchable_text(stanza),
+        stanza.wire(),
+    )
+    if rules.RETRACT in stanza.child_tags:
+        retraction.bury(server.db, stanza, message)
+    stored.append(server.db, message)
+    upkeep.note_archived(server)
+    return message.uid
+
+
+# -- requests
+
+
+@feature.iq_get(query.QUERY, to=[ACCOUNT])
+def describe(server: "Server", iq: Stanza) -> etree._Element:
+    """What can be asked for (section "Retrieving form fields")."""
+    _refuse_others(server, iq)
+    return query.form()
+
+
+@feature.iq_set(query.QUERY, to=[ACCOUNT])
+def search(server: "Server", iq: Stanza) -> etree._Element:
+    """Send the page that is asked for, message by message, and say what it was."""
+    archive, session = _own_archive(server, iq), iq.origin
+    asked = query.requested(iq.only_child())
+    page = pages.find(server.db, archive.number, asked, _limits(server))
+    server.db.touch_unfinished()  # what a client is told of is on the disk
+    if session.presence is None:
+        session.keep(Queried(time.time()))
+    for entry in reversed(page.entries) if asked.is_flipped else page.entries:
+        archived = stored.stanza(server.db, entry.row)
+        session.send(results.result(entry, archived, query_id=asked.id, to=session.jid))
+    return results.finished(page)
+
+
+@feature.iq_get(results.METADATA, to=[ACCOUNT])
+def tell_ends(server: "Server", iq: Stanza) -> etree._Element:
+    """The oldest and the newest message."""
+    archive = _own_archive(server, iq)
+    stored.settle(server.db)
+    server.db.touch_unfinished()
+    return results.metadata(stored.ends(server.db, archive.number))
+
+
+@feature.iq_get(preferences.PREFERENCES, to=[ACCOUNT])
+def tell_preferences(server: "Server", iq: Stanza) -> etree._Element:
+    """Whose messages are archived (XEP-0441)."""
+    return preferences.element(_own_archive(server, iq))
+
+
+@feature.iq_set(preferences.PREFERENCES, to=[ACCOUNT])
+def set_preferences(server: "Server", iq: Stanza) -> etree._Element:
+    """Whose messages are to be archived from now on."""
+    _refuse_others(server, iq)
+    assert iq.to is not None
+    asked = preferences.requested(iq.only_child(), server.settings(ArchiveSettings).max_listed)
+    return preferences.element(archives.set_preferences(server.db, iq.to.bare, *asked))
+
+
+def _own_archive(server: "Server", iq: Stanza) -> archives.Archive:
+    _refuse_others(server, iq)
+    assert iq.to is not None
+    return archives.of(server.db, iq.to.bare)
+
+
+def _refuse_others(server: "Server", iq: Stanza) -> None:
+    """Section "Data privacy"; but whether there is an account at all, only contacts learn (RFC 6120 section 13.11)."""
+    assert iq.to is not None and iq.sender is not None
+    if iq.sender.bare != iq.to.bare:
+        raise StanzaError("forbidden" if sees_presence(server, iq.to.bare, iq.sender) else "service-unavailable")
+
+
+def _limits(server: "Server") -> pages.Limits:
+    settings = server.settings(ArchiveSettings)
+    return pages.Limits(settings.page_messages, settings.max_page_messages, server.stream_settings.unsent_bytes // 2)

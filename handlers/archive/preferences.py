@@ -1,0 +1,67 @@
+"""XEP-0441: an account says whose messages are to be archived."""
+
+from typing import NamedTuple
+
+from lxml import etree
+
+from db import archives, rosters
+from db.archives import Archive
+from db.database import Database
+from xmpp.errors import StanzaError
+from xmpp.jid import JID, MalformedJID
+
+NAMESPACE = "urn:xmpp:mam:2"
+PREFERENCES = f"{{{NAMESPACE}}}prefs"
+DEFAULTS = ("always", "never", "roster")
+
+
+class Preferences(NamedTuple):
+    """What a client asks for."""
+
+    by_default: str
+    always: frozenset[JID]
+    never: frozenset[JID]
+
+
+def are_wanted(db: Database, account: JID, archive: Archive, contact: JID) -> bool:
+    """Whether messages to or from this address are archived. No query.
+
+    Where an address is in both lists, of which the XEP says nothing, somebody does not want to see it archived.
+    """
+    if contact in archive.never or contact.bare in archive.never:
+        return False
+    if archive.by_default == "always" or contact in archive.always or contact.bare in archive.always:
+        return True
+    return archive.by_default == "roster" and rosters.item(db, account, contact.bare) is not None
+
+
+def requested(element: etree._Element, most: int) -> Preferences:
+    """Read <prefs/>; raises StanzaError. What is left out is empty."""
+    by_default = element.get("default", "")
+    if by_default not in DEFAULTS:
+        raise StanzaError("bad-request", f"the default is one of {', '.join(DEFAULTS)}")
+    preferences = Preferences(by_default, _listed(element, "always"), _listed(element, "never"))
+    if len(preferences.always) + len(preferences.never) > most:
+        raise StanzaError("resource-constraint", f"at most {most} addresses are listed")
+    return preferences
+
+
+def element(archive: archives.Archive) -> etree._Element:
+    """The <prefs/> of an archive."""
+    preferences = etree.Element(PREFERENCES, default=archive.by_default, nsmap={None: NAMESPACE})
+    for name, jids in (("always", archive.always), ("never", archive.never)):
+        listed = etree.SubElement(preferences, f"{{{NAMESPACE}}}{name}")
+        for jid in sorted(jids):
+            etree.SubElement(listed, f"{{{NAMESPACE}}}jid").text = jid
+    return preferences
+
+
+def _listed(element: etree._Element, name: str) -> frozenset[JID]:
+    try:
+        return frozenset(
+            JID.parse((jid.text or "").strip())
+            for listed in element.iterchildren(f"{{{NAMESPACE}}}{name}")
+            for jid in listed.iterchildren(f"{{{NAMESPACE}}}jid")
+        )
+    except MalformedJID as error:
+        raise StanzaError("jid-malformed", str(error)) from None

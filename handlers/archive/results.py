@@ -1,0 +1,55 @@
+"""XEP-0313 sections "Query results" and "Archive metadata": what the archive answers."""
+
+from xml.sax.saxutils import quoteattr
+
+from lxml import etree
+
+from db.archive import Entry
+from handlers.archive.pages import Page
+from handlers.archive.query import NAMESPACE
+from xmpp import names, resultsets
+from xmpp.jid import JID
+from xmpp.stanza import Stanza
+from xmpp.timestamps import format_utc
+
+RESULT = f"{{{NAMESPACE}}}result"
+FINISHED = f"{{{NAMESPACE}}}fin"
+METADATA = f"{{{NAMESPACE}}}metadata"
+FORWARD = "urn:xmpp:forward:0"
+
+
+def result(entry: Entry, archived: bytes, *, query_id: str | None, to: JID) -> Stanza:
+    """The message that brings an archived one, in the name of the account it belongs to."""
+    asked = "" if query_id is None else f" queryid={quoteattr(query_id)}"
+    head = (
+        f'<result xmlns="{NAMESPACE}"{asked} id="{entry.uid}"><forwarded xmlns="{FORWARD}">'
+        f'<delay xmlns="{names.DELAY}" stamp="{_moment(entry)}"/>'
+    )
+    # In there jabber:client is no longer the default namespace
+    message = archived.replace(b"<message", b'<message xmlns="%b"' % names.CLIENT.encode(), 1)
+    content = head.encode() + message + b"</forwarded></result>"
+    return Stanza.build("message", content, to=to, sender=to.bare)
+
+
+def finished(page: Page) -> etree._Element:
+    """What follows the results. Where the page has all there is, its size is their count; else nobody counts."""
+    fin = etree.Element(FINISHED, {"complete": "true"} if page.is_complete else {}, nsmap={None: NAMESPACE})
+    ids = [entry.uid for entry in page.entries]
+    first, last = (ids[0], ids[-1]) if ids else (None, None)
+    index = 0 if page.is_from_the_start else None
+    count = len(ids) if page.is_complete and page.is_from_the_start else None
+    fin.append(resultsets.page(first=first, last=last, index=index, count=count))
+    return fin
+
+
+def metadata(ends: tuple[Entry, Entry] | None) -> etree._Element:
+    """The first and the last message of an archive."""
+    element = etree.Element(METADATA, nsmap={None: NAMESPACE})
+    for name, entry in zip(("start", "end"), ends or (), strict=False):
+        etree.SubElement(element, f"{{{NAMESPACE}}}{name}", id=entry.uid, timestamp=_moment(entry))
+    return element
+
+
+def _moment(entry: Entry) -> str:
+    """To the millisecond: it is what a client then asks for."""
+    return format_utc(entry.at, "milliseconds")

@@ -1,0 +1,50 @@
+"""XEP-0424: who has written a message can take it back; in the archive a tombstone takes its place."""
+
+from xml.sax.saxutils import quoteattr
+
+from db import archive
+from db.archive import Message
+from db.database import Database
+from handlers.archive.rules import RETRACT
+from handlers.payloads import MUC_USER
+from xmpp.stanza import Stanza
+from xmpp.timestamps import format_utc
+
+NAMESPACE = "urn:xmpp:message-retract:1"
+TOMBSTONES = "urn:xmpp:message-retract:1#tombstone"
+RETRACTED = f"{{{NAMESPACE}}}retracted"
+
+
+def bury(db: Database, retraction: Stanza, message: Message) -> None:
+    """Put a tombstone in the place of the message that is taken back, if it is in this archive.
+
+    `message` is the retraction as it is archived. Both have gone the same way in the same conversation: so they are
+    from the same bare address, or from the account itself (section "Business Rules").
+    """
+    retract = retraction.child(RETRACT)
+    if retract is None or not retraction.id:  # the tombstone could not name the retraction
+        return
+    taken_back = retract.get("id", "")
+    row = archive.row_by_message_id(db, message.archive, message.contact, message.is_sent, taken_back)
+    if row is None:
+        return
+    original = Stanza.from_wire(archive.stanza(db, row))
+    if _can_be_retracted(original, retraction):
+        archive.replace(db, row, tombstone(original, retraction.id, message.at / 1000).wire())
+
+
+def tombstone(original: Stanza, retraction_id: str, at: float) -> Stanza:
+    """What is left of the message: who sent it to whom."""
+    retracted = f'<retracted xmlns="{NAMESPACE}" stamp="{format_utc(at)}" id={quoteattr(retraction_id)}/>'
+    type = original.element.get("type")
+    return Stanza.build(
+        "message", retracted.encode(), type=type, id=original.id, to=original.to, sender=original.sender
+    )
+
+
+def _can_be_retracted(original: Stanza, retraction: Stanza) -> bool:
+    if RETRACTED in original.child_tags or RETRACT in original.child_tags:  # a retraction has to stay (Business Rules)
+        return False
+    if MUC_USER in retraction.child_tags or MUC_USER in original.child_tags:
+        return original.sender == retraction.sender  # in a room, all have one bare address
+    return True

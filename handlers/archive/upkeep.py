@@ -1,0 +1,112 @@
+"""Looks after the archives in the background: indexes what has come in, deletes what is not to be kept.
+
+Also where the archive is switched off: what it has still grows old, and accounts are still removed.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.event import Event
+
+from db import archive, archive_deletion
+from handlers.archive.settings import ArchiveSettings
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+log = logging.getLogger(__name__)
+
+DAY = 24 * 3600.0
+
+INDEX_SECONDS = 5.0  # how long messages wait to be indexed; the more at once, the less each costs
+INDEX_MESSAGES = 250  # so many are indexed at once, for some milliseconds: that is how long others wait
+TOO_MANY = 20 * INDEX_MESSAGES  # wait to be indexed: whoever looks something up first has it done for all
+
+DELETE_SECONDS = 3600.0
+DELETE_MESSAGES = 50
+COUNT_MESSAGES = 10_000
+
+
+class Upkeep:
+    """The state of a server's background work."""
+
+    def __init__(self) -> None:
+        self.waiting = 0  # messages that were archived and not been indexed since
+        self.is_time = Event()
+        self.greenlets: list[gevent.Greenlet[..., Any]] = []
+
+
+def start(server: "Server") -> None:
+    """SERVER_STARTED."""
+    upkeep = server.state(Upkeep)
+    upkeep.greenlets = [gevent.spawn(_again_and_again, server, work) for work in (_index, _delete)]
+
+
+def stop(server: "Server") -> None:
+    """SERVER_STOPPING."""
+    gevent.killall(server.state(Upkeep).greenlets, block=False)
+
+
+def note_archived(server: "Server") -> None:
+    """One more message is to be indexed. Where that cannot keep up, those who send pay for it."""
+    upkeep = server.state(Upkeep)
+    upkeep.waiting += 1
+    if upkeep.waiting == INDEX_MESSAGES:
+        upkeep.is_time.set()
+    elif upkeep.waiting > TOO_MANY:
+        upkeep.waiting -= archive.settle(server.db, INDEX_MESSAGES)
+
+
+def _again_and_again(server: "Server", work: "Callable[[Server], None]") -> None:
+    while True:
+        try:
+            work(server)
+        except server.storage_errors as error:
+            log.error("the archive cannot be looked after: %s", error)
+            gevent.sleep(INDEX_SECONDS)
+
+
+def _index(server: "Server") -> None:
+    upkeep = server.state(Upkeep)
+    upkeep.is_time.wait(INDEX_SECONDS)
+    upkeep.is_time.clear()
+    _bit_by_bit(lambda: archive.settle(server.db, INDEX_MESSAGES))
+    upkeep.waiting = 0
+
+
+def _delete(server: "Server") -> None:
+    delete_what_is_not_kept(server)
+    gevent.sleep(DELETE_SECONDS)
+
+
+def delete_what_is_not_kept(server: "Server") -> None:
+    """Delete the archives of accounts that are gone, and from the others what is too old or too much. Yields."""
+    db, settings = server.db, server.settings(ArchiveSettings)
+    _bit_by_bit(lambda: archive_deletion.delete_orphans(db, DELETE_MESSAGES))
+    if settings.max_days:
+        oldest = time.time() - settings.max_days * DAY
+        _bit_by_bit(lambda: archive_deletion.delete_older(db, oldest, DELETE_MESSAGES))
+    if settings.max_messages:
+        for number in archive_deletion.archives(db):
+            _delete_all_but(server, number, settings.max_messages)
+
+
+def _delete_all_but(server: "Server", number: int, most: int) -> None:
+    """Delete the oldest messages of an archive. Yields."""
+    row = archive.MAX_ROW
+    for counted in range(0, most, COUNT_MESSAGES):
+        found = archive_deletion.row_before(server.db, number, row, min(COUNT_MESSAGES, most - counted))
+        if found is None:
+            return
+        row = found
+        gevent.sleep(0)
+    _bit_by_bit(lambda: archive_deletion.delete_before(server.db, number, row, DELETE_MESSAGES))
+
+
+def _bit_by_bit(act: Callable[[], int]) -> None:
+    """Do something until nothing is left to do, and let others have their turn in between. Yields."""
+    while act():
+        gevent.sleep(0)

@@ -1,0 +1,167 @@
+"""XEP-0280: each of an account's devices gets a copy of what the others send and receive."""
+
+import logging
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from handlers import stanza_ids
+from handlers.carbon_rules import Direction, EligibleMessages, is_eligible, is_with_participant
+from handlers.payloads import CARBON_RECEIVED, CARBON_SENT
+from xmpp import names
+from xmpp.errors import StanzaError
+from xmpp.jid import JID
+from xmpp.routing.delivery import Delivery
+from xmpp.routing.feature import Feature
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.routing.session import Session
+    from xmpp.server import Server
+
+log = logging.getLogger(__name__)
+
+NAMESPACE = "urn:xmpp:carbons:2"
+RULES = "urn:xmpp:carbons:rules:0"  # says that section 6.1 is followed to the letter
+FORWARD = "urn:xmpp:forward:0"
+WRAPPERS = frozenset({CARBON_SENT, CARBON_RECEIVED})
+INTEREST = "carbons"
+
+feature = Feature("carbons", xep="0280", disco=[NAMESPACE, RULES])
+
+
+# -- commands
+
+
+@feature.iq_set(f"{{{NAMESPACE}}}enable")
+def enable(server: "Server", iq: Stanza) -> None:
+    """From now on this session gets copies; asking again changes nothing (section 10.1)."""
+    iq.origin.interests.add(INTEREST)
+
+
+@feature.iq_set(f"{{{NAMESPACE}}}disable")
+def disable(server: "Server", iq: Stanza) -> None:
+    """No more copies for this session."""
+    iq.origin.interests.discard(INTEREST)
+
+
+# -- delivery steps
+
+
+def refuse_forged(delivery: Delivery) -> None:
+    """SENT and RECEIVED, messages: a copy comes from the server itself, and many a client has believed any other."""
+    if not WRAPPERS.isdisjoint(delivery.stanza.child_tags):
+        raise StanzaError("not-acceptable", "only the server itself makes carbon copies")
+
+
+def copy_sent(delivery: Delivery) -> None:
+    """MESSAGE_SENT, after all that may refuse it: the sender's other devices (section 8)."""
+    server, account, stanza = delivery.server, delivery.account, delivery.stanza
+    assert stanza.to is not None
+    # A message to oneself is received here as well: copied then, it reaches no device twice.
+    if stanza.to.bare == account:
+        return
+    others = [session for session in _enabled(server, account) if session is not delivery.origin]
+    if not others or not _is_copied(server, account, stanza, "sent"):
+        return
+    if is_with_participant(stanza, "sent"):
+        others = [session for session in others if _has_joined(session, stanza.to.bare)]
+    if delivery.archive_id is not None:  # the message itself must not have it: it leaves the account (XEP-0313)
+        stanza = stanza_ids.with_id(stanza, account, delivery.archive_id)
+    _send_copies(account, stanza, "sent", others)
+
+
+def copy_received(delivery: Delivery) -> None:
+    """MESSAGE_RECEIVED, once it is known who gets the message itself: all other devices (section 7).
+
+    Available or not: whoever asked for copies gets them, also while nobody is there for the message itself.
+    """
+    server, account, stanza = delivery.server, delivery.account, delivery.stanza
+    enabled = _enabled(server, account)
+    if not enabled or _has_one_device(delivery) or not _is_copied(server, account, stanza, "received"):
+        return
+    delivery.copied = _others(enabled, delivery.chosen, delivery.origin)
+    _send_copies(account, stanza, "received", delivery.copied)
+
+
+def copy_stray_error(delivery: Delivery) -> None:
+    """MESSAGE_RECEIVED, before it is dropped: the device that wrote what is answered has left, the others have not."""
+    stanza = delivery.stanza
+    assert stanza.to is not None
+    if stanza.type == "error" and delivery.server.online.session(stanza.to) is None:
+        _copy_error(delivery.server, delivery.account, stanza, written_to=())
+
+
+def copy_error(session: "Session", stanza: Stanza) -> None:
+    """WRITTEN: an error, whoever made it. What the server refuses by itself passes no other step."""
+    if stanza.type == "error" and stanza.kind == "message":
+        _copy_error(session.server, session.account, stanza, written_to=(session,))
+
+
+def forget_messages(session: "Session") -> None:
+    """SESSION_ENDED: with an account's last session goes what was remembered for copies."""
+    if not session.server.online.sessions(session.account):
+        session.server.state(EligibleMessages).forget(session.account)
+
+
+# -- who gets a copy of what
+
+
+def _enabled(server: "Server", account: JID) -> "list[Session]":
+    return [session for session in server.online.sessions(account) if INTEREST in session.interests]
+
+
+def _others(enabled: "Collection[Session]", chosen: "Collection[Session]", origin: "Session | None") -> "list[Session]":
+    """Those who do not have the message yet."""
+    return [session for session in enabled if session not in chosen and session is not origin]
+
+
+def _has_one_device(delivery: Delivery) -> bool:
+    """Whether the account's only session gets the message itself, so that nobody is left for copies of anything."""
+    return len(delivery.chosen) == 1 == len(delivery.server.online.sessions(delivery.account))
+
+
+def _has_joined(session: "Session", room: JID) -> bool:
+    """Section 6.1: only who is in the room too can answer there. A session joins by presence to the room."""
+    return any(address.bare == room for address in session.directed)
+
+
+def _is_copied(server: "Server", account: JID, stanza: Stanza, direction: Direction) -> bool:
+    """Whether a message is eligible; one that is remembered, for the errors that may answer it."""
+    eligible = server.state(EligibleMessages)
+    if stanza.type == "error":  # those that are received come to copy_error
+        return direction == "sent" and eligible.is_answered(account, stanza, direction)
+    if not is_eligible(stanza, direction):
+        return False
+    is_own = stanza.sender is not None and stanza.sender.bare == account
+    eligible.remember(account, stanza, "sent" if is_own else direction)
+    return True
+
+
+def _copy_error(server: "Server", account: JID, error: Stanza, written_to: "Collection[Session]") -> None:
+    if error.sender is not None and server.state(EligibleMessages).is_answered(account, error, "received"):
+        _send_copies(account, error, "received", _others(_enabled(server, account), written_to, error.origin))
+
+
+# -- the copy
+
+
+def _send_copies(account: JID, stanza: Stanza, direction: Direction, sessions: "Collection[Session]") -> None:
+    """Send each session its copy; the content is put together once. Never fails: no sender hears of it (10.3)."""
+    if not sessions:
+        return
+    content = _wrapped(stanza, direction)
+    # The copy has the type that stands in the message: "normal" is also how one without a type is handled.
+    type = stanza.element.get("type") if stanza.type == "normal" else stanza.type
+    for session in sessions:
+        try:
+            session.send(Stanza.build("message", content, type=type, to=session.jid, sender=account))
+        except Exception:
+            log.exception("no carbon copy for %s", session.jid)
+
+
+def _wrapped(stanza: Stanza, direction: Direction) -> bytes:
+    """The message inside of its two wrappers, where jabber:client is no longer the default namespace."""
+    forwarded = stanza.wire().replace(b"<message", b'<message xmlns="%b"' % names.CLIENT.encode(), 1)
+    return b'<%b xmlns="%b"><forwarded xmlns="%b">%b</forwarded></%b>' % (
+        direction.encode(), NAMESPACE.encode(), FORWARD.encode(), forwarded, direction.encode(),
+    )  # fmt: skip

@@ -1,0 +1,285 @@
+"""XEP-0198: stanzas are acknowledged both ways, and a session outlives its connection to be resumed by another one."""
+
+import secrets
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import gevent
+from lxml import etree
+
+from db import accounts
+from db import stream_management as ended_streams
+from handlers import client_state, delay, redelivery
+from handlers.acknowledgements import CountTooHigh, Ticket
+from handlers.managed_sessions import Management, Resumable, StreamManagementSettings
+from handlers.stream_management_elements import (
+    ANSWER,
+    ENABLE,
+    NAMESPACE,
+    REQUEST,
+    REQUEST_WIRE,
+    RESUME,
+    SM,
+    Refused,
+    boolean,
+    count,
+    element,
+    or_failed,
+    seconds,
+)
+from xmpp.errors import StreamError
+from xmpp.routing.delivery import STOP
+from xmpp.routing.feature import Feature, State
+from xmpp.stanza import Stanza
+from xmpp.wire import wire
+
+if TYPE_CHECKING:
+    from xmpp.routing.session import Session
+    from xmpp.server import Server
+
+ID_BYTES = 24  # of randomness: who knows an id, and the account's password, takes the session over
+REMEMBERED_SECONDS = 24 * 3600  # for a client that comes too late, and wants to know what has to be sent again
+
+feature = Feature("stream_management", xep="0198", settings=StreamManagementSettings)
+
+# -- negotiation
+
+
+@feature.stream_feature(when=State.AUTHENTICATED)
+def offer(stream: Any) -> etree._Element:
+    """Section 2: to resume now, or to enable once a resource is bound."""
+    return etree.Element(SM, nsmap={None: NAMESPACE})
+
+
+@feature.element(ENABLE, when=State.OPEN)
+@feature.element(ENABLE, when=State.AUTHENTICATED)
+@feature.element(RESUME, when=State.OPEN)
+@feature.element(RESUME, when=State.BOUND)
+@or_failed
+def refuse_order(server: "Server", stream: Any, asked: etree._Element) -> None:
+    """Section 3: first the login, then either a resource and <enable/>, or <resume/>."""
+    raise Refused("unexpected-request")
+
+
+@feature.element(ENABLE, when=State.BOUND)
+@or_failed
+def enable(server: "Server", stream: Any, asked: etree._Element) -> None:
+    """Begin to count, at most once in a session."""
+    session, settings = stream.session, server.settings(StreamManagementSettings)
+    if session.state(Management) is not None:
+        raise Refused("unexpected-request")
+    wants_to_resume = boolean(asked.get("resume"))
+    waits = min(seconds(asked.get("max")) or settings.resume_seconds, settings.max_resume_seconds)
+    if wants_to_resume:
+        id = secrets.token_urlsafe(ID_BYTES)
+        server.state(Resumable).sessions[id] = session
+        stream.send_element(element("enabled", id=id, resume="true", max=str(waits)))
+        session.keep(Management(id, waits, settings))
+    else:
+        stream.send_element(element("enabled"))
+        session.keep(Management(None, waits, settings))
+
+
+@feature.element(RESUME, when=State.AUTHENTICATED)
+@or_failed
+def resume(server: "Server", stream: Any, asked: etree._Element) -> None:
+    """Section 5: go on with a session, whether its older connection is known to be broken or not."""
+    id, h = asked.get("previd", ""), count(asked.get("h"))
+    session = server.state(Resumable).sessions.get(id)
+    if session is None or session.account != stream.account:  # nobody learns of the ids of others
+        raise Refused("item-not-found", ended_streams.handled(server.db, stream.account, id, time.time()))
+    management = session.state(Management)
+    assert management is not None
+    if management.sent.has_passed(h):  # what it misses is no longer here
+        raise Refused("item-not-found", management.received.durable)
+    _acknowledge(management, h)
+    _stop_waiting(management)
+    client_state.begin_active(session)  # while the older stream is there: what was held is sent again with the rest
+    stream.resume(session)
+    _go_on(session, management)
+
+
+def _go_on(session: "Session", management: Management) -> None:
+    """Say what has arrived, once all of that is on the disk, and send again what has not."""
+    db = session.server.db
+    db.touched = management.received.ticket
+    management.awaited = None
+    session.write(wire(element("resumed", previd=management.id or "", h=str(management.received.handled))))
+    db.touched = management.stored
+    for each in management.sent:
+        session.write(_again(session, each.stanza, each.at))
+    management.is_asked = False
+    if management.sent:
+        _ask_soon(session, management)
+
+
+def _again(session: "Session", stanza: bytes, at: float) -> bytes:
+    if not stanza.startswith(b"<message"):
+        return stanza
+    return delay.stamped(Stanza.from_wire(stanza), session.account.domain, at).wire()
+
+
+# -- what the server sends
+
+
+def remember_until_acked(session: "Session", stanza: Stanza) -> None:
+    """WRITTEN: count it and keep it; while the session hibernates, that is all that becomes of it for now."""
+    management = session.state(Management)
+    if management is None:
+        return
+    management.sent.add(stanza.wire(), time.time(), stanza.devices)
+    touched = session.server.db.touched
+    if touched is not None:
+        management.stored = touched
+    if not management.is_asked:
+        _ask_soon(session, management)
+    if management.has_too_much and not management.is_overfull:
+        management.is_overfull = True
+        gevent.get_hub().loop.run_callback(_end_for_too_much, session)  # not in the middle of whoever sends
+
+
+def _ask_soon(session: "Session", management: Management) -> None:
+    """One <r/> for all that is sent in this turn of the loop, and no other before it is answered."""
+    management.is_asked = True
+    if not management.is_due:
+        management.is_due = True
+        gevent.get_hub().loop.run_callback(_ask, session, management)
+
+
+def _ask(session: "Session", management: Management) -> None:
+    session.server.db.touched = None
+    management.is_due = False
+    management.asked_at = management.sent.count
+    session.write(REQUEST_WIRE)
+
+
+@feature.element(ANSWER, when=State.BOUND)
+@or_failed
+def acknowledged(server: "Server", stream: Any, answer: etree._Element) -> None:
+    """Forget what has arrived, and ask for what was sent since the last <r/>.
+
+    For nothing else: a client that counts wrong would be asked the same for ever.
+    """
+    session = stream.session
+    management = _management_of(session)
+    _acknowledge(management, count(answer.get("h")))
+    management.is_asked = False
+    if management.sent and management.sent.count != management.asked_at:
+        _ask_soon(session, management)
+
+
+def _acknowledge(management: Management, h: int) -> None:
+    try:
+        management.sent.acknowledge(h)
+    except CountTooHigh as error:
+        condition = element("handled-count-too-high", **{"h": str(error.h), "send-count": str(error.sent)})
+        raise StreamError("undefined-condition", str(error), application=condition) from None
+
+
+def _end_for_too_much(session: "Session") -> None:
+    """Its client does not acknowledge, or stays away for too long while much happens."""
+    session.server.db.touched = None
+    session.close(StreamError("policy-violation", "too many stanzas wait to be acknowledged"))
+
+
+# -- what the client sends
+
+
+def count_handled(session: "Session") -> None:
+    """HANDLED: count it, and watch what it has stored."""
+    management = session.state(Management)
+    if management is None:
+        return
+    ticket = session.server.db.touched
+    if management.received.add(ticket):
+        ticket.when_closed(partial(_settle, session, management, ticket))
+
+
+@feature.element(REQUEST, when=State.BOUND)
+@or_failed
+def answer_request(server: "Server", stream: Any, request: etree._Element) -> None:
+    """Tell what is handled and on the disk, at once, since the XEP forbids to hold that back; the rest follows."""
+    management = _management_of(stream.session)
+    _tell(stream.session, management)
+    management.awaited = management.received.ticket
+
+
+def _settle(session: "Session", management: Management, ticket: Ticket) -> None:
+    """What the client sent is on the disk; or it is lost, and the client is to send it again on another stream."""
+    if ticket.failed is not None:
+        session.close(StreamError("resource-constraint", "what you sent could not be stored"))
+    elif ticket is management.awaited:
+        management.awaited = None
+        _tell(session, management)
+
+
+def _tell(session: "Session", management: Management) -> None:
+    session.write_ahead(wire(element("a", h=str(management.received.durable))))
+
+
+def _management_of(session: "Session") -> Management:
+    management = session.state(Management)
+    if management is None:
+        raise Refused("unexpected-request")
+    return management
+
+
+# -- without a connection
+
+
+def hibernate(session: "Session") -> Literal["stop"] | None:
+    """SESSION_LOST, last: the session waits for a while, and is online meanwhile."""
+    management = session.state(Management)
+    if management is None or management.id is None or management.is_overfull:
+        return None
+    management.expiry = gevent.spawn_later(management.seconds, _expire, session, management)
+    return STOP
+
+
+def _expire(session: "Session", management: Management) -> None:
+    management.expiry = None
+    session.server.db.touched = None
+    session.end()
+
+
+def _stop_waiting(management: Management) -> None:
+    if management.expiry is not None:
+        management.expiry.kill(block=False)
+        management.expiry = None
+
+
+def let_go(session: "Session") -> None:
+    """SESSION_ENDED, last: what was not acknowledged goes another way."""
+    management = session.state(Management)
+    if management is None:
+        return
+    _stop_waiting(management)
+    if management.id is not None:
+        del session.server.state(Resumable).sessions[management.id]
+        if session.connection is None:
+            _remember_count(session, management.id, management.received.durable)
+    unacknowledged = management.sent.take_all()
+    redelivery.send_another_way(session.server, session.account, unacknowledged)
+    shared = {id(each.stanza) for each in unacknowledged if each.devices > 1}
+    for other in session.server.online.sessions(session.account) if shared else ():
+        theirs = other.state(Management)
+        if theirs is not None:
+            theirs.sent.note_kept(shared)  # so that it is kept once, when their session ends as well
+
+
+def _remember_count(session: "Session", id: str, h: int) -> None:
+    db, account, now = session.server.db, session.account, time.time()
+    if accounts.exists(db, account):
+        with suppress(*session.server.storage_errors):  # then its client will ask in vain
+            ended_streams.remember(db, account, id, h, now, now + REMEMBERED_SECONDS)
+
+
+def end_hibernating(server: "Server") -> None:
+    """SERVER_STOPPING: those that hibernate end, once all that they had handled is on the disk. Yields."""
+    with suppress(*server.storage_errors):
+        server.db.flush()
+    for session in server.online:
+        server.db.touched = None
+        session.end()

@@ -1,0 +1,127 @@
+"""What is kept of archived messages, and that looking them up costs what is found, not what there is."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db import accounts, archive, archive_deletion, archives
+from db.archive import Message, Selection
+from db.database import Database
+from db.errors import ConstraintViolated
+from db.queries import Prepared
+from xmpp.jid import JID
+
+ROMEO, JULIET = JID.parse("romeo@localhost"), JID.parse("juliet@localhost")
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    with Database(tmp_path / "xserv.db") as db:
+        accounts.create(db, ROMEO, {}, created=0.0)
+        accounts.create(db, JULIET, {}, created=0.0)
+        yield db
+
+
+def add(db: Database, account: JID, *uids: str, contact: str = "mercutio@localhost") -> None:
+    number = archives.of(db, account).number
+    for second, uid in enumerate(uids):
+        text = f"text of {uid}"
+        archive.append(db, Message(number, uid, second * 1000, contact, "", False, uid, text, b"<message/>"))
+
+
+def uids(db: Database, account: JID) -> list[str]:
+    archive.settle(db)
+    return [entry.uid for entry in archive.page(db, Selection(archives.of(db, account).number), 100)]
+
+
+def test_an_archive_begins_with_the_first_question_and_keeps_its_number(db: Database) -> None:
+    number = archives.of(db, JULIET).number
+    db.memory.clear()
+    assert archives.of(db, JULIET).number == number
+    assert archives.of(db, ROMEO).number != number
+    with pytest.raises(ConstraintViolated):
+        archives.of(db, "nobody@localhost")
+
+
+def test_messages_keep_their_order_through_indexing_in_parts(db: Database) -> None:
+    add(db, JULIET, *"abcde")
+    assert archive.settle(db, most=2) == 2
+    add(db, JULIET, "f")
+    assert [archive.settle(db, most=3), archive.settle(db), archive.settle(db)] == [3, 1, 0]
+    assert uids(db, JULIET) == list("abcdef")
+
+
+def test_rows_are_never_given_again(db: Database) -> None:
+    add(db, JULIET, "a")
+    archive.settle(db)
+    [first] = archive.page(db, Selection(archives.of(db, JULIET).number), 1)
+    archive_deletion.delete_before(db, archives.of(db, JULIET).number, archive.MAX_ROW, most=10)
+    add(db, JULIET, "b")
+    archive.settle(db)
+    [second] = archive.page(db, Selection(archives.of(db, JULIET).number), 1)
+    assert second.row > first.row
+
+
+def test_two_archives_know_the_same_id_for_different_messages(db: Database) -> None:
+    add(db, JULIET, "a")
+    add(db, ROMEO, "b", "a")
+    archive.settle(db)
+    rows = [archive.row_of(db, archives.of(db, account).number, "a") for account in (JULIET, ROMEO)]
+    assert None not in rows and rows[0] != rows[1]
+    assert archive.row_of(db, archives.of(db, JULIET).number, "b") is None
+
+
+def test_everything_is_there_after_the_file_was_closed(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with Database(path) as db:
+        accounts.create(db, JULIET, {}, created=0.0)
+        add(db, JULIET, "a", "b")
+    with Database(path) as db:
+        assert uids(db, JULIET) == ["a", "b"]
+
+
+def plan(db: Database, query: str) -> str:
+    values = [1] * query.count("?")
+    return "; ".join(row[3] for row in db.connection.execute(f"EXPLAIN QUERY PLAN {query}", values))
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    "narrower",
+    [names for size in range(5) for names in itertools.combinations(("contact", "resource", "rows", "words"), size)],
+)
+def test_no_page_looks_at_all_messages_or_sorts_them(db: Database, narrower: tuple[str, ...], backwards: bool) -> None:
+    steps = plan(db, archive._page_query(narrower, backwards).text)
+    assert "SCAN t1" not in steps
+    assert "TEMP B-TREE" not in steps
+    if "words" in narrower:
+        assert "VIRTUAL TABLE" in steps
+    elif "rows" in narrower:
+        assert "USING INTEGER PRIMARY KEY (rowid=?)" in steps
+    elif "contact" in narrower:
+        assert "archive_message_by_contact (archive=? AND contact=? AND rowid>? AND rowid<?)" in steps
+    else:
+        assert "archive_message_by_archive (archive=? AND rowid>? AND rowid<?)" in steps
+
+
+@pytest.mark.parametrize(
+    "query", [archive._FIND, archive._STANZA, archive._FIRST, archive._LAST, archive._NEXT, archive._MAX_ROW,
+              archive_deletion._SKIP, archive_deletion._ORPHAN, archive_deletion._DELETE_OF_ARCHIVE],
+)  # fmt: skip
+def test_nothing_that_is_looked_up_looks_at_all_messages(db: Database, query: Prepared) -> None:
+    steps = plan(db, query.text)
+    assert "SCAN" not in steps
+    assert "TEMP B-TREE" not in steps
+
+
+def test_a_message_is_looked_for_by_its_senders_id_only_so_far_back(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "RETRACTABLE", 3)
+    number = archives.of(db, JULIET).number
+    add(db, JULIET, *"abcd")
+    add(db, JULIET, "e", contact="paris@localhost")
+    found = {uid: archive.row_by_message_id(db, number, "mercutio@localhost", False, uid) for uid in "abcde"}
+    assert [uid for uid, row in found.items() if row is not None] == ["b", "c", "d"]
