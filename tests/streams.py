@@ -19,7 +19,6 @@ from db.database import Database
 from db.errors import StorageError
 from handlers import FEATURES, TABLES, accounts
 from tests.in_process import configuration
-from xmpp.errors import StreamError
 from xmpp.jid import JID
 from xmpp.server import Server
 from xmpp.stream.listener import ListenSettings
@@ -50,8 +49,7 @@ def listening_server(folder: Path, **settings: Mapping[str, Any]) -> Iterator[Se
         try:
             yield server
         finally:
-            server.listener.stop()
-            server.listener.close_streams(StreamError("system-shutdown"))
+            server.stop()
 
 
 class Stream:

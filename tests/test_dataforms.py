@@ -125,3 +125,12 @@ def test_another_element_is_no_submission() -> None:
 )
 def test_a_boolean_is_spelled_in_two_ways_and_false_when_emptied(values: tuple[str, ...], meaning: bool) -> None:
     assert dataforms.boolean(values) is meaning
+
+
+def test_an_open_list_takes_what_it_does_not_offer() -> None:
+    tags = Field("tags", "list-multi", options={"a": "A"}, is_open=True)
+    assert dataforms.submitted(submission(field("tags", "a", "z")), ROOM, [tags]) == {"tags": ("a", "z")}
+    assert etree.tostring(dataforms.form(ROOM, [tags])[1]).decode() == (
+        '<field xmlns="jabber:x:data" var="tags" type="list-multi"><option label="A"><value>a</value></option>'
+        '<validate xmlns="http://jabber.org/protocol/xdata-validate" datatype="xs:string"><open/></validate></field>'
+    )
