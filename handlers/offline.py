@@ -69,7 +69,10 @@ def _send_waiting(session: "Session") -> int | None:
     """Send messages, oldest first; returns the id of the last. What a client cannot take at once waits on."""
     server, last = session.server, None
     room = server.stream_settings.unsent_bytes // 2
-    for message in offline.waiting(server.db, session.account):
+    waiting = offline.waiting(server.db, session.account)
+    if waiting:
+        server.db.touch_unfinished()  # the last of them may have come just now
+    for message in waiting:
         stanza = Stanza.from_wire(message.stanza)
         room -= len(message.stanza)
         if room < 0:

@@ -261,6 +261,8 @@ def let_go(session: "Session") -> None:
         if session.connection is None:
             _remember_count(session, management.id, management.received.durable)
     unacknowledged = management.sent.take_all()
+    if unacknowledged:
+        session.server.db.touch_unfinished()  # the last of it may not have been written yet: it waits for the disk
     redelivery.send_another_way(session.server, session.account, unacknowledged)
     shared = {id(each.stanza) for each in unacknowledged if each.devices > 1}
     for other in session.server.online.sessions(session.account) if shared else ():

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 
+from db.errors import StorageError
 from tests.in_process import Client, add_accounts, server_in, xml
 from xmpp.errors import StreamError
 from xmpp.jid import JID
@@ -100,3 +102,20 @@ def test_asking_nobody_is_answered_with_an_error(server: Server) -> None:
         on_reply=lambda iq: answers.append(iq.type if iq else None),
     )
     assert answers == ["error"]
+
+
+def test_a_sender_is_told_if_its_message_does_not_reach_the_disk(tmp_path: Path) -> None:
+    with server_in(tmp_path, archive={"page_messages": 10}) as server:
+        add_accounts(server, "juliet", "romeo")
+        juliet, romeo = Client(server, "juliet@localhost/balcony"), Client(server, "romeo@localhost/orchard")
+        romeo.sends("<presence/>")
+        juliet.sends("<message to='romeo@localhost'><body>There is room for this</body></message>")
+        server.db.flush()
+        [[pages]] = server.db.connection.execute("PRAGMA page_count").fetchall()
+        server.db.connection.execute(f"PRAGMA max_page_count = {pages}")
+        assert juliet.sends(f"<message id='m' to='romeo@localhost'><body>{'x' * 200_000}</body></message>") == []
+        with pytest.raises(StorageError):
+            server.db.flush()
+        gevent.sleep(0)
+        [answer] = juliet.received()
+        assert 'id="m"' in answer and "resource-constraint" in answer

@@ -15,10 +15,13 @@ from xmpp.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
 
 if TYPE_CHECKING:
     from xmpp.server import Server
+    from xmpp.stream.outbox import Ticket
 
 log = logging.getLogger(__name__)
 
 State = TypeVar("State")
+
+STORAGE_TROUBLE = "the server cannot store this now"
 
 
 class Session:
@@ -101,16 +104,30 @@ class Session:
             delivery = Delivery(self.server, self.account, stanza)
             if run(self.server.tables.sent(stanza.kind), delivery):
                 self.server.router.route(delivery.stanza)
+            if self.server.db.touched is not None and stanza.kind != "iq":
+                self._tell_if_lost(stanza, self.server.db.touched)
         except StreamError:
             raise
         except StanzaError as error:
             self.server.router.refuse(stanza, error)
         except self.server.storage_errors as error:
             log.error("cannot store what %s sent: %s", self.jid, error)
-            self.server.router.refuse(stanza, StanzaError("resource-constraint", "the server cannot store this now"))
+            self.server.router.refuse(stanza, StanzaError("resource-constraint", STORAGE_TROUBLE))
         except Exception:
             log.exception("handling failed: %r", stanza)
             self.server.router.refuse(stanza, StanzaError("internal-server-error"))
+
+    def _tell_if_lost(self, stanza: Stanza, ticket: "Ticket") -> None:
+        """What this stanza had stored may still fail to reach the disk, and then its sender is to know. (The answer to
+        an iq waits for the ticket anyway.)"""
+        unsaid = Stanza.build(stanza.kind, type=stanza.type, id=stanza.id, to=stanza.to, sender=stanza.sender)
+        unsaid.origin = self
+
+        def tell() -> None:
+            if ticket.failed is not None:
+                self.server.router.refuse(unsaid, StanzaError("resource-constraint", STORAGE_TROUBLE))
+
+        ticket.when_closed(tell)
 
     def _admit(self, stanza: Stanza) -> None:
         """Check `from`, `type` and `id`, and write the true sender in (RFC 6120 section 8.1)."""
