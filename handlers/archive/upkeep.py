@@ -73,7 +73,7 @@ def _index(server: "Server") -> None:
     upkeep = server.state(Upkeep)
     upkeep.is_time.wait(INDEX_SECONDS)
     upkeep.is_time.clear()
-    _bit_by_bit(lambda: archive.settle(server.db, INDEX_MESSAGES))
+    _bit_by_bit(server, lambda: archive.settle(server.db, INDEX_MESSAGES))
     upkeep.waiting = 0
 
 
@@ -85,10 +85,10 @@ def _delete(server: "Server") -> None:
 def delete_what_is_not_kept(server: "Server") -> None:
     """Delete the archives of accounts that are gone, and from the others what is too old or too much. Yields."""
     db, settings = server.db, server.settings(ArchiveSettings)
-    _bit_by_bit(lambda: archive_deletion.delete_orphans(db, DELETE_MESSAGES))
+    _bit_by_bit(server, lambda: archive_deletion.delete_orphans(db, DELETE_MESSAGES))
     if settings.max_days:
         oldest = time.time() - settings.max_days * DAY
-        _bit_by_bit(lambda: archive_deletion.delete_older(db, oldest, DELETE_MESSAGES))
+        _bit_by_bit(server, lambda: archive_deletion.delete_older(db, oldest, DELETE_MESSAGES))
     if settings.max_messages:
         for number in archive_deletion.archives(db):
             _delete_all_but(server, number, settings.max_messages)
@@ -103,10 +103,11 @@ def _delete_all_but(server: "Server", number: int, most: int) -> None:
             return
         row = found
         gevent.sleep(0)
-    _bit_by_bit(lambda: archive_deletion.delete_before(server.db, number, row, DELETE_MESSAGES))
+    _bit_by_bit(server, lambda: archive_deletion.delete_before(server.db, number, row, DELETE_MESSAGES))
 
 
-def _bit_by_bit(act: Callable[[], int]) -> None:
-    """Do something until nothing is left to do, and let others have their turn in between. Yields."""
+def _bit_by_bit(server: "Server", act: Callable[[], int]) -> None:
+    """Do something until nothing is left to do, and let others have their turn in between. Yields; raises what the
+    storage raises, for what is done and then lost on a full disk would be there to do again at once."""
     while act():
-        gevent.sleep(0)
+        server.db.flush()

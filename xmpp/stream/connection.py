@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import gevent
 
 from xmpp.errors import StreamError
-from xmpp.stream.outbox import Flusher, Outbox
+from xmpp.stream.outbox import Flusher, Outbox, Ticket
 from xmpp.stream.xmlfeed import XMLFeed
 
 if TYPE_CHECKING:
@@ -112,12 +112,15 @@ class Connection:
         """End the stream: our error if there is one, the closing tag, then the connection. Never yields."""
         if self.is_closing:
             return
+        waits_for = self.server.db.touched  # and not for what the end of the session stores
         self.ended(is_lost=error is not None and error.condition == "system-shutdown")
-        farewell = self.opening() + (error.wire() if error else b"") + b"</stream:stream>"
-        self._outbox.add(farewell, self.server.db.touched)
         self.is_closing = True
-        self._outbox.when_empty(self.transport.shutdown_write)
+        self._say_goodbye(error, waits_for)
         gevent.spawn_later(self.server.stream_settings.close_seconds, self.transport.close)
+
+    def _say_goodbye(self, error: StreamError | None, waits_for: Ticket | None = None) -> None:
+        self._outbox.add(self.opening() + (error.wire() if error else b"") + b"</stream:stream>", waits_for)
+        self._outbox.when_empty(self.transport.shutdown_write)
 
     @property
     def is_told(self) -> bool:
@@ -128,7 +131,9 @@ class Connection:
         """The outbox gave up, or what it held back could not be stored."""
         log.debug("%s: dropped: %s", self.peer, reason)
         if isinstance(reason, self.server.storage_errors):
-            self.close(StreamError("resource-constraint", "what you sent could not be stored"))
+            error = StreamError("resource-constraint", "what you sent could not be stored")
+            # Where it is closing already, the last words were among what was held back.
+            self._say_goodbye(error) if self.is_closing else self.close(error)
             return
         self.is_closing = True
         self.ended(is_lost=True)
