@@ -28,12 +28,14 @@ class Ticket(Protocol):
 class Unacknowledged(NamedTuple):
     """A stanza as it was written, when that was, and how many of the account's sessions it was for.
 
-    `is_kept`: another of them is over, and it was kept for that one.
+    `ticket`: what had been stored when it was sent, and holds it back. `is_kept`: another of them is over, and it was
+    kept for that one.
     """
 
     stanza: bytes
     at: float
     devices: int
+    ticket: Ticket | None = None
     is_kept: bool = False
 
 
@@ -59,9 +61,9 @@ class Sent:
     def __iter__(self) -> Iterator[Unacknowledged]:
         return iter(self._waiting)
 
-    def add(self, stanza: bytes, at: float, devices: int) -> None:
+    def add(self, stanza: bytes, at: float, devices: int, ticket: Ticket | None = None) -> None:
         """One more was sent."""
-        self._waiting.append(Unacknowledged(stanza, at, devices))
+        self._waiting.append(Unacknowledged(stanza, at, devices, ticket))
         self.size += len(stanza)
 
     def acknowledge(self, h: int) -> None:
@@ -85,6 +87,11 @@ class Sent:
         self._waiting = deque(
             each._replace(is_kept=True) if id(each.stanza) in stanzas else each for each in self._waiting
         )
+
+    def forget_lost(self) -> None:
+        """Forget what was held back until something was stored, and that failed: the client has seen nothing of it."""
+        self._waiting = deque(each for each in self._waiting if each.ticket is None or each.ticket.failed is None)
+        self.size = sum(len(each.stanza) for each in self._waiting)
 
     def take_all(self) -> list[Unacknowledged]:
         """All that waits, which is forgotten here."""

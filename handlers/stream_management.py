@@ -92,6 +92,7 @@ def resume(server: "Server", stream: Any, asked: etree._Element) -> None:
         raise Refused("item-not-found", ended_streams.handled(server.db, stream.account, id, time.time()))
     management = session.state(Management)
     assert management is not None
+    management.sent.forget_lost()
     if management.sent.has_passed(h):  # what it misses is no longer here
         raise Refused("item-not-found", management.received.durable)
     _acknowledge(management, h)
@@ -129,8 +130,8 @@ def remember_until_acked(session: "Session", stanza: Stanza) -> None:
     management = session.state(Management)
     if management is None:
         return
-    management.sent.add(stanza.wire(), time.time(), stanza.devices)
     touched = session.server.db.touched
+    management.sent.add(stanza.wire(), time.time(), stanza.devices, touched)
     if touched is not None:
         management.stored = touched
     if not management.is_asked:
@@ -260,6 +261,7 @@ def let_go(session: "Session") -> None:
         del session.server.state(Resumable).sessions[management.id]
         if session.connection is None:
             _remember_count(session, management.id, management.received.durable)
+    management.sent.forget_lost()  # their senders have been told
     unacknowledged = management.sent.take_all()
     if unacknowledged:
         session.server.db.touch_unfinished()  # the last of it may not have been written yet: it waits for the disk

@@ -111,8 +111,21 @@ def test_what_waits_remembers_when_it_was_sent_and_to_how_many() -> None:
     queue.add(b"one", at=1.5, devices=1)
     queue.add(b"other", at=2.5, devices=3)
     queue.note_kept({id(each.stanza) for each in queue if each.devices > 1})
-    assert [tuple(each) for each in queue.take_all()] == [(b"one", 1.5, 1, False), (b"other", 2.5, 3, True)]
+    taken = queue.take_all()
+    assert [each.stanza for each in taken] == [b"one", b"other"]
+    assert [(each.at, each.devices, each.is_kept) for each in taken] == [(1.5, 1, False), (2.5, 3, True)]
     assert (len(queue), queue.size) == (0, 0)
+
+
+def test_what_could_not_be_stored_no_longer_waits() -> None:
+    queue, stored, lost, still_open = Sent(), OpenTicket(), OpenTicket(), OpenTicket()
+    for stanza, ticket in ((b"1", None), (b"22", stored), (b"333", lost), (b"4444", still_open)):
+        queue.add(stanza, 0, 1, ticket)
+    stored.close()
+    lost.close(OSError("the disk is full"))
+    queue.forget_lost()
+    assert [each.stanza for each in queue] == [b"1", b"22", b"4444"]
+    assert (queue.count, queue.size) == (3, 7)
 
 
 # -- what the client sends
