@@ -1,5 +1,6 @@
 # make demo    try the server out; needs Python 3.11 or later, and nothing else
 # make test    lint, types and tests
+# make soak    the tests that could go on for ever, for about half an hour; says how much they went through
 # make pyz     dist/xserv.pyz: the whole server in one file
 # make docs    docs/configuration.md, made from the settings
 # make lock    bring the lock files up to date with setup.py
@@ -14,13 +15,16 @@ SOURCES := setup.py xserv.py $(shell find $(wildcard xmpp handlers db web) -name
 PYZ_PYTHONS := 3.11 3.12 3.13 3.14
 PYZ_PLATFORMS := manylinux_2_28_$(shell uname -m) manylinux2014_$(shell uname -m)
 
-.PHONY: demo test lint types pyz docs lock clean
+.PHONY: demo test soak lint types pyz docs lock clean
 
 demo: $(VENV)/runs
 	$(BIN)/python -m xserv demo
 
 test: lint types
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/tests
+	SOAK=1 $(BIN)/python -m pytest -rP tests/test_every_message_arrives.py tests/test_archive_crash.py
 
 lint: $(VENV)/tests
 	$(BIN)/ruff check .
