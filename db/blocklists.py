@@ -41,7 +41,9 @@ def is_blocked(db: Database, account: str, jid: JID) -> bool:
 
     A domain stands for everybody there, a bare address for all its resources; with a resource only that one matches.
     """
-    listed = patterns(db, account)
+    listed = db.memory[BLOCKLISTS].get(account)
+    if listed is None:
+        listed = patterns(db, account)
     return bool(listed) and (jid in listed or jid.bare in listed or jid.domain in listed)
 
 

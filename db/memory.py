@@ -1,9 +1,8 @@
 """What is remembered of the file, by subject: bounded, so that a stranger's ever-new names cannot grow it."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -13,58 +12,49 @@ class Remembered(Generic[T]):
     """A subject's declaration of what it wants remembered by account; holds no state itself."""
 
     bound: int
-    """The weight of all values together; what was used longest ago goes first."""
+    """The weight of all values together; what was remembered first goes first."""
     weigh: Callable[[T], int] = lambda value: 1
 
 
-class Cache(Generic[T]):
-    """The values of one subject by account, written through by its functions. None means: not remembered."""
+class Cache(dict[str, T]):
+    """The values of one subject by account, written through by its functions. `get` gives None: not remembered.
+
+    A dict, since it is looked into for every stanza: what is used moves nowhere, so that costs no more than a look.
+    """
 
     def __init__(self, subject: Remembered[T]) -> None:
+        super().__init__()
         self._subject = subject
-        self._values: OrderedDict[str, T] = OrderedDict()
         self.weight = 0
 
-    def get(self, account: str) -> T | None:
-        value = self._values.get(account)
-        if value is not None:
-            self._values.move_to_end(account)
-        return value
-
     def put(self, account: str, value: T) -> T:
+        """Remember a value, in place of an earlier one."""
         self.forget(account)
-        self._values[account] = value
+        self[account] = value
         self.weight += self._subject.weigh(value)
-        while self.weight > self._subject.bound and len(self._values) > 1:
-            self.forget(next(iter(self._values)))
+        while self.weight > self._subject.bound and len(self) > 1:
+            self.forget(next(iter(self)))
         return value
 
     def forget(self, account: str) -> None:
-        value = self._values.pop(account, None)
+        """Remember nothing of this account."""
+        value = self.pop(account, None)
         if value is not None:
             self.weight -= self._subject.weigh(value)
 
-    def __len__(self) -> int:
-        return len(self._values)
 
-
-class Memory:
+class Memory(dict[Remembered[Any], Cache[Any]]):
     """The caches of one database, by declaration: `db.memory[ROSTERS].get(account)`."""
 
-    def __init__(self) -> None:
-        self._caches: dict[Remembered[Any], Cache[Any]] = {}
+    if TYPE_CHECKING:
 
-    def __getitem__(self, subject: Remembered[T]) -> Cache[T]:
-        cache = self._caches.get(subject)
-        if cache is None:
-            cache = self._caches[subject] = Cache(subject)
+        def __getitem__(self, subject: Remembered[T]) -> Cache[T]: ...
+
+    def __missing__(self, subject: Remembered[T]) -> Cache[T]:
+        cache = self[subject] = Cache(subject)
         return cache
 
     def forget(self, account: str) -> None:
         """Everything about an account, when it is removed."""
-        for cache in self._caches.values():
+        for cache in self.values():
             cache.forget(account)
-
-    def clear(self) -> None:
-        """Everything: after writes were undone, what is remembered may be ahead of the file."""
-        self._caches.clear()

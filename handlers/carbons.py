@@ -10,7 +10,7 @@ from handlers.payloads import CARBON_RECEIVED, CARBON_SENT
 from xmpp import names
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
-from xmpp.routing.delivery import Delivery
+from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import Feature
 from xmpp.stanza import Stanza
 
@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 NAMESPACE = "urn:xmpp:carbons:2"
 RULES = "urn:xmpp:carbons:rules:0"  # says that section 6.1 is followed to the letter
 FORWARD = "urn:xmpp:forward:0"
-WRAPPERS = frozenset({CARBON_SENT, CARBON_RECEIVED})
 INTEREST = "carbons"
 
 feature = Feature("carbons", xep="0280", disco=[NAMESPACE, RULES])
@@ -47,10 +46,10 @@ def disable(server: "Server", iq: Stanza) -> None:
 # -- delivery steps
 
 
+@concerns(CARBON_SENT, CARBON_RECEIVED)
 def refuse_forged(delivery: Delivery) -> None:
     """SENT and RECEIVED, messages: a copy comes from the server itself, and many a client has believed any other."""
-    if not WRAPPERS.isdisjoint(delivery.stanza.child_tags):
-        raise StanzaError("not-acceptable", "only the server itself makes carbon copies")
+    raise StanzaError("not-acceptable", "only the server itself makes carbon copies")
 
 
 def copy_sent(delivery: Delivery) -> None:
@@ -58,7 +57,7 @@ def copy_sent(delivery: Delivery) -> None:
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
     assert stanza.to is not None
     # A message to oneself is received here as well: copied then, it reaches no device twice.
-    if stanza.to.bare == account:
+    if server.online.count(account) == 1 or stanza.to.bare == account:
         return
     others = [session for session in _enabled(server, account) if session is not delivery.origin]
     if not others or not _is_copied(server, account, stanza, "sent"):
@@ -76,8 +75,10 @@ def copy_received(delivery: Delivery) -> None:
     Available or not: whoever asked for copies gets them, also while nobody is there for the message itself.
     """
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
+    if len(delivery.chosen) == 1 == server.online.count(account):
+        return  # nobody is left for copies of anything
     enabled = _enabled(server, account)
-    if not enabled or _has_one_device(delivery) or not _is_copied(server, account, stanza, "received"):
+    if not enabled or not _is_copied(server, account, stanza, "received"):
         return
     delivery.copied = _others(enabled, delivery.chosen, delivery.origin)
     _send_copies(account, stanza, "received", delivery.copied)
@@ -113,11 +114,6 @@ def _enabled(server: "Server", account: JID) -> "list[Session]":
 def _others(enabled: "Collection[Session]", chosen: "Collection[Session]", origin: "Session | None") -> "list[Session]":
     """Those who do not have the message yet."""
     return [session for session in enabled if session not in chosen and session is not origin]
-
-
-def _has_one_device(delivery: Delivery) -> bool:
-    """Whether the account's only session gets the message itself, so that nobody is left for copies of anything."""
-    return len(delivery.chosen) == 1 == len(delivery.server.online.sessions(delivery.account))
 
 
 def _has_joined(session: "Session", room: JID) -> bool:

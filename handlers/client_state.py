@@ -7,7 +7,7 @@ from lxml import etree
 
 from handlers.importance import matters
 from xmpp.config import setting
-from xmpp.routing.delivery import STOP
+from xmpp.routing.delivery import STOP, for_sessions_with
 from xmpp.routing.feature import Feature, State
 from xmpp.stanza import Stanza
 
@@ -93,10 +93,12 @@ def begin_active(session: "Session") -> None:
 # -- what the client gets
 
 
+@for_sessions_with(HeldBack)
 def hold_while_inactive(session: "Session", stanza: Stanza) -> Literal["stop"] | None:
     """WRITTEN, first: what can wait does; what matters goes out after all that was held before it, in order."""
     held = session.state(HeldBack)
-    if held is None or not held.is_holding:
+    assert held is not None
+    if not held.is_holding:
         return None
     if matters(stanza):
         _send_held(session, held)

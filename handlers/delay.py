@@ -2,7 +2,7 @@
 
 from xmpp import names
 from xmpp.errors import StanzaError
-from xmpp.routing.delivery import Delivery
+from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import Feature
 from xmpp.stanza import Stanza
 from xmpp.timestamps import format_utc
@@ -24,10 +24,9 @@ def stamped(stanza: Stanza, domain: str, at: float) -> Stanza:
     return stanza.with_last(stamp(domain, at), DELAY)
 
 
+@concerns(DELAY)
 def refuse_forged(delivery: Delivery) -> None:
     """SENT, messages and presence: nobody may say that this server kept a stanza (XEP-0203 section 5)."""
     stanza = delivery.stanza
-    if DELAY not in stanza.child_tags:
-        return
     if any(delay.get("from", "").lower() in delivery.server.domains for delay in stanza.element.iterchildren(DELAY)):
         raise StanzaError("not-acceptable", "only the server itself says that it has kept a stanza")

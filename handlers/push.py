@@ -5,7 +5,8 @@ stands in push_events, how often it is woken in push_bursts.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
@@ -22,7 +23,7 @@ from handlers.push_events import event_in
 from xmpp import dataforms
 from xmpp.errors import StanzaError
 from xmpp.jid import JID, MalformedJID
-from xmpp.routing.delivery import STOP, Delivery
+from xmpp.routing.delivery import STOP, Delivery, concerns, for_sessions_with
 from xmpp.routing.feature import Feature
 from xmpp.stanza import Stanza
 from xmpp.wire import wire
@@ -96,11 +97,13 @@ def _hold_limit(server: "Server", account: JID, new: Registration) -> None:
 # -- delivery steps
 
 
+@concerns(AFFILIATIONS)
 def heed_app_server(delivery: Delivery) -> Literal["stop"] | None:
     """MESSAGE_RECEIVED: an app server takes back the account's right to publish (section 8)."""
     stanza = delivery.stanza
     notice = stanza.child(AFFILIATIONS)
-    if notice is None or stanza.type == "error" or stanza.sender is None:
+    assert notice is not None
+    if stanza.type == "error" or stanza.sender is None:
         return None
     change, node = notice.find(AFFILIATION), notice.get("node")
     if change is None or node is None or (change.get("jid"), change.get("affiliation")) != (delivery.account, "none"):
@@ -118,10 +121,16 @@ def wake(delivery: Delivery) -> None:
     stanza = delivery.stanza
     if stanza.type not in ("chat", "normal") or NO_STORE in stanza.child_tags:
         return
+    _wake(delivery.server, delivery.account, [stanza], partial(_misses, delivery))
+
+
+def _misses(delivery: Delivery, device: JID) -> bool:
+    """Whether this device has not been sent the message, and may have it."""
+    stanza = delivery.stanza
     assert stanza.to is not None
-    reached = {session.jid for session in (*delivery.chosen, *delivery.copied)}
-    only = stanza.to if stanza.to.is_full and not is_eligible(stanza, "received") else None
-    _wake(delivery.server, delivery.account, [stanza], lambda each: each not in reached and only in (None, each))
+    if any(session.jid == device for session in (*delivery.chosen, *delivery.copied)):
+        return False
+    return stanza.to == device or stanza.to.is_bare or is_eligible(stanza, "received")
 
 
 def wake_for_request(delivery: Delivery) -> None:
@@ -136,6 +145,7 @@ def wake_for_request(delivery: Delivery) -> None:
         _wake(server, account, [stanza], lambda device: server.online.session(device) is None)
 
 
+@for_sessions_with(Management)
 def wake_hibernating(session: "Session", stanza: Stanza) -> None:
     """WRITTEN, last: the device of a session that waits to be resumed; for rooms, calls and carbons too."""
     if session.connection is None:
@@ -173,7 +183,8 @@ def _wake(server: "Server", account: JID, stanzas: Iterable[Stanza], is_meant: C
     Never fails: no message is lost because nobody can be woken for it.
     """
     try:
-        devices = [each for each in _devices(server, account) if is_meant(each) and is_away(server, each)]
+        enabled = _devices(server, account)
+        devices = [each for each in enabled if is_meant(each) and is_away(server, each)] if enabled else ()
         for event in _events(stanzas, account) if devices else ():
             for device in devices:
                 push_bursts.wake(server, device, event)
@@ -188,6 +199,7 @@ def _events(stanzas: Iterable[Stanza], account: JID) -> Iterator[etree._Element]
             yield event
 
 
-def _devices(server: "Server", account: JID) -> set[JID]:
+def _devices(server: "Server", account: JID) -> Set[JID]:
     """The account's devices that have enabled push, by full address."""
-    return {account.with_resource(each.resource) for each in registrations.registrations(server.db, account)}
+    enabled = registrations.registrations(server.db, account)
+    return {account.with_resource(each.resource) for each in enabled} if enabled else frozenset()

@@ -9,7 +9,7 @@ from handlers.acknowledgements import Unacknowledged
 from handlers.payloads import CARBON_RECEIVED, CARBON_SENT
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
-from xmpp.routing.delivery import Delivery, run
+from xmpp.routing.delivery import Delivery, Path
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SECOND_HAND = frozenset(
     {CARBON_SENT, CARBON_RECEIVED, "{urn:xmpp:mam:2}result", "{http://jabber.org/protocol/pubsub#event}event"}
 )
 # What others have got waits for the one who has not, although somebody is there.
-KEEP = (accounts.refuse_unknown, blocking.refuse_from_blocked, offline.keep)
+KEEP = Path((accounts.refuse_unknown, blocking.refuse_from_blocked, offline.keep))
 
 
 def send_another_way(server: "Server", account: JID, stanzas: Iterable[Unacknowledged]) -> None:
@@ -58,7 +58,7 @@ def _send_message(server: "Server", account: JID, each: Unacknowledged, stanza: 
 
 def _deliver(server: "Server", account: JID, repeat: Stanza) -> None:
     delivery = Delivery(server, account, repeat)
-    if not run(server.tables.message_redelivered, delivery):
+    if not server.tables.redelivered.run(delivery):
         return
     delivery.stanza.devices = len(delivery.chosen)
     for session in delivery.chosen:
@@ -67,6 +67,6 @@ def _deliver(server: "Server", account: JID, repeat: Stanza) -> None:
 
 def _keep(server: "Server", account: JID, repeat: Stanza) -> None:
     try:
-        run(KEEP, Delivery(server, account, repeat))
+        KEEP.run(Delivery(server, account, repeat))
     except StanzaError:
         pass  # somebody has got it, so its sender hears of no error

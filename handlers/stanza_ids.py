@@ -3,7 +3,7 @@
 from lxml import etree
 
 from xmpp.jid import JID, MalformedJID
-from xmpp.routing.delivery import Delivery
+from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import Feature
 from xmpp.stanza import Stanza
 
@@ -13,13 +13,14 @@ STANZA_ID = f"{{{NAMESPACE}}}stanza-id"
 feature = Feature("stanza_ids", xep="0359", account_disco=[NAMESPACE], optional=False)
 
 
+@concerns(STANZA_ID)
 def remove_forged(delivery: Delivery) -> None:
     """SENT and RECEIVED, messages: no id is in the account's name but those that are given after this step.
 
     What an account sends has none of its own either: its archive is nobody else's business (XEP-0313).
     """
     account, stanza = delivery.account, delivery.stanza
-    if STANZA_ID in stanza.child_tags and id_by(stanza, account) is not None:
+    if id_by(stanza, account) is not None:
         delivery.stanza = stanza.without(lambda child: child.tag == STANZA_ID and _is_by(child, account))
 
 

@@ -30,7 +30,7 @@ from handlers.stream_management_elements import (
     seconds,
 )
 from xmpp.errors import StreamError
-from xmpp.routing.delivery import STOP
+from xmpp.routing.delivery import STOP, for_sessions_with
 from xmpp.routing.feature import Feature, State
 from xmpp.stanza import Stanza
 from xmpp.wire import wire
@@ -125,11 +125,11 @@ def _again(session: "Session", stanza: bytes, at: float) -> bytes:
 # -- what the server sends
 
 
+@for_sessions_with(Management)
 def remember_until_acked(session: "Session", stanza: Stanza) -> None:
     """WRITTEN: count it and keep it; while the session hibernates, that is all that becomes of it for now."""
     management = session.state(Management)
-    if management is None:
-        return
+    assert management is not None
     touched = session.server.db.touched
     management.sent.add(stanza.wire(), time.time(), stanza.devices, touched)
     if touched is not None:
@@ -188,11 +188,11 @@ def _end_for_too_much(session: "Session") -> None:
 # -- what the client sends
 
 
+@for_sessions_with(Management)
 def count_handled(session: "Session") -> None:
     """HANDLED: count it, and watch what it has stored."""
     management = session.state(Management)
-    if management is None:
-        return
+    assert management is not None
     ticket = session.server.db.touched
     if management.received.add(ticket):
         ticket.when_closed(partial(_settle, session, management, ticket))

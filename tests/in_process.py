@@ -37,7 +37,7 @@ class Client:
     def sends(self, text: str) -> list[str]:
         """Handle a stanza of this client; returns what it received itself."""
         self.server.db.touched = None
-        self.session.receive(parse(text.encode()))
+        self.session.handle(parse(text.encode()))
         return self.received()
 
     def asks(self, payload: str, *, type: str = "get", to: str = "") -> str:

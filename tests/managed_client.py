@@ -40,9 +40,7 @@ class ManagedClient(Client):
 
     def sends(self, text: str) -> list[str]:
         self.server.db.touched = None
-        self.session.receive(parse(text.encode()))
-        for step in self.server.tables.handled:
-            step(self.session)
+        self.session.handle(parse(text.encode()))
         return self.received()
 
     def loses_connection(self) -> None:

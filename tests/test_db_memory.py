@@ -24,13 +24,13 @@ def db(tmp_path: Path) -> Iterator[Database]:
         yield db
 
 
-def test_the_longest_unused_goes_first() -> None:
+def test_what_was_remembered_first_goes_first() -> None:
     names = Memory()[NAMES]
     for name in "abc":
         names.put(name, name)
-    names.get("a")
+    names.put("a", "a again")
     names.put("d", "d")
-    assert [names.get(name) for name in "abcd"] == ["a", None, "c", "d"]
+    assert [names.get(name) for name in "abcd"] == ["a again", None, "c", "d"]
 
 
 def test_a_bound_counts_weight() -> None:

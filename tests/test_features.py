@@ -7,7 +7,7 @@ from lxml import etree
 
 from handlers import FEATURES, TABLES
 from xmpp.jid import JID
-from xmpp.routing.delivery import STOP, Delivery, Tables, run
+from xmpp.routing.delivery import STOP, Delivery, Path, Tables, concerns, for_sessions_with
 from xmpp.routing.feature import OWN, SERVER, DuplicateHandler, Feature, Registry, State
 from xmpp.stanza import Stanza
 
@@ -68,9 +68,41 @@ def test_steps_run_in_order_until_one_stops() -> None:
     def third(delivery: Delivery) -> None:
         ran.append("third")
 
-    assert run((first,), delivery())
-    assert not run((first, second, third), delivery())
+    assert Path((first,)).run(delivery())
+    assert not Path((first, second, third)).run(delivery())
     assert ran == ["first", "first", "second"]
+
+
+def test_a_step_that_concerns_certain_children_runs_for_no_other_stanza() -> None:
+    ran = []
+
+    @concerns("{urn:example}a", "{urn:example}b")
+    def looks(delivery: Delivery) -> None:
+        ran.append(f"looks at {delivery.stanza.id}")
+
+    def counts(delivery: Delivery) -> None:
+        ran.append(f"counts {delivery.stanza.id}")
+
+    path = Path((looks, counts))
+    for name in "bc":
+        content = f"<{name} xmlns='urn:example'/>".encode()
+        assert path.run(Delivery(None, JID.parse("juliet@localhost"), Stanza.build("message", content, id=name)))
+    assert ran == ["looks at b", "counts b", "counts c"]
+
+
+def test_a_step_for_sessions_with_some_state_runs_for_no_other_session() -> None:
+    class Kept:
+        pass
+
+    @for_sessions_with(Kept)
+    def holds(session: object, stanza: Stanza) -> Literal["stop"]:
+        return STOP
+
+    def passes(session: object, stanza: Stanza) -> None: ...
+
+    tables = Tables(written=(holds, passes))
+    assert tables.written_with([int]) == (passes,)
+    assert tables.written_with([int, Kept]) == (holds, passes)
 
 
 def test_the_steps_of_a_feature_that_is_off_drop_out() -> None:

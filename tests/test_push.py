@@ -1,20 +1,17 @@
 """XEP-0357: devices that are away are woken. The app server is a client of this server, at its full address."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from db import blocklists, push
-from handlers import TABLES, accounts
-from handlers.managed_sessions import Management, StreamManagementSettings
+from handlers import accounts
+from handlers.managed_sessions import Management, Resumable, StreamManagementSettings
 from tests.in_process import Client, add_accounts, befriend, server_in, xml
 from tests.streams import Stream, listening_server, local_name
 from xmpp.jid import JID
-from xmpp.routing.delivery import STOP
-from xmpp.routing.session import Session
 from xmpp.server import Server
 from xmpp.wire import parse
 
@@ -32,11 +29,6 @@ BODY = "<body>hi</body>"
 PROPOSE = "<propose xmlns='urn:xmpp:jingle-message:0' id='c'><description xmlns='a' media='audio'/></propose>"
 OMEMO = "<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'/>{}</encrypted>"
 FOREVER = {"push": {"burst_seconds": 1e6}}
-
-
-def hibernate(session: Session) -> Any:
-    """SESSION_LOST: every session waits to be resumed."""
-    return STOP
 
 
 @pytest.fixture
@@ -81,10 +73,11 @@ def leave(client: Client) -> None:
 
 def break_off(client: Client) -> None:
     """Lose the connection, in a way that the session goes on without it."""
-    server = client.server
-    server.tables = replace(TABLES, session_lost=(*TABLES.session_lost, hibernate))
+    server, id = client.server, str(client.jid)
+    server.state(Resumable).sessions[id] = client.session
+    if client.session.state(Management) is None:
+        client.session.keep(Management(id, 600, StreamManagementSettings()))
     client.session.lost()
-    server.tables = TABLES
     assert server.online.session(client.jid) is client.session
 
 
@@ -102,7 +95,7 @@ def answer(app: Client, push: str, error: str = "") -> dict[str, str]:
     iq = parse(push.encode())
     type = "error" if error else "result"
     reply = f"<iq type='{type}' id='{iq.get('id')}' to='{iq.get('from')}'>{error}</iq>"
-    app.session.receive(parse(reply.encode()))
+    app.session.handle(parse(reply.encode()))
     fields = iq.findall(".//{urn:xmpp:push:0}notification/{jabber:x:data}x/{jabber:x:data}field")
     form = {field.get("var", ""): field[0].text or "" for field in fields}
     assert form.pop("FORM_TYPE") == "urn:xmpp:push:summary"

@@ -7,7 +7,7 @@ An element belongs to its stream and is only there while it is handled, so whoev
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from lxml import etree
@@ -17,6 +17,7 @@ from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.wire import parse, wire
 
+KINDS = ("message", "presence", "iq")
 MESSAGE_TYPES = frozenset({"chat", "error", "groupchat", "headline", "normal"})
 PRESENCE_TYPES = frozenset(
     {"error", "probe", "subscribe", "subscribed", "unavailable", "unsubscribe", "unsubscribed"}
@@ -24,6 +25,7 @@ PRESENCE_TYPES = frozenset(
 SUBSCRIPTION_TYPES = frozenset({"subscribe", "subscribed", "unsubscribe", "unsubscribed"})
 IQ_TYPES = frozenset({"get", "set", "result", "error"})
 
+_KIND: Mapping[Any, str] = {f"{{{names.CLIENT}}}{kind}": kind for kind in KINDS}
 _TO = re.compile(rb' to="[^"]*"')
 _FROM = re.compile(rb' from="[^"]*"')
 
@@ -54,7 +56,7 @@ class Stanza:
     def __init__(self, element: etree._Element, origin: Any = None) -> None:
         """Wrap a parsed element; raises MalformedJID when an address is none."""
         get = element.get
-        self.kind = str(element.tag).rpartition("}")[2]
+        self.kind = _KIND[element.tag]
         self.type = get("type")
         self.id = get("id")
         to, sender = get("to"), get("from")
@@ -115,7 +117,8 @@ class Stanza:
     def child_tags(self) -> frozenset[str]:
         """The tags of all children; looked at by many steps, so made once."""
         if self._child_tags is None:
-            self._child_tags = frozenset(str(child.tag) for child in self.element)
+            tags: Any = [child.tag for child in self.element]
+            self._child_tags = frozenset(tags)
         return self._child_tags
 
     def child(self, tag: str) -> etree._Element | None:

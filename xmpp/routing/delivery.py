@@ -2,15 +2,19 @@
 
 The tables themselves stand in handlers/__init__.py. A step takes one Delivery and returns None (go on) or STOP (done
 with), or raises StanzaError (the sender is told). A step of a feature that is switched off drops out at start-up.
+
+Every stanza pays for every step, so a step can say in advance what it is not for: `concerns` that it looks at certain
+children only, `for_sessions_with` that its feature has to be in use in the session. The others never call it.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal
+from functools import cached_property
+from typing import Any, Final, Literal, TypeVar
 
 from xmpp.jid import JID
 from xmpp.routing.feature import Feature
-from xmpp.stanza import Stanza
+from xmpp.stanza import KINDS, Stanza
 
 STOP: Final = "stop"
 
@@ -41,6 +45,52 @@ LostStep = Callable[[Any], Literal["stop"] | None]
 AccountStep = Callable[[Any, JID], None]
 ServerStep = Callable[[Any], None]
 
+AnyStep = TypeVar("AnyStep", bound=Callable[..., Any])
+
+
+def concerns(*tags: str) -> Callable[[Step], Step]:
+    """Say of a step of the SENT and RECEIVED tables: it is only for stanzas that have one of these as a child."""
+
+    def declare(step: Step) -> Step:
+        step.__dict__["concerns"] = frozenset(tags)
+        return step
+
+    return declare
+
+
+def for_sessions_with(state: type) -> Callable[[AnyStep], AnyStep]:
+    """Say of a step of the WRITTEN and HANDLED tables: it is only for sessions that keep this state."""
+
+    def declare(step: AnyStep) -> AnyStep:
+        step.__dict__["state"] = state
+        return step
+
+    return declare
+
+
+class Path:
+    """The steps of one table, with those left out that a stanza does not concern."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self._steps = tuple((step, getattr(step, "concerns", None)) for step in steps)
+        self._telling = frozenset().union(*(tags for _, tags in self._steps if tags))
+        self._usual = self._those_for(frozenset())
+
+    def run(self, delivery: Delivery) -> bool:
+        """Whether the stanza got past all steps; raises the StanzaError of the step that refused it."""
+        steps = self._usual
+        if self._telling:
+            found = self._telling & delivery.stanza.child_tags
+            if found:
+                steps = self._those_for(found)
+        for step in steps:  # noqa: SIM110 - the message path: all(...) costs twice as much
+            if step(delivery) is STOP:
+                return False
+        return True
+
+    def _those_for(self, found: frozenset[str]) -> tuple[Step, ...]:
+        return tuple(step for step, tags in self._steps if tags is None or not tags.isdisjoint(found))
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -53,7 +103,7 @@ class Tables:
     presence_received: tuple[Step, ...] = ()
     iq_sent: tuple[Step, ...] = ()
     iq_received: tuple[Step, ...] = ()
-    message_redelivered: tuple[Step, ...] = ()  # what a session that is over had been sent and never acknowledged
+    message_redelivered: tuple[Step, ...] = ()
     written: tuple[WrittenStep, ...] = ()  # f(session, stanza), for all that is written to a client; STOP: not now
     handled: tuple[SessionStep, ...] = ()  # after each stanza of a client
     session_lost: tuple[LostStep, ...] = ()  # its connection broke; STOP: the session goes on without one
@@ -63,15 +113,28 @@ class Tables:
     server_started: tuple[ServerStep, ...] = ()  # it listens
     server_stopping: tuple[ServerStep, ...] = ()  # after the last stream has ended
 
-    def sent(self, kind: str) -> tuple[Step, ...]:
-        """The steps for what a session sends of this kind."""
-        steps: tuple[Step, ...] = getattr(self, kind + "_sent")
-        return steps
+    @cached_property
+    def sent(self) -> Mapping[str, Path]:
+        """By kind of stanza: what is done with those that a session sends."""
+        return {kind: Path(getattr(self, kind + "_sent")) for kind in KINDS}
 
-    def received(self, kind: str) -> tuple[Step, ...]:
-        """The steps for what an account receives of this kind."""
-        steps: tuple[Step, ...] = getattr(self, kind + "_received")
-        return steps
+    @cached_property
+    def received(self) -> Mapping[str, Path]:
+        """By kind of stanza: what is done with those that an account receives."""
+        return {kind: Path(getattr(self, kind + "_received")) for kind in KINDS}
+
+    @cached_property
+    def redelivered(self) -> Path:
+        """What is done with messages that a session that is over had been sent and never acknowledged."""
+        return Path(self.message_redelivered)
+
+    def written_with(self, states: Collection[type]) -> tuple[WrittenStep, ...]:
+        """The WRITTEN steps of a session that keeps these states."""
+        return tuple(step for step in self.written if getattr(step, "state", None) in (None, *states))
+
+    def handled_with(self, states: Collection[type]) -> tuple[SessionStep, ...]:
+        """The HANDLED steps of a session that keeps these states."""
+        return tuple(step for step in self.handled if getattr(step, "state", None) in (None, *states))
 
     def without(self, features: Iterable[Feature]) -> "Tables":
         """The tables without the steps that stand in the files of these features."""
@@ -82,14 +145,6 @@ class Tables:
                 for table in fields(self)
             }
         )
-
-
-def run(steps: tuple[Step, ...], delivery: Delivery) -> bool:
-    """Whether the stanza got past all steps; raises the StanzaError of the step that refused it."""
-    for step in steps:  # noqa: SIM110 - the message path: all(...) costs twice as much
-        if step(delivery) is STOP:
-            return False
-    return True
 
 
 def _module_of(feature: Feature) -> str:

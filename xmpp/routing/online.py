@@ -39,6 +39,10 @@ class Online:
         found = self._by_account.get(account)
         return tuple(found.values()) if found else ()
 
+    def count(self, account: JID) -> int:
+        """How many sessions this account has."""
+        return len(self._by_account.get(account, ()))
+
     def available(self, account: JID) -> "list[Session]":
         """The sessions of this account that have sent available presence."""
         found = self._by_account.get(account)

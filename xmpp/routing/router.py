@@ -5,7 +5,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from xmpp.errors import StanzaError
-from xmpp.routing.delivery import Delivery, run
+from xmpp.routing.delivery import Delivery
 from xmpp.routing.iq_dispatch import dispatch
 from xmpp.stanza import Stanza
 
@@ -65,7 +65,7 @@ class LocalDomain:
             return
         server = self._server
         delivery = Delivery(server, stanza.to.bare, stanza)
-        if not run(server.tables.received(stanza.kind), delivery):
+        if not server.tables.received[stanza.kind].run(delivery):
             return
         stanza = delivery.stanza
         if stanza.kind == "iq" and not delivery.chosen:

@@ -4,13 +4,14 @@ It outlives no stanza and knows no socket: `connection` writes for it.
 """
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lxml import etree
 
 from xmpp.errors import StanzaError, StreamError
 from xmpp.jid import JID, MalformedJID
-from xmpp.routing.delivery import STOP, Delivery, run
+from xmpp.routing.delivery import STOP, Delivery
 from xmpp.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Session:
 
     __slots__ = (
         "server", "jid", "account", "connection", "presence", "presence_at", "priority", "language", "directed",
-        "interests", "_states", "_ended",
+        "interests", "_states", "_written", "_handled", "_ticket", "_stored",
+        "_ended",
     )  # fmt: skip
 
     def __init__(self, server: "Server", jid: JID, connection: Any) -> None:
@@ -51,6 +53,9 @@ class Session:
         self.directed: set[JID] = set()
         self.interests: set[str] = set()
         self._states: dict[type, Any] = {}
+        self._choose_steps()
+        self._ticket: Ticket | None = None  # of what this client had stored last
+        self._stored: list[Stanza] = []  # what it sent, under that ticket
         self._ended = False
 
     @property
@@ -62,10 +67,11 @@ class Session:
 
     def send(self, stanza: Stanza) -> None:
         """Pass a stanza to the client, unless a WRITTEN step holds it. Only enqueues: never yields, never fails."""
-        for step in self.server.tables.written:
+        for step in self._written:
             if step(self, stanza) is STOP:
                 return
-        self.write(stanza.wire())
+        if self.connection is not None:
+            self.connection.write(stanza.wire())
 
     def write(self, data: bytes) -> None:
         """Write to the client past the WRITTEN steps: what is not a stanza, or has been through them before."""
@@ -84,10 +90,15 @@ class Session:
     def keep(self, state: object) -> None:
         """Keep what a feature knows of this session, under its class."""
         self._states[type(state)] = state
+        self._choose_steps()
+
+    def _choose_steps(self) -> None:
+        self._written = self.server.tables.written_with(self._states.keys())
+        self._handled = self.server.tables.handled_with(self._states.keys())
 
     # -- in
 
-    def receive(self, element: etree._Element) -> None:
+    def handle(self, element: etree._Element) -> None:
         """Handle a stanza from the client: checked, stamped, run through its SENT steps, routed.
 
         Raises StreamError where RFC 6120 says that the stream ends.
@@ -96,13 +107,18 @@ class Session:
             stanza = Stanza(element, origin=self)
         except MalformedJID:
             self._refuse_address(element)
-            return
+        else:
+            self._receive(stanza)
+        for step in self._handled:
+            step(self)
+
+    def _receive(self, stanza: Stanza) -> None:
         try:
             self._admit(stanza)
             if self.language is not None:  # RFC 6120 section 8.1.5: its addressee's stream may speak another one
                 stanza.speak(self.language)
             delivery = Delivery(self.server, self.account, stanza)
-            if run(self.server.tables.sent(stanza.kind), delivery):
+            if self.server.tables.sent[stanza.kind].run(delivery):
                 self.server.router.route(delivery.stanza)
             if self.server.db.touched is not None and stanza.kind != "iq":
                 self._tell_if_lost(stanza, self.server.db.touched)
@@ -120,14 +136,17 @@ class Session:
     def _tell_if_lost(self, stanza: Stanza, ticket: "Ticket") -> None:
         """What this stanza had stored may still fail to reach the disk, and then its sender is to know. (The answer to
         an iq waits for the ticket anyway.)"""
-        unsaid = Stanza.build(stanza.kind, type=stanza.type, id=stanza.id, to=stanza.to, sender=stanza.sender)
-        unsaid.origin = self
+        if ticket is not self._ticket:
+            self._ticket, self._stored = ticket, []
+            ticket.when_closed(partial(self._tell_of_lost, ticket, self._stored))
+        self._stored.append(stanza.kept())
 
-        def tell() -> None:
-            if ticket.failed is not None:
-                self.server.router.refuse(unsaid, StanzaError("resource-constraint", STORAGE_TROUBLE))
-
-        ticket.when_closed(tell)
+    def _tell_of_lost(self, ticket: "Ticket", stanzas: list[Stanza]) -> None:
+        if self._ticket is ticket:
+            self._ticket, self._stored = None, []
+        if ticket.failed is not None:
+            for stanza in stanzas:
+                self.server.router.refuse(stanza, StanzaError("resource-constraint", STORAGE_TROUBLE))
 
     def _admit(self, stanza: Stanza) -> None:
         """Check `from`, `type` and `id`, and write the true sender in (RFC 6120 section 8.1)."""

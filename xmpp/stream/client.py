@@ -175,10 +175,7 @@ class ClientStream(Connection):
         elif event.__class__ is StreamEnd:
             self.close()
         elif self.session is not None and event.tag in names.STANZA_TAGS:
-            session = self.session
-            session.receive(event)
-            for step in self.server.tables.handled:
-                step(session)
+            self.session.handle(event)
         elif event.tag in names.STANZA_TAGS:
             self._receive_unbound(event)
         else:

@@ -72,8 +72,11 @@ class Outbox:
             self._held[-1][1].append(data)
         else:
             self._ready.append(data)
-            self._schedule()
-        self._grow(len(data))
+            if not self._is_scheduled:
+                self._schedule()
+        self._size += len(data)
+        if self._size > self._limit:
+            self._overflow()
 
     def add_ahead(self, data: bytes) -> None:
         """Enqueue bytes before all that waits for the disk. Never yields."""
@@ -81,7 +84,9 @@ class Outbox:
             return
         self._ready.append(data)
         self._schedule()
-        self._grow(len(data))
+        self._size += len(data)
+        if self._size > self._limit:
+            self._overflow()
 
     @property
     def is_empty(self) -> bool:
@@ -109,10 +114,8 @@ class Outbox:
             self._is_draining = True
             gevent.spawn(self._drain)
 
-    def _grow(self, amount: int) -> None:
-        self._size += amount
-        if self._size > self._limit:
-            self._die(BufferError(f"{self._size} bytes wait for a peer that does not read"))
+    def _overflow(self) -> None:
+        self._die(BufferError(f"{self._size} bytes wait for a peer that does not read"))
 
     def _schedule(self) -> None:
         if not (self._is_scheduled or self._is_draining):
