@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from peewee import AutoField, BlobField, FloatField, Model, TextField, fn
+from peewee import SQL, AutoField, BlobField, FloatField, Model, TextField, fn
 
 from db.database import Database
 from db.memory import Remembered
@@ -16,6 +16,8 @@ class OfflineMessage(Model):
     account = TextField()
     at = FloatField()
     stanza = BlobField()
+    sender = TextField()
+    message_id = TextField()
 
     class Meta:
         table_name = "offline_message"
@@ -23,12 +25,21 @@ class OfflineMessage(Model):
 
 _FIND = Prepared(
     OfflineMessage.select(OfflineMessage.id, OfflineMessage.stanza, OfflineMessage.at)
-    .where(OfflineMessage.account == ANY)
+    .where((OfflineMessage.account == ANY) & (OfflineMessage.id > ANY))
     .order_by(OfflineMessage.id)
 )
+_FIND_BY_MESSAGE_ID = Prepared(
+    OfflineMessage.select(OfflineMessage.id, OfflineMessage.stanza, OfflineMessage.at)
+    .where(
+        (OfflineMessage.account == ANY) & (OfflineMessage.sender == ANY) & (OfflineMessage.message_id == ANY)
+    )
+    .order_by(OfflineMessage.id.desc())
+    .limit(SQL("1"))
+)
 _COUNT = Prepared(OfflineMessage.select(fn.COUNT(OfflineMessage.id)).where(OfflineMessage.account == ANY))
-_INSERT = Prepared(OfflineMessage.insert(account=ANY, at=ANY, stanza=ANY))
+_INSERT = Prepared(OfflineMessage.insert(account=ANY, at=ANY, stanza=ANY, sender=ANY, message_id=ANY))
 _DELETE = Prepared(OfflineMessage.delete().where((OfflineMessage.account == ANY) & (OfflineMessage.id <= ANY)))
+_DELETE_ONE = Prepared(OfflineMessage.delete().where((OfflineMessage.account == ANY) & (OfflineMessage.id == ANY)))
 
 
 class Waiting(NamedTuple):
@@ -39,10 +50,11 @@ class Waiting(NamedTuple):
     at: float
 
 
-def keep(db: Database, account: str, stanza: bytes, at: float) -> None:
-    """Keeps a message. The caller bounds their count."""
+def keep(db: Database, account: str, stanza: bytes, at: float, sender: str = "", message_id: str = "") -> None:
+    """Keeps a message, to be found by its sender's bare address and the id given there too. The caller bounds their
+    count."""
     before = count(db, account)
-    db.write(_INSERT, account, at, stanza)
+    db.write(_INSERT, account, at, stanza, sender, message_id)
     db.memory[COUNTS].put(account, before + 1)
 
 
@@ -55,15 +67,32 @@ def count(db: Database, account: str) -> int:
     return db.memory[COUNTS].put(account, int(found))
 
 
-def waiting(db: Database, account: str) -> list[Waiting]:
-    """The messages that wait, the oldest first."""
+def waiting(db: Database, account: str, after: int = 0) -> list[Waiting]:
+    """The messages that wait, those after this id, the oldest first."""
     if not count(db, account):
         return []
-    return [Waiting(*row) for row in db.rows(_FIND, account)]
+    return [Waiting(*row) for row in db.rows(_FIND, account, after)]
+
+
+def newest(db: Database, account: str, sender: str, message_id: str) -> Waiting | None:
+    """The newest message that waits to which this sender gave this id."""
+    if not count(db, account):
+        return None
+    found = db.row(_FIND_BY_MESSAGE_ID, account, sender, message_id)
+    return Waiting(*found) if found else None
 
 
 def drop(db: Database, account: str, up_to: int) -> None:
     """Forgets what was delivered: messages up to this id."""
+    _delete(db, _DELETE, account, up_to)
+
+
+def drop_one(db: Database, account: str, id: int) -> None:
+    """Forgets one message."""
+    _delete(db, _DELETE_ONE, account, id)
+
+
+def _delete(db: Database, query: Prepared, account: str, id: int) -> None:
     before = count(db, account)
-    gone = db.write(_DELETE, account, up_to)
+    gone = db.write(query, account, id)
     db.memory[COUNTS].put(account, before - gone)

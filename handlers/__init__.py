@@ -77,10 +77,10 @@ TABLES = Tables(
         carbons.refuse_forged,
         stanza_ids.remove_forged,
         push.heed_app_server,  # for the server, not for its devices
-        carbons.copy_stray_error,  # before devices, where an error that nobody is there for ends
         devices.choose_for_message,  # RFC 6121 section 8: which sessions
         archive.record_received,  # accepted now; whatever is sent or kept after this has its stanza-id
         carbons.copy_received,  # the other devices
+        offline.drop_retracted,  # whoever gets the retraction
         offline.keep,  # nobody home
         push.wake,  # whoever is away, be others home or not
     ),
@@ -113,6 +113,7 @@ TABLES = Tables(
         accounts.refuse_unknown,
         blocking.refuse_from_blocked,
         devices.choose_for_message,
+        offline.drop_retracted,
         offline.keep,
         push.wake,
     ),
@@ -134,6 +135,7 @@ TABLES = Tables(
         last_activity.note_end,  # before leaving: it asks whether the client has said goodbye
         presence.leave,
         carbons.forget_messages,
+        offline.let_go,  # as what had waited and was not acknowledged goes with the rest
         stream_management.let_go,  # last: others have seen it leave before they get what it did not acknowledge
     ),
     account_removed=(subscriptions.cancel_all, push.forget_account),

@@ -40,19 +40,20 @@ class Unacknowledged(NamedTuple):
 
 
 class Sent:
-    """What the client was sent: a count, and all that it has not acknowledged, oldest first. `size` is in bytes."""
+    """What the client was sent: a count, and all that it has not acknowledged, oldest first. `size` is in bytes,
+    `acknowledged` how many have arrived in all."""
 
-    __slots__ = ("size", "_acknowledged", "_waiting")
+    __slots__ = ("size", "acknowledged", "_waiting")
 
     def __init__(self, acknowledged: int = 0) -> None:
         self.size = 0
-        self._acknowledged = acknowledged
+        self.acknowledged = acknowledged
         self._waiting: deque[Unacknowledged] = deque()
 
     @property
     def count(self) -> int:
         """How many stanzas were sent, as the wire counts."""
-        return (self._acknowledged + len(self._waiting)) % COUNTS
+        return (self.acknowledged + len(self._waiting)) % COUNTS
 
     def __len__(self) -> int:
         """How many wait to be acknowledged."""
@@ -68,19 +69,19 @@ class Sent:
 
     def acknowledge(self, h: int) -> None:
         """The client has handled `h`. Raises CountTooHigh; an `h` that has been passed already says nothing new."""
-        arrived = (h - self._acknowledged) % COUNTS
+        arrived = (h - self.acknowledged) % COUNTS
         if arrived > len(self._waiting):
             if self.has_passed(h):
                 return
             raise CountTooHigh(h, self.count)
-        self._acknowledged += arrived
+        self.acknowledged += arrived
         for _ in range(arrived):
             self.size -= len(self._waiting.popleft().stanza)
 
     def has_passed(self, h: int) -> bool:
         """Whether the client has acknowledged more than `h` before: what came after `h` is no longer here."""
-        behind = (self._acknowledged - h) % COUNTS
-        return 0 < behind <= min(self._acknowledged, COUNTS // 2)
+        behind = (self.acknowledged - h) % COUNTS
+        return 0 < behind <= min(self.acknowledged, COUNTS // 2)
 
     def note_kept(self, stanzas: Container[int]) -> None:
         """Some of what waits, by the identity of its bytes, is kept now for another session that had been sent it."""

@@ -77,6 +77,8 @@ def copy_received(delivery: Delivery) -> None:
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
     if len(delivery.chosen) == 1 == server.online.count(account):
         return  # nobody is left for copies of anything
+    if stanza.type == "error" and delivery.chosen:
+        return  # copy_error sees to it
     enabled = _enabled(server, account)
     if not enabled or not _is_copied(server, account, stanza, "received"):
         return
@@ -84,18 +86,13 @@ def copy_received(delivery: Delivery) -> None:
     _send_copies(account, stanza, "received", delivery.copied)
 
 
-def copy_stray_error(delivery: Delivery) -> None:
-    """MESSAGE_RECEIVED, before it is dropped: the device that wrote what is answered has left, the others have not."""
-    stanza = delivery.stanza
-    assert stanza.to is not None
-    if stanza.type == "error" and delivery.server.online.session(stanza.to) is None:
-        _copy_error(delivery.server, delivery.account, stanza, written_to=())
-
-
 def copy_error(session: "Session", stanza: Stanza) -> None:
     """WRITTEN: an error, whoever made it. What the server refuses by itself passes no other step."""
-    if stanza.type == "error" and stanza.kind == "message":
-        _copy_error(session.server, session.account, stanza, written_to=(session,))
+    if stanza.type != "error" or stanza.kind != "message" or stanza.sender is None:
+        return
+    server, account = session.server, session.account
+    if server.state(EligibleMessages).is_answered(account, stanza, "received"):
+        _send_copies(account, stanza, "received", _others(_enabled(server, account), (session,), stanza.origin))
 
 
 def forget_messages(session: "Session") -> None:
@@ -124,18 +121,13 @@ def _has_joined(session: "Session", room: JID) -> bool:
 def _is_copied(server: "Server", account: JID, stanza: Stanza, direction: Direction) -> bool:
     """Whether a message is eligible; one that is remembered, for the errors that may answer it."""
     eligible = server.state(EligibleMessages)
-    if stanza.type == "error":  # those that are received come to copy_error
-        return direction == "sent" and eligible.is_answered(account, stanza, direction)
+    if stanza.type == "error":
+        return eligible.is_answered(account, stanza, direction)
     if not is_eligible(stanza, direction):
         return False
     is_own = stanza.sender is not None and stanza.sender.bare == account
     eligible.remember(account, stanza, "sent" if is_own else direction)
     return True
-
-
-def _copy_error(server: "Server", account: JID, error: Stanza, written_to: "Collection[Session]") -> None:
-    if error.sender is not None and server.state(EligibleMessages).is_answered(account, error, "received"):
-        _send_copies(account, error, "received", _others(_enabled(server, account), written_to, error.origin))
 
 
 # -- the copy

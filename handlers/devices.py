@@ -1,31 +1,29 @@
 """Which of an account's sessions get a stanza (RFC 6121 section 8.5)."""
 
-from typing import Literal
-
 from xmpp.errors import StanzaError
-from xmpp.routing.delivery import STOP, Delivery
+from xmpp.routing.delivery import Delivery
 from xmpp.routing.feature import Feature
 
 feature = Feature("devices", rfc="6121", optional=False)
 
 
-def choose_for_message(delivery: Delivery) -> Literal["stop"] | None:
-    """MESSAGE_RECEIVED. Chat and normal messages that nobody gets now go on to be kept; all else is settled here."""
+def choose_for_message(delivery: Delivery) -> None:
+    """MESSAGE_RECEIVED. What nobody gets and is not refused goes on: chat and normal messages to be kept, headlines and
+    errors to whoever wants copies of them."""
     stanza, server = delivery.stanza, delivery.server
     assert stanza.to is not None
     if stanza.to.is_full:
         session = server.online.session(stanza.to)
         if session is not None:
             delivery.chosen = (session,)
-            return None
+            return
         if stanza.type == "normal":
             raise StanzaError("service-unavailable")  # section 8.5.3.2.1: only a chat goes on elsewhere
     if stanza.type == "groupchat":
         raise StanzaError("service-unavailable")
     if stanza.type == "error" or (stanza.type == "headline" and stanza.to.is_full):
-        return STOP
+        return  # for nobody else
     delivery.chosen = [session for session in server.online.available(delivery.account) if session.priority >= 0]
-    return STOP if stanza.type == "headline" and not delivery.chosen else None
 
 
 def choose_for_presence(delivery: Delivery) -> None:

@@ -1,24 +1,31 @@
 """XEP-0160: messages to an account that is not online are kept, and delivered when it is."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from db import offline
 from handlers import delay, stanza_ids
 from handlers.access import is_blocked
-from handlers.archive import Queried
+from handlers.acknowledgements import Ticket
+from handlers.archive import Queried, retraction
+from handlers.archive.rules import RETRACT
+from handlers.managed_sessions import Management
 from xmpp.config import setting
 from xmpp.errors import StanzaError
-from xmpp.routing.delivery import Delivery
+from xmpp.jid import JID
+from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import Feature
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session
+    from xmpp.server import Server
 
 CHAT_STATES = "http://jabber.org/protocol/chatstates"
 NO_STORE = "{urn:xmpp:hints}no-store"
+KEPT = frozenset({"chat", "normal"})
 # What a chat message that only says that somebody is typing consists of (XEP-0085 section 5.5 allows the thread).
 PASSING = frozenset(
     {"{jabber:client}thread"}
@@ -37,14 +44,48 @@ class OfflineSettings:
 feature = Feature("offline", xep="0160", disco=["msgoffline"], settings=OfflineSettings, optional=False)
 
 
+class Delivered:
+    """What a session was sent of what had waited: messages up to `last`, held back for `ticket`. They have arrived when
+    the client has acknowledged `count` stanzas in all."""
+
+    def __init__(self, last: int, ticket: Ticket | None, count: int) -> None:
+        self.last = last
+        self.ticket = ticket
+        self.count = count
+        self.is_dropped = False
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether they are in the file still, and were not lost with what they were held back for."""
+        return not self.is_dropped and (self.ticket is None or self.ticket.failed is None)
+
+
+# -- delivery steps
+
+
+@concerns(RETRACT)
+def drop_retracted(delivery: Delivery) -> None:
+    """MESSAGE_RECEIVED, whoever gets it: the message that it takes back is not passed on any more (XEP-0424)."""
+    stanza = delivery.stanza
+    taken_back = retraction.retracted_id(stanza)
+    if taken_back is None or stanza.sender is None or stanza.type not in KEPT:
+        return
+    db, account = delivery.server.db, delivery.account
+    original = offline.newest(db, account, stanza.sender.bare, taken_back)
+    if original is not None and retraction.can_be_retracted(Stanza.from_wire(original.stanza), stanza):
+        offline.drop_one(db, account, original.id)
+
+
 def keep(delivery: Delivery) -> None:
     """MESSAGE_RECEIVED: a chat or normal message for which no session was chosen. It goes on: to wake a device."""
-    if delivery.chosen or not _is_worth_keeping(delivery.stanza):
+    stanza = delivery.stanza
+    if delivery.chosen or not _is_worth_keeping(stanza):
         return
     db, account = delivery.server.db, delivery.account
     if offline.count(db, account) < delivery.server.settings(OfflineSettings).max_messages:
-        offline.keep(db, account, delivery.stanza.wire(), time.time())
-    elif stanza_ids.id_by(delivery.stanza, account) is None:  # otherwise it is in the archive, and not lost
+        sender = "" if stanza.sender is None else stanza.sender.bare
+        offline.keep(db, account, stanza.wire(), time.time(), sender, stanza.id or "")
+    elif stanza_ids.id_by(stanza, account) is None:  # otherwise it is in the archive, and not lost
         raise StanzaError("service-unavailable")  # XEP-0160 section 2
 
 
@@ -55,21 +96,50 @@ def deliver(delivery: Delivery) -> None:
         return
     last = _send_waiting(session)
     if last is not None:
-        # Deleted after they were sent: killed in between, the server delivers twice rather than never.
-        offline.drop(delivery.server.db, delivery.account, last)
+        management = session.state(Management)
+        sent = 0 if management is None else management.sent.acknowledged + len(management.sent)
+        session.keep(Delivered(last, session.server.db.touched, sent))
+        drop_arrived(session)
+
+
+def drop_arrived(session: "Session") -> None:
+    """Delete what was delivered: after it was sent, or acknowledged where the client does that. Killed in between, the
+    server delivers twice rather than never."""
+    delivered, management = session.state(Delivered), session.state(Management)
+    if delivered is not None and (management is None or management.sent.acknowledged >= delivered.count):
+        _drop(session, delivered)
+
+
+def let_go(session: "Session") -> None:
+    """SESSION_ENDED: what was delivered and has not arrived takes another way, like all that was not acknowledged."""
+    delivered = session.state(Delivered)
+    if delivered is not None:
+        _drop(session, delivered)
+
+
+def _drop(session: "Session", delivered: Delivered) -> None:
+    if delivered.is_under_way:
+        with suppress(*session.server.storage_errors):  # then it is delivered again, one day
+            offline.drop(session.server.db, session.account, delivered.last)
+            delivered.is_dropped = True
 
 
 def _is_worth_keeping(stanza: Stanza) -> bool:
     """XEP-0160 section 3, and the hint of XEP-0334."""
     tags = stanza.child_tags
-    return NO_STORE not in tags and not (stanza.type == "chat" and tags <= PASSING)
+    if stanza.type not in KEPT or NO_STORE in tags:
+        return False
+    return not (stanza.type == "chat" and tags <= PASSING)
+
+
+# -- delivering
 
 
 def _send_waiting(session: "Session") -> int | None:
     """Send messages, oldest first; returns the id of the last. What a client cannot take at once waits on."""
     server, last = session.server, None
     room = server.stream_settings.unsent_bytes // 2
-    waiting = offline.waiting(server.db, session.account)
+    waiting = offline.waiting(server.db, session.account, after=_last_delivered(server, session.account))
     if waiting:
         server.db.touch_unfinished()  # the last of them may have come just now
     for message in waiting:
@@ -81,6 +151,12 @@ def _send_waiting(session: "Session") -> int | None:
             session.send(delay.stamped(stanza, session.account.domain, message.at))
         last = message.id
     return last
+
+
+def _last_delivered(server: "Server", account: JID) -> int:
+    """The last of the messages that sessions have been sent already, and may still acknowledge."""
+    delivered = [session.state(Delivered) for session in server.online.sessions(account)]
+    return max((each.last for each in delivered if each is not None and each.is_under_way), default=0)
 
 
 def _has_been_found(session: "Session", message: offline.Waiting, stanza: Stanza) -> bool:

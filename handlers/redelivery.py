@@ -22,7 +22,7 @@ SECOND_HAND = frozenset(
     {CARBON_SENT, CARBON_RECEIVED, "{urn:xmpp:mam:2}result", "{http://jabber.org/protocol/pubsub#event}event"}
 )
 # What others have got waits for the one who has not, although somebody is there.
-KEEP = Path((accounts.refuse_unknown, blocking.refuse_from_blocked, offline.keep))
+KEEP = Path((accounts.refuse_unknown, blocking.refuse_from_blocked, offline.drop_retracted, offline.keep))
 
 
 def send_another_way(server: "Server", account: JID, stanzas: Iterable[Unacknowledged]) -> None:

@@ -11,7 +11,7 @@ from lxml import etree
 
 from db import accounts
 from db import stream_management as ended_streams
-from handlers import client_state, delay, redelivery
+from handlers import client_state, delay, offline, redelivery
 from handlers.acknowledgements import CountTooHigh, Ticket
 from handlers.managed_sessions import Management, Resumable, StreamManagementSettings
 from handlers.stream_management_elements import (
@@ -95,7 +95,7 @@ def resume(server: "Server", stream: Any, asked: etree._Element) -> None:
     management.sent.forget_lost()
     if management.sent.has_passed(h):  # what it misses is no longer here
         raise Refused("item-not-found", management.received.durable)
-    _acknowledge(management, h)
+    _acknowledge(session, management, h)
     _stop_waiting(management)
     client_state.begin_active(session)  # while the older stream is there: what was held is sent again with the rest
     stream.resume(session)
@@ -165,18 +165,19 @@ def acknowledged(server: "Server", stream: Any, answer: etree._Element) -> None:
     """
     session = stream.session
     management = _management_of(session)
-    _acknowledge(management, count(answer.get("h")))
+    _acknowledge(session, management, count(answer.get("h")))
     management.is_asked = False
     if management.sent and management.sent.count != management.asked_at:
         _ask_soon(session, management)
 
 
-def _acknowledge(management: Management, h: int) -> None:
+def _acknowledge(session: "Session", management: Management, h: int) -> None:
     try:
         management.sent.acknowledge(h)
     except CountTooHigh as error:
         condition = element("handled-count-too-high", **{"h": str(error.h), "send-count": str(error.sent)})
         raise StreamError("undefined-condition", str(error), application=condition) from None
+    offline.drop_arrived(session)
 
 
 def _end_for_too_much(session: "Session") -> None:

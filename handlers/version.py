@@ -2,11 +2,11 @@
 
 import platform
 from dataclasses import dataclass
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
+from xmpp import __version__
 from xmpp.config import setting
 from xmpp.routing.feature import SERVER, Feature
 from xmpp.stanza import Stanza
@@ -23,7 +23,7 @@ class VersionSettings:
     """What the server says when it is asked for its software."""
 
     name: str = setting("xserv", "The name of the software.")
-    version: str = setting("", "Its version; empty for the one that is installed.")
+    version: str = setting("", "Its version; empty for the one that runs.")
     show_system: bool = setting(False, "Whether to tell the operating system, which may help attackers.")
 
 
@@ -34,17 +34,10 @@ feature = Feature("version", xep="0092", disco=[NAMESPACE], settings=VersionSett
 def tell_version(server: "Server", iq: Stanza) -> etree._Element:
     """Name and version, and the system where the configuration says so."""
     settings = server.settings(VersionSettings)
-    told = {"name": settings.name, "version": settings.version or _installed_version()}
+    told = {"name": settings.name, "version": settings.version or __version__}
     if settings.show_system:
         told["os"] = f"{platform.system()} {platform.release()}"
     query = etree.Element(QUERY)
     for name, text in told.items():
         etree.SubElement(query, f"{{{NAMESPACE}}}{name}").text = text
     return query
-
-
-def _installed_version() -> str:
-    try:
-        return metadata.version("xserv")
-    except metadata.PackageNotFoundError:
-        return "unreleased"  # run from a checkout that was never installed

@@ -114,8 +114,9 @@ def test_a_retraction_of_nothing_is_archived_and_changes_nothing(
     romeo: Client, juliet: Client, attributes: str
 ) -> None:
     write(romeo, "<body>hi</body>", id="m1")
+    write(romeo, "<body>without an id</body>")
     write(romeo, f"<retract xmlns='urn:xmpp:message-retract:1'{attributes}/>", id="r1")
-    assert query(juliet).bodies == ["hi", None]
+    assert query(juliet).bodies == ["hi", "without an id", None]
 
 
 def test_a_retraction_without_an_id_of_its_own_leaves_the_message(romeo: Client, juliet: Client) -> None:

@@ -143,6 +143,13 @@ def test_copies_go_out_also_while_nobody_is_there_for_the_message(server: Server
     assert any(BODY in stanza for stanza in later)
 
 
+def test_a_headline_is_copied_though_the_device_that_it_is_for_is_not_there(server: Server, romeo: Client) -> None:
+    [garden] = devices(server, JULIET, "garden")
+    romeo.sends(f"<message type='headline' to='{JULIET}/nowhere'>{DISPLAYED}</message>")
+    romeo.sends(f"<message type='headline' to='{JULIET}/nowhere'>{BODY}</message>")
+    assert got(garden) == "received"
+
+
 def test_a_refused_message_is_not_copied_to_the_recipient(server: Server, romeo: Client) -> None:
     [garden] = devices(server, JULIET, "garden")
     assert "service-unavailable" in romeo.sends(f"<message to='{JULIET}/nowhere'>{BODY}</message>")[0]
@@ -321,6 +328,17 @@ def test_an_error_that_answers_a_message_to_oneself_reaches_each_device_once(ser
         client.received()
     two.sends(f"<message type='error' id='m1' to='{one.jid}'>{ERROR}</message>")
     assert [got(one), got(two), got(three)] == ["error", "", "received"]
+
+
+@pytest.mark.parametrize("hint", [NO_COPY, NO_STORE, PRIVATE])
+def test_hints_in_an_error_are_ignored(server: Server, romeo: Client, hint: str) -> None:
+    """XEP-0334 section "Business Rules": they may be those of the message that the error answers."""
+    [phone] = devices(server, ROMEO, "phone")
+    [juliet] = devices(server, JULIET, "garden")
+    romeo.sends(f"<message type='chat' id='m1' to='{juliet.jid}'>{BODY}</message>")
+    phone.received()
+    juliet.sends(f"<message type='error' id='m1' to='{romeo.jid}'>{hint}{ERROR}</message>")
+    assert [got(romeo), got(phone)] == ["message", "received"]
 
 
 @pytest.mark.parametrize(

@@ -371,6 +371,29 @@ def test_a_message_that_comes_during_delivery_is_not_dropped_with_the_others(db:
     assert offline.count(db, ROMEO) == 1
 
 
+def test_a_message_that_waits_is_found_by_its_sender_and_id(db: Database) -> None:
+    for stanza, sender, id in ((b"old", JULIET, "m1"), (b"new", JULIET, "m1"), (b"nurse", NURSE, "m1"), (b"", "", "")):
+        offline.keep(db, ROMEO, stanza, 1.0, sender, id)
+    offline.keep(db, JULIET, b"for Juliet", 1.0, NURSE, "m2")
+    found = offline.newest(db, ROMEO, JULIET, "m1")
+    assert found is not None and found.stanza == b"new"
+    for known in both_ways(db):
+        assert offline.newest(known, ROMEO, JULIET, "m1") == found
+        assert offline.newest(known, ROMEO, NURSE, "m2") is offline.newest(known, NURSE, JULIET, "m1") is None
+    offline.drop_one(db, ROMEO, found.id)
+    offline.drop_one(db, JULIET, found.id)
+    for known in both_ways(db):
+        assert [message.stanza for message in offline.waiting(known, ROMEO)] == [b"old", b"nurse", b""]
+        assert offline.count(known, ROMEO) == 3
+
+
+def test_finding_a_message_that_waits_looks_at_no_other(db: Database) -> None:
+    plan = db.connection.execute(f"EXPLAIN QUERY PLAN {offline._FIND_BY_MESSAGE_ID.text}", ("", "", "")).fetchall()
+    assert [step[3] for step in plan] == [
+        "SEARCH t1 USING INDEX offline_message_by_message_id (account=? AND sender=? AND message_id=?)"
+    ]
+
+
 # Private XML, vCards, last activity
 
 

@@ -13,6 +13,7 @@ from xmpp.stream.nameguard import ProcessNames
 from xmpp.stream.negotiation import Negotiation, new_stream_id
 from xmpp.stream.xmlfeed import StreamHeader, XMLFeed, XMLLimits
 
+ROMEO = JID.parse("romeo@localhost")
 NAMESPACES = "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'"
 
 
@@ -46,7 +47,7 @@ HEADERS = [
 
 @pytest.mark.parametrize(("attributes", "condition"), HEADERS)
 def test_the_clients_header(attributes: str, condition: str | None) -> None:
-    stream = negotiation()
+    stream = negotiation(must_be_secure=False)
     if condition is None:
         stream.opened(header(attributes))
         assert stream.state is State.OPEN
@@ -90,19 +91,20 @@ def test_row_02_the_host_is_pinned_by_the_first_header() -> None:
 def test_a_header_that_claims_to_be_somebody_else_after_login() -> None:
     stream = negotiation(is_secure=True)
     stream.opened(header("to='localhost' version='1.0'"))
-    stream.authenticated(JID.parse("romeo@localhost"))
+    stream.authenticated(ROMEO)
     with pytest.raises(StreamError, match="invalid-from"):
         stream.opened(header("to='localhost' version='1.0' from='juliet@localhost'"))
 
 
 def test_the_course_of_a_login() -> None:
     stream = negotiation()
-    assert stream.awaits_tls
     stream.opened(header("to='localhost' version='1.0'"))
+    assert (stream.state, stream.is_secure) == (State.INSECURE, False)
     stream.secured()
-    assert (stream.state, stream.awaits_tls) == (State.NEW, False)
+    assert (stream.state, stream.is_secure) == (State.NEW, True)
     stream.opened(header("to='localhost' version='1.0'"))
-    stream.authenticated(JID.parse("romeo@localhost"))
+    assert (stream.state, stream.is_secure) == (State.OPEN, True)
+    stream.authenticated(ROMEO)
     stream.opened(header("to='localhost' version='1.0'"))
     stream.bound()
     assert stream.state is State.BOUND
@@ -122,6 +124,7 @@ OUT_OF_TURN = [
     lambda stream: stream.bound(),
     lambda stream: (stream.opened(header("to='localhost' version='1.0'")), stream.bound()),
     lambda stream: stream.secured(),
+    lambda stream: (stream.opened(header("to='localhost' version='1.0'")), stream.authenticated(ROMEO)),
 ]
 
 

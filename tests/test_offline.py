@@ -7,12 +7,19 @@ from pathlib import Path
 import pytest
 
 from db import blocklists, offline
+from db.errors import StorageError
 from tests.in_process import Client, add_accounts, server_in, xml
+from tests.managed_client import ManagedClient
+from tests.rawclient import logged_in, new_account
+from tests.servers import RunningServer
 from xmpp.jid import JID
 from xmpp.server import Server
+from xmpp.wire import parse
 
 JULIET = JID.parse("juliet@localhost")
 STAMP = re.compile(r'<delay xmlns="urn:xmpp:delay" from="localhost" stamp="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"></delay>')
+NO_STORE = "<no-store xmlns='urn:xmpp:hints'/>"
+IN_A_ROOM = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
 STATE = "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
 
 
@@ -104,11 +111,149 @@ def test_a_message_too_many_is_refused_and_the_others_stay(server: Server, romeo
     assert write(romeo, "<body>five</body>") == []
 
 
-def test_messages_of_somebody_who_was_blocked_meanwhile_do_not_come(server: Server, romeo: Client) -> None:
+def test_row_52_messages_of_somebody_who_was_blocked_meanwhile_do_not_come(server: Server, romeo: Client) -> None:
     write(romeo, "<body>hi</body>")
     blocklists.add(server.db, JULIET, [JID.parse("romeo@localhost")])
     assert log_in(server) == []
     assert offline.count(server.db, JULIET) == 0
+
+
+# -- what is taken back meanwhile (XEP-0424)
+
+
+def retract(sender: Client, message: str, content: str = "", to: str = JULIET, type: str = "chat") -> list[str]:
+    retraction = f"<retract xmlns='urn:xmpp:message-retract:1' id='{message}'/>{content}"
+    return sender.sends(f"<message type='{type}' id='r1' to='{to}'>{retraction}</message>")
+
+
+def say(sender: Client, *texts: str, content: str = "") -> None:
+    """Send messages whose ids are their texts."""
+    for text in texts:
+        sender.sends(f"<message type='chat' id='{text}' to='{JULIET}'><body>{text}</body>{content}</message>")
+
+
+def ids(messages: list[str]) -> list[str | None]:
+    return [parse(message.encode()).get("id") for message in messages]
+
+
+def test_what_is_taken_back_does_not_come_but_the_retraction_does(server: Server, romeo: Client) -> None:
+    say(romeo, "one", "two", "two")
+    assert retract(Client(server, "romeo@localhost/chamber"), "two") == []  # nor does it count any more
+    assert ids(log_in(server)) == ["one", "two", "r1"]
+
+
+def test_what_waits_is_dropped_also_where_the_retraction_does_not_wait(server: Server, romeo: Client) -> None:
+    juliet = Client(server, f"{JULIET}/balcony")
+    say(romeo, "one")
+    retract(romeo, "one", to=juliet.jid)
+    assert ids(juliet.received()) == ["r1"]
+    say(romeo, "two")
+    retract(romeo, "two", NO_STORE)
+    assert ids(juliet.sends("<presence/>")[1:]) == []
+
+
+@pytest.mark.parametrize("id", ["", "two", "r1"])
+def test_a_retraction_of_nothing_that_waits_drops_nothing(server: Server, romeo: Client, id: str) -> None:
+    say(romeo, "one")
+    retract(romeo, "one")
+    write(romeo, "<body>without an id</body>")
+    retract(romeo, id, NO_STORE)
+    assert ids(log_in(server)) == ["r1", None]
+
+
+def test_nobody_takes_back_what_somebody_else_has_written(server: Server, romeo: Client) -> None:
+    add_accounts(server, "mercutio")
+    say(romeo, "one")
+    retract(Client(server, "mercutio@localhost/street"), "one", NO_STORE)
+    retract(Client(server, f"{JULIET}/chamber"), "one", NO_STORE)
+    retract(romeo, "one", NO_STORE, type="error")
+    retract(romeo, "one", NO_STORE, type="headline")
+    assert ids(log_in(server)) == ["one"]
+
+
+def test_in_a_room_only_the_same_participant_takes_it_back(server: Server, romeo: Client) -> None:
+    other = Client(server, "romeo@localhost/chamber")  # as far as the server can see: another participant of a room
+    say(romeo, "one", content=IN_A_ROOM)
+    retract(other, "one", IN_A_ROOM + NO_STORE)
+    assert offline.count(server.db, JULIET) == 1
+    retract(romeo, "one", IN_A_ROOM + NO_STORE)
+    assert log_in(server) == []
+
+
+# -- to a session with stream management
+
+
+@pytest.fixture
+def phone(server: Server) -> ManagedClient:
+    client = ManagedClient(server, f"{JULIET}/phone")
+    client.enables(resume="true")
+    return client
+
+
+def test_what_was_delivered_is_kept_until_it_is_acknowledged(
+    server: Server, romeo: Client, phone: ManagedClient
+) -> None:
+    say(romeo, "one", "two")
+    assert ids(messages(phone.sends("<presence/>"))) == ["one", "two"]
+    phone.does("a", h="2")
+    assert offline.count(server.db, JULIET) == 2
+    phone.does("a", h="3")
+    assert offline.count(server.db, JULIET) == 0
+
+
+def test_what_was_delivered_to_one_session_does_not_come_to_another(
+    server: Server, romeo: Client, phone: ManagedClient
+) -> None:
+    say(romeo, "one")
+    phone.sends("<presence/>")
+    assert log_in(server) == []
+    assert messages(phone.sends("<presence><status>again</status></presence>")) == []
+
+
+def test_what_has_not_arrived_when_the_session_ends_waits_for_the_next_one(
+    server: Server, romeo: Client, phone: ManagedClient
+) -> None:
+    say(romeo, "one", "two", "three")
+    phone.sends("<presence/>")
+    phone.does("a", h="2")  # the presence, and one message
+    phone.loses_connection()
+    phone.session.end()
+    assert romeo.received() == []
+    assert ids(log_in(server)) == ["two", "three"]
+    assert offline.count(server.db, JULIET) == 0
+
+
+def test_what_was_held_back_and_lost_waits_for_the_next_session(
+    server: Server, romeo: Client, phone: ManagedClient
+) -> None:
+    say(romeo, "one")
+    server.db.flush()
+    say(romeo, "two")
+    server.db.connection.execute("PRAGMA defer_foreign_keys = ON")  # COMMIT will refuse the group
+    offline.keep(server.db, "nobody@localhost", b"", at=0.0)
+    assert ids(messages(phone.sends("<presence/>"))) == ["one", "two"]  # as soon as that is on the disk
+    with pytest.raises(StorageError):
+        server.db.flush()
+    phone.session.lost()
+    phone.session.end()
+    assert ids(log_in(server)) == ["one"]
+
+
+def test_a_server_that_is_killed_delivers_again_what_was_not_acknowledged(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    with RunningServer.demo("--data", folder) as server:
+        juliet, romeo = new_account(server.port), new_account(server.port)
+        with logged_in(server.port, *romeo) as sender:
+            sender.send(f"<message type='chat' to='{juliet[0]}@localhost'><body>hi</body></message>")
+            sender.comes_before_pong()
+        with logged_in(server.port, *juliet) as phone:
+            phone.send("<enable xmlns='urn:xmpp:sm:3'/><presence/>")
+            assert any(element.findtext("{*}body") == "hi" for element in phone.comes_before_pong())
+            phone.comes_before_pong()  # whatever was written when it was delivered is on the disk
+            server.kill()
+    with RunningServer.demo("--data", folder) as server, logged_in(server.port, *juliet) as again:
+        again.send("<presence/>")
+        assert any(element.findtext("{*}body") == "hi" for element in again.comes_before_pong())
 
 
 # -- with an archive (XEP-0313 section "User Archives")

@@ -109,7 +109,7 @@ def condition(name: str, type: str = "cancel") -> str:
 # -- the push
 
 
-def test_a_push_is_published_from_the_account_with_a_summary_and_the_options(
+def test_row_58_a_push_has_a_summary_and_the_options_and_nothing_of_the_message(
     server: Server, romeo: Client, app: Client
 ) -> None:
     leave(enabled(server, ENABLE.replace("/>", f">{OPTIONS}</enable>")))
@@ -126,7 +126,7 @@ def test_a_push_is_published_from_the_account_with_a_summary_and_the_options(
     )
 
 
-def test_sender_and_body_are_told_only_if_configured(tmp_path: Path) -> None:
+def test_row_58_sender_and_body_are_told_only_if_configured(tmp_path: Path) -> None:
     told = {"include_sender": True, "include_body": True}
     with server_of(tmp_path, push=told) as server:
         add_accounts(server, "romeo", "juliet", "app")
@@ -244,7 +244,7 @@ def test_registrations_survive_a_restart(tmp_path: Path) -> None:
         assert len(pushes(app)) == 1
 
 
-def test_nobody_is_woken_by_whom_the_account_has_blocked(
+def test_row_52_nobody_is_woken_by_whom_the_account_has_blocked(
     server: Server, romeo: Client, app: Client, phone: Client
 ) -> None:
     leave(phone)

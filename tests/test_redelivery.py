@@ -181,6 +181,16 @@ def test_an_id_of_somebody_else_is_not_of_this_archive(server: Server, phone: Ma
     assert bodies(log_in(server)) == ["hi"]
 
 
+def test_what_nobody_got_and_is_taken_back_does_not_come(server: Server, romeo: Client, phone: ManagedClient) -> None:
+    awake(server, "laptop", "<presence><priority>-1</priority></presence>")
+    romeo.sends(f"<message type='chat' id='m1' to='{JULIET}'>{BODY}</message>")
+    retraction = "<retract xmlns='urn:xmpp:message-retract:1' id='m1'/>"
+    romeo.sends(f"<message type='chat' id='r1' to='{JULIET}'>{retraction}</message>")
+    phone.session.end()
+    [message] = log_in(server)
+    assert 'id="r1"' in message
+
+
 def test_what_two_devices_miss_comes_once(server: Server, romeo: Client, phone: ManagedClient) -> None:
     tablet = asleep(server, "tablet")
     write(romeo, "one")

@@ -9,7 +9,7 @@ import pytest
 
 from handlers.time import format_offset
 from tests.in_process import Client, add_accounts, befriend, server_in, xml
-from xmpp import timestamps
+from xmpp import __version__, timestamps
 from xmpp.server import Server
 
 PING = "<ping xmlns='urn:xmpp:ping'/>"
@@ -54,7 +54,7 @@ def test_the_system_is_told_where_it_is_configured(tmp_path: Path) -> None:
     with server_in(tmp_path, version={"name": "Verona", "show_system": True}) as server:
         add_accounts(server, "romeo")
         answer = Client(server, "romeo@localhost/orchard").asks(VERSION, to="localhost")
-    assert re.search("<name>Verona</name><version>.+</version><os>.+</os>", answer)
+    assert re.search(f"<name>Verona</name><version>{re.escape(__version__)}</version><os>.+</os>", answer)
 
 
 def test_the_time_is_told_in_utc_and_with_the_offset(romeo: Client) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rawclient import RawClient, assert_ends, condition_of, logged_in, new_account, somebody
+from tests.rawclient import RawClient, assert_ends, condition_of, logged_in, new_account, somebody, stream_header
 from tests.servers import RunningServer
 from xmpp import names
 
@@ -61,6 +61,7 @@ WRONG_XML = {
     "forbidden character": ("<message><body>&#x1;</body></message>", "not-well-formed"),
     "unbound prefix": ("<message><a:b/></message>", "not-well-formed"),
     "text": ("hello", "bad-format"),
+    "a second header": (stream_header(), "unsupported-stanza-type"),
 }
 
 

@@ -5,13 +5,20 @@ from collections.abc import Sequence
 from peewee import SqliteDatabase
 
 from db.errors import DatabaseTooNew
-from db.migrations import v0001_first_schema, v0002_archive, v0003_push, v0004_stream_management
+from db.migrations import (
+    v0001_first_schema,
+    v0002_archive,
+    v0003_push,
+    v0004_stream_management,
+    v0005_offline_retraction,
+)
 
 MIGRATIONS: Sequence[Sequence[str]] = (
     v0001_first_schema.STATEMENTS,
     v0002_archive.STATEMENTS,
     v0003_push.STATEMENTS,
     v0004_stream_management.STATEMENTS,
+    v0005_offline_retraction.STATEMENTS,
 )
 
 

@@ -21,16 +21,30 @@ def bury(db: Database, retraction: Stanza, message: Message) -> None:
     `message` is the retraction as it is archived. Both have gone the same way in the same conversation: so they are
     from the same bare address, or from the account itself (section "Business Rules").
     """
-    retract = retraction.child(RETRACT)
-    if retract is None or not retraction.id:  # the tombstone could not name the retraction
+    taken_back = retracted_id(retraction)
+    if not taken_back or not retraction.id:  # the tombstone could not name the retraction
         return
-    taken_back = retract.get("id", "")
     row = archive.row_by_message_id(db, message.archive, message.contact, message.is_sent, taken_back)
     if row is None:
         return
     original = Stanza.from_wire(archive.stanza(db, row))
-    if _can_be_retracted(original, retraction):
+    if can_be_retracted(original, retraction):
         archive.replace(db, row, tombstone(original, retraction.id, message.at / 1000).wire())
+
+
+def retracted_id(retraction: Stanza) -> str | None:
+    """The id of the message that this one takes back; None where it takes back none."""
+    retract = retraction.child(RETRACT)
+    return None if retract is None else retract.get("id") or None
+
+
+def can_be_retracted(original: Stanza, retraction: Stanza) -> bool:
+    """Whether this takes back that message, both being from one bare address."""
+    if RETRACTED in original.child_tags or RETRACT in original.child_tags:  # a retraction has to stay (Business Rules)
+        return False
+    if MUC_USER in retraction.child_tags or MUC_USER in original.child_tags:
+        return original.sender == retraction.sender  # in a room, all have one bare address
+    return True
 
 
 def tombstone(original: Stanza, retraction_id: str, at: float) -> Stanza:
@@ -40,11 +54,3 @@ def tombstone(original: Stanza, retraction_id: str, at: float) -> Stanza:
     return Stanza.build(
         "message", retracted.encode(), type=type, id=original.id, to=original.to, sender=original.sender
     )
-
-
-def _can_be_retracted(original: Stanza, retraction: Stanza) -> bool:
-    if RETRACTED in original.child_tags or RETRACT in original.child_tags:  # a retraction has to stay (Business Rules)
-        return False
-    if MUC_USER in retraction.child_tags or MUC_USER in original.child_tags:
-        return original.sender == retraction.sender  # in a room, all have one bare address
-    return True

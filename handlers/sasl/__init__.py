@@ -112,6 +112,13 @@ def begin(server: "Server", stream: Any, auth: etree._Element) -> None:
         _send(stream, "challenge", b"")
 
 
+@feature.element(AUTH, when=State.INSECURE)
+@_answering_failure
+def refuse_before_tls(server: "Server", stream: Any, auth: etree._Element) -> None:
+    """RFC 6120 section 6.5.5. What came along is not looked at."""
+    raise SASLFailure("encryption-required")
+
+
 @feature.element(RESPONSE, when=State.OPEN)
 @_answering_failure
 def respond(server: "Server", stream: Any, response: etree._Element) -> None:

@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from tests.configured import PASSWORDS, run_server
-from tests.rawclient import PROCEED, RawClient, new_account, somebody, stream_header
+from tests.rawclient import PROCEED, LoginFailed, RawClient, condition_of, new_account, somebody, stream_header
 from tests.servers import RunningServer
 from xmpp import names
 
@@ -15,6 +15,7 @@ REGISTRATION = (
     "<iq type='set' id='r'><query xmlns='jabber:iq:register'><username>{}</username><password>a</password></query></iq>"
 )
 AUTH = f"<auth xmlns='{names.SASL}' mechanism='PLAIN'>AGp1bGlldABh</auth>"
+RESPONSE = f"<response xmlns='{names.SASL}'>AGp1bGlldABh</response>"
 BIND = f"<iq type='set' id='b'><bind xmlns='{names.BIND}'/></iq>"
 COMPRESS = "<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>"
 
@@ -66,7 +67,7 @@ def test_row_31_what_came_before_the_handshake_does_not_count_after_it(demo: Run
 @pytest.mark.parametrize(
     ("early", "condition"),
     [
-        (AUTH, "not-authorized"),
+        (RESPONSE, "not-authorized"),
         (REGISTRATION.format("eve"), "not-authorized"),
         (BIND, "not-authorized"),
         (COMPRESS, "unsupported-stanza-type"),
@@ -79,6 +80,29 @@ def test_row_32_nothing_but_tls_is_to_be_had_before_tls(secured: RunningServer, 
         client.send(early)
         ending = client.ending()
     assert (ending.condition, ending.elements) == (condition, [])
+
+
+def test_row_32_no_password_is_looked_at_before_tls(secured: RunningServer) -> None:
+    """RFC 6120 section 6.5.5: who has not heeded <required/> may still do so."""
+    with RawClient(secured.port) as client:
+        client.open()
+        for name, password in (("juliet", PASSWORDS["juliet"]), ("nobody", "a")):
+            with pytest.raises(LoginFailed, match="encryption-required"):
+                client.authenticate(name, password)
+        client.send(STARTTLS)
+        assert client.receive().tag == PROCEED
+        client.secure()
+        client.open()
+        client.authenticate("juliet", PASSWORDS["juliet"])
+
+
+def test_row_32_who_insists_on_logging_in_before_tls_is_sent_away(secured: RunningServer) -> None:
+    with RawClient(secured.port) as client:
+        client.open()
+        client.send(AUTH * 10)
+        ending = client.ending()
+    assert {condition_of(failure) for failure in ending.elements} == {"encryption-required"}
+    assert ending.condition == "policy-violation"
 
 
 def test_row_32_registration_and_login_are_to_be_had_over_tls(secured: RunningServer) -> None:

@@ -37,6 +37,7 @@ class State(Enum):
     """How far a stream has come."""
 
     NEW = auto()  # no header yet
+    INSECURE = auto()  # headers exchanged, and nothing but TLS is to be had (RFC 6120 section 5.3.1)
     OPEN = auto()  # headers exchanged, nobody logged in
     AUTHENTICATED = auto()  # logged in, no resource
     BOUND = auto()  # a session

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 STARTTLS = f"{{{names.TLS}}}starttls"
 LIMITS_NAMESPACE = "urn:xmpp:stream-limits:0"
+BEFORE_LOGIN = (State.INSECURE, State.OPEN)
 
 
 @dataclass(frozen=True)
@@ -190,18 +191,17 @@ class ClientStream(Connection):
 
     def _features(self) -> "Iterator[etree._Element]":
         """RFC 6120 section 4.3.2: what can be had in this state."""
-        if self.state is State.OPEN and not self.is_secure and self.server.tls is not None:
-            yield _starttls_feature(is_required=self._negotiation.awaits_tls)
-        if not self._negotiation.awaits_tls:
-            for provide in self.server.registry.stream_features[self.state]:
-                feature = provide(self)
-                if feature is not None:
-                    yield feature
+        if self.state in BEFORE_LOGIN and not self.is_secure and self.server.tls is not None:
+            yield _starttls_feature(is_required=self.state is State.INSECURE)
+        for provide in self.server.registry.stream_features[self.state]:
+            feature = provide(self)
+            if feature is not None:
+                yield feature
         yield _limits_feature(self._limits)
 
     def _receive_unbound(self, element: etree._Element) -> None:
         """A stanza before there is a session: only what features offer on the stream itself (RFC 6120 section 7.1)."""
-        iq_offered = not self._negotiation.awaits_tls and element.tag == names.IQ and len(element) == 1
+        iq_offered = self.state is not State.INSECURE and element.tag == names.IQ and len(element) == 1
         if not iq_offered or (element.get("type"), element[0].tag, STREAM) not in self.server.registry.iqs:
             raise StreamError("not-authorized", "log in and bind a resource first")
         for attribute in ("from", "to"):  # nobody yet, and to this server: neither can be anything else
@@ -214,7 +214,7 @@ class ClientStream(Connection):
             return
         tag = str(element.tag)
         handler = self.server.registry.elements.get((tag, self.state))
-        if handler is None or self._negotiation.awaits_tls:
+        if handler is None:
             condition = "unsupported-stanza-type" if self.account else "not-authorized"
             raise StreamError(condition, f"no {tag} now")
         handler(self.server, self, element)
@@ -222,7 +222,7 @@ class ClientStream(Connection):
     # -- TLS (RFC 6120 section 5)
 
     def _start_tls(self) -> None:
-        if self.server.tls is None or self.is_secure or self.state is not State.OPEN:
+        if self.server.tls is None or self.is_secure or self.state not in BEFORE_LOGIN:
             self.write(f"<failure xmlns='{names.TLS}'/>".encode())
             self.close()
             return

@@ -23,8 +23,10 @@ _LANGUAGE_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,8}")
 
 # (state, event) -> the state after it. Whatever is not here is the peer's mistake.
 TRANSITIONS = {
+    (State.NEW, "opened without TLS"): State.INSECURE,  # where it is required
     (State.NEW, "opened"): State.OPEN,
     (State.NEW, "opened again"): State.AUTHENTICATED,  # after SASL
+    (State.INSECURE, "secured"): State.NEW,
     (State.OPEN, "secured"): State.NEW,
     (State.OPEN, "authenticated"): State.NEW,
     (State.AUTHENTICATED, "bound"): State.BOUND,
@@ -56,7 +58,10 @@ class Negotiation:
         """The client's header came. Raises StreamError; ours is to be sent in any case."""
         self.id = new_stream_id()
         self._check(header)
-        self._step("opened again" if self.account else "opened")
+        if self._must_be_secure and not self.is_secure:
+            self._step("opened without TLS")
+        else:
+            self._step("opened again" if self.account else "opened")
 
     def secured(self) -> None:
         """TLS is on: the stream begins anew, still for the pinned host."""
@@ -84,11 +89,6 @@ class Negotiation:
             raise StreamError("policy-violation", f"not now: {event}") from None
 
     # -- what holds in a state
-
-    @property
-    def awaits_tls(self) -> bool:
-        """Whether nothing but STARTTLS is to be had (RFC 6120 section 5.3.1)."""
-        return self._must_be_secure and not self.is_secure
 
     def header(self) -> bytes:
         """Our stream header."""

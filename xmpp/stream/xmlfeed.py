@@ -92,7 +92,7 @@ class XMLFeed:
         if admitted:
             if self._tree is None:
                 self._tree = _Tree(self._root, self._tags)
-            yield from self._tree.grow(admitted, guard.is_between_stanzas and guard.refusal is None)
+            yield from self._tree.grow(admitted)
         if guard.refusal is not None:
             raise guard.refusal
         if guard.is_closed:
@@ -103,24 +103,25 @@ class XMLFeed:
 class _Tree:
     """The tree of a stream: stanzas grow in it, one after another, and are taken out of it."""
 
-    __slots__ = ("_parser", "_root")
+    __slots__ = ("_parser", "_root", "_tags")
 
     def __init__(self, root: bytes, tags: Collection[str]) -> None:
+        self._tags = tags
         self._parser = hardened(etree.XMLPullParser, events=("end", "comment"), tag=tags)
         self._parser.feed(root + b"<!---->")  # the only comment there will ever be: it leads to the root
         _, comment = next(self._parser.read_events())
         self._root = comment.getparent()
         self._root.remove(comment)
 
-    def grow(self, data: bytes, is_whole: bool) -> Iterator[etree._Element]:
-        """Parse more; the stanzas that it completes, each taken out after its turn. `is_whole`: it ends with one."""
+    def grow(self, data: bytes) -> Iterator[etree._Element]:
+        """Parse more; the stanzas that it completes, each taken out after its turn."""
         parser, root = self._parser, self._root
         self._feed(data)
         for _, element in parser.read_events():
             if element is root[0]:  # neither nested in a stanza nor behind something unknown
                 yield element
                 root.remove(element)
-        if len(root) and (is_whole or len(root) > 1):
+        if len(root) and root[0].tag not in self._tags:  # nor may it begin: it might never end
             raise StreamError("unsupported-stanza-type")
 
     def _feed(self, data: bytes) -> None:
