@@ -153,3 +153,31 @@ def test_children_can_be_left_out_of_a_copy() -> None:
     assert copy.child_tags == {"{jabber:client}body", "{u:2}a"}
     assert stanza.child_tags == {"{u:1}a", "{u:2}a", "{jabber:client}body"}
     assert stanza.without(lambda child: True).wire() == b'<message to="a@b" type="chat"/>'
+
+
+# -- around the content that came
+
+
+def came_with(content: bytes, **attributes: str) -> Stanza:
+    return Stanza(etree.Element("{jabber:client}message", attributes), content=content)
+
+
+def test_content_is_passed_on_as_it_came() -> None:
+    message = came_with(b"<body a='b'>c</body>", to="romeo@montague.example", type="chat")
+    message.stamp(JULIET, message.to)
+    assert message.wire() == (
+        b'<message to="romeo@montague.example" type="chat" from="juliet@capulet.example/balcony">'
+        b"<body a='b'>c</body></message>"
+    )
+
+
+@pytest.mark.parametrize("value", ['"', "<", ">", "&", "&amp;", "{urn:x}y", "\n", "\t", "\x85", "é", "\U0001f600", "'"])
+def test_an_attribute_says_the_same_around_content(value: str) -> None:
+    message = came_with(b"<body/>", id=value)
+    assert parse(message.wire()).get("id") == value
+
+
+def test_a_language_is_written_around_content() -> None:
+    message = came_with(b"<body/>")
+    message.speak("de")
+    assert parse(message.wire()).get("{http://www.w3.org/XML/1998/namespace}lang") == "de"

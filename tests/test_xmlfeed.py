@@ -1,15 +1,18 @@
 """The stream reader: bytes in whatever pieces, the same events out."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
 from xmpp import names
 from xmpp.errors import StreamError
+from xmpp.jid import MalformedJID
+from xmpp.stanza import Stanza
 from xmpp.stream.nameguard import ProcessNames
 from xmpp.stream.xmlfeed import StreamEnd, StreamHeader, XMLFeed, XMLLimits
 from xmpp.wire import parse, wire
@@ -152,6 +155,8 @@ REFUSED_BY_LIBXML2 = {
         "not-well-formed",
     ),
     "an element that may not stand here": (b"<nobody/>", "unsupported-stanza-type"),
+    "an element that may not stand here, and never ends": (b"<nobody>", "unsupported-stanza-type"),
+    "a second header": (HEADER, "unsupported-stanza-type"),
     "a stanza in another namespace": (b"<message xmlns='jabber:server'/>", "unsupported-stanza-type"),
     "a stanza inside of an unknown element": (b"<nobody><message/></nobody>", "unsupported-stanza-type"),
 }
@@ -338,6 +343,61 @@ def test_a_prefix_that_the_root_declares_is_declared_again_in_a_stanza_that_need
     assert parse(event)[0].tag == "{urn:x}y"
 
 
+# -- what stands between the tags of a stanza
+
+AS_IT_CAME = {
+    "any quotes": (b"<message to='a@b'><body c=\"d\" e='f'>g</body></message>", b"<body c=\"d\" e='f'>g</body>"),
+    "text between children": (
+        b"<message><a xmlns='u'/> \n<body>b</body> </message>",
+        b"<a xmlns='u'/> \n<body>b</body> ",
+    ),
+    "a prefix of its own": (b"<message><p:a xmlns:p='u'/></message>", b"<p:a xmlns:p='u'/>"),
+    "a message in a message": (
+        b"<message><f xmlns='u'><message xmlns='jabber:client'><body/></message></f></message>",
+        b"<f xmlns='u'><message xmlns='jabber:client'><body/></message></f>",
+    ),
+    "CDATA": (b"<message><body><![CDATA[<&>]]></body></message>", b"<body>&lt;&amp;&gt;</body>"),
+}
+
+
+@pytest.mark.parametrize("case", AS_IT_CAME)
+def test_the_content_of_a_stanza_is_told_as_it_came(case: str) -> None:
+    sent, content = AS_IT_CAME[case]
+    feed = opened_feed()
+    assert [feed.content for _ in feed.read(sent * 2)] == [content] * 2
+
+
+NOT_AS_IT_CAME = {
+    "nothing in it": b"<message/>",
+    "nothing between its tags": b"<message></message>",
+    "text before its children": b"<message>a><body>b</body></message>",
+    "a namespace declared on its tag": b"<message xmlns:p='u'><p:a/></message>",
+    "a prefix of the stream": b"<message><stream:a/></message>",
+    "a tag that ends in an attribute, to who looks for >": b"<message to='a>b'><body>c</body></message>",
+}
+
+
+@pytest.mark.parametrize("case", NOT_AS_IT_CAME)
+def test_content_that_depends_on_its_tag_or_its_stream_is_not_told(case: str) -> None:
+    feed = opened_feed()
+    assert [feed.content for _ in feed.read(NOT_AS_IT_CAME[case])] == [None]
+
+
+def test_content_that_comes_in_parts_is_not_told_and_the_next_is() -> None:
+    feed = opened_feed()
+    stanza = b"<message><body>a</body></message>"
+    assert list(feed.read(stanza[:12])) == []
+    assert [feed.content for _ in feed.read(stanza[12:] + stanza)] == [None, b"<body>a</body>"]
+
+
+@pytest.mark.parametrize("case", UNUSUAL_ROOTS)
+def test_under_an_unusual_root_no_content_is_told(case: str) -> None:
+    feed = new_feed()
+    header, stanza, _ = UNUSUAL_ROOTS[case]
+    list(feed.read(header))
+    assert [feed.content for _ in feed.read(stanza)] == [None]
+
+
 # -- properties
 
 CHARACTERS = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff")
@@ -374,6 +434,7 @@ def canonical(element: etree._Element) -> object:
     )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(elements(), max_size=4), st.data())
 def test_however_a_conversation_is_cut_it_is_the_same(sent_stanzas: list[str], data: st.DataObject) -> None:
     sent = HEADER + "\n".join(sent_stanzas).encode() + b"</stream:stream>"
@@ -384,6 +445,7 @@ def test_however_a_conversation_is_cut_it_is_the_same(sent_stanzas: list[str], d
     assert [type(event) for event in whole] == [StreamHeader, *[bytes] * len(sent_stanzas), StreamEnd]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(elements())
 def test_what_was_read_is_written_as_it_was(element: str) -> None:
     sent = canonical(etree.fromstring(HEADER + element.encode() + b"</stream:stream>")[0])
@@ -391,6 +453,16 @@ def test_what_was_read_is_written_as_it_was(element: str) -> None:
         assert canonical(event) == sent
         assert canonical(parse(wire(event))) == sent
         assert canonical(etree.fromstring(HEADER + wire(event) + b"</stream:stream>")[0]) == sent
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of making elements: how slow is the machine's
+@given(elements())
+def test_what_was_read_is_passed_on_as_it_was_around_its_content_too(element: str) -> None:
+    feed = opened_feed()
+    for event in stanzas(feed, element.encode()):
+        with suppress(MalformedJID):
+            written = Stanza(event, content=feed.content).wire()
+            assert canonical(etree.fromstring(HEADER + written + b"</stream:stream>")[0]) == canonical(event)
 
 
 WORDS = [

@@ -39,8 +39,8 @@ class Stanza:
     it.
     """
 
-    __slots__ = ("kind", "type", "id", "to", "sender", "origin", "devices", "_element", "_wire",
-                 "_child_tags", "_afterwards")  # fmt: skip
+    __slots__ = ("kind", "type", "id", "to", "sender", "origin", "devices", "_element", "_attributes",
+                 "_content", "_wire", "_child_tags", "_afterwards")  # fmt: skip
 
     kind: str
     type: str | None
@@ -50,12 +50,15 @@ class Stanza:
     origin: Any
     devices: int
     _element: etree._Element | None
+    _attributes: dict[str, str]  # of a stanza that has an element: as they are to be written
+    _content: bytes | None
     _child_tags: frozenset[str] | None
     _afterwards: Callable[[], None] | None
 
-    def __init__(self, element: etree._Element, origin: Any = None) -> None:
-        """Wrap a parsed element; raises MalformedJID when an address is none."""
-        get = element.get
+    def __init__(self, element: etree._Element, origin: Any = None, content: bytes | None = None) -> None:
+        """Wrap a parsed element; `content` is the bytes between its tags, if known. Raises MalformedJID."""
+        attributes: Any = dict(element.items())
+        get = attributes.get
         self.kind = _KIND[element.tag]
         self.type = get("type")
         self.id = get("id")
@@ -65,6 +68,8 @@ class Stanza:
         self.origin = origin
         self.devices = 1
         self._element = element
+        self._attributes = attributes
+        self._content = content
         self._wire: bytes | None = None
         self._child_tags = self._afterwards = None
         if self.kind == "message" and self.type not in MESSAGE_TYPES:
@@ -84,7 +89,7 @@ class Stanza:
         """A stanza of the server's own making; `content` is the bytes of its children, namespaces declared."""
         self = cls.__new__(cls)
         self.kind, self.type, self.id, self.to, self.sender = kind, type, id, to, sender
-        self.origin = self._element = self._child_tags = self._afterwards = None
+        self.origin = self._element = self._content = self._child_tags = self._afterwards = None
         self.devices = 1
         attributes = (("type", type), ("id", id), ("to", to), ("from", sender))
         head = f"<{kind}" + "".join(_attribute(name, value) for name, value in attributes)
@@ -102,7 +107,7 @@ class Stanza:
 
     @property
     def element(self) -> etree._Element:
-        """The element, to be looked at and not changed."""
+        """The element, to be looked at and not changed; with its attributes as they came."""
         if self._element is None:
             assert self._wire is not None
             self._element = parse(self._wire)
@@ -140,27 +145,41 @@ class Stanza:
 
     def stamp(self, sender: JID, to: JID | None) -> None:
         """Write the true sender, and the addressee, into a stanza that has just been read."""
-        assert self._element is not None
-        self._element.set("from", sender)
+        self._attributes["from"] = sender
         self.sender = sender
         if to is not None and to is not self.to:
-            self._element.set("to", to)
+            self._attributes["to"] = to
             self.to = to
 
     def speak(self, language: str) -> None:
         """Write the language in where the stanza names none of its own."""
-        assert self._element is not None
-        if self._element.get(names.XML_LANG) is None:
-            self._element.set(names.XML_LANG, language)
+        self._attributes.setdefault(names.XML_LANG, language)
 
     # -- passing it on
 
     def wire(self) -> bytes:
         """The bytes as they stand inside a stream whose default namespace is jabber:client."""
         if self._wire is None:
-            assert self._element is not None
-            self._wire = wire(self._element)
+            self._wire = self._written_around_content() or self._written_from_element()
         return self._wire
+
+    def _written_around_content(self) -> bytes | None:
+        """What came between the tags, as it came, and the start tag anew. Spares three quarters of the work.
+
+        None where an attribute has a prefix, or a value that needs care.
+        """
+        if self._content is None:
+            return None
+        kind, attributes = self.kind, self._attributes
+        head = "".join([f' {name}="{value}"' for name, value in attributes.items()]).encode()
+        if head.translate(None, delete=_PLAIN) != b'""' * len(attributes):
+            return None
+        return b"<%b%b>%b</%b>" % (kind.encode(), head, self._content, kind.encode())
+
+    def _written_from_element(self) -> bytes:
+        assert self._element is not None
+        self._element.attrib.update(self._attributes)
+        return wire(self._element)
 
     def kept(self) -> Self:
         """The same stanza as bytes alone, for whoever keeps it: an element holds its stream's whole parser alive."""
@@ -218,7 +237,7 @@ class Stanza:
         copy = type(self).__new__(type(self))
         copy.kind, copy.type, copy.id, copy.to, copy.sender = self.kind, self.type, self.id, self.to, self.sender
         copy.origin, copy.devices = self.origin, self.devices
-        copy._element = copy._afterwards = None
+        copy._element = copy._content = copy._afterwards = None
         copy._child_tags = child_tags
         copy._wire = data
         return copy
@@ -257,4 +276,5 @@ def _attribute(name: str, value: str | None) -> str:
     return f' {name}="{value}"'
 
 
+_PLAIN = bytes(set(range(0x20, 0x100)) - set(b'&<>"{\x7f'))  # can stand in an attribute as it is
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}

@@ -98,13 +98,13 @@ class Session:
 
     # -- in
 
-    def handle(self, element: etree._Element) -> None:
+    def handle(self, element: etree._Element, content: bytes | None = None) -> None:
         """Handle a stanza from the client: checked, stamped, run through its SENT steps, routed.
 
-        Raises StreamError where RFC 6120 says that the stream ends.
+        `content`: see XMLFeed. Raises StreamError where RFC 6120 says that the stream ends.
         """
         try:
-            stanza = Stanza(element, origin=self)
+            stanza = Stanza(element, origin=self, content=content)
         except MalformedJID:
             self._refuse_address(element)
         else:

@@ -176,7 +176,7 @@ class ClientStream(Connection):
         elif event.__class__ is StreamEnd:
             self.close()
         elif self.session is not None and event.tag in names.STANZA_TAGS:
-            self.session.handle(event)
+            self.session.handle(event, self.feed.content)
         elif event.tag in names.STANZA_TAGS:
             self._receive_unbound(event)
         else:

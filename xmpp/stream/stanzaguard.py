@@ -30,15 +30,18 @@ class StanzaGuard:
     """Lets through what a stream may say after its header.
 
     `refusal` is set when it must end, `is_closed` when the client has ended it; nothing after that is let through.
+    `contents` has an entry for each top-level element that what was admitted last has completed: what stands between
+    its tags, as it was written. None: that depends on its tags, or not all of it has come at once.
     """
 
     __slots__ = (
-        "refusal", "is_closed", "_limits", "_names", "_root", "_held", "_depth", "_elements", "_size", "_in_cdata"
+        "refusal", "is_closed", "contents", "_limits", "_names", "_root", "_held", "_depth", "_elements", "_size", "_in_cdata"
     )  # fmt: skip
 
     def __init__(self, limits: XMLLimits, names: NameGuard, root: bytes) -> None:
         self.refusal: StreamError | None = None
         self.is_closed = False
+        self.contents: list[bytes | None] = []
         self._limits = limits
         self._names = names
         self._root = root  # the name of the stream's root, as the client wrote it
@@ -110,6 +113,8 @@ class StanzaGuard:
         known, read_tag, max_depth = self._names.known_tags, self._names.read_tag, self._limits.depth
         depth, is_tight = self._depth, self._could_be_too_much(pieces)
         at, start = 0, 1  # the piece looked at; where the stanza under way begins
+        is_whole = depth == 0  # all of it is in these pieces
+        contents = self.contents = []
         stray = b""  # text between stanzas
         try:
             self._continue_text(pieces)
@@ -133,6 +138,8 @@ class StanzaGuard:
                         return at
                     if is_tight:
                         self._weigh(pieces[start : at + 1])
+                    contents.append(_content(pieces[start : at + 1]) if is_whole else None)
+                    is_whole = True
                     start, self._size, self._elements = at + 1, 0, 0
                     if stray:
                         at = start  # the tag before it is let through, whatever it is
@@ -179,6 +186,16 @@ class StanzaGuard:
 def _check_stray(text: bytes) -> None:
     if text.strip(BLANK):
         raise StreamError("bad-format", "text between stanzas")
+
+
+def _content(pieces: list[bytes]) -> bytes | None:
+    """What stands between the first and the last of these tags, if it means the same in any stream of jabber:client."""
+    head, end = pieces[0], pieces[-1]
+    has_namespaces = b"xmlns" in head or not head.startswith(end[1:-1])
+    if len(pieces) < 3 or has_namespaces or head.find(b">") != len(head) - 1:
+        return None
+    content = b"<" + b"<".join(pieces[1:-1])
+    return None if b"stream:" in content else content
 
 
 def _without_loose_end(data: bytes) -> tuple[bytes, bytes]:

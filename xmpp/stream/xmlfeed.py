@@ -30,12 +30,14 @@ class StreamEnd:
 class XMLFeed:
     """Reads one stream, from its header to its end. A stream that begins anew (after TLS, after SASL) takes a new one.
 
-    `tags` are the elements that may stand at the top level, in Clark notation.
+    `tags` are the elements that may stand at the top level, in Clark notation. `content` belongs to the element that
+    was read last: the bytes between its tags where they can stand in another stream as they are, else None.
     """
 
-    __slots__ = ("_limits", "_tags", "_names", "_early", "_root", "_guard", "_tree", "_error")
+    __slots__ = ("content", "_limits", "_tags", "_names", "_early", "_root", "_guard", "_tree", "_error")
 
     def __init__(self, limits: XMLLimits, process_names: ProcessNames, tags: Collection[str]) -> None:
+        self.content: bytes | None = None
         self._limits = limits
         self._tags = tags
         self._names = NameGuard(process_names, limits)
@@ -92,7 +94,10 @@ class XMLFeed:
         if admitted:
             if self._tree is None:
                 self._tree = _Tree(self._root, self._tags)
-            yield from self._tree.grow(admitted)
+            contents = iter(guard.contents if self._root is ROOT else ())
+            for element in self._tree.grow(admitted):
+                self.content = next(contents, None)
+                yield element
         if guard.refusal is not None:
             raise guard.refusal
         if guard.is_closed:
