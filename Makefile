@@ -1,6 +1,7 @@
 # make demo    try the server out; needs Python 3.11 or later, and nothing else
 # make test    lint, types and tests
 # make soak    the tests that could go on for ever, for about half an hour; says how much they went through
+# make bench   measure it beside other servers, for some twenty minutes; ARGS="--smoke", ARGS=--help and so on
 # make pyz     dist/xserv.pyz: the whole server in one file
 # make docs    docs/configuration.md, made from the settings
 # make lock    bring the lock files up to date with setup.py
@@ -15,7 +16,7 @@ SOURCES := setup.py xserv.py $(shell find $(wildcard xmpp handlers db web) -name
 PYZ_PYTHONS := 3.11 3.12 3.13 3.14
 PYZ_PLATFORMS := manylinux_2_28_$(shell uname -m) manylinux2014_$(shell uname -m)
 
-.PHONY: demo test soak lint types pyz docs lock clean
+.PHONY: demo test soak bench lint types pyz docs lock clean
 
 demo: $(VENV)/runs
 	$(BIN)/python -m xserv demo
@@ -25,6 +26,9 @@ test: lint types
 
 soak: $(VENV)/tests
 	SOAK=1 $(BIN)/python -m pytest -rP tests/test_every_message_arrives.py tests/test_archive_crash.py
+
+bench: $(VENV)/tests
+	$(BIN)/python -m bench $(ARGS)
 
 lint: $(VENV)/tests
 	$(BIN)/ruff check .
@@ -40,7 +44,7 @@ docs: $(VENV)/runs
 lock: $(VENV)/tests
 	$(PIP_INSTALL) pip-tools
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCKING) --output-file requirements.lock setup.py
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCKING) --allow-unsafe --extra test \
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCKING) --allow-unsafe --extra test --extra bench \
 		--output-file requirements-dev.lock setup.py
 
 # What is written down is the same wherever it was made: no addresses of this machine's package index.

@@ -33,6 +33,7 @@ setup(
         "rich>=13",
     ],
     extras_require={
+        "bench": ["matplotlib"],
         "test": [
             "hypothesis",
             "mypy",

@@ -68,7 +68,7 @@ def close(client: RawClient) -> None:
 
 
 def make_a_mistake(client: RawClient) -> None:
-    client.send(stream_header() + "<a></b>")
+    client.send(stream_header() + "<iq></b>")
     assert client.ending().condition == "not-well-formed"
 
 

@@ -1,0 +1,162 @@
+"""Runs rows on servers, and keeps what came out."""
+
+import json
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.process import StartFailed
+from bench.rows import Figure, Medians, Row
+from bench.servers import Server
+from bench.stage import Notice, Running, Stage
+
+NOISE_PERCENT = 20.0
+"""Of a core, used by anything but the server and the load: more, and the figures are not worth much."""
+
+# An archive with a commit for each copy takes seconds for all that is under way at once.
+PATIENCE = ("--stall", "180")
+
+
+class LoadFailed(Exception):
+    """The load generator has no figures; the text says why."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long and how much is measured."""
+
+    name: str
+    seconds: float
+    archive_seconds: float
+    """Where there is an archive: some servers do a few hundred messages a second then, of 800 that are on their way."""
+    warmup: float
+    repeats: int
+    accounts: int
+    settle_seconds: float
+    """How long idle sessions are left alone before memory is read."""
+    sizes: Mapping[str, tuple[str, ...]]
+    """What replaces a row's own numbers, by sub-command of the load generator."""
+    idle_sessions: tuple[int, ...]
+    database_accounts: tuple[int, ...]
+    roster_contacts: tuple[int, ...]
+
+    def arguments(self, row: Row) -> list[str]:
+        """The load generator's arguments for a row; of an option that is given twice, the last counts."""
+        command, *options = row.load
+        settle = ["--settle", str(self.settle_seconds)] if command == "idle" else []
+        return [command, *options, *settle, *self.timing(row.has_archive), *self.sizes.get(command, ())]
+
+    def timing(self, has_archive: bool = False) -> list[str]:
+        """How long a load runs, and how long before it counts."""
+        seconds = self.archive_seconds if has_archive else self.seconds
+        return ["--duration", str(seconds), "--warmup", str(self.warmup), *PATIENCE]
+
+
+SMOKE = Effort(
+    name="smoke",
+    seconds=0.5,
+    archive_seconds=0.5,
+    warmup=0.1,
+    repeats=1,
+    accounts=60,
+    settle_seconds=0.5,
+    sizes={
+        "throughput": ("--pairs", "5"),
+        "connect": ("--clients", "20"),
+        "presence": ("--contacts", "10"),
+        "idle": ("--clients", "50"),
+    },
+    idle_sessions=(50,),
+    database_accounts=(100,),
+    roster_contacts=(20,),
+)
+SHORT = Effort(
+    name="short",
+    seconds=3,
+    archive_seconds=15,
+    warmup=1,
+    repeats=1,
+    accounts=5000,
+    settle_seconds=10,
+    sizes={},
+    idle_sessions=(10, 100, 1000, 5000),
+    database_accounts=(10, 1000, 100_000),
+    roster_contacts=(10, 100, 1000),
+)
+LONG = Effort(
+    name="long",
+    seconds=4,
+    archive_seconds=20,
+    warmup=1,
+    repeats=3,
+    accounts=5000,
+    settle_seconds=60,
+    sizes={},
+    idle_sessions=SHORT.idle_sessions,
+    database_accounts=SHORT.database_accounts,
+    roster_contacts=SHORT.roster_contacts,
+)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a row came to on a server; without runs where it failed."""
+
+    row: Row
+    server: str
+    runs: tuple[Mapping[str, float], ...]
+    failure: str = ""
+
+    def values(self, figure: Figure) -> list[float]:
+        """A figure of each run, in its unit, the smallest first."""
+        return sorted(run[figure.key] * figure.factor for run in self.runs)
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether something else used the machine meanwhile."""
+        return any(run.get("other_load_percent", 0) > NOISE_PERCENT for run in self.runs)
+
+
+def measure(
+    stage: Stage, rows: Iterable[Row], servers: Sequence[Server], effort: Effort, notice: Notice
+) -> Iterator[Measurement]:
+    """Run each row on all servers in turn, so that whatever drifts on this machine hits all alike."""
+    for row in rows:
+        able = [server for server in servers if row.needs <= server.offers]
+        runs: dict[str, list[Mapping[str, float]]] = {server.name: [] for server in able}
+        failures = dict[str, str]()
+        for repeat in range(effort.repeats):
+            for server in able:
+                notice(f"{row.title}: {server.name}" + (f", {repeat + 1} of {effort.repeats}" if repeat else ""))
+                try:
+                    runs[server.name].append(_run(stage, row, server, effort))
+                except (StartFailed, LoadFailed) as failure:
+                    failures[server.name] = str(failure)
+        for name, done in runs.items():
+            yield Measurement(row, name, tuple(done), failures.get(name, ""))
+
+
+def medians(measurements: Iterable[Measurement]) -> Medians:
+    """The median of each figure that was measured."""
+    return {
+        (each.server, each.row.name, figure.key): statistics.median(each.values(figure))
+        for each in measurements
+        if each.runs
+        for figure in each.row.figures
+    }
+
+
+def load(stage: Stage, running: Running, arguments: Sequence[str]) -> Mapping[str, Any]:
+    """Run the load generator against a server; returns its figures. Raises LoadFailed."""
+    server = ["--port", str(running.port), *(word for pid in running.pids for word in ("--server-pid", str(pid)))]
+    done = stage.run_load(*arguments, *server, "--json")
+    if done.returncode:
+        raise LoadFailed(f"{running.server.name}: {done.stderr.strip() or f'status {done.returncode}'}")
+    figures: Mapping[str, Any] = json.loads(done.stdout)["figures"]
+    return figures
+
+
+def _run(stage: Stage, row: Row, server: Server, effort: Effort) -> Mapping[str, float]:
+    with stage.running(server, effort.accounts, has_archive=row.has_archive) as running:
+        return load(stage, running, effort.arguments(row))

@@ -1,0 +1,231 @@
+"""What is measured, as data: each row of the table, the load that makes it, and the mark it is to reach."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bench.servers import ARCHIVE, PRESENCE, SCRAM, STREAM_MANAGEMENT, TLS
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number out of the load generator's JSON."""
+
+    key: str
+    unit: str
+    factor: float = 1.0
+
+    @property
+    def digits(self) -> int:
+        """How many decimals are worth printing."""
+        return {"us": 1, "ms": 2, "KiB": 1}.get(self.unit, 0)
+
+    def text(self, value: float) -> str:
+        """The number with its unit."""
+        return f"{value:,.{self.digits}f} {self.unit}"
+
+
+# CPU seconds of the server for 1,000 operations are milliseconds for one.
+MESSAGE = Figure("server_cpu_s_per_1000_messages", "us", 1000)
+PING = Figure("server_cpu_s_per_1000_pings", "us", 1000)
+PRESENCES = Figure("server_cpu_s_per_1000_presences", "us", 1000)
+LOGIN = Figure("server_cpu_s_per_1000_logins", "ms")
+P99 = Figure("latency_ms_p99", "ms")
+RATE = Figure("messages_per_s", "per s")
+MEMORY = Figure("kib_per_connection", "KiB")
+
+Medians = Mapping[tuple[str, str, str], float]
+"""By server, row and the figure's key."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a mark is reached, and how far away it is: 0.25 is a quarter too much, or too little."""
+
+    text: str
+    missed_by: float
+
+    @property
+    def is_hit(self) -> bool:
+        return self.missed_by <= 0
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """An upper limit for a figure."""
+
+    limit: float
+    figure: Figure
+
+    def verdict(self, row: str, medians: Medians) -> Verdict | None:
+        """What it comes to for xserv; None where something it takes was not measured."""
+        value = medians.get(("xserv", row, self.figure.key))
+        if value is None:
+            return None
+        return Verdict(f"at most {self.limit:g} {self.figure.unit}", value / self.limit - 1)
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """A lower limit for a figure."""
+
+    limit: float
+    figure: Figure
+
+    def verdict(self, row: str, medians: Medians) -> Verdict | None:
+        """As AtMost.verdict."""
+        value = medians.get(("xserv", row, self.figure.key))
+        if value is None:
+            return None
+        return Verdict(f"at least {self.limit:,.0f} {self.figure.unit}", 1 - value / self.limit)
+
+
+@dataclass(frozen=True)
+class TimesFloor:
+    """At most so many times what a row costs the floor, which has only the plainest of them."""
+
+    factor: float
+    floor_row: str
+    figure: Figure = MESSAGE
+
+    def verdict(self, row: str, medians: Medians) -> Verdict | None:
+        """As AtMost.verdict."""
+        value = medians.get(("xserv", row, self.figure.key))
+        floor = medians.get(("floor", self.floor_row, self.figure.key))
+        if value is None or not floor:
+            return None
+        times = value / floor
+        return Verdict(f"{times:.2f} x floor, at most {self.factor:g}", times / self.factor - 1)
+
+
+@dataclass(frozen=True)
+class TimesUnder:
+    """At least so many times less than what the same row costs another server."""
+
+    factor: float
+    server: str
+    figure: Figure = MESSAGE
+
+    def verdict(self, row: str, medians: Medians) -> Verdict | None:
+        """As AtMost.verdict."""
+        value = medians.get(("xserv", row, self.figure.key))
+        other = medians.get((self.server, row, self.figure.key))
+        if not value or other is None:
+            return None
+        times = other / value
+        return Verdict(f"{times:.1f} x under {self.server}, at least {self.factor:g}", 1 - times / self.factor)
+
+
+Mark = AtMost | AtLeast | TimesFloor | TimesUnder
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table. `load` is the load generator's sub-command with its options."""
+
+    name: str
+    title: str
+    load: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    marks: tuple[Mark, ...]
+    needs: frozenset[str] = frozenset()
+
+    @property
+    def has_archive(self) -> bool:
+        """Whether everything is archived meanwhile."""
+        return ARCHIVE in self.needs
+
+    def verdicts(self, medians: Medians) -> Iterator[Verdict]:
+        """What its marks come to, those that can be told."""
+        for mark in self.marks:
+            verdict = mark.verdict(self.name, medians)
+            if verdict:
+                yield verdict
+
+
+PAIRS = ("throughput", "--pairs", "50", "--window", "16")
+PACED = (*PAIRS, "--rate", "1000")
+LOGINS = ("connect", "--clients", "500", "--mech", "SCRAM-SHA-1", "--full")
+IDLE = ("idle", "--clients", "5000")
+
+ROWS = (
+    Row(
+        "messages",
+        "1:1 message, full address",
+        PAIRS,
+        (MESSAGE,),
+        (TimesFloor(2, "messages"), TimesUnder(4, "ejabberd")),
+    ),
+    Row(
+        "messages-tls",
+        "the same over TLS",
+        (*PAIRS, "--tls"),
+        (MESSAGE,),
+        (TimesFloor(2, "messages"), TimesUnder(4, "ejabberd")),
+        needs=frozenset({TLS}),
+    ),
+    Row(
+        "messages-sm",
+        "with stream management and carbons",
+        (*PAIRS, "--sm", "--carbons"),
+        (MESSAGE,),
+        (TimesFloor(2.4, "messages"),),
+        needs=frozenset({STREAM_MANAGEMENT}),
+    ),
+    Row(
+        "messages-archived",
+        "bare address, archived for both sides",
+        (*PAIRS, "--bare"),
+        (MESSAGE, RATE),
+        (TimesFloor(4.5, "messages"), AtLeast(20_000, RATE)),
+        needs=frozenset({ARCHIVE}),
+    ),
+    Row(
+        "paced",
+        "1,000 messages/s in all",
+        PACED,
+        (MESSAGE, P99),
+        (TimesFloor(1.7, "paced"), AtMost(1, P99)),
+    ),
+    Row(
+        "paced-archived",
+        "the same, archived for both sides",
+        PACED,
+        (MESSAGE, P99, RATE),
+        (AtMost(300, MESSAGE), AtMost(3, P99)),
+        needs=frozenset({ARCHIVE}),
+    ),
+    Row("iq", "iq ping", ("iq", "--window", "16"), (PING,), (TimesFloor(2.3, "iq", PING),)),
+    Row(
+        "presence",
+        "presence to 100 online contacts, per delivery",
+        ("presence", "--contacts", "100"),
+        (PRESENCES,),
+        (AtMost(4, PRESENCES),),
+        needs=frozenset({PRESENCE}),
+    ),
+    Row(
+        "login",
+        "login: SCRAM-SHA-1, roster, presence",
+        LOGINS,
+        (LOGIN,),
+        (AtMost(0.7, LOGIN),),
+        needs=frozenset({SCRAM, PRESENCE}),
+    ),
+    Row(
+        "login-tls",
+        "the same over TLS",
+        (*LOGINS, "--tls"),
+        (LOGIN,),
+        (AtMost(1.7, LOGIN),),
+        needs=frozenset({SCRAM, PRESENCE, TLS}),
+    ),
+    Row("idle", "an idle session of 5,000: memory", IDLE, (MEMORY,), (AtMost(30, MEMORY),)),
+    Row(
+        "idle-tls",
+        "the same over TLS",
+        (*IDLE, "--tls"),
+        (MEMORY,),
+        (AtMost(47, MEMORY),),
+        needs=frozenset({TLS}),
+    ),
+)

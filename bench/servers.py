@@ -1,0 +1,123 @@
+"""The servers that are measured: how each is configured, given accounts and started. xserv and the floor."""
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from db import accounts
+from db.database import Database
+from handlers.sasl import salted_keys
+from handlers.sasl.settings import SASLSettings
+from xmpp import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+DOMAIN, PASSWORD = "localhost", "password"  # as the load generator has them
+
+TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT, ARCHIVE = "TLS", "SCRAM", "presence", "stream management", "an archive"
+EVERYTHING = frozenset({TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT, ARCHIVE})
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a server is started with."""
+
+    data: Path
+    """A folder of its own, for configuration, accounts, and whatever it writes."""
+    certificate: Path
+    """A PEM file with certificate and key, the same for all servers."""
+    port: int
+    tls_port: int
+    has_archive: bool = False
+
+
+class Server(ABC):
+    """A server to measure."""
+
+    name: ClassVar[str]
+    offers: ClassVar[frozenset[str]] = EVERYTHING
+    is_ours: ClassVar[bool] = False
+    """Whether it comes with this project."""
+    advice: ClassVar[str]
+    """What to do if it does not start."""
+
+    @abstractmethod
+    def is_installed(self) -> bool:
+        """Whether it can be started on this machine."""
+
+    @abstractmethod
+    def version(self) -> str:
+        """The version that is installed."""
+
+    @abstractmethod
+    def make_accounts(self, data: Path, count: int) -> None:
+        """Write accounts u0, u1, ... into a new data folder, all with the same keys: hashing takes its time."""
+
+    @abstractmethod
+    def command(self, setup: Setup) -> Sequence[str]:
+        """Write the configuration, and return the command that starts the server in the foreground."""
+
+    def environment(self, setup: Setup) -> Mapping[str, str]:
+        """What is added to the environment."""
+        return {}
+
+
+class XServ(Server):
+    """This server, with its defaults; as a demo, since clients of `xserv run` must use TLS."""
+
+    name = "xserv"
+    is_ours = True
+    advice = "`make test` says what is wrong with it."
+
+    def is_installed(self) -> bool:
+        return True
+
+    def version(self) -> str:
+        return __version__
+
+    def make_accounts(self, data: Path, count: int) -> None:
+        credentials = salted_keys.derive(PASSWORD, SASLSettings().iterations)  # once for all: it takes its time
+        with Database(data / "xserv.db") as db:
+            accounts.create_many(db, ((f"u{number}@{DOMAIN}", credentials) for number in range(count)), time.time())
+
+    def command(self, setup: Setup) -> Sequence[str]:
+        ports = ("--port", str(setup.port), "--tls-port", str(setup.tls_port))
+        return [*self._command("demo", setup), *ports]
+
+    def run_command(self, setup: Setup) -> Sequence[str]:
+        """`xserv run`, for clients that use TLS."""
+        return self._command("run", setup)
+
+    def _command(self, command: str, setup: Setup) -> list[str]:
+        configuration = setup.data / "bench.toml"
+        configuration.write_text(
+            f'[listen]\naddresses = ["127.0.0.1"]\nport = {setup.port}\ntls_port = {setup.tls_port}\n'
+            f'[tls.certificates]\n{DOMAIN} = "{setup.certificate}"\n'
+            f"[archive]\nenabled = {'true' if setup.has_archive else 'false'}\n"
+        )
+        options = ("--config", str(configuration), "--data", str(setup.data))
+        return [sys.executable, str(ROOT / "xserv.py"), command, *options]
+
+
+class Floor(Server):
+    """The least a server of this kind can do (floor.py): no accounts, no TLS, no roster, no archive."""
+
+    name = "floor"
+    is_ours = True
+    offers = frozenset()
+    advice = "It needs what xserv needs: `make test` installs it."
+
+    def is_installed(self) -> bool:
+        return True
+
+    def version(self) -> str:
+        return "of this folder"
+
+    def make_accounts(self, data: Path, count: int) -> None:
+        pass  # it lets anybody in
+
+    def command(self, setup: Setup) -> Sequence[str]:
+        return [sys.executable, str(ROOT / "bench" / "floor.py"), "--port", str(setup.port)]

@@ -1,0 +1,122 @@
+"""The benchmark's own parts that work on data; nothing here is timed."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import xmppload
+from bench.growth import Series
+from bench.measure import LONG, SHORT, SMOKE, Effort, Measurement, medians
+from bench.report import BEGIN, END, Outcome, markdown, write
+from bench.rows import MESSAGE, P99, RATE, ROWS, AtLeast, AtMost, Mark, Row, TimesFloor, TimesUnder
+
+FIGURES = {
+    ("xserv", "messages", MESSAGE.key): 20.0,
+    ("floor", "messages", MESSAGE.key): 8.0,
+    ("ejabberd", "messages", MESSAGE.key): 60.0,
+    ("xserv", "messages", RATE.key): 15_000.0,
+}
+
+
+def measurement(row: Row, server: str, *costs: float) -> Measurement:
+    """Runs with these costs in seconds of CPU for 1,000 operations, and whatever else the row shows."""
+    others = {figure.key: 1.0 for figure in row.figures}
+    return Measurement(row, server, tuple({**others, row.figures[0].key: cost} for cost in costs))
+
+
+@pytest.mark.parametrize("effort", [SMOKE, SHORT, LONG], ids=lambda effort: effort.name)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_the_load_generator_knows_what_each_row_asks_of_it(row: Row, effort: Effort) -> None:
+    options = xmppload.parser().parse_args(effort.arguments(row))
+    assert options.cmd == row.load[0]
+
+
+def test_the_smoke_run_replaces_the_sizes_of_a_row_by_small_ones() -> None:
+    options = xmppload.parser().parse_args(SMOKE.arguments(ROWS[0]))
+    assert (options.pairs, options.window, options.duration) == (5, 16, 0.5)
+
+
+def test_rows_have_names_of_their_own() -> None:
+    assert len({row.name for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_multiple_of_the_floor_is_of_a_row_that_the_floor_can_do(row: Row) -> None:
+    plain = {each.name for each in ROWS if not each.needs}
+    assert {mark.floor_row for mark in row.marks if isinstance(mark, TimesFloor)} <= plain
+
+
+@pytest.mark.parametrize(
+    ("mark", "missed_by"),
+    [
+        (AtMost(25, MESSAGE), -0.2),
+        (AtMost(16, MESSAGE), 0.25),
+        (AtLeast(20_000, RATE), 0.25),
+        (AtLeast(12_000, RATE), -0.25),
+        (TimesFloor(2, "messages"), 0.25),
+        (TimesFloor(2.5, "messages"), 0.0),
+        (TimesUnder(4, "ejabberd"), 0.25),
+        (TimesUnder(2, "ejabberd"), -0.5),
+    ],
+    ids=str,
+)
+def test_a_mark_says_by_what_part_it_was_missed(mark: Mark, missed_by: float) -> None:
+    verdict = mark.verdict("messages", FIGURES)
+    assert verdict
+    assert verdict.missed_by == pytest.approx(missed_by)
+    assert verdict.is_hit == (missed_by <= 0)
+
+
+@pytest.mark.parametrize("mark", [AtMost(1, P99), TimesFloor(2, "paced"), TimesUnder(4, "Prosody")], ids=str)
+def test_a_mark_says_nothing_where_what_it_takes_was_not_measured(mark: Mark) -> None:
+    assert mark.verdict("messages", FIGURES) is None
+
+
+def test_of_several_runs_the_median_counts_in_the_unit_of_the_figure() -> None:
+    found = medians([measurement(ROWS[0], "xserv", 0.03, 0.01, 0.02), Measurement(ROWS[0], "floor", (), "it died")])
+    assert found == {("xserv", "messages", MESSAGE.key): pytest.approx(20)}
+
+
+@pytest.mark.parametrize(("last", "is_hit"), [(10.9, True), (11.1, False), (5.0, True)])
+def test_growth_is_flat_within_a_tenth(last: float, is_hit: bool) -> None:
+    series = Series("growth-sessions", "a message", "us", "xserv", ((10, 10.0), (100, 9.9), (1000, last)))
+    assert series.verdict().is_hit is is_hit
+
+
+def test_a_start_may_take_as_long_as_its_limit() -> None:
+    late = Series("start", "until a login", "s", "xserv", ((100_000, 1.5),), limit=1.0)
+    assert late.verdict().missed_by == pytest.approx(0.5)
+
+
+def test_the_table_has_a_column_for_each_server_and_says_what_was_missed_or_failed() -> None:
+    messages, tls = ROWS[:2]
+    outcome = Outcome(
+        ["Measured today."],
+        ["xserv", "floor"],
+        [measurement(messages, "xserv", 0.030), measurement(messages, "floor", 0.010), Measurement(tls, "xserv", ())],
+    )
+    assert markdown(outcome, chart=None).splitlines() == [
+        "Measured today.",
+        "",
+        "### Server CPU per operation, and memory",
+        "",
+        "| work | xserv | floor | reach |",
+        "| --- | --- | --- | --- |",
+        "| 1:1 message, full address | 30.0 us | 10.0 us | 3.00 x floor, at most 2: missed by 50% |",
+        "| the same over TLS | failed | - | - |",
+    ]
+
+
+def test_a_page_keeps_what_stands_around_the_tables(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    write(page, "new")
+    assert page.read_text() == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
+
+
+def test_a_page_without_the_markers_is_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text(f"before\n{BEGIN}\nold\n")
+    with pytest.raises(ValueError, match="lacks the comments"):
+        write(page, "new")
+    assert page.read_text() == f"before\n{BEGIN}\nold\n"
