@@ -1,12 +1,14 @@
 """Archived messages (XEP-0313): as they come they are appended, and a little later indexed, many at once.
 
-    archive_incoming   as they came, in the order in which they came; one place in the file for all accounts
-    archive_message    indexed by archive, contact and uid, and their words in archive_text
+    archive_message   all of them, in the order in which they came, for all accounts in one place
+    archive_text      what they are found by: whose archive it is, whose conversation, and their words (FTS5)
+    archive_indexed   up to which row that is so
 
-To append costs a fraction of what the indexes cost, and these a fraction for many messages of what they cost for each.
+To append costs a fraction of what the index costs, and that a fraction for many messages of what it costs for each.
 Whoever looks something up has the rest indexed first (`settle`); the server sees to it that this is never much.
 
-A message is known to the server by its `row`, which gives the order, and to clients by its `uid`, which tells nothing.
+A message is known to the server by its `row`, which gives the order, and to clients by its `uid`, which tells nothing
+but the time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,19 +18,7 @@ from json import dumps
 from math import ceil, floor
 from typing import Any, NamedTuple
 
-from peewee import (
-    SQL,
-    AutoField,
-    BlobField,
-    BooleanField,
-    Expression,
-    IntegerField,
-    Model,
-    ModelSelect,
-    Table,
-    TextField,
-    fn,
-)
+from peewee import SQL, AutoField, BlobField, BooleanField, Expression, IntegerField, Model, Table, TextField, fn
 
 from db.database import Database
 from db.queries import ANY, Prepared
@@ -39,8 +29,15 @@ CLOCK_SLACK = 3600
 RETRACTABLE = 1_000
 """How far back in a conversation a message is looked for by the id that its sender gave it."""
 
+MESSAGE_EFFORT = 40
+"""To index a message that has no text costs about as much as so many characters of text."""
+BATCH_EFFORT = 500 * MESSAGE_EFFORT
+"""What is indexed at once, for some milliseconds: that is how long others wait."""
+MERGED_PAGES = 8
+"""With each batch so much of the index is brought in order: it is kept in pieces, which any look-up looks into."""
 
-class IncomingMessage(Model):
+
+class ArchivedMessage(Model):
     id = AutoField()
     archive = IntegerField()
     uid = TextField()
@@ -53,34 +50,22 @@ class IncomingMessage(Model):
     stanza = BlobField()
 
     class Meta:
-        table_name = "archive_incoming"
-
-
-class ArchivedMessage(IncomingMessage):
-    class Meta:
         table_name = "archive_message"
 
 
-_TEXT = Table("archive_text")  # its words: FTS5, kept up by triggers
-_COLUMNS = [getattr(ArchivedMessage, field.name) for field in ArchivedMessage._meta.sorted_fields]
+class Indexed(Model):
+    up_to = IntegerField()
+
+    class Meta:
+        table_name = "archive_indexed"
+        primary_key = False
 
 
-class Message(NamedTuple):
-    """A message to archive, as the archive's owner sees it."""
-
-    archive: int
-    uid: str
-    at: int
-    """In milliseconds since 1970."""
-    contact: str
-    """The other side's bare address; the owner's own, for a message to oneself."""
-    resource: str
-    is_sent: bool
-    message_id: str
-    """The id that its sender gave it."""
-    text: str
-    """What it can be found by."""
-    stanza: bytes
+_M = ArchivedMessage
+_WORDS = Table("archive_words")  # a view: what the index is made of
+TEXT = Table("archive_text")
+MATCHES = Expression(SQL("archive_text"), "MATCH", ANY)
+"""What the index finds; value: see `words_of`."""
 
 
 class Entry(NamedTuple):
@@ -111,42 +96,79 @@ class Selection:
 # -- adding
 
 _APPEND = Prepared(
-    IncomingMessage.insert(
+    _M.insert(
         archive=ANY, uid=ANY, at=ANY, contact=ANY, resource=ANY, is_sent=ANY, message_id=ANY, text=ANY, stanza=ANY
     )
 )
-_UP_TO = IncomingMessage.select(IncomingMessage.id).order_by(IncomingMessage.id).limit(ANY)
-_LAST_OF_NEXT = Prepared(_UP_TO.select_from(fn.MAX(SQL("id")), fn.COUNT(SQL("id"))))
+_IS_NEW = SQL("id > (SELECT up_to FROM archive_indexed)")
+_EFFORT = fn.LENGTH(_M.text) + SQL(str(MESSAGE_EFFORT))
+_WAITING = Prepared(_M.select(_M.id, _EFFORT).where(_IS_NEW).order_by(_M.id).limit(ANY))
+_COLUMNS = ("archive", "contact", "text")
 _INDEX = Prepared(
-    ArchivedMessage.insert_from(
-        IncomingMessage.select().where(IncomingMessage.id <= ANY).order_by(IncomingMessage.id), _COLUMNS
+    TEXT.insert(
+        _WORDS.select(_WORDS.c.id, *(getattr(_WORDS.c, name) for name in _COLUMNS))
+        .where(_IS_NEW, _WORDS.c.id <= ANY)
+        .order_by(_WORDS.c.id),
+        columns=[TEXT.c.rowid, *(getattr(TEXT.c, name) for name in _COLUMNS)],
     )
 )
-_DELETE_INDEXED = Prepared(IncomingMessage.delete().where(IncomingMessage.id <= ANY))
+_NOTE = Prepared(Indexed.update(up_to=ANY))
+_MERGE = Prepared(TEXT.insert({TEXT.c.archive_text: SQL("'merge'"), TEXT.c.rank: ANY}))
 
 
-def append(db: Database, message: Message) -> None:
-    """Archives a message; it is on the disk when the ticket in `db.touched` closes."""
-    db.append(_APPEND, message)
+def append(
+    db: Database,
+    archive: int,
+    uid: str,
+    at: int,
+    contact: str,
+    resource: str,
+    is_sent: bool,
+    message_id: str,
+    text: str,
+    stanza: bytes,
+) -> None:
+    """Archives a message, as the archive's owner sees it; it is on the disk when the ticket in `db.touched` closes.
+
+    `at`: in milliseconds since 1970. `contact`: the other side's bare address; the owner's own, for a message to
+    oneself. `message_id`: what its sender gave it. `text`: what it can be found by.
+    """
+    # Of these very types; of any other, bytes included, sqlite3 looks up each time how it is to be adapted
+    row = (archive, uid, at, str(contact), resource, int(is_sent), message_id, text, bytearray(stanza))
+    db.append(_APPEND, row)
 
 
-def settle(db: Database, most: int = MAX_ROW) -> int:
-    """Indexes what has been appended, the oldest first; returns how many messages it was."""
-    [(last, count)] = db.rows(_LAST_OF_NEXT, most)
-    if count:
+def settle(db: Database) -> None:
+    """Indexes all that has been appended."""
+    while index_some(db):
+        pass
+
+
+def index_some(db: Database) -> int:
+    """Indexes a batch of what has been appended, the oldest first; returns the effort, 0 where nothing was left."""
+    last, effort = _next_batch(db)
+    if effort:
         with db.change():
             db.write(_INDEX, last)
-            db.write(_DELETE_INDEXED, last)
-    return int(count)
+            db.write(_NOTE, last)
+        db.write(_MERGE, MERGED_PAGES)
+    return effort
+
+
+def _next_batch(db: Database) -> tuple[int, int]:
+    """Up to which row to index next, and the effort: at least a message, at most BATCH_EFFORT."""
+    last = total = 0
+    for row, effort in db.rows(_WAITING, BATCH_EFFORT // MESSAGE_EFFORT):
+        if total and total + effort > BATCH_EFFORT:
+            break
+        last, total = row, total + effort
+    return last, total
 
 
 # -- looking up
 
-_M = ArchivedMessage
 _FIND = Prepared(_M.select(_M.id).where((_M.archive == ANY) & (_M.uid == ANY)))
 _STANZA = Prepared(_M.select(_M.stanza).where(_M.id == ANY))
-_EDGE = _M.select(_M.id, _M.uid, _M.at, fn.LENGTH(_M.stanza)).where(_M.archive == ANY).limit(ANY)
-_FIRST, _LAST = Prepared(_EDGE.order_by(_M.id)), Prepared(_EDGE.order_by(_M.id.desc()))
 _NEXT = Prepared(_M.select(_M.id, _M.at).where(_M.id >= ANY).order_by(_M.id).limit(ANY))
 _MAX_ROW = Prepared(_M.select(fn.MAX(_M.id)))
 
@@ -158,7 +180,7 @@ def page(db: Database, selection: Selection, most: int, *, backwards: bool = Fal
         "contact": selection.contact,
         "resource": selection.resource,
         "rows": None if selection.rows is None else dumps(selection.rows),
-        "words": _match(selection.archive, selection.words) if selection.words else None,
+        "index": _match(selection) if selection.words or selection.rows is None else None,
     }
     given = {name: value for name, value in narrower.items() if value is not None}
     query = _page_query(tuple(given), backwards)
@@ -167,8 +189,9 @@ def page(db: Database, selection: Selection, most: int, *, backwards: bool = Fal
 
 def ends(db: Database, archive: int) -> tuple[Entry, Entry] | None:
     """The oldest and the newest message of an archive; None for an empty one. Call settle before."""
-    first, last = db.row(_FIRST, archive, 1), db.row(_LAST, archive, 1)
-    return (_entry(*first), _entry(*last)) if first and last else None
+    everything = Selection(archive)
+    first, last = page(db, everything, 1), page(db, everything, 1, backwards=True)
+    return (first[0], last[0]) if first and last else None
 
 
 def row_of(db: Database, archive: int, uid: str) -> int | None:
@@ -187,27 +210,37 @@ _NARROWER: Mapping[str, Any] = {
     "contact": _M.contact == ANY,
     "resource": _M.resource == ANY,
     "rows": _M.id.in_(SQL("(SELECT value FROM json_each(?))")),
-    "words": Expression(SQL("archive_text"), "MATCH", ANY),
+    "index": MATCHES,
 }
 
 
 @cache
 def _page_query(narrower: Sequence[str], backwards: bool) -> Prepared:
     """The query for a kind of selection; values: archive, rows and times between, those of the narrower conditions."""
-    row: Any = _TEXT.c.rowid if "words" in narrower else _M.id  # by the words' own, what is found comes in order
-    # A plus hides the column from the planner: rows that are named are looked at, and no others
-    archive = SQL('+"t1"."archive" = ?') if "rows" in narrower else _M.archive == ANY
-    conditions = [archive, row > ANY, row < ANY, _M.at >= ANY, _M.at <= ANY, *(_NARROWER[name] for name in narrower)]
-    query: ModelSelect[ArchivedMessage] = _M.select(_M.id, _M.uid, _M.at, fn.LENGTH(_M.stanza))
-    if "words" in narrower:
-        query = query.join(_TEXT, on=_TEXT.c.rowid == _M.id)
-    return Prepared(query.where(*conditions).order_by(row.desc() if backwards else row).limit(ANY))
+    is_indexed = "index" in narrower
+    row: Any = TEXT.c.rowid if is_indexed else _M.id  # by the index' own, what is found comes in order
+    query = _M.select(_M.id, _M.uid, _M.at, fn.LENGTH(_M.stanza))
+    if is_indexed:
+        query = query.join(TEXT, on=TEXT.c.rowid == _M.id)
+    conditions = (_NARROWER[name] for name in narrower)
+    query = query.where(_M.archive == ANY, row > ANY, row < ANY, _M.at >= ANY, _M.at <= ANY, *conditions)
+    return Prepared(query.order_by(row.desc() if backwards else row).limit(ANY))
 
 
-def _match(archive: int, words: Sequence[str]) -> str:
+def _match(selection: Selection) -> str:
     """What FTS5 looks for. Inside of quotes nothing means anything to it but quotes."""
-    quoted = " ".join('"' + word.replace('"', '""') + '"' for word in words)
-    return f'archive : "{archive}" AND text : ({quoted})'
+    match = words_of(selection.archive, selection.contact)
+    if selection.words:
+        quoted = " ".join('"' + word.replace('"', '""') + '"' for word in selection.words)
+        match += f" AND text : ({quoted})"
+    return match
+
+
+def words_of(archive: int, contact: str | None = None) -> str:
+    """What FTS5 finds an archive by, or a conversation in it: the words that archive_words gives them."""
+    if contact is None:
+        return f'archive : "archive{archive}"'
+    return f'contact : "{f"{archive} {contact}".encode().hex()}"'
 
 
 def _entry(row: int, uid: str, at: int, size: int) -> Entry:
@@ -218,8 +251,9 @@ def _entry(row: int, uid: str, at: int, size: int) -> Entry:
 
 _NEWEST = (
     _M.select(_M.id, _M.message_id, _M.is_sent)
-    .where((_M.archive == ANY) & (_M.contact == ANY))
-    .order_by(_M.id.desc())
+    .join(TEXT, on=TEXT.c.rowid == _M.id)
+    .where(MATCHES)
+    .order_by(TEXT.c.rowid.desc())
     .limit(ANY)
 )
 _FIND_ORIGINAL = Prepared(_NEWEST.select_from(SQL("id")).where(SQL("message_id = ? AND is_sent = ?")).limit(ANY))
@@ -229,7 +263,7 @@ _REPLACE = Prepared(_M.update(text=ANY, stanza=ANY).where(_M.id == ANY))
 def row_by_message_id(db: Database, archive: int, contact: str, is_sent: bool, message_id: str) -> int | None:
     """The newest message with the id that its sender gave it, among the RETRACTABLE last ones of a conversation."""
     settle(db)
-    found = db.row(_FIND_ORIGINAL, archive, contact, RETRACTABLE, message_id, is_sent, 1)
+    found = db.row(_FIND_ORIGINAL, words_of(archive, contact), RETRACTABLE, message_id, is_sent, 1)
     return found[0] if found else None
 
 

@@ -136,7 +136,8 @@ class GroupCommit:
     def _checkpoint(self) -> None:
         self._worker.apply(self._wal.checkpoint)
         if self._wal.is_too_long():
-            # What was committed meanwhile is little, so it may hold up the loop, once in a long while: otherwise a log
-            # that is written to all the time would never start over, and grow without bound.
+            # A log that is written to all the time would never start over, and grow without bound. So the loop is held
+            # up, once in a long while, for what comes in while the worker does what came in while it did the rest.
+            self._worker.apply(self._wal.checkpoint)
             self.commit()
             self._wal.checkpoint()

@@ -9,7 +9,6 @@ import pytest
 from lxml import etree
 
 from db import archive, archives
-from db.archive import Message
 from tests.archives import (
     JULIET,
     MAM,
@@ -54,7 +53,7 @@ def remember(server: Server, *texts: str, seconds: float = 1.0, **more: Any) -> 
         values = dict(contact=ROMEO, resource="orchard", is_sent=False, message_id=text, **more)
         stanza = f'<message from="{ROMEO}/orchard"><body>{text}</body></message>'.encode()
         at = int((NOON + place * seconds) * 1000)
-        archive.append(server.db, Message(number, f"id-{text}", at=at, text=text, stanza=stanza, **values))
+        archive.append(server.db, number, f"id-{text}", at=at, text=text, stanza=stanza, **values)
     return [f"id-{text}" for text in texts]
 
 
@@ -146,8 +145,8 @@ def test_the_time_that_a_result_says_finds_it_again(romeo: Client, juliet: Clien
 def test_times_are_found_among_thousands_of_messages_of_others(server: Server, romeo: Client, juliet: Client) -> None:
     number = archives.of(server.db, ROMEO).number
     for second in range(3000):
-        message = Message(number, str(second), (NOON + second) * 1000, MERCUTIO, "", True, "", "", b"<message/>")
-        archive.append(server.db, message)
+        at = (NOON + second) * 1000
+        archive.append(server.db, number, str(second), at, MERCUTIO, "", True, "", "", b"<message/>")
         if second == 1500:
             remember(server, "a")
     archive.settle(server.db)

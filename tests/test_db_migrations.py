@@ -125,8 +125,8 @@ def test_whatever_belongs_to_an_account_goes_with_it(path: Path) -> None:
         "secret": set(),
         "archive": {("account", "account", "SET NULL")},  # is of nobody then, and is deleted bit by bit
         "archive_rule": {("archive", "archive", "CASCADE")},
-        "archive_incoming": {("archive", "archive", "NO ACTION")},
-        "archive_message": {("archive", "archive", "NO ACTION")},
+        "archive_message": set(),  # by name only: an archive is deleted with the last of its messages
+        "archive_indexed": set(),
     }
     with Database(path) as db:
         for model in MODELS:

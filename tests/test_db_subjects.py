@@ -355,6 +355,7 @@ def test_messages_wait_in_order_and_go_when_they_are_delivered(db: Database) -> 
     offline.keep(db, JULIET, b"for Juliet", at=1.0)
     waiting = offline.waiting(reread(db), ROMEO)
     assert [(message.stanza, message.at) for message in waiting] == [(b"0", 10.0), (b"1", 9.0), (b"2", 8.0)]
+    assert offline.waiting(db, ROMEO, after=waiting[0].id, most=1) == waiting[1:2]
     offline.drop(db, ROMEO, up_to=waiting[1].id)
     for known in both_ways(db):
         assert offline.count(known, ROMEO) == 1

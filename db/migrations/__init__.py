@@ -11,6 +11,7 @@ from db.migrations import (
     v0003_push,
     v0004_stream_management,
     v0005_offline_retraction,
+    v0006_archive_index,
 )
 
 MIGRATIONS: Sequence[Sequence[str]] = (
@@ -19,6 +20,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0003_push.STATEMENTS,
     v0004_stream_management.STATEMENTS,
     v0005_offline_retraction.STATEMENTS,
+    v0006_archive_index.STATEMENTS,
 )
 
 

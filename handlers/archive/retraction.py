@@ -3,10 +3,10 @@
 from xml.sax.saxutils import quoteattr
 
 from db import archive
-from db.archive import Message
 from db.database import Database
 from handlers.archive.rules import RETRACT
 from handlers.payloads import MUC_USER
+from xmpp.jid import JID
 from xmpp.stanza import Stanza
 from xmpp.timestamps import format_utc
 
@@ -15,21 +15,21 @@ TOMBSTONES = "urn:xmpp:message-retract:1#tombstone"
 RETRACTED = f"{{{NAMESPACE}}}retracted"
 
 
-def bury(db: Database, retraction: Stanza, message: Message) -> None:
+def bury(db: Database, retraction: Stanza, number: int, contact: JID, is_sent: bool, at: int) -> None:
     """Put a tombstone in the place of the message that is taken back, if it is in this archive.
 
-    `message` is the retraction as it is archived. Both have gone the same way in the same conversation: so they are
-    from the same bare address, or from the account itself (section "Business Rules").
+    What follows the retraction is what it is archived with. Both have gone the same way in the same conversation: so
+    they are from the same bare address, or from the account itself (section "Business Rules").
     """
     taken_back = retracted_id(retraction)
     if not taken_back or not retraction.id:  # the tombstone could not name the retraction
         return
-    row = archive.row_by_message_id(db, message.archive, message.contact, message.is_sent, taken_back)
+    row = archive.row_by_message_id(db, number, contact, is_sent, taken_back)
     if row is None:
         return
     original = Stanza.from_wire(archive.stanza(db, row))
     if can_be_retracted(original, retraction):
-        archive.replace(db, row, tombstone(original, retraction.id, message.at / 1000).wire())
+        archive.replace(db, row, tombstone(original, retraction.id, at / 1000).wire())
 
 
 def retracted_id(retraction: Stanza) -> str | None:

@@ -1,9 +1,13 @@
 """Which messages are worth archiving (XEP-0313 section "User Archives"), and by what text they are found (XEP-0431)."""
 
+from functools import lru_cache
+
 from handlers.payloads import DIRECT_INVITATION, MUC_INVITE, MUC_USER, NO_PERMANENT_STORE, NO_STORE
 from xmpp import names
 from xmpp.stanza import Stanza
 
+SEARCHABLE = 10_000
+"""So many characters of a message can be searched: few are longer, and each has to be indexed while others wait."""
 STORE = "{urn:xmpp:hints}store"
 RETRACT = "{urn:xmpp:message-retract:1}retract"
 UNWANTED = frozenset({NO_STORE, NO_PERMANENT_STORE})
@@ -32,7 +36,13 @@ WORTHY = ENCRYPTED | {
 }
 
 
-def is_worth_archiving(stanza: Stanza) -> bool:
+@lru_cache(maxsize=1)  # both sides archive it, one after the other
+def text_if_worthy(stanza: Stanza) -> str | None:
+    """By what text a message is found; None where it is not worth archiving."""
+    return _searchable_text(stanza) if _is_worth_archiving(stanza) else None
+
+
+def _is_worth_archiving(stanza: Stanza) -> bool:
     """Whether a message is part of a conversation, and its sender has nothing against keeping it (XEP-0334)."""
     if stanza.type not in ("chat", "normal"):
         return False
@@ -42,13 +52,13 @@ def is_worth_archiving(stanza: Stanza) -> bool:
     return not WORTHY.isdisjoint(tags) or (MUC_USER in tags and _invites(stanza))
 
 
-def searchable_text(stanza: Stanza) -> str:
+def _searchable_text(stanza: Stanza) -> str:
     """The text of a message, in all its languages. What stands in for an encrypted one is nobody's words."""
     if names.BODY not in stanza.child_tags or not ENCRYPTED.isdisjoint(stanza.child_tags):
         return ""
-    return "\n".join([child.text or "" for child in stanza.element if child.tag == names.BODY])
+    return "\n".join([body.text or "" for body in stanza.children(names.BODY)])[:SEARCHABLE]
 
 
 def _invites(stanza: Stanza) -> bool:
     """Whether this is an invitation by way of a room (XEP-0045 section 7.8.2)."""
-    return any(room.find(MUC_INVITE) is not None for room in stanza.element.iterchildren(MUC_USER))
+    return any(room.find(MUC_INVITE) is not None for room in stanza.children(MUC_USER))

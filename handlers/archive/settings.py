@@ -15,6 +15,6 @@ class ArchiveSettings:
                                 minimum=0)  # fmt: skip
     page_messages: int = setting(50, "How many messages a client gets at a time, if it asks for no other number.",
                                  minimum=1)  # fmt: skip
-    max_page_messages: int = setting(250, "The most messages that a client gets at a time.", minimum=1)
+    max_page_messages: int = setting(100, "The most messages that a client gets at a time.", minimum=1)
     max_listed: int = setting(1_000, "The most addresses in an account's lists of whose messages are archived.",
                               minimum=0)  # fmt: skip

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from gevent.event import Event
 
 from db import archive, archive_deletion
 from handlers.archive.settings import ArchiveSettings
@@ -21,21 +20,20 @@ log = logging.getLogger(__name__)
 
 DAY = 24 * 3600.0
 
-INDEX_SECONDS = 5.0  # how long messages wait to be indexed; the more at once, the less each costs
-INDEX_MESSAGES = 250  # so many are indexed at once, for some milliseconds: that is how long others wait
-TOO_MANY = 20 * INDEX_MESSAGES  # wait to be indexed: whoever looks something up first has it done for all
+INDEX_SECONDS = 1.0  # how long messages wait to be indexed; the more at once, the less each costs
+TOO_MUCH = 10 * archive.BATCH_EFFORT  # waits to be indexed: whoever looks something up first has it done for all
 
 DELETE_SECONDS = 3600.0
 DELETE_MESSAGES = 50
 COUNT_MESSAGES = 10_000
+PAUSE_SECONDS = 0.001  # a sleep of 0 would not let the loop look at its sockets
 
 
 class Upkeep:
     """The state of a server's background work."""
 
     def __init__(self) -> None:
-        self.waiting = 0  # messages that were archived and not been indexed since
-        self.is_time = Event()
+        self.waiting = 0  # the effort that it takes to index what was archived since
         self.greenlets: list[gevent.Greenlet[..., Any]] = []
 
 
@@ -50,14 +48,12 @@ def stop(server: "Server") -> None:
     gevent.killall(server.state(Upkeep).greenlets, block=False)
 
 
-def note_archived(server: "Server") -> None:
+def note_archived(server: "Server", text: str) -> None:
     """One more message is to be indexed. Where that cannot keep up, those who send pay for it."""
     upkeep = server.state(Upkeep)
-    upkeep.waiting += 1
-    if upkeep.waiting == INDEX_MESSAGES:
-        upkeep.is_time.set()
-    elif upkeep.waiting > TOO_MANY:
-        upkeep.waiting -= archive.settle(server.db, INDEX_MESSAGES)
+    upkeep.waiting += archive.MESSAGE_EFFORT + len(text)
+    if upkeep.waiting > TOO_MUCH:
+        _index_some(server)
 
 
 def _again_and_again(server: "Server", work: "Callable[[Server], None]") -> None:
@@ -70,11 +66,14 @@ def _again_and_again(server: "Server", work: "Callable[[Server], None]") -> None
 
 
 def _index(server: "Server") -> None:
-    upkeep = server.state(Upkeep)
-    upkeep.is_time.wait(INDEX_SECONDS)
-    upkeep.is_time.clear()
-    _bit_by_bit(server, lambda: archive.settle(server.db, INDEX_MESSAGES))
-    upkeep.waiting = 0
+    _bit_by_bit(server, lambda: _index_some(server))
+    gevent.sleep(INDEX_SECONDS)
+
+
+def _index_some(server: "Server") -> int:
+    upkeep, effort = server.state(Upkeep), archive.index_some(server.db)
+    upkeep.waiting = upkeep.waiting - effort if effort else 0  # who looks something up has had it done, too
+    return effort
 
 
 def _delete(server: "Server") -> None:
@@ -102,7 +101,7 @@ def _delete_all_but(server: "Server", number: int, most: int) -> None:
         if found is None:
             return
         row = found
-        gevent.sleep(0)
+        gevent.sleep(PAUSE_SECONDS)
     _bit_by_bit(server, lambda: archive_deletion.delete_before(server.db, number, row, DELETE_MESSAGES))
 
 
