@@ -21,7 +21,8 @@ feature = Feature("caps", xep="0115", disco=[NAMESPACE])
 def announce(stream: Any) -> etree._Element:
     """Section 6.3. Not before login: a stranger has no use for it."""
     version = verification_string(domain_info(stream.server))
-    return etree.Element(f"{{{NAMESPACE}}}c", {"hash": "sha-1", "node": SOFTWARE, "ver": version})
+    attributes = {"hash": "sha-1", "node": SOFTWARE, "ver": version}
+    return etree.Element(f"{{{NAMESPACE}}}c", attributes, nsmap={None: NAMESPACE})
 
 
 def node(info: Info) -> str:

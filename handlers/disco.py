@@ -54,7 +54,7 @@ def list_items_of_account(server: "Server", iq: Stanza) -> etree._Element:
 def _no_items(iq: Stanza) -> etree._Element:
     _refuse_nodes(iq)
     node = _node(iq)
-    return etree.Element(ITEMS_QUERY, {} if node is None else {"node": node})
+    return etree.Element(ITEMS_QUERY, {} if node is None else {"node": node}, nsmap={None: ITEMS})
 
 
 def _node(iq: Stanza) -> str | None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lxml import etree
 
 from xmpp import dataforms, names
 from xmpp.config import setting
+from xmpp.routing.feature import Registry
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -44,7 +46,7 @@ class Info:
 
     def element(self, node: str | None = None) -> etree._Element:
         """The answer to a query, which mirrors the query's node (XEP-0030 section 3.2)."""
-        query = etree.Element(INFO_QUERY, {} if node is None else {"node": node})
+        query = etree.Element(INFO_QUERY, {} if node is None else {"node": node}, nsmap={None: INFO})
         for identity in self.identities:
             query.append(_identity_element(identity))
         for var in sorted(self.features):
@@ -55,7 +57,7 @@ class Info:
 
 
 def _identity_element(identity: Identity) -> etree._Element:
-    element = etree.Element(f"{{{INFO}}}identity", category=identity.category, type=identity.type)
+    element = etree.Element(f"{{{INFO}}}identity", category=identity.category, type=identity.type, nsmap={None: INFO})
     if identity.name:
         element.set("name", identity.name)
     if identity.lang:
@@ -98,8 +100,12 @@ ROLES = ("abuse", "admin", "feedback", "sales", "security", "status", "support")
 
 def domain_info(server: "Server") -> Info:
     """What a domain tells about itself."""
-    settings = server.settings(DiscoSettings)
-    announced = frozenset(var for feature in server.registry.features for var in feature.disco)
+    return _domain_info(server.registry, server.settings(DiscoSettings))
+
+
+@lru_cache(maxsize=16)  # one entry for each configuration since the start
+def _domain_info(registry: Registry, settings: DiscoSettings) -> Info:
+    announced = frozenset(var for feature in registry.features for var in feature.disco)
     return Info((Identity("server", "im", settings.name),), announced, _contact_forms(settings))
 
 

@@ -2,11 +2,11 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from db import rosters, subscriptions
+from db import blocklists, rosters, subscriptions
 from handlers import delay, photo_hash
 from handlers.access import is_blocked, sees_presence
 from xmpp.config import setting
@@ -161,12 +161,32 @@ def _disappear(session: "Session", stanza: Stanza) -> None:
 
 
 def _announce(session: "Session", stanza: Stanza) -> None:
-    """Send presence to subscribers, and, since an account sees its own, to its available sessions (4.2.2, 4.4.2)."""
+    """Send presence to subscribers, and, since an account sees its own, to its available sessions (4.2.2, 4.4.2).
+
+    Local contacts are shown it, without the way through the router: of all that is done with what an account receives,
+    only blocking keeps such presence from it. Who is not online must cost nothing: some have thousands of contacts.
+    """
     server, account = session.server, session.account
-    for contact in rosters.subscribers(server.db, account):
-        _pass_on(server, account, stanza, contact)
+    addressed = stanza.copies()
+    for contact in _audience(server, account):
+        if contact.domain not in server.domains:
+            server.router.route(addressed(contact))
+            continue
+        theirs = server.online.available(contact)
+        if theirs and not is_blocked(server, contact, session.jid):
+            copy = addressed(contact)
+            for each in theirs:
+                each.send(copy)
     for own in server.online.available(account):
         own.send(stanza)
+
+
+def _audience(server: "Server", account: JID) -> Sequence[JID]:
+    """The subscribers to an account's presence, but for those it has blocked."""
+    subscribers = rosters.subscribers(server.db, account)
+    if not blocklists.patterns(server.db, account):
+        return subscribers
+    return [contact for contact in subscribers if not is_blocked(server, account, contact)]
 
 
 def _presence_of_others(session: "Session") -> Iterator[Stanza]:

@@ -119,6 +119,8 @@ def wake(delivery: Delivery) -> None:
     stored. A room's message is for a session that is in the room, and what may not be copied for its addressee.
     """
     stanza = delivery.stanza
+    if not _devices(delivery.server, delivery.account):
+        return  # nearly always
     if stanza.type not in ("chat", "normal") or NO_STORE in stanza.child_tags:
         return
     _wake(delivery.server, delivery.account, [stanza], partial(_misses, delivery))
@@ -182,9 +184,8 @@ def _wake(server: "Server", account: JID, stanzas: Iterable[Stanza], is_meant: C
 
     Never fails: no message is lost because nobody can be woken for it.
     """
+    devices = [each for each in _devices(server, account) if is_meant(each) and is_away(server, each)]
     try:
-        enabled = _devices(server, account)
-        devices = [each for each in enabled if is_meant(each) and is_away(server, each)] if enabled else ()
         for event in _events(stanzas, account) if devices else ():
             for device in devices:
                 push_bursts.wake(server, device, event)
@@ -200,6 +201,10 @@ def _events(stanzas: Iterable[Stanza], account: JID) -> Iterator[etree._Element]
 
 
 def _devices(server: "Server", account: JID) -> Set[JID]:
-    """The account's devices that have enabled push, by full address."""
-    enabled = registrations.registrations(server.db, account)
+    """The account's devices that have enabled push, by full address; none where that cannot be found out."""
+    try:
+        enabled = registrations.registrations(server.db, account)
+    except server.storage_errors as error:
+        log.error("cannot wake the devices of %s: %s", account, error)
+        return frozenset()
     return {account.with_resource(each.resource) for each in enabled} if enabled else frozenset()

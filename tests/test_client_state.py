@@ -190,8 +190,8 @@ def test_what_waits_is_bounded(phone: Client) -> None:
 
 
 @pytest.fixture
-def remembered(server: Server, phone: Client, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What comes to the WRITTEN step behind the one that holds."""
+def remembered(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What comes to the WRITTEN step behind the one that holds. To be asked for before the phone, which takes it up."""
     seen: list[str] = []
     place = server.tables.written.index(client_state.hold_while_inactive) + 1
     steps = (*server.tables.written[:place], lambda session, stanza: seen.append(str(stanza.id)))
@@ -199,7 +199,7 @@ def remembered(server: Server, phone: Client, monkeypatch: pytest.MonkeyPatch) -
     return seen
 
 
-def test_each_stanza_passes_the_steps_behind_once_and_as_it_is_sent(phone: Client, remembered: list[str]) -> None:
+def test_each_stanza_passes_the_steps_behind_once_and_as_it_is_sent(remembered: list[str], phone: Client) -> None:
     gets(phone, presence("a@b/c", "p1"), message("m1", COMPOSING))
     assert remembered == []
     gets(phone, message("m2"))
@@ -208,7 +208,7 @@ def test_each_stanza_passes_the_steps_behind_once_and_as_it_is_sent(phone: Clien
     assert remembered == ["p1", "m1", "m2", "m3"]
 
 
-def test_what_waits_when_the_connection_breaks_joins_what_can_be_resumed(phone: Client, remembered: list[str]) -> None:
+def test_what_waits_when_the_connection_breaks_joins_what_can_be_resumed(remembered: list[str], phone: Client) -> None:
     gets(phone, presence("a@b/c", "p1"), message("m1", COMPOSING))
     phone.session.connection = None
     client_state.begin_active(phone.session)

@@ -76,10 +76,11 @@ def test_a_copy_to_somebody_else(before: str, after: str) -> None:
     assert same(original.wire(), before)
 
 
-def test_a_copy_from_somebody_else() -> None:
-    copy = stanza("<presence from='a@b'/>").addressed(JULIET, sender=ROMEO)
-    assert same(copy.wire(), f"<presence from='{ROMEO}' to='{JULIET}'/>")
-    assert copy.sender == ROMEO
+def test_one_stanza_to_many() -> None:
+    addressed = stanza("<presence from='a@b' to='x@y'><show>away</show></presence>").copies()
+    for to in (ROMEO, JULIET, NURSE):
+        assert addressed(to).to == to
+        assert same(addressed(to).wire(), f"<presence from='a@b' to='{to}'><show>away</show></presence>")
 
 
 @pytest.mark.parametrize(
@@ -97,15 +98,19 @@ def test_a_copy_with_one_more_child(before: str, first: str, last: str) -> None:
     assert stanza(before).with_last(b"<x/>").child("{jabber:client}x") is not None
 
 
-@given(id=XML_TEXT, resource=XML_TEXT, text=XML_TEXT)
+RESOURCES = st.text("ab /&<>\"'=é", min_size=1, max_size=20).map(lambda text: f"a{text}b")
+
+
+@given(id=XML_TEXT, resource=RESOURCES, text=XML_TEXT)
 def test_whatever_is_built_reads_as_it_was_meant(id: str, resource: str, text: str) -> None:
     body = etree.Element("{jabber:client}body", nsmap={None: "jabber:client"})
     body.text = text
-    sender = JID.of("romeo", "montague.example")
+    sender = JID.of("romeo", "montague.example", resource)
     built = Stanza.build("message", etree.tostring(body), id=id, to=JULIET, sender=sender, type="chat")
     read = Stanza.from_wire(built.wire())
     assert (read.kind, read.type, read.id, read.to, read.sender) == ("message", "chat", id, JULIET, sender)
     assert (read.element[0].text or "") == text
+    assert Stanza.from_wire(built.addressed(sender).wire()).to == sender
 
 
 def test_a_kept_stanza_is_the_same_stanza() -> None:

@@ -18,6 +18,8 @@ MAX_CHARACTERS = 3 * MAX_PART_BYTES + len("@/")  # looked at before any work is 
 CACHE_SIZE = 16_384
 MAX_CACHED_CHARACTERS = 200  # with CACHE_SIZE: some 8 MB of ordinary addresses, 50 MB of the worst
 
+_MARKUP = frozenset('&<>"')
+
 
 class MalformedJID(ValueError):
     """Text that is no address (RFC 7622 section 3); the message says what is wrong with it."""
@@ -28,15 +30,16 @@ class JID(str):
 
     It hashes, compares, stores and serialises as the text it is. The same text gives the same object as long as the
     cache holds it, so it cannot be changed. A part that is absent is "". `bare` is the address without its resource:
-    itself, where there is none.
+    itself, where there is none. `is_plain` says that it can stand in XML as it is: none of & < > " is in it.
     """
 
-    __slots__ = ("bare", "domain", "local", "resource")
+    __slots__ = ("bare", "domain", "is_plain", "local", "resource")
 
     local: str
     domain: str
     resource: str
     bare: "JID"
+    is_plain: bool
 
     def __new__(cls, local: str, domain: str, resource: str) -> Self:
         """Join parts that are normalised already; everybody outside this file calls `parse` or `of`."""
@@ -46,6 +49,7 @@ class JID(str):
         fill(jid, "domain", domain)
         fill(jid, "resource", resource)
         fill(jid, "bare", JID.parse(_joined(local, domain, "")) if resource else jid)
+        fill(jid, "is_plain", _MARKUP.isdisjoint(resource))  # the other parts never have any of it
         return jid
 
     @staticmethod

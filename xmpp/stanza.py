@@ -7,7 +7,7 @@ An element belongs to its stream and is only there while it is handled, so whoev
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from lxml import etree
@@ -27,7 +27,6 @@ IQ_TYPES = frozenset({"get", "set", "result", "error"})
 
 _KIND: Mapping[Any, str] = {f"{{{names.CLIENT}}}{kind}": kind for kind in KINDS}
 _TO = re.compile(rb' to="[^"]*"')
-_FROM = re.compile(rb' from="[^"]*"')
 
 
 class Stanza:
@@ -40,7 +39,7 @@ class Stanza:
     """
 
     __slots__ = ("kind", "type", "id", "to", "sender", "origin", "devices", "_element", "_attributes",
-                 "_content", "_wire", "_child_tags", "_afterwards")  # fmt: skip
+                 "_is_stamped", "_content", "_wire", "_child_tags", "_afterwards")  # fmt: skip
 
     kind: str
     type: str | None
@@ -50,7 +49,8 @@ class Stanza:
     origin: Any
     devices: int
     _element: etree._Element | None
-    _attributes: dict[str, str]  # of a stanza that has an element: as they are to be written
+    _attributes: dict[str, str]  # of a stanza that came as an element: as they are to be written,
+    _is_stamped: bool  # though some are not in the element yet
     _content: bytes | None
     _child_tags: frozenset[str] | None
     _afterwards: Callable[[], None] | None
@@ -69,6 +69,7 @@ class Stanza:
         self.devices = 1
         self._element = element
         self._attributes = attributes
+        self._is_stamped = False
         self._content = content
         self._wire: bytes | None = None
         self._child_tags = self._afterwards = None
@@ -90,9 +91,17 @@ class Stanza:
         self = cls.__new__(cls)
         self.kind, self.type, self.id, self.to, self.sender = kind, type, id, to, sender
         self.origin = self._element = self._content = self._child_tags = self._afterwards = None
+        self._is_stamped = False
         self.devices = 1
-        attributes = (("type", type), ("id", id), ("to", to), ("from", sender))
-        head = f"<{kind}" + "".join(_attribute(name, value) for name, value in attributes)
+        head = "<" + kind
+        if type is not None:
+            head += ' type="' + _escaped(type) + '"'
+        if id is not None:
+            head += ' id="' + _escaped(id) + '"'
+        if to is not None:
+            head += ' to="' + (to if to.is_plain else _escaped(to)) + '"'
+        if sender is not None:
+            head += ' from="' + (sender if sender.is_plain else _escaped(sender)) + '"'
         self._wire = b"%b>%b</%b>" % (head.encode(), content, kind.encode()) if content else head.encode() + b"/>"
         return self
 
@@ -107,11 +116,18 @@ class Stanza:
 
     @property
     def element(self) -> etree._Element:
-        """The element, to be looked at and not changed; with its attributes as they came."""
+        """The element, to be looked at and not changed."""
         if self._element is None:
             assert self._wire is not None
             self._element = parse(self._wire)
+        elif self._is_stamped:
+            self._element.attrib.update(self._attributes)
+            self._is_stamped = False
         return self._element
+
+    def _parent_of_children(self) -> etree._Element:
+        """The element for whoever looks past its own attributes."""
+        return self.element if self._element is None else self._element
 
     @property
     def is_request(self) -> bool:
@@ -122,9 +138,25 @@ class Stanza:
     def child_tags(self) -> frozenset[str]:
         """The tags of all children; looked at by many steps, so made once."""
         if self._child_tags is None:
-            tags: Any = [child.tag for child in self.element]
+            tags: Any = [child.tag for child in self._parent_of_children()]
             self._child_tags = frozenset(tags)
         return self._child_tags
+
+    def may_use(self, namespaces: Iterable[bytes]) -> bool:
+        """Whether a child may be of one of these namespaces: a quick look that tells for most stanzas that none is."""
+        if self._content is None:
+            return True
+        find = self._content.find  # half the price of `in`
+        if find(b"&") >= 0:  # a reference could stand for a part of the name
+            return True
+        for namespace in namespaces:  # noqa: SIM110 - the message path
+            if find(namespace) >= 0:
+                return True
+        return False
+
+    def children(self, tag: str) -> Iterator[etree._Element]:
+        """All children of that tag."""
+        return self._parent_of_children().iterchildren(tag)
 
     def child(self, tag: str) -> etree._Element | None:
         """The first child of that tag."""
@@ -133,18 +165,20 @@ class Stanza:
     @property
     def payload(self) -> etree._Element | None:
         """The first child: of an iq, what is asked or answered."""
-        return self.element[0] if len(self.element) else None
+        return next(iter(self._parent_of_children()), None)
 
     def only_child(self) -> etree._Element:
         """The one child that an iq of type get or set must have (RFC 6120 section 8.2.3), else bad-request."""
-        if len(self.element) != 1:
-            raise StanzaError("bad-request", f"a request needs one child element, not {len(self.element)}")
-        return self.element[0]
+        parent = self._parent_of_children()
+        if len(parent) != 1:
+            raise StanzaError("bad-request", f"a request needs one child element, not {len(parent)}")
+        return parent[0]
 
     # -- before it is routed
 
     def stamp(self, sender: JID, to: JID | None) -> None:
         """Write the true sender, and the addressee, into a stanza that has just been read."""
+        self._is_stamped = True
         self._attributes["from"] = sender
         self.sender = sender
         if to is not None and to is not self.to:
@@ -153,6 +187,7 @@ class Stanza:
 
     def speak(self, language: str) -> None:
         """Write the language in where the stanza names none of its own."""
+        self._is_stamped = True
         self._attributes.setdefault(names.XML_LANG, language)
 
     # -- passing it on
@@ -160,7 +195,7 @@ class Stanza:
     def wire(self) -> bytes:
         """The bytes as they stand inside a stream whose default namespace is jabber:client."""
         if self._wire is None:
-            self._wire = self._written_around_content() or self._written_from_element()
+            self._wire = self._written_around_content() or wire(self.element)
         return self._wire
 
     def _written_around_content(self) -> bytes | None:
@@ -176,24 +211,29 @@ class Stanza:
             return None
         return b"<%b%b>%b</%b>" % (kind.encode(), head, self._content, kind.encode())
 
-    def _written_from_element(self) -> bytes:
-        assert self._element is not None
-        self._element.attrib.update(self._attributes)
-        return wire(self._element)
-
     def kept(self) -> Self:
         """The same stanza as bytes alone, for whoever keeps it: an element holds its stream's whole parser alive."""
         return self._changed(self.wire(), self._child_tags)
 
-    def addressed(self, to: JID, sender: JID | None = None) -> Self:
-        """The same stanza to somebody else, and from somebody else if said."""
-        data = self._with_attribute(self.wire(), _TO, "to", to)
-        if sender is not None:
-            data = self._with_attribute(data, _FROM, "from", sender)
-        copy = self._changed(data, self._child_tags)
-        copy.to = to
-        copy.sender = sender or self.sender
-        return copy
+    def addressed(self, to: JID) -> "Stanza":
+        """The same stanza to somebody else."""
+        return self.copies()(to)
+
+    def copies(self) -> "Callable[[JID], Stanza]":
+        """`addressed`, for whoever needs it many times: what all the copies have in common is put together once."""
+        # In what is written here or by libxml2, a quote or a ">" inside of a value is escaped: the first ">" ends the
+        # head, and ' to="' cannot be part of a value.
+        data, name_end = self.wire(), len(self.kind) + 1
+        head_end = data.index(b">")
+        start, rest = data[:name_end], _TO.sub(b"", data[name_end:head_end], count=1) + data[head_end:]
+
+        def addressed(to: JID) -> Stanza:
+            attribute = ' to="' + (to if to.is_plain else _escaped(to)) + '"'
+            copy = self._changed(start + attribute.encode() + rest, self._child_tags)
+            copy.to = to
+            return copy
+
+        return addressed
 
     def with_last(self, child: bytes, tag: str | None = None) -> Self:
         """The same stanza with one more child at the end. Who names its tag spares later steps the parsing."""
@@ -222,22 +262,12 @@ class Stanza:
     def _child_tags_and(self, tag: str | None) -> frozenset[str] | None:
         return None if tag is None or self._child_tags is None else self._child_tags | {tag}
 
-    def _with_attribute(self, data: bytes, pattern: re.Pattern[bytes], name: str, value: JID) -> bytes:
-        # In what libxml2 writes, a quote or a ">" inside of a value is escaped: the first ">" ends the head, and
-        # ' to="' cannot be part of a value.
-        end = data.index(b">")
-        head, rest = data[:end], data[end:]
-        written = _attribute(name, value).encode()
-        if pattern.search(head):
-            return pattern.sub(lambda _: written, head, count=1) + rest
-        start = len(self.kind) + 1
-        return head[:start] + written + head[start:] + rest
-
     def _changed(self, data: bytes, child_tags: frozenset[str] | None) -> Self:
         copy = type(self).__new__(type(self))
         copy.kind, copy.type, copy.id, copy.to, copy.sender = self.kind, self.type, self.id, self.to, self.sender
         copy.origin, copy.devices = self.origin, self.devices
         copy._element = copy._content = copy._afterwards = None
+        copy._is_stamped = False
         copy._child_tags = child_tags
         copy._wire = data
         return copy
@@ -268,12 +298,12 @@ class Stanza:
         return f"<{self.kind} type={self.type} id={self.id} to={self.to} from={self.sender}>"
 
 
-def _attribute(name: str, value: str | None) -> str:
-    if value is None:
-        return ""
+def _escaped(value: str) -> str:
+    if value.isalnum():
+        return value
     if "&" in value or "<" in value or '"' in value or ">" in value or not value.isprintable():
-        value = "".join(_ESCAPES.get(character, character) for character in value)
-    return f' {name}="{value}"'
+        return "".join(_ESCAPES.get(character, character) for character in value)
+    return value
 
 
 _PLAIN = bytes(set(range(0x20, 0x100)) - set(b'&<>"{\x7f'))  # can stand in an attribute as it is

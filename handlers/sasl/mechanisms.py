@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from xmpp.errors import SASLFailure
 
@@ -53,7 +54,7 @@ class Circumstances:
 
     def offered(self) -> tuple[Mechanism, ...]:
         """The mechanisms that a stream in these circumstances is offered."""
-        return tuple(each for each in MECHANISMS.values() if each.family in self.families and self._suits(each))
+        return _offered(tuple(self.families), bool(self.bindings), self._allows_secrets)
 
     @property
     def offers_plus(self) -> bool:
@@ -67,11 +68,20 @@ class Circumstances:
             raise SASLFailure("invalid-mechanism")
         if mechanism.family not in self.families:
             raise SASLFailure("mechanism-too-weak", f"{mechanism.family} is not allowed here")
-        if not self._suits(mechanism):
+        if mechanism not in self.offered():
             raise SASLFailure("invalid-mechanism" if self.is_secure else "encryption-required")
         return mechanism
 
-    def _suits(self, mechanism: Mechanism) -> bool:
+    @property
+    def _allows_secrets(self) -> bool:
+        return self.is_secure or not self.must_be_secure
+
+
+@lru_cache(maxsize=64)  # a few for each configuration since the start
+def _offered(families: tuple[str, ...], can_bind: bool, allows_secrets: bool) -> tuple[Mechanism, ...]:
+    def suits(mechanism: Mechanism) -> bool:
         if mechanism.is_plus:
-            return bool(self.bindings)
-        return mechanism.hash is not None or self.is_secure or not self.must_be_secure
+            return can_bind
+        return mechanism.hash is not None or allows_secrets
+
+    return tuple(each for each in MECHANISMS.values() if each.family in families and suits(each))

@@ -74,12 +74,13 @@ class Path:
     def __init__(self, steps: Iterable[Step]) -> None:
         self._steps = tuple((step, getattr(step, "concerns", None)) for step in steps)
         self._telling = frozenset().union(*(tags for _, tags in self._steps if tags))
+        self._namespaces = tuple({tag[1:].partition("}")[0].encode() for tag in self._telling})
         self._usual = self._those_for(frozenset())
 
     def run(self, delivery: Delivery) -> bool:
         """Whether the stanza got past all steps; raises the StanzaError of the step that refused it."""
         steps = self._usual
-        if self._telling:
+        if self._namespaces and delivery.stanza.may_use(self._namespaces):
             found = self._telling & delivery.stanza.child_tags
             if found:
                 steps = self._those_for(found)

@@ -29,6 +29,8 @@ class Addressee(Enum):
     SERVER = auto()  # a domain that is served here
     STREAM = auto()  # the stream itself, before a resource is bound: registration, binding
 
+    __hash__ = object.__hash__  # each is one object; Enum would hash its name, in Python, for every request
+
 
 OWN, ACCOUNT, SERVER, STREAM = Addressee
 
@@ -110,7 +112,7 @@ class DuplicateHandler(Exception):
     """Two features claim the same key: a mistake in the code, found at start-up."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Registry:
     """What all features of one server declare, for look-up by key."""
 

@@ -4,12 +4,12 @@ Raise or return: a handler never answers by itself, so nobody forgets to and nob
 """
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
 from xmpp.errors import StanzaError
-from xmpp.routing.feature import ACCOUNT, OWN, SERVER, Addressee, IqHandler
+from xmpp.routing.feature import ACCOUNT, OWN, SERVER, Addressee
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -38,22 +38,18 @@ def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = No
 
 
 def _ask_handler(server: "Server", iq: Stanza, to: tuple[Addressee, ...]) -> etree._Element | None:
-    payload = iq.only_child()
+    tag: Any = iq.only_child().tag
     assert iq.type is not None
     for addressee in to:
-        handler = server.registry.iqs.get((iq.type, str(payload.tag), addressee))
+        handler = server.registry.iqs.get((iq.type, tag, addressee))
         if handler is not None:
-            return _call(handler, server, iq)
-    raise StanzaError("service-unavailable")
-
-
-def _call(handler: IqHandler, server: "Server", iq: Stanza) -> etree._Element | None:
+            break
+    else:
+        raise StanzaError("service-unavailable")
     try:
         return handler(server, iq)
-    except StanzaError:
-        raise
     except Exception as error:
-        if isinstance(error, server.storage_errors):
+        if isinstance(error, (StanzaError, *server.storage_errors)):
             raise
         log.exception("%s failed on %r", handler.__qualname__, iq)
         raise StanzaError("internal-server-error") from None

@@ -46,7 +46,7 @@ class Online:
     def available(self, account: JID) -> "list[Session]":
         """The sessions of this account that have sent available presence."""
         found = self._by_account.get(account)
-        return [session for session in found.values() if session.is_available] if found else []
+        return [session for session in found.values() if session.presence is not None] if found else []
 
     def __iter__(self) -> "Iterator[Session]":
         return iter(tuple(self._by_address.values()))

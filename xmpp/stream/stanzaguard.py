@@ -35,7 +35,8 @@ class StanzaGuard:
     """
 
     __slots__ = (
-        "refusal", "is_closed", "contents", "_limits", "_names", "_root", "_held", "_depth", "_elements", "_size", "_in_cdata"
+        "refusal", "is_closed", "contents", "_limits", "_names", "_root", "_held", "_depth", "_elements", "_size",
+        "_in_cdata",
     )  # fmt: skip
 
     def __init__(self, limits: XMLLimits, names: NameGuard, root: bytes) -> None:
@@ -190,12 +191,11 @@ def _check_stray(text: bytes) -> None:
 
 def _content(pieces: list[bytes]) -> bytes | None:
     """What stands between the first and the last of these tags, if it means the same in any stream of jabber:client."""
-    head, end = pieces[0], pieces[-1]
-    has_namespaces = b"xmlns" in head or not head.startswith(end[1:-1])
-    if len(pieces) < 3 or has_namespaces or head.find(b">") != len(head) - 1:
+    head = pieces[0]
+    if len(pieces) < 3 or head.find(b">") != len(head) - 1 or head.find(b"xmlns") >= 0:  # find: half the price of `in`
         return None
     content = b"<" + b"<".join(pieces[1:-1])
-    return None if b"stream:" in content else content
+    return None if content.find(b"stream:") >= 0 else content
 
 
 def _without_loose_end(data: bytes) -> tuple[bytes, bytes]:
