@@ -210,7 +210,7 @@ ATTACKS: dict[str, Attack] = {
     "largest messages, to somebody offline": sending(stanzas.message(SOMEBODY)),
     "largest messages, to itself": sending(stanzas.message(ITSELF)),
     "largest messages, to nobody": sending(stanzas.message(NOBODY)),
-    "largest messages of 10,000 elements": sending(stanzas.most_elements()),
+    "largest messages of 4,000 elements": sending(stanzas.most_elements()),
     "the same, prefixed": sending(stanzas.most_elements("a:")),
     "largest requests, stored": sending(stanzas.private_storage()),
     "deepest messages": sending(stanzas.deepest()),

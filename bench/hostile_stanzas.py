@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 STANZA_BYTES = 262_144
-STANZA_ELEMENTS = 10_000
+STANZA_ELEMENTS = 4_000
 STANZA_DEPTH = 64
 BLOCK_BYTES = 1 << 17  # of many small ones, so many bytes at once
 

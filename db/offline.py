@@ -8,6 +8,7 @@ from db.database import Database
 from db.memory import Remembered
 from db.queries import ANY, Prepared
 
+ALL = -1  # as a limit
 COUNTS = Remembered[int](bound=100_000)
 
 
@@ -27,6 +28,7 @@ _FIND = Prepared(
     OfflineMessage.select(OfflineMessage.id, OfflineMessage.stanza, OfflineMessage.at)
     .where((OfflineMessage.account == ANY) & (OfflineMessage.id > ANY))
     .order_by(OfflineMessage.id)
+    .limit(ANY)
 )
 _FIND_BY_MESSAGE_ID = Prepared(
     OfflineMessage.select(OfflineMessage.id, OfflineMessage.stanza, OfflineMessage.at)
@@ -67,11 +69,11 @@ def count(db: Database, account: str) -> int:
     return db.memory[COUNTS].put(account, int(found))
 
 
-def waiting(db: Database, account: str, after: int = 0) -> list[Waiting]:
-    """The messages that wait, those after this id, the oldest first."""
+def waiting(db: Database, account: str, after: int = 0, most: int = ALL) -> list[Waiting]:
+    """The messages that wait, those after this id, the oldest first, so many at most."""
     if not count(db, account):
         return []
-    return [Waiting(*row) for row in db.rows(_FIND, account, after)]
+    return [Waiting(*row) for row in db.rows(_FIND, account, after, most)]
 
 
 def newest(db: Database, account: str, sender: str, message_id: str) -> Waiting | None:

@@ -1,6 +1,7 @@
 """XEP-0160: messages to an account that is not online are kept, and delivered when it is."""
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from xmpp.server import Server
 
 CHAT_STATES = "http://jabber.org/protocol/chatstates"
+AT_A_TIME = 10
 NO_STORE = "{urn:xmpp:hints}no-store"
 KEPT = frozenset({"chat", "normal"})
 # What a chat message that only says that somebody is typing consists of (XEP-0085 section 5.5 allows the thread).
@@ -139,10 +141,9 @@ def _send_waiting(session: "Session") -> int | None:
     """Send messages, oldest first; returns the id of the last. What a client cannot take at once waits on."""
     server, last = session.server, None
     room = server.stream_settings.unsent_bytes // 2
-    waiting = offline.waiting(server.db, session.account, after=_last_delivered(server, session.account))
-    if waiting:
-        server.db.touch_unfinished()  # the last of them may have come just now
-    for message in waiting:
+    for message in _waiting(server, session.account):
+        if last is None:
+            server.db.touch_unfinished()  # the last of them may have come just now
         stanza = Stanza.from_wire(message.stanza)
         room -= len(message.stanza)
         if room < 0:
@@ -151,6 +152,14 @@ def _send_waiting(session: "Session") -> int | None:
             session.send(delay.stamped(stanza, session.account.domain, message.at))
         last = message.id
     return last
+
+
+def _waiting(server: "Server", account: JID) -> Iterator[offline.Waiting]:
+    """Those not delivered yet, oldest first, read a few at a time: each may be as large as a stanza can be."""
+    after = _last_delivered(server, account)
+    while some := offline.waiting(server.db, account, after, most=AT_A_TIME):
+        yield from some
+        after = some[-1].id
 
 
 def _last_delivered(server: "Server", account: JID) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from db import blocklists, offline
 from db.errors import StorageError
+from handlers.offline import AT_A_TIME
 from tests.in_process import Client, add_accounts, server_in, xml
 from tests.managed_client import ManagedClient
 from tests.rawclient import logged_in, new_account
@@ -325,6 +326,16 @@ def test_nobody_is_told_of_a_message_too_many_that_is_in_the_archive(with_archiv
     assert "service-unavailable" in write(romeo, "<a xmlns='b'/>", type="normal")[0]
     assert bodies(log_in(with_archive)) == ["one", "two", "three"]
     assert len(ask_archive(Client(with_archive, f"{JULIET}/chamber"))) == 5
+
+
+def test_all_that_waits_comes_in_order(tmp_path: Path) -> None:
+    texts = [str(number) for number in range(2 * AT_A_TIME + 1)]
+    with server_in(tmp_path) as server:
+        add_accounts(server, "romeo", "juliet")
+        romeo = Client(server, "romeo@localhost/x")
+        for text in texts:
+            write(romeo, f"<body>{text}</body>")
+        assert bodies(log_in(server)) == texts
 
 
 def test_what_a_client_cannot_take_at_once_waits_on(tmp_path: Path) -> None:

@@ -29,6 +29,10 @@ READ_AND_WRITTEN = {
         b"<iq xmlns:p='u' p:a='1' xml:lang='de'/>",
         b'<iq xmlns:a0="u" a0:a="1" xml:lang="de"></iq>',
     ),
+    "quotes in an attribute": (
+        b"""<c:iq xmlns:c='jabber:client' id='" to="x"'/>""",
+        b'<iq id="&quot; to=&quot;x&quot;"></iq>',  # so that no value looks like another attribute
+    ),
     "no namespace": (b"<c:iq xmlns:c='jabber:client'><a xmlns=''><b/></a></c:iq>", b'<iq><a xmlns=""><b></b></a></iq>'),
 }
 
@@ -50,8 +54,14 @@ def test_what_we_build_is_written_without_its_default_namespace() -> None:
 
 def test_what_we_build_in_another_namespace_keeps_it() -> None:
     assert wire(etree.Element(f"{{{names.TLS}}}proceed", nsmap={None: names.TLS})) == (
-        f'<proceed xmlns="{names.TLS}"></proceed>'.encode()
+        f'<proceed xmlns="{names.TLS}"/>'.encode()
     )
+    form = etree.Element("{u:1}a", nsmap={None: "u:1"})
+    etree.SubElement(form, "{u:1}b", {names.XML_LANG: "de"}).text = "xmlns"
+    etree.SubElement(form, "{u:2}c", nsmap={None: "u:2"})
+    assert wire(form) == b'<a xmlns="u:1"><b xml:lang="de">xmlns</b><c xmlns="u:2"/></a>'
+    etree.SubElement(form, "{u:3}d")  # which gets a prefix, so that nothing is left as libxml2 writes it
+    assert wire(form).endswith(b'<c xmlns="u:2"></c><d xmlns="u:3"></d></a>')
 
 
 def test_an_element_out_of_its_tree_gets_no_prefix() -> None:

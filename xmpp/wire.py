@@ -5,7 +5,6 @@ back. libxml2 writes namespace declarations right after the name of an element: 
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -29,8 +28,8 @@ def hardened(parser: type, **options: Any) -> Any:
 def wire(element: etree._Element) -> bytes:
     """The element as it is written inside a stream of `jabber:client`.
 
-    It may stand in the tree of its stream or be built by us with `jabber:client` as the default namespace: those are
-    cheap. Anything else, such as a stanza with a prefix, is written element by element, without prefixes.
+    It may stand in the tree of its stream, or be built by us with a default namespace and no others: those are cheap.
+    Anything else, such as a stanza with a prefix, is written element by element, without prefixes.
     """
     data: bytes = etree.tostring(element, encoding="utf-8", with_tail=False)
     name_end = data.find(b" ")
@@ -40,7 +39,11 @@ def wire(element: etree._Element) -> bytes:
         if data.startswith(INHERITED, name_end) and b"stream:" not in rest:
             return name + rest
         return name + data[name_end + len(DEFAULT) :]
-    return "".join(_written(element, names.CLIENT)).encode()
+    if data.startswith(b' xmlns="', name_end) and b"xmlns:" not in data and b":" not in name:
+        return data
+    pieces: list[str] = []
+    _write(element, names.CLIENT, pieces)
+    return "".join(pieces).encode()
 
 
 def parse(data: bytes) -> etree._Element:
@@ -52,34 +55,46 @@ def parse(data: bytes) -> etree._Element:
     return element
 
 
-def _written(element: etree._Element, default: str) -> Iterator[str]:
-    """The element, inside of one whose default namespace is `default`, without prefixes for elements."""
-    name = etree.QName(element)
-    namespace = name.namespace or ""
-    yield "<" + name.localname
+def _write(element: etree._Element, default: str, pieces: list[str]) -> None:
+    """Add the element, inside of one whose default namespace is `default`, without prefixes for elements."""
+    namespace, name = _namespace_and_name(element.tag)
+    pieces.append("<" + name)
     if namespace != default:
-        yield f" xmlns={quoteattr(namespace)}"
-    for number, (key, value) in enumerate(element.attrib.items()):
-        yield from _written_attribute(etree.QName(key), str(value), f"a{number}")
-    yield ">" + _escaped(element.text)
+        pieces.append(f" xmlns={_quoted(namespace)}")
+    for number, (key, value) in enumerate(element.items()):
+        pieces.append(_written_attribute(key, value, f"a{number}"))
+    pieces.append(">" + _escaped(element.text))
     for child in element:
-        yield from _written(child, namespace)
-        yield _escaped(child.tail)
-    yield f"</{name.localname}>"
+        _write(child, namespace, pieces)
+        pieces.append(_escaped(child.tail))
+    pieces.append(f"</{name}>")
 
 
-def _written_attribute(name: etree.QName, value: str, prefix: str) -> Iterator[str]:
-    if name.namespace is None:
-        yield f" {name.localname}={quoteattr(value)}"
-    elif name.namespace == names.XML:
-        yield f" xml:{name.localname}={quoteattr(value)}"
-    else:
-        yield f" xmlns:{prefix}={quoteattr(name.namespace)} {prefix}:{name.localname}={quoteattr(value)}"
+def _written_attribute(key: str, value: str, prefix: str) -> str:
+    namespace, name = _namespace_and_name(key)
+    if not namespace:
+        return f" {name}={_quoted(value)}"
+    if namespace == names.XML:
+        return f" xml:{name}={_quoted(value)}"
+    return f" xmlns:{prefix}={_quoted(namespace)} {prefix}:{name}={_quoted(value)}"
+
+
+def _namespace_and_name(tag: Any) -> tuple[str, str]:
+    """Of a tag or an attribute in Clark notation. By hand: a QName for each takes several times as long."""
+    namespace, _, name = tag.rpartition("}")
+    return namespace[1:], name
+
+
+def _quoted(value: str) -> str:
+    if _SPECIAL.search(value) is None:
+        return f'"{value}"'
+    return quoteattr(value, {'"': "&quot;"})  # as libxml2 does it: never between single quotes
 
 
 def _escaped(text: str | None) -> str:
     return escape(text, {"\r": "&#13;"}) if text else ""
 
 
+_SPECIAL = re.compile(r'[&<>"\n\r\t]')  # in an attribute
 _AFTER_NAME = re.compile(rb"(?=[ />])")
 _PARSER = hardened(etree.XMLParser)

@@ -1,10 +1,9 @@
-"""Passwords of accounts: salted and checked in the thread pool, where the work stops nobody else."""
+"""Passwords of accounts: salted and checked in threads of their own, where the work stops nobody else."""
 
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-import gevent
 from gevent.threadpool import ThreadPool
 
 from db import accounts
@@ -19,12 +18,23 @@ if TYPE_CHECKING:
 
 PLAIN_HASH = "sha-256"  # of the credential that a plain password is checked with
 FALSE_SALTS = "false salts"
+THREADS = 2  # they compete with the event loop for the processor: as many as the hub's pool has would slow it down
+IDLE_SECONDS = 60
+
+
+class HashingThreads(ThreadPool):
+    """A server's threads for this work; they end when there is none for a while."""
+
+    def __init__(self) -> None:
+        super().__init__(THREADS, idle_task_timeout=IDLE_SECONDS)
 
 
 def salted(server: "Server", passwords: Sequence[str]) -> list[dict[str, accounts.Credential]]:
     """What to keep of each of these new passwords. Yields; raises ValueError for one that is not allowed."""
     derive = partial(salted_keys.derive, iterations=server.settings(SASLSettings).iterations)
-    derived: list[dict[str, accounts.Credential]] = _threads().map(derive, [saslprep(each) for each in passwords])
+    derived: list[dict[str, accounts.Credential]] = server.state(HashingThreads).map(
+        derive, [saslprep(each) for each in passwords]
+    )
     return derived
 
 
@@ -35,7 +45,7 @@ def is_right(server: "Server", account: JID, password: str) -> bool:
     except ValueError:
         return False
     kept = credential(server, account, PLAIN_HASH)
-    return bool(_threads().apply(salted_keys.is_right, (prepared, PLAIN_HASH, kept)))
+    return bool(server.state(HashingThreads).apply(salted_keys.is_right, (prepared, PLAIN_HASH, kept)))
 
 
 def credential(server: "Server", account: JID, hash: str) -> accounts.Credential:
@@ -47,7 +57,3 @@ def credential(server: "Server", account: JID, hash: str) -> accounts.Credential
     return salted_keys.false_credential(
         secret(server.db, FALSE_SALTS), account, hash, server.settings(SASLSettings).iterations
     )
-
-
-def _threads() -> ThreadPool:
-    return gevent.get_hub().threadpool

@@ -10,6 +10,7 @@ import pytest
 from tests.configured import demo_server
 from tests.rawclient import RawClient, StreamEnded, logged_in, new_account, somebody, stream_header
 from tests.servers import RunningServer
+from tests.streams import Stream, listening_server
 from xmpp import names
 from xmpp.stream.client import StreamSettings, limits_after_login, limits_before_login
 
@@ -125,6 +126,18 @@ def test_row_30_a_client_that_does_not_read_is_dropped_and_stalls_nobody(tmp_pat
             message = f"<message to='{deaf.jid}'><body>{'x' * 50_000}</body></message>"
             while not any(has_left(element, deaf) for element in client.comes_before_pong()):
                 client.send(message)
+
+
+def test_row_30_dropping_a_client_is_no_mistake_of_the_server(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with listening_server(tmp_path, streams={"unsent_bytes": 65_536}) as server, Stream(server) as deaf:
+        deaf.logs_in()
+        deaf.send(f"<message to='{deaf.binds()}'><body>{'x' * 100_000}</body></message>")
+        assert deaf.last_words() == []
+        assert not list(server.online)
+    assert "Traceback" not in capfd.readouterr().err
+    assert not caplog.records
 
 
 def has_left(element: object, client: RawClient) -> bool:

@@ -42,10 +42,10 @@ class StreamSettings:
     dead_peer_seconds: int = setting(180, "After how long a peer that answers nothing at all is given up.", minimum=4)
     unsent_bytes: int = setting(4 << 20, "How much may wait for a client that does not read, before it is dropped.",
                                 minimum=65536)  # fmt: skip
-    bytes_per_second: int = setting(10_000_000, "How much is read from one client; it is slowed down to that.",
-                                    minimum=10_000)  # fmt: skip
+    bytes_per_second: int = setting(2_000_000, "How much is read from one client; it is slowed down to that, "
+                                    "after one second's worth at once.", minimum=10_000)  # fmt: skip
     stanza_bytes: int = setting(262_144, "The longest stanza, once logged in.", minimum=10_000)
-    stanza_elements: int = setting(10_000, "The most elements in a stanza, once logged in.", minimum=32)
+    stanza_elements: int = setting(4_000, "The most elements in a stanza, once logged in.", minimum=32)
     stanza_depth: int = setting(64, "The deepest nesting in a stanza, once logged in.", minimum=8)
     stanza_attributes: int = setting(64, "The most attributes of an element, once logged in.", minimum=16)
     new_names: int = setting(300, "How many names that this server has not seen yet one client may use.", minimum=10)
@@ -104,7 +104,8 @@ class ClientStream(Connection):
         self.session: Session | None = None
         self.exchange: Any = None
         self._when_known: Callable[[], None] | None = when_known
-        self._login_deadline = gevent.spawn_later(server.stream_settings.login_seconds, self._login_took_too_long)
+        self._login_deadline = gevent.get_hub().loop.timer(server.stream_settings.login_seconds)  # no greenlet: smaller
+        self._login_deadline.start(self._login_took_too_long)
 
     # -- what features ask
 
@@ -154,7 +155,7 @@ class ClientStream(Connection):
     def bind(self, session: Session) -> None:
         """Make this the stream of a new session, which is entered among those online."""
         self._negotiation.bound()
-        self._login_deadline.kill(block=False)
+        self._login_deadline.close()
         self.session = session
         session.language = self._negotiation.language
         self.server.online.add(session)
@@ -162,7 +163,7 @@ class ClientStream(Connection):
     def resume(self, session: Session) -> None:
         """Make this the stream of a session that goes on."""
         self._negotiation.bound()
-        self._login_deadline.kill(block=False)
+        self._login_deadline.close()
         self.session = session
         session.language = self._negotiation.language
         session.resume(self)
@@ -240,7 +241,7 @@ class ClientStream(Connection):
         self.feed = self._new_feed()
 
     def _new_feed(self) -> XMLFeed:
-        return XMLFeed(self._limits, self.server.process_names, self.server.top_level_tags)
+        return XMLFeed(self._limits, self.server.process_names, self.server.trees)
 
     # -- the end
 
@@ -258,7 +259,7 @@ class ClientStream(Connection):
 
     def ended(self, *, is_lost: bool) -> None:
         """End the session, or let it wait to be resumed, and end whatever was being negotiated."""
-        self._login_deadline.kill(block=False)
+        self._login_deadline.close()
         self._negotiation.closed()
         self._become_known()
         self.exchange = None

@@ -5,13 +5,14 @@ Everything else only enqueues: `write` and `close` can be called from any greenl
 """
 
 import logging
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import gevent
 
 from xmpp.errors import StreamError
 from xmpp.stream.outbox import Flusher, Outbox, Ticket
+from xmpp.stream.turns import Turn, Turns
 from xmpp.stream.xmlfeed import XMLFeed
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Connection:
         self.is_closing = False
         self._outbox = Outbox(transport, flusher, server.stream_settings.unsent_bytes, self._lose)
         self._bytes_per_second = server.stream_settings.bytes_per_second
+        self._turn = Turn(server.state(Turns))
         self._paid_until = 0.0  # the moment at which what has been read is paid for, at that rate
 
     # -- for client.py
@@ -75,22 +77,31 @@ class Connection:
         self._linger()
 
     def _read(self) -> None:
-        read = self.transport.read
-        while not self.is_closing and (data := read()):
-            feed = self.feed
-            for event in feed.read(data):
-                self.server.db.touched = None
-                self.handle(event)
-                if self.feed is not feed or self.is_closing:
-                    break  # a new stream began (after TLS or SASL): what was sent too early does not count
-            self._pay(len(data))
+        while not self.is_closing and (data := self.transport.read()):
+            self._take(data)
+            del data  # what a client said last is not kept for as long as it is silent
+
+    def _take(self, data: bytes) -> None:
+        feed, db, turn = self.feed, self.server.db, self._turn
+        turn.begin()
+        for event in feed.read(data):
+            if self.feed is not feed or self.is_closing:
+                break  # a new stream began (after TLS or SASL): what was sent too early does not count
+            db.touched = None
+            self.handle(event)
+            if monotonic() > turn.ends:
+                turn.end()
+        self._pay(len(data))
 
     def _pay(self, amount: int) -> None:
-        """Hold a peer to its byte rate: one second's worth is free, then the reading waits."""
-        now = time.monotonic()
+        """Hold a peer to its byte rate: one second's worth is free, then the reading waits. And to its turn, for what
+        was parsed may have had no end yet."""
+        now = monotonic()
         self._paid_until = max(self._paid_until, now - 1.0) + amount / self._bytes_per_second
         if self._paid_until > now:
             gevent.sleep(self._paid_until - now)
+        elif now > self._turn.ends:
+            self._turn.end()
 
     # -- the ways out
 

@@ -5,15 +5,18 @@ measurably cheaper, and it also means that every read yields: level-triggered re
 time, so a peer that sends without pause starves nobody.
 """
 
+import errno
 import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
 
-import gevent
+from gevent.exceptions import ConcurrentObjectUseError
 from gevent.socket import wait_write
 
-READ_BYTES = 65536
+# What is read at once is parsed at once. Also the largest record of TLS (RFC 8446 section 5.1): a read leaves nothing
+# of it behind in the TLS layer, where no waiting for the socket would find it.
+READ_BYTES = 16384
 
 
 class SocketTransport:
@@ -35,12 +38,16 @@ class SocketTransport:
         return tls
 
     def read(self) -> bytes:
-        """Wait for bytes and return at most 64 KiB of them; b"" when the peer is done. Always yields.
+        """Wait for bytes and return at most READ_BYTES of them; b"" when the peer is done. Always yields.
 
         Raises OSError when the connection is broken or was closed here.
         """
-        if self._tls is not None:
-            return self._read_tls()
+        try:
+            return self._read() if self._tls is None else self._read_tls()
+        except ConcurrentObjectUseError:  # there is one reader, so it means just this
+            raise OSError(errno.EBADF, "closed here") from None
+
+    def _read(self) -> bytes:
         sock = self._sock
         while True:
             sock._wait(sock._read_event)
@@ -53,16 +60,13 @@ class SocketTransport:
     def _read_tls(self) -> bytes:
         sock = self._tls
         layer = sock._sslobj  # kept: shutdown_write may drop it while this waits
-        if sock.pending():  # decrypted already: the socket may not become readable any more
-            gevent.sleep(0)
-        else:
-            sock._wait(sock._read_event)
         while True:
+            sock._wait(sock._read_event)
             try:
                 data: bytes = layer.read(READ_BYTES)
                 return data
             except ssl.SSLWantReadError:
-                sock._wait(sock._read_event)
+                continue
             except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
                 return b""
 

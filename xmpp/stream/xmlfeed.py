@@ -4,7 +4,7 @@ All of it goes through stanzaguard.py, which knows where tags and stanzas begin 
 no place in a stream (RFC 6120 section 11), and then into an lxml parser, in a tree whose root is ours.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lxml import etree
@@ -14,7 +14,8 @@ from xmpp.errors import StreamError
 from xmpp.stream.header import OpenedStream, StreamHeader, read_header
 from xmpp.stream.nameguard import BLANK, NameGuard, ProcessNames, XMLLimits
 from xmpp.stream.stanzaguard import StanzaGuard
-from xmpp.wire import ROOT, hardened
+from xmpp.stream.trees import Tree, Trees
+from xmpp.wire import ROOT
 
 __all__ = ["StreamEnd", "StreamHeader", "XMLFeed", "XMLLimits"]
 
@@ -30,21 +31,21 @@ class StreamEnd:
 class XMLFeed:
     """Reads one stream, from its header to its end. A stream that begins anew (after TLS, after SASL) takes a new one.
 
-    `tags` are the elements that may stand at the top level, in Clark notation. `content` belongs to the element that
-    was read last: the bytes between its tags where they can stand in another stream as they are, else None.
+    `content` belongs to the element that was read last: the bytes between its tags where they can stand in another
+    stream as they are, else None.
     """
 
-    __slots__ = ("content", "_limits", "_tags", "_names", "_early", "_root", "_guard", "_tree", "_error")
+    __slots__ = ("content", "_limits", "_trees", "_names", "_early", "_root", "_guard", "_tree", "_error")
 
-    def __init__(self, limits: XMLLimits, process_names: ProcessNames, tags: Collection[str]) -> None:
+    def __init__(self, limits: XMLLimits, process_names: ProcessNames, trees: Trees) -> None:
         self.content: bytes | None = None
         self._limits = limits
-        self._tags = tags
+        self._trees = trees
         self._names = NameGuard(process_names, limits)
         self._early = b""  # what has come of the header
         self._root = ROOT
         self._guard: StanzaGuard | None = None  # from the header on
-        self._tree: _Tree | None = None  # from the first stanza on
+        self._tree: Tree | None = None  # of the stanza under way
         self._error: StreamError | None = None
 
     def read(self, data: bytes) -> Iterator[StreamHeader | etree._Element | StreamEnd]:
@@ -69,11 +70,6 @@ class XMLFeed:
             self._tree = None
             raise
 
-    def rest(self) -> None:
-        """Give back the parser's memory, unless a stanza is under way. The next stanza makes a new one."""
-        if self._guard is not None and self._guard.is_between_stanzas:
-            self._tree = None
-
     def _read_header(self, data: bytes) -> OpenedStream | None:
         self._early = (self._early + data).lstrip(BLANK)
         opened = read_header(self._early, self._names)
@@ -92,49 +88,20 @@ class XMLFeed:
             return
         admitted = guard.admit(data)
         if admitted:
-            if self._tree is None:
-                self._tree = _Tree(self._root, self._tags)
-            contents = iter(guard.contents if self._root is ROOT else ())
-            for element in self._tree.grow(admitted):
-                self.content = next(contents, None)
+            tree, self._tree = self._tree or self._trees.take(self._root), None
+            contents = guard.contents if self._root is ROOT else [None] * len(guard.contents)
+            # Strict: were there a difference, somebody would get what belongs to another stanza, or another stream.
+            for element, self.content in zip(tree.grow(admitted), contents, strict=True):
                 yield element
+            self._put_away(tree, guard)
         if guard.refusal is not None:
             raise guard.refusal
         if guard.is_closed:
-            self._tree = None
             yield StreamEnd()
 
-
-class _Tree:
-    """The tree of a stream: stanzas grow in it, one after another, and are taken out of it."""
-
-    __slots__ = ("_parser", "_root", "_tags")
-
-    def __init__(self, root: bytes, tags: Collection[str]) -> None:
-        self._tags = tags
-        self._parser = hardened(etree.XMLPullParser, events=("end", "comment"), tag=tags)
-        self._parser.feed(root + b"<!---->")  # the only comment there will ever be: it leads to the root
-        _, comment = next(self._parser.read_events())
-        self._root = comment.getparent()
-        self._root.remove(comment)
-
-    def grow(self, data: bytes) -> Iterator[etree._Element]:
-        """Parse more; the stanzas that it completes, each taken out after its turn."""
-        parser, root = self._parser, self._root
-        self._feed(data)
-        for _, element in parser.read_events():
-            if element is root[0]:  # neither nested in a stanza nor behind something unknown
-                yield element
-                root.remove(element)
-        if len(root) and root[0].tag not in self._tags:  # nor may it begin: it might never end
-            raise StreamError("unsupported-stanza-type")
-
-    def _feed(self, data: bytes) -> None:
-        """Raises StreamError for whatever libxml2 has to say, which is not always raised, beyond a mere warning."""
-        try:
-            self._parser.feed(data)
-        except etree.XMLSyntaxError as error:
-            raise StreamError("not-well-formed", error.msg) from None
-        entry = self._parser.feed_error_log.last_error
-        if entry is not None and entry.level >= etree.ErrorLevels.ERROR:
-            raise StreamError("not-well-formed", entry.message)
+    def _put_away(self, tree: Tree, guard: StanzaGuard) -> None:
+        """Keep a tree only if it is one of a kind, or the last stanza in it is not whole."""
+        if self._root is ROOT and guard.is_between_stanzas and guard.refusal is None:
+            self._trees.give_back(tree)
+        else:
+            self._tree = tree

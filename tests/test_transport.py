@@ -1,0 +1,93 @@
+"""The socket under a stream: what reading gives, and what it raises once the connection is closed here."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket, ssl
+
+from xmpp.stream.certificates import self_signed_certificate
+from xmpp.stream.transport import SocketTransport
+
+PATIENCE = 30  # seconds, only reached by a test that fails
+LARGE = bytes(range(256)) * 1000  # several records of TLS
+
+Connected = Callable[[Path], AbstractContextManager[tuple[SocketTransport, Any]]]
+
+
+@contextmanager
+def plain(_: Path) -> Iterator[tuple[SocketTransport, Any]]:
+    """A transport, and the socket at its other end."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        peer = socket.create_connection(listener.getsockname(), timeout=PATIENCE)
+        transport = SocketTransport(listener.accept()[0], dead_peer_seconds=60)
+    with peer:
+        yield transport, peer
+    transport.close()
+
+
+@contextmanager
+def secured(folder: Path) -> Iterator[tuple[SocketTransport, Any]]:
+    """The same over TLS."""
+    certificate = self_signed_certificate(folder, "localhost")
+    ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ours.load_cert_chain(certificate.chain_file, certificate.key_file)
+    theirs.load_verify_locations(certificate.chain_file)
+    with plain(folder) as (transport, peer):
+        handshake = gevent.spawn(transport.start_tls, lambda sock: ours.wrap_socket(sock, server_side=True))
+        with theirs.wrap_socket(peer, server_hostname="localhost") as secured_peer:
+            handshake.get(timeout=PATIENCE)
+            yield transport, secured_peer
+
+
+both = pytest.mark.parametrize("connected", [plain, secured])
+
+
+@both
+def test_what_is_sent_at_once_is_read_in_several_pieces(connected: Connected, tmp_path: Path) -> None:
+    with connected(tmp_path) as (transport, peer):
+        sending = gevent.spawn(peer.sendall, LARGE)
+        data = b""
+        while len(data) < len(LARGE):
+            data += transport.read()
+        sending.get(timeout=PATIENCE)
+    assert data == LARGE
+
+
+@both
+def test_the_end_is_read_as_nothing(connected: Connected, tmp_path: Path) -> None:
+    with connected(tmp_path) as (transport, peer):
+        peer.close()
+        assert transport.read() == b""
+
+
+@both
+def test_reading_fails_after_closing(connected: Connected, tmp_path: Path) -> None:
+    with connected(tmp_path) as (transport, _):
+        transport.close()
+        with pytest.raises(OSError):
+            transport.read()
+
+
+@both
+def test_reading_fails_when_it_is_closed_meanwhile(connected: Connected, tmp_path: Path) -> None:
+    with connected(tmp_path) as (transport, _):
+        reading = gevent.spawn(transport.read)
+        gevent.idle()
+        transport.close()
+        with pytest.raises(OSError):
+            reading.get(timeout=PATIENCE)
+
+
+@both
+def test_reading_fails_when_it_is_closed_after_our_last_words(connected: Connected, tmp_path: Path) -> None:
+    with connected(tmp_path) as (transport, _):
+        transport.shutdown_write()
+        transport.close()
+        with pytest.raises(OSError):
+            transport.read()
