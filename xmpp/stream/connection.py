@@ -85,12 +85,12 @@ class Connection:
         feed, db, turn = self.feed, self.server.db, self._turn
         turn.begin()
         for event in feed.read(data):
-            if self.feed is not feed or self.is_closing:
-                break  # a new stream began (after TLS or SASL): what was sent too early does not count
             db.touched = None
             self.handle(event)
             if monotonic() > turn.ends:
                 turn.end()
+            if self.feed is not feed or self.is_closing:
+                break  # a new stream began (after TLS or SASL): what was sent too early does not count, nor is it read
         self._pay(len(data))
 
     def _pay(self, amount: int) -> None:
