@@ -93,7 +93,7 @@ TABLES = Tables(
         offline.deliver,  # after the presence that brings the session online
         presence.direct,  # what has one goes on to the router
     ),
-    presence_received=(
+    presence_received=(  # broadcasts to local contacts go past it: of these steps, blocking alone keeps them away
         accounts.ignore_unknown,
         blocking.refuse_from_blocked,
         push.wake_for_request,  # who has asked before is not new: before the request is entered

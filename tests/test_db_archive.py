@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from peewee import SqliteDatabase
 
 from db import accounts, archive, archive_deletion, archives
 from db.archive import Selection
 from db.database import Database
 from db.errors import ConstraintViolated
+from db.migrations import MIGRATIONS, migrate
 from db.queries import Prepared
 from xmpp.jid import JID
 
@@ -133,6 +135,26 @@ def test_everything_is_there_after_the_file_was_closed(tmp_path: Path) -> None:
         add(db, JULIET, "a", "b")
     with Database(path) as db:
         assert uids(db, JULIET) == ["a", "b"]
+
+
+def test_archives_of_before_there_was_one_table_are_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "earlier.db"
+    migrate(sql := SqliteDatabase(str(path)), MIGRATIONS[:5])
+    connection = sql.connection()
+    connection.execute("INSERT INTO account VALUES ('juliet@localhost', 'localhost', 0)")
+    connection.execute("INSERT INTO archive VALUES (7, 'juliet@localhost', 'always')")
+    for table, row, uid in (("message", 3, "a"), ("incoming", 5, "b"), ("incoming", 9, "c")):
+        values = f"{row}, 7, '{uid}', {row}000, 'romeo@localhost', '', 0, '', 'of {uid}', x'00'"
+        connection.execute(f"INSERT INTO archive_{table} VALUES ({values})")
+    connection.execute("DELETE FROM archive_incoming WHERE id = 9")
+    sql.close()
+    with Database(path) as db:
+        add(db, JULIET, "d")
+        assert uids(db, JULIET) == ["a", "b", "d"]
+        conversation = Selection(7, contact="romeo@localhost", words=["of"])
+        assert [(entry.row, entry.uid) for entry in archive.page(db, conversation, 10)] == [(3, "a"), (5, "b")]
+        assert archive.page(db, Selection(7), 1, backwards=True)[0].row == 10
+        db.connection.execute("INSERT INTO archive_text (archive_text) VALUES ('integrity-check')")
 
 
 def plan(db: Database, query: str) -> str:
