@@ -7,8 +7,7 @@
 To append costs a fraction of what the index costs, and that a fraction for many messages of what it costs for each.
 Whoever looks something up has the rest indexed first (`settle`); the server sees to it that this is never much.
 
-A message is known to the server by its `row`, which gives the order, and to clients by its `uid`, which tells nothing
-but the time.
+A message is known to the server by its `row`, which gives the order, and to clients by its `uid`: a time, and chance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -103,13 +102,12 @@ _APPEND = Prepared(
 _IS_NEW = SQL("id > (SELECT up_to FROM archive_indexed)")
 _EFFORT = fn.LENGTH(_M.text) + SQL(str(MESSAGE_EFFORT))
 _WAITING = Prepared(_M.select(_M.id, _EFFORT).where(_IS_NEW).order_by(_M.id).limit(ANY))
-_COLUMNS = ("archive", "contact", "text")
 _INDEX = Prepared(
     TEXT.insert(
-        _WORDS.select(_WORDS.c.id, *(getattr(_WORDS.c, name) for name in _COLUMNS))
+        _WORDS.select(_WORDS.c.id, _WORDS.c.archive, _WORDS.c.contact, _WORDS.c.text)
         .where(_IS_NEW, _WORDS.c.id <= ANY)
         .order_by(_WORDS.c.id),
-        columns=[TEXT.c.rowid, *(getattr(TEXT.c, name) for name in _COLUMNS)],
+        columns=[TEXT.c.rowid, TEXT.c.archive, TEXT.c.contact, TEXT.c.text],
     )
 )
 _NOTE = Prepared(Indexed.update(up_to=ANY))
@@ -117,17 +115,9 @@ _MERGE = Prepared(TEXT.insert({TEXT.c.archive_text: SQL("'merge'"), TEXT.c.rank:
 
 
 def append(
-    db: Database,
-    archive: int,
-    uid: str,
-    at: int,
-    contact: str,
-    resource: str,
-    is_sent: bool,
-    message_id: str,
-    text: str,
-    stanza: bytes,
-) -> None:
+    db: Database, archive: int, uid: str, at: int, contact: str, resource: str, is_sent: bool, message_id: str,
+    text: str, stanza: bytes,
+) -> None:  # fmt: skip
     """Archives a message, as the archive's owner sees it; it is on the disk when the ticket in `db.touched` closes.
 
     `at`: in milliseconds since 1970. `contact`: the other side's bare address; the owner's own, for a message to
@@ -189,9 +179,8 @@ def page(db: Database, selection: Selection, most: int, *, backwards: bool = Fal
 
 def ends(db: Database, archive: int) -> tuple[Entry, Entry] | None:
     """The oldest and the newest message of an archive; None for an empty one. Call settle before."""
-    everything = Selection(archive)
-    first, last = page(db, everything, 1), page(db, everything, 1, backwards=True)
-    return (first[0], last[0]) if first and last else None
+    found = [page(db, Selection(archive), 1, backwards=is_backwards) for is_backwards in (False, True)]
+    return (found[0][0], found[1][0]) if all(found) else None
 
 
 def row_of(db: Database, archive: int, uid: str) -> int | None:
@@ -222,8 +211,8 @@ def _page_query(narrower: Sequence[str], backwards: bool) -> Prepared:
     query = _M.select(_M.id, _M.uid, _M.at, fn.LENGTH(_M.stanza))
     if is_indexed:
         query = query.join(TEXT, on=TEXT.c.rowid == _M.id)
-    conditions = (_NARROWER[name] for name in narrower)
-    query = query.where(_M.archive == ANY, row > ANY, row < ANY, _M.at >= ANY, _M.at <= ANY, *conditions)
+    always = (_M.archive == ANY, row > ANY, row < ANY, _M.at >= ANY, _M.at <= ANY)
+    query = query.where(*always, *(_NARROWER[name] for name in narrower))
     return Prepared(query.order_by(row.desc() if backwards else row).limit(ANY))
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,14 +141,15 @@ def test_everything_is_there_after_the_file_was_closed(tmp_path: Path) -> None:
 def test_archives_of_before_there_was_one_table_are_found_again(tmp_path: Path) -> None:
     path = tmp_path / "earlier.db"
     migrate(sql := SqliteDatabase(str(path)), MIGRATIONS[:5])
-    connection = sql.connection()
+    sql.close()
+    connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("INSERT INTO account VALUES ('juliet@localhost', 'localhost', 0)")
     connection.execute("INSERT INTO archive VALUES (7, 'juliet@localhost', 'always')")
     for table, row, uid in (("message", 3, "a"), ("incoming", 5, "b"), ("incoming", 9, "c")):
         values = f"{row}, 7, '{uid}', {row}000, 'romeo@localhost', '', 0, '', 'of {uid}', x'00'"
         connection.execute(f"INSERT INTO archive_{table} VALUES ({values})")
     connection.execute("DELETE FROM archive_incoming WHERE id = 9")
-    sql.close()
+    connection.close()
     with Database(path) as db:
         add(db, JULIET, "d")
         assert uids(db, JULIET) == ["a", "b", "d"]
