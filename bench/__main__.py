@@ -100,7 +100,7 @@ def _measure_growth(outcome: Outcome, growing: Growing, names: tuple[str, ...], 
 def _measure_hostile(outcome: Outcome, stage: Stage, effort: Effort, notice: Notice) -> None:
     """Our own server alone: what others do under attack is not for us to say."""
     try:
-        with stage.running(XServ(), effort.accounts, has_archive=True) as running:
+        with stage.running(XServ(has_rate_limit=True), effort.accounts, has_archive=True) as running:
             for result in scenarios(running, effort.seconds, FEW if effort is SMOKE else ATTACKS):
                 notice(f"{HOSTILE}: {result.name}")
                 outcome.hostile.append(result)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOMAIN, PASSWORD = "localhost", "password"  # as the load generator has them
 
 TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT, ARCHIVE = "TLS", "SCRAM", "presence", "stream management", "an archive"
-UNLIMITED = 1_000_000_000  # no server is measured with a rate limit
+NO_RATE_LIMIT = "[streams]\nbytes_per_second = 1_000_000_000\n"
 EVERYTHING = frozenset({TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT, ARCHIVE})
 
 
@@ -67,11 +67,17 @@ class Server(ABC):
 
 
 class XServ(Server):
-    """This server, with its defaults but for the rate limit; as a demo, since clients of `xserv run` must use TLS."""
+    """This server, with its defaults, but without a rate limit if not said otherwise: the others have none either.
+
+    As a demo, since clients of `xserv run` must use TLS.
+    """
 
     name = "xserv"
     is_ours = True
     advice = "`make test` says what is wrong with it."
+
+    def __init__(self, *, has_rate_limit: bool = False) -> None:
+        self._has_rate_limit = has_rate_limit
 
     def is_installed(self) -> bool:
         return True
@@ -97,7 +103,7 @@ class XServ(Server):
         configuration.write_text(
             f'[listen]\naddresses = ["127.0.0.1"]\nport = {setup.port}\ntls_port = {setup.tls_port}\n'
             f'[tls.certificates]\n{DOMAIN} = "{setup.certificate}"\n'
-            f"[streams]\nbytes_per_second = {UNLIMITED}\n"
+            f"{'' if self._has_rate_limit else NO_RATE_LIMIT}"
             f"[archive]\nenabled = {'true' if setup.has_archive else 'false'}\n"
         )
         options = ("--config", str(configuration), "--data", str(setup.data))
