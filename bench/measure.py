@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.process import StartFailed
@@ -84,19 +84,7 @@ SHORT = Effort(
     database_accounts=(10, 1000, 100_000),
     roster_contacts=(10, 100, 1000),
 )
-LONG = Effort(
-    name="long",
-    seconds=4,
-    archive_seconds=20,
-    warmup=1,
-    repeats=3,
-    accounts=5000,
-    settle_seconds=60,
-    sizes={},
-    idle_sessions=SHORT.idle_sessions,
-    database_accounts=SHORT.database_accounts,
-    roster_contacts=SHORT.roster_contacts,
-)
+LONG = replace(SHORT, name="long", seconds=4, archive_seconds=20, repeats=3, settle_seconds=60)
 
 
 @dataclass(frozen=True)

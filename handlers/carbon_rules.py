@@ -7,11 +7,11 @@ from handlers.payloads import (
     CHAT_STATES,
     DIRECT_INVITATION,
     MARKERS,
-    MUC_INVITE,
     MUC_USER,
     NO_COPY,
     PRIVATE,
     RECEIPTS,
+    invites,
 )
 from xmpp import names
 from xmpp.jid import JID
@@ -34,13 +34,13 @@ def is_eligible(stanza: Stanza, direction: Direction) -> bool:
         return direction == "sent"  # what comes from a participant, the room sends to every session that has joined
     if stanza.type == "chat" or (stanza.type == "normal" and names.BODY in tags):
         return True
-    return not USED_IN_CHATS.isdisjoint(tags) or _invites(stanza)
+    return not USED_IN_CHATS.isdisjoint(tags) or invites(stanza)
 
 
 def is_with_participant(stanza: Stanza, direction: Direction) -> bool:
     """Whether this is a private message to or from a participant of a room (XEP-0045 section 7.5)."""
     other = _other(stanza, direction)
-    return MUC_USER in stanza.child_tags and other.is_full and not _invites(stanza)
+    return MUC_USER in stanza.child_tags and other.is_full and not invites(stanza)
 
 
 class EligibleMessages:
@@ -75,8 +75,3 @@ def _other(stanza: Stanza, direction: Direction) -> JID:
     other = stanza.to if direction == "sent" else stanza.sender
     assert other is not None
     return other
-
-
-def _invites(stanza: Stanza) -> bool:
-    """Whether this is an invitation by way of the room (XEP-0045 section 7.8.2)."""
-    return any(room.find(MUC_INVITE) is not None for room in stanza.element.iterchildren(MUC_USER))

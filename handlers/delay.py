@@ -19,7 +19,7 @@ def stamp(domain: str, at: float) -> bytes:
 
 def stamped(stanza: Stanza, domain: str, at: float) -> Stanza:
     """The stanza with that element, unless it has one already: the first time counts."""
-    if any(delay.get("from") == domain for delay in stanza.element.iterchildren(DELAY)):
+    if any(delay.get("from") == domain for delay in stanza.children(DELAY)):
         return stanza
     return stanza.with_last(stamp(domain, at), DELAY)
 
@@ -28,5 +28,5 @@ def stamped(stanza: Stanza, domain: str, at: float) -> Stanza:
 def refuse_forged(delivery: Delivery) -> None:
     """SENT, messages and presence: nobody may say that this server kept a stanza (XEP-0203 section 5)."""
     stanza = delivery.stanza
-    if any(delay.get("from", "").lower() in delivery.server.domains for delay in stanza.element.iterchildren(DELAY)):
+    if any(delay.get("from", "").lower() in delivery.server.domains for delay in stanza.children(DELAY)):
         raise StanzaError("not-acceptable", "only the server itself says that it has kept a stanza")

@@ -13,6 +13,7 @@ from handlers.acknowledgements import Ticket
 from handlers.archive import Queried, retraction
 from handlers.archive.rules import RETRACT
 from handlers.managed_sessions import Management
+from handlers.payloads import CHAT_STATES, NO_STORE, ONE_TO_ONE
 from xmpp.config import setting
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
@@ -24,15 +25,9 @@ if TYPE_CHECKING:
     from xmpp.routing.session import Session
     from xmpp.server import Server
 
-CHAT_STATES = "http://jabber.org/protocol/chatstates"
 AT_A_TIME = 10
-NO_STORE = "{urn:xmpp:hints}no-store"
-KEPT = frozenset({"chat", "normal"})
 # What a chat message that only says that somebody is typing consists of (XEP-0085 section 5.5 allows the thread).
-PASSING = frozenset(
-    {"{jabber:client}thread"}
-    | {f"{{{CHAT_STATES}}}{state}" for state in ("active", "composing", "gone", "inactive", "paused")}
-)
+PASSING = CHAT_STATES | {"{jabber:client}thread"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ def drop_retracted(delivery: Delivery) -> None:
     """MESSAGE_RECEIVED, whoever gets it: the message that it takes back is not passed on any more (XEP-0424)."""
     stanza = delivery.stanza
     taken_back = retraction.retracted_id(stanza)
-    if taken_back is None or stanza.sender is None or stanza.type not in KEPT:
+    if taken_back is None or stanza.sender is None or stanza.type not in ONE_TO_ONE:
         return
     db, account = delivery.server.db, delivery.account
     original = offline.newest(db, account, stanza.sender.bare, taken_back)
@@ -129,7 +124,7 @@ def _drop(session: "Session", delivered: Delivered) -> None:
 def _is_worth_keeping(stanza: Stanza) -> bool:
     """XEP-0160 section 3, and the hint of XEP-0334."""
     tags = stanza.child_tags
-    if stanza.type not in KEPT or NO_STORE in tags:
+    if stanza.type not in ONE_TO_ONE or NO_STORE in tags:
         return False
     return not (stanza.type == "chat" and tags <= PASSING)
 

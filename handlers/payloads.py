@@ -1,5 +1,10 @@
 """What instant messages carry beside their text, by which the delivery steps judge them: tags in Clark notation."""
 
+from xmpp.stanza import Stanza
+
+# RFC 6121 section 5.2.2: what people write to each other, as against headlines, errors and what is said in rooms
+ONE_TO_ONE = frozenset({"chat", "normal"})
+
 # XEP-0085
 CHAT_STATES = frozenset(
     f"{{http://jabber.org/protocol/chatstates}}{state}"
@@ -23,3 +28,10 @@ DIRECT_INVITATION = "{jabber:x:conference}x"
 PRIVATE = "{urn:xmpp:carbons:2}private"
 CARBON_SENT = "{urn:xmpp:carbons:2}sent"
 CARBON_RECEIVED = "{urn:xmpp:carbons:2}received"
+
+
+def invites(stanza: Stanza) -> bool:
+    """Whether this is an invitation by way of a room (XEP-0045 section 7.8.2)."""
+    return MUC_USER in stanza.child_tags and any(
+        room.find(MUC_INVITE) is not None for room in stanza.children(MUC_USER)
+    )

@@ -17,7 +17,7 @@ from db.push import Registration
 from handlers import push_bursts
 from handlers.carbon_rules import is_eligible
 from handlers.managed_sessions import Management
-from handlers.payloads import NO_STORE
+from handlers.payloads import NO_STORE, ONE_TO_ONE
 from handlers.push_bursts import PUBSUB, PUSH, Bursts, PushSettings, is_away
 from handlers.push_events import event_in
 from xmpp import dataforms
@@ -121,7 +121,7 @@ def wake(delivery: Delivery) -> None:
     stanza = delivery.stanza
     if not _devices(delivery.server, delivery.account):
         return  # nearly always
-    if stanza.type not in ("chat", "normal") or NO_STORE in stanza.child_tags:
+    if stanza.type not in ONE_TO_ONE or NO_STORE in stanza.child_tags:
         return
     _wake(delivery.server, delivery.account, [stanza], partial(_misses, delivery))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from handlers import accounts, blocking, delay, offline, stanza_ids
 from handlers.acknowledgements import Unacknowledged
-from handlers.payloads import CARBON_RECEIVED, CARBON_SENT
+from handlers.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery, Path
@@ -44,7 +44,7 @@ def send_another_way(server: "Server", account: JID, stanzas: Iterable[Unacknowl
 def _send_message(server: "Server", account: JID, each: Unacknowledged, stanza: Stanza) -> None:
     if stanza.type == "groupchat":
         raise StanzaError("recipient-unavailable")  # the room removes who is no longer there
-    if stanza.type not in ("chat", "normal") or not SECOND_HAND.isdisjoint(stanza.child_tags):
+    if stanza.type not in ONE_TO_ONE or not SECOND_HAND.isdisjoint(stanza.child_tags):
         return
     if stanza.child_tags <= offline.PASSING:  # that somebody was typing then
         return

@@ -33,7 +33,7 @@ def id_by(stanza: Stanza, account: JID) -> str | None:
     """The id that a stanza has in the name of this account; None without one."""
     if STANZA_ID not in stanza.child_tags:
         return None
-    found = (child.get("id", "") for child in stanza.element.iterchildren(STANZA_ID) if _is_by(child, account))
+    found = (child.get("id", "") for child in stanza.children(STANZA_ID) if _is_by(child, account))
     return next(found, None)
 
 

@@ -160,7 +160,7 @@ class Stanza:
 
     def child(self, tag: str) -> etree._Element | None:
         """The first child of that tag."""
-        return self.element.find(tag) if tag in self.child_tags else None
+        return next(self.children(tag)) if tag in self.child_tags else None
 
     @property
     def payload(self) -> etree._Element | None:

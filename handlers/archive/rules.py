@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from handlers.payloads import DIRECT_INVITATION, MUC_INVITE, MUC_USER, NO_PERMANENT_STORE, NO_STORE
+from handlers.payloads import DIRECT_INVITATION, NO_PERMANENT_STORE, NO_STORE, ONE_TO_ONE, invites
 from xmpp import names
 from xmpp.stanza import Stanza
 
@@ -44,12 +44,12 @@ def text_if_worthy(stanza: Stanza) -> str | None:
 
 def _is_worth_archiving(stanza: Stanza) -> bool:
     """Whether a message is part of a conversation, and its sender has nothing against keeping it (XEP-0334)."""
-    if stanza.type not in ("chat", "normal"):
+    if stanza.type not in ONE_TO_ONE:
         return False
     tags = stanza.child_tags
     if not UNWANTED.isdisjoint(tags):
         return False
-    return not WORTHY.isdisjoint(tags) or (MUC_USER in tags and _invites(stanza))
+    return not WORTHY.isdisjoint(tags) or invites(stanza)
 
 
 def _searchable_text(stanza: Stanza) -> str:
@@ -57,8 +57,3 @@ def _searchable_text(stanza: Stanza) -> str:
     if names.BODY not in stanza.child_tags or not ENCRYPTED.isdisjoint(stanza.child_tags):
         return ""
     return "\n".join([body.text or "" for body in stanza.children(names.BODY)])[:SEARCHABLE]
-
-
-def _invites(stanza: Stanza) -> bool:
-    """Whether this is an invitation by way of a room (XEP-0045 section 7.8.2)."""
-    return any(room.find(MUC_INVITE) is not None for room in stanza.children(MUC_USER))
