@@ -12,7 +12,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -148,13 +150,12 @@ def make_change(client: RawClient, change: Change, mark: str) -> None:
     assert answer.get("type") == "result"
 
 
-@pytest.fixture(scope="module")
-def traced(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[str]]:
-    """What strace says of a server that four clients work with at the same time, and the marks of their changes."""
+@contextmanager
+def traced_server(folder: Path) -> Iterator[tuple[RunningServer, list[str]]]:
+    """A server, and what strace says of it, which is complete when the block is left and the server has ended."""
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("strace is not installed (on Debian: apt-get install strace)")
-    folder = tmp_path_factory.mktemp("traced")
     lines: list[str] = []
     os.mkfifo(folder / "trace")
     reader = threading.Thread(target=lambda: lines.extend((folder / "trace").open()), daemon=True)
@@ -164,9 +165,16 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[st
     command = (strace, "-D", "-f", "-y", "-xx", "-s", "1000000", "-e", watched, "-o", str(folder / "trace"))
     arguments = ("demo", "--port", "0", "--tls-port", "0", "--data", str(folder / "data"))
     with RunningServer(*arguments, command=(*command, sys.executable, "-m", "xserv")) as server:
-        marks = list(all_marks(server.port))
+        yield server, lines
         assert server.terminate() == 0
     reader.join(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[str]]:
+    """What strace says of a server that four clients work with at the same time, and the marks of their changes."""
+    with traced_server(tmp_path_factory.mktemp("traced")) as (server, lines):
+        marks = list(all_marks(server.port))
     return lines, marks
 
 

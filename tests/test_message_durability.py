@@ -4,20 +4,14 @@ test_durability.py says how, and has the same for all else that is stored. An ac
 number, so here the messages of each writer are counted.
 """
 
-import os
 import re
-import shutil
-import sys
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.letters import acquainted_writers
-from tests.rawclient import PATIENCE
-from tests.servers import RunningServer
-from tests.test_durability import SENDS, SYNCS, WRITES, Call, calls
+from tests.test_durability import SYNCS, WRITES, Call, calls, traced_server
 
 MESSAGES = 40  # by each writer
 WRITERS = 3
@@ -78,23 +72,10 @@ def _is_in(message: str, call: Call) -> bool:
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trace, Written]:
     """What strace says of a server while some people write to each other, and what they wrote."""
-    strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("strace is not installed (on Debian: apt-get install strace)")
-    folder = tmp_path_factory.mktemp("traced")
-    lines: list[str] = []
-    os.mkfifo(folder / "trace")
-    reader = threading.Thread(target=lambda: lines.extend((folder / "trace").open()), daemon=True)
-    reader.start()
-    watched = f"trace={','.join(sorted(SYNCS | WRITES | SENDS))}"
-    command = (strace, "-D", "-f", "-y", "-xx", "-s", "1000000", "-e", watched, "-o", str(folder / "trace"))
-    arguments = ("demo", "--port", "0", "--tls-port", "0", "--data", str(folder / "data"))
-    with RunningServer(*arguments, command=(*command, sys.executable, "-m", "xserv")) as server:
+    with traced_server(tmp_path_factory.mktemp("traced")) as (server, lines):
         writers = acquainted_writers(server.port, WRITERS)
         with ThreadPoolExecutor(WRITERS) as pool:
             list(pool.map(lambda writer: writer.write(server.port, MESSAGES), writers))
-        assert server.terminate() == 0
-    reader.join(PATIENCE)
     return lines, {writer.mail.address: list(writer.mail.acknowledged) for writer in writers}
 
 
