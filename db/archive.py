@@ -30,7 +30,7 @@ RETRACTABLE = 1_000
 
 MESSAGE_EFFORT = 40
 """To index a message that has no text costs about as much as so many characters of text."""
-BATCH_EFFORT = 500 * MESSAGE_EFFORT
+BATCH_EFFORT = 250 * MESSAGE_EFFORT
 """What is indexed at once, for some milliseconds: that is how long others wait."""
 MERGED_PAGES = 8
 """With each batch so much of the index is brought in order: it is kept in pieces, which any look-up looks into."""

@@ -21,7 +21,7 @@ from db.memory import Memory
 from db.migrations import migrate
 from db.queries import Prepared
 from db.tickets import Ticket
-from db.wal import CHECKPOINT_BYTES, Wal
+from db.wal import KEPT_BYTES, Wal
 
 BUSY_SECONDS = 2
 """How long to wait for another program (a backup, sqlite3 on the command line) that holds the file."""
@@ -30,7 +30,7 @@ PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "normal",  # a commit does not wait for the disk, see db/groups.py
     "wal_autocheckpoint": 0,  # nor does it checkpoint, see db/wal.py
-    "journal_size_limit": CHECKPOINT_BYTES,
+    "journal_size_limit": KEPT_BYTES,
 }
 
 Row = tuple[Any, ...]
@@ -73,7 +73,7 @@ class Database:
             return self.connection.execute(query.text, values).rowcount
 
     def append(self, query: Prepared, row: Sequence[object]) -> None:
-        """Runs an INSERT with others of its kind, before the next statement or else at the end of the turn.
+        """Runs an INSERT with others of its kind, before the next statement or else with its group.
 
         For rows that come in masses. Not inside of a change. Where it fails then, the ticket fails.
         """

@@ -1,10 +1,13 @@
-"""Group commit: what is written in one turn of the event loop is one transaction, one wait for the disk, one Ticket.
+"""Group commit: what is written at about the same time is one transaction, one wait for the disk, one Ticket.
 
-    first write of a turn   BEGIN, and the loop is asked to call at the end of the turn
+    first write             BEGIN, and the loop is asked to call at the end of the turn
     rows that are appended  are gathered, and written together: before any other statement, else at the end
-    end of the turn         COMMIT; this does not wait for the disk, and readers see it at once
-    worker thread           fdatasync of the log; groups that are committed meanwhile share the next one
-    then                    the Tickets of these groups close, in order
+    end of the turn         COMMIT; this does not wait for the disk
+    worker thread           fdatasync of the log
+    then                    the group's Ticket closes
+
+What is written while a group is on its way to the disk, and for a moment after, is the next group: the more is written,
+the larger they are, and the less each row costs. A slow disk makes them larger by itself.
 
 No greenlet switch lies inside of a statement or a change, so a transaction is never anybody's half-done work.
 """
@@ -14,6 +17,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 import gevent
+from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
 from db.errors import StorageError, in_our_words
@@ -21,6 +25,9 @@ from db.tickets import Ticket
 from db.wal import Wal
 
 logger = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.001
+"""How long after a group the next one is gathered: a few rows for each wait for the disk cost twice as much a row."""
 
 
 class GroupCommit:
@@ -38,11 +45,12 @@ class GroupCommit:
         self._worker = ThreadPool(1)
 
     def join(self) -> Ticket:
-        """The open group's ticket; the first write of a turn opens the transaction."""
+        """The open group's ticket; its first write opens the transaction."""
         if self._open is None:
             self._connection.execute("BEGIN IMMEDIATE")
             self._open = self._latest = Ticket()
-            gevent.get_hub().loop.run_callback(self.commit)
+            if self._writer is None:  # otherwise it commits when it comes to that
+                gevent.get_hub().loop.run_callback(self.commit)
         return self._open
 
     @property
@@ -103,12 +111,17 @@ class GroupCommit:
         """Commits, and waits until everything is on the disk (yields). Raises what the last group failed with."""
         pending = self.unfinished
         self.commit()
-        while self._writer is not None:
-            self._writer.join()
-        if pending and pending.failed:
-            raise pending.failed
+        if pending is not None:
+            closed = Event()
+            pending.when_closed(closed.set)
+            closed.wait()
+            if pending.failed:
+                raise pending.failed
 
     def close(self) -> None:
+        """Waits for what is under way (yields)."""
+        while self._writer is not None:
+            self._writer.join()
         self._worker.kill()
 
     def _lose(self, ticket: Ticket, reason: StorageError) -> None:
@@ -121,7 +134,7 @@ class GroupCommit:
         gevent.get_hub().loop.run_callback(ticket.close, reason)
 
     def _write_down(self) -> None:
-        """The committer: runs as long as something is committed that is not on the disk yet."""
+        """The committer: runs as long as there is something to bring to the disk; the next group gathers meanwhile."""
         try:
             while self._committed:
                 tickets, self._committed = self._committed, []
@@ -130,6 +143,8 @@ class GroupCommit:
                     ticket.close(failed)
                 if self._wal.is_due():
                     self._checkpoint()
+                gevent.sleep(GATHER_SECONDS)
+                self.commit()
         finally:
             self._writer = None
 

@@ -14,10 +14,14 @@ from db.errors import StorageError, in_our_words
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_BYTES = 8 * 1024 * 1024
-"""Each time the log has grown by this much, it is brought into the database file."""
+CHECKPOINT_SYNCS = 500
+"""It is brought into the database file each time it has grown by so many bytes, or been synced so often."""
 
-TOO_LONG_BYTES = 8 * CHECKPOINT_BYTES
+TOO_LONG_BYTES = 4 * CHECKPOINT_BYTES
 """What the log may grow to where it is written to all the time, so that a checkpoint never gets to its end."""
+
+KEPT_BYTES = 2 * TOO_LONG_BYTES
+"""A log that starts over is written into the file that is there: to cut it down would hold the loop for 100 ms."""
 
 
 class Wal:
@@ -31,10 +35,14 @@ class Wal:
         self._descriptor = os.open(self._path, os.O_RDONLY)
         self._is_doubtful = False
         self._due_at = CHECKPOINT_BYTES
+        self._syncs = 0
+        self._frames = 0  # in the log at the last checkpoint; the file may be longer, left over from earlier
+        self._page_bytes = int(self._connection.execute("PRAGMA page_size").fetchone()[0])
         _sync_folder(database.parent)
 
     def sync(self) -> StorageError | None:
         """Brings everything committed so far to the disk, or says why that failed. Blocks; runs in the worker."""
+        self._syncs += 1
         try:
             if self._is_doubtful:
                 self._make_certain()
@@ -48,18 +56,16 @@ class Wal:
 
     def is_due(self) -> bool:
         """Whether it is time for a checkpoint."""
-        # Once all of it is in the database file, SQLite starts the log over and cuts it down to journal_size_limit.
-        if self._size <= CHECKPOINT_BYTES:
-            self._due_at = CHECKPOINT_BYTES
-        return self._size > self._due_at
+        return self._syncs >= CHECKPOINT_SYNCS or self._size > self._due_at
 
     def is_too_long(self) -> bool:
-        """Whether it is time for a checkpoint that nobody writes beside."""
-        return self._size > TOO_LONG_BYTES
+        """Whether it is time for a checkpoint that nobody writes beside, as the last one has seen."""
+        return self._frames * self._page_bytes > TOO_LONG_BYTES
 
     def checkpoint(self) -> None:
         """Brings the log into the database file, without hindering reads and writes. Blocks."""
         self._due_at = self._size + CHECKPOINT_BYTES
+        self._syncs = 0
         try:
             self._checkpoint()
         except sqlite3.Error as error:  # the log only gets longer; the next one tries again
@@ -75,8 +81,8 @@ class Wal:
 
     def _checkpoint(self) -> bool:
         """Whether nothing is left that is in the log only."""
-        _busy, frames, carried = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        return bool(frames == carried)
+        _busy, self._frames, carried = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return bool(self._frames == carried)
 
     def _make_certain(self) -> None:
         # A failed fsync may lose pages that a later one then does not write any more, and a frame that is missing

@@ -17,7 +17,7 @@ from db.errors import ConstraintViolated, DatabaseInUse, StorageError, StorageFu
 from db.last_activity import AccountActivity
 from db.queries import ANY, Prepared
 from db.tickets import Ticket
-from db.wal import CHECKPOINT_BYTES
+from db.wal import CHECKPOINT_BYTES, CHECKPOINT_SYNCS
 from xmpp.jid import JID
 
 ROOT = Path(__file__).parent.parent
@@ -34,9 +34,16 @@ def path(tmp_path: Path) -> Path:
 def db(path: Path) -> Iterator[Database]:
     with Database(path) as db:
         accounts.create(db, ROMEO, {}, created=0.0)
-        db.flush()
+        rest(db)
         db.touched = None
         yield db
+
+
+def rest(db: Database) -> None:
+    """Waits until everything is on the disk, and the next group begins a turn of its own."""
+    db.flush()
+    if db._groups._writer is not None:
+        db._groups._writer.join()
 
 
 def kept(db: Database) -> list[bytes]:
@@ -401,16 +408,41 @@ def test_a_failing_fsync_fails_the_ticket_and_the_next_group_is_safe_again(db: D
         assert b"safe" in kept(copy)
 
 
-def test_a_long_log_is_brought_into_the_file_and_starts_over(db: Database, path: Path) -> None:
-    log = path.with_name("xserv.db-wal")
+def test_a_long_log_is_brought_into_the_file_and_starts_over_in_its_place(db: Database, path: Path) -> None:
     stanza = b"x" * (CHECKPOINT_BYTES // 4)
-    for _ in range(6):
-        keep(db, stanza)
-    db.flush()
-    keep(db, b"the first in the new log")
-    db.flush()
+
+    def fill_log() -> int:
+        for _ in range(6):
+            keep(db, stanza)
+        rest(db)
+        return path.with_name("xserv.db-wal").stat().st_size
+
+    first = fill_log()
     assert path.stat().st_size > CHECKPOINT_BYTES
-    assert log.stat().st_size <= CHECKPOINT_BYTES
+    assert max(fill_log() for _ in range(6)) < 3 * first
+
+
+def test_a_log_of_many_small_groups_starts_over_too(db: Database, path: Path) -> None:
+    def write_groups() -> int:
+        for number in range(CHECKPOINT_SYNCS):
+            keep(db, b"%d" % number)
+            rest(db)
+        return path.with_name("xserv.db-wal").stat().st_size
+
+    first = write_groups()
+    assert write_groups() < 1.5 * first
+
+
+def test_what_is_written_while_the_disk_is_busy_is_one_group(db: Database) -> None:
+    with slow_disk(db):
+        first = keep(db, b"1")
+        end_turn()
+        second = keep(db, b"2")
+        end_turn()
+        assert keep(db, b"3") is second is not first
+    rest(db)
+    assert kept(db) == [b"1", b"2", b"3"]
+    assert first.failed is second.failed is None
 
 
 WRITER = """
