@@ -21,7 +21,7 @@ from db.memory import Memory
 from db.migrations import migrate
 from db.queries import Prepared
 from db.tickets import Ticket
-from db.wal import KEPT_BYTES, Wal
+from db.wal import KEPT_BYTES, Wal, WalIndex
 
 BUSY_SECONDS = 2
 """How long to wait for another program (a backup, sqlite3 on the command line) that holds the file."""
@@ -122,12 +122,14 @@ class Database:
 
     def _open(self, opened: ExitStack) -> tuple[sqlite3.Connection, GroupCommit]:
         opened.callback(os.close, lock(self.path))
+        index = WalIndex(self.path)
+        opened.callback(index.close)
         sql = _connect(self.path)
         opened.callback(sql.close)  # the last connection to close brings the log into the file, and removes it
         migrate(sql)
         sql.foreign_keys = 1  # not before: a migration may drop a table that it has copied
         sql.pragma("wal_checkpoint(TRUNCATE)")  # what a killed process left behind may not be on the disk yet
-        wal = Wal(self.path)
+        wal = Wal(self.path, index)
         opened.callback(wal.close)
         groups = GroupCommit(sql.connection(), wal, undone=self.memory.clear)
         opened.callback(groups.close)

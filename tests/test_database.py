@@ -17,7 +17,7 @@ from db.errors import ConstraintViolated, DatabaseInUse, StorageError, StorageFu
 from db.last_activity import AccountActivity
 from db.queries import ANY, Prepared
 from db.tickets import Ticket
-from db.wal import CHECKPOINT_BYTES, CHECKPOINT_SYNCS
+from db.wal import CHECKPOINT_BYTES
 from xmpp.jid import JID
 
 ROOT = Path(__file__).parent.parent
@@ -420,17 +420,6 @@ def test_a_long_log_is_brought_into_the_file_and_starts_over_in_its_place(db: Da
     first = fill_log()
     assert path.stat().st_size > CHECKPOINT_BYTES
     assert max(fill_log() for _ in range(6)) < 3 * first
-
-
-def test_a_log_of_many_small_groups_starts_over_too(db: Database, path: Path) -> None:
-    def write_groups() -> int:
-        for number in range(CHECKPOINT_SYNCS):
-            keep(db, b"%d" % number)
-            rest(db)
-        return path.with_name("xserv.db-wal").stat().st_size
-
-    first = write_groups()
-    assert write_groups() < 1.5 * first
 
 
 def test_what_is_written_while_the_disk_is_busy_is_one_group(db: Database) -> None:

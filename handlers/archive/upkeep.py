@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 DAY = 24 * 3600.0
 
 INDEX_SECONDS = 1.0  # how long messages wait to be indexed; the more at once, the less each costs
+INDEX_PAUSE_SECONDS = 0.02  # after a batch: who had to wait for it does not have to wait for the next one, too
 TOO_MUCH = 10 * archive.BATCH_EFFORT  # waits to be indexed: whoever looks something up first has it done for all
 
 DELETE_SECONDS = 3600.0
@@ -66,7 +67,9 @@ def _again_and_again(server: "Server", work: "Callable[[Server], None]") -> None
 
 
 def _index(server: "Server") -> None:
-    _bit_by_bit(server, lambda: _index_some(server))
+    while _index_some(server):
+        server.db.flush()
+        gevent.sleep(INDEX_PAUSE_SECONDS)
     gevent.sleep(INDEX_SECONDS)
 
 
