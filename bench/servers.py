@@ -90,6 +90,10 @@ class XServ(Server):
         with Database(data / "xserv.db") as db:
             accounts.create_many(db, ((f"u{number}@{DOMAIN}", credentials) for number in range(count)), time.time())
 
+    def environment(self, setup: Setup) -> Mapping[str, str]:
+        """As it is installed: compiled once, and not at each start, as it may be in a container of a developer's."""
+        return {"PYTHONDONTWRITEBYTECODE": ""}
+
     def command(self, setup: Setup) -> Sequence[str]:
         ports = ("--port", str(setup.port), "--tls-port", str(setup.tls_port))
         return [*self._command("demo", setup), *ports]
