@@ -186,3 +186,36 @@ def test_a_language_is_written_around_content() -> None:
     message = came_with(b"<body/>")
     message.speak("de")
     assert parse(message.wire()).get("{http://www.w3.org/XML/1998/namespace}lang") == "de"
+
+
+# What a stanza may have in it, told without a look at its tree
+
+DELAY = frozenset({b"urn:xmpp:delay"})
+PIECES = [
+    "<delay xmlns='urn:xmpp:delay'/>",
+    '<p:delay xmlns:p="urn:xmpp:delay"/>',
+    "<delay\nxmlns\n=\n'urn:xmpp:delay' />",
+    "<delay stamp='xmlns=' xmlns='urn:xmpp:delay'/>",
+    """<delay stamp='xmlns="' xmlns='urn:xmpp:delay'/>""",
+    "<delay stamp='xmlnsxmlns:xmlns' xmlns='urn:xmpp:delay'/>",
+    "<delay xmlns='urn:xmpp:dela&#121;'/>",
+    "<x xmlns='urn:xmpp:delay:2'/>",
+    "<body>xmlns='</body>",
+    "<body>xmlns</body>",
+    "<body>xmlns='urn:x &gt; \"</body>",
+    "<x xmlns='urn:x'>='</x>",
+    "<x a='&lt;delay xmlns=&apos;urn:x'/>",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=4))
+def test_no_child_is_missed_by_the_quick_look(pieces: list[str]) -> None:
+    content = "".join(pieces).encode()
+    message = Stanza(parse(b"<message>" + content + b"</message>"), content=content)
+    has_delay = "{urn:xmpp:delay}delay" in [child.tag for child in message.element]
+    assert message.may_use(DELAY) or not has_delay
+
+
+def test_a_quick_look_tells_that_most_stanzas_have_no_such_child() -> None:
+    content = b"<body>hi</body><active xmlns='http://jabber.org/protocol/chatstates'/>"
+    assert not Stanza(parse(b"<message>" + content + b"</message>"), content=content).may_use(DELAY)

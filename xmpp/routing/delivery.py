@@ -74,7 +74,7 @@ class Path:
     def __init__(self, steps: Iterable[Step]) -> None:
         self._steps = tuple((step, getattr(step, "concerns", None)) for step in steps)
         self._telling = frozenset().union(*(tags for _, tags in self._steps if tags))
-        self._namespaces = tuple({tag[1:].partition("}")[0].encode() for tag in self._telling})
+        self._namespaces = frozenset(tag[1:].partition("}")[0].encode() for tag in self._telling)
         self._usual = self._those_for(frozenset())
 
     def run(self, delivery: Delivery) -> bool:
