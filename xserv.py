@@ -18,7 +18,8 @@ from db.database import Database
 from db.errors import StorageError
 from handlers import FEATURES, TABLES, administration, demonstration
 from xmpp import __version__, terminal
-from xmpp.config import ConfigError, Configuration, Section, documentation, example
+from xmpp.config import ConfigError, Configuration, Section
+from xmpp.config_texts import documentation, example
 from xmpp.control import CarryOut, ControlClient, ControlError, ControlSocket, Refused
 from xmpp.logs import start_logging
 from xmpp.routing.feature import Feature

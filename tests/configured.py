@@ -1,6 +1,5 @@
 """Servers with a configuration and accounts of their own, as `xserv run` and `xserv user` make them."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers import PATIENCE, ROOT, RunningServer
+from xmpp.config_values import in_toml
 
 Sections = Mapping[str, Mapping[str, Any]]
 
@@ -24,7 +24,7 @@ def configuration_file(folder: Path, sections: Sections) -> Path:
 
 
 def _assignments(values: Mapping[str, Any]) -> str:
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())  # simple values look like TOML's
+    return "".join(f"{key} = {in_toml(value)}\n" for key, value in values.items())
 
 
 def run_server(folder: Path, *arguments: str, **sections: Mapping[str, Any]) -> RunningServer:

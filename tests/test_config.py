@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from xmpp.config import ConfigError, Configuration, Section, documentation, example, setting
+from xmpp.config import REQUIRED, ConfigError, Configuration, Section, setting
+from xmpp.config_texts import documentation, example
 
 
 def _only_tidy_names(names: tuple[str, ...]) -> None:
     if any(name != name.strip() for name in names):
         raise ValueError("expected names without spaces around them")
+
+
+def _no_spaces(code: str) -> None:
+    if " " in code:
+        raise ValueError("expected a code without spaces")
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,24 @@ class QuietSettings:
     title: str = setting('a "quoted" title\nof two lines', "The title.")
 
 
+@dataclass(frozen=True)
+class Window:
+    width: int = setting(REQUIRED, "How wide it is.", minimum=1)
+    glass: str = setting("clear", "What it is made of.", choices=("clear", "frosted"))
+    code: str = setting("", "What opens it.", secret=True, check=_no_spaces)
+
+    def __post_init__(self) -> None:
+        if self.code and self.glass == "clear":
+            raise ValueError("expected frosted glass where there is a code")
+
+
+@dataclass(frozen=True)
+class HouseSettings:
+    windows: tuple[Window, ...] = setting((), "What to look through.")
+
+
+HOUSE = Section("house", HouseSettings, "A house.")
+
 SECTIONS = (
     Section("port", PortSettings, "Where the server listens."),
     Section("quiet", QuietSettings, "A feature with settings.", can_be_disabled=True),
@@ -44,7 +68,7 @@ SECTIONS = (
 def load(tmp_path: Path, text: str) -> Configuration:
     path = tmp_path / "xserv.toml"
     path.write_text(text)
-    return Configuration.load(path, SECTIONS)
+    return Configuration.load(path, (*SECTIONS, HOUSE))
 
 
 def error(tmp_path: Path, text: str) -> str:
@@ -94,7 +118,7 @@ def test_a_relative_path_is_taken_from_where_the_file_is(tmp_path: Path) -> None
     "text, message",
     [
         ("[prot]", "xserv.toml: there is no section [prot], did you mean port?"),
-        ("[xyz]", "xserv.toml: there is no section [xyz]; expected one of port, quiet, loud."),
+        ("[xyz]", "xserv.toml: there is no section [xyz]; expected one of port, quiet, loud, house."),
         ("[port]\nnumbr = 1", "xserv.toml: [port] has no setting numbr, did you mean number?"),
         ("[port]\nenabled = true", "xserv.toml: [port] has no setting enabled; expected one of number, patience, "),
         ("[loud]\nvolume = 1", "xserv.toml: [loud] has no setting volume; expected one of enabled."),
@@ -208,3 +232,56 @@ def test_the_documentation_has_a_row_for_every_setting() -> None:
     assert '| `language` | one of "en", "de" | `"en"` | What errors are written in. |' in text
     rows = re.findall(r"(?m)^\| `(\w+)`", text)
     assert rows == [key for section in SECTIONS for key in section.entries]
+
+
+# -- lists of tables
+
+
+def test_a_list_of_tables_becomes_dataclasses(tmp_path: Path) -> None:
+    text = '[[house.windows]]\nwidth = 3\n[[house.windows]]\nwidth = 2\nglass = "frosted"\ncode = "x"'
+    assert load(tmp_path, text)[HouseSettings].windows == (Window(3), Window(2, "frosted", "x"))
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("[house]\nwindows = 3", "xserv.toml: [house] windows: expected a list of tables."),
+        ("[house]\nwindows = [3]", "xserv.toml: [house] windows: expected a list of tables."),
+        ("[[house.windows]]", "xserv.toml: [house] windows #1 has no width; expected a whole number of at least 1."),
+        (
+            "[[house.windows]]\nwidth = 1\n[[house.windows]]\nwidht = 1",
+            "xserv.toml: [house] windows #2 has no setting widht, did you mean width?",
+        ),
+        (
+            "[[house.windows]]\nwidth = 0",
+            "xserv.toml: [house] windows #1 width: expected a whole number of at least 1, found 0.",
+        ),
+        (
+            '[[house.windows]]\nwidth = 1\ncode = "x"',
+            "xserv.toml: [house] windows #1: expected frosted glass where there is a code.",
+        ),
+    ],
+)
+def test_an_error_names_the_table_by_its_number(tmp_path: Path, text: str, message: str) -> None:
+    assert error(tmp_path, text) == message
+
+
+@pytest.mark.parametrize("code", ["[1]", '" x"'])
+def test_a_secret_is_not_shown(tmp_path: Path, code: str) -> None:
+    found = error(tmp_path, f"[[house.windows]]\nwidth = 1\ncode = {code}")
+    assert found.startswith("xserv.toml: [house] windows #1 code: expected ")
+    assert "found" not in found
+    assert "hidden" not in repr(Window(1, "frosted", "hidden"))
+
+
+def test_the_example_explains_what_stands_in_a_table(tmp_path: Path) -> None:
+    text = example([HOUSE])
+    assert "# What to look through.\n# [[house.windows]]\n# width = a whole number of at least 1 (needed). How " in text
+    assert "#windows = []\n" in text
+    assert load(tmp_path, text)[HouseSettings] == HouseSettings()
+
+
+def test_the_documentation_has_a_table_for_the_tables_of_a_list() -> None:
+    text = documentation([HOUSE])
+    assert "| `windows` | a list, each item a table | `[]` | What to look through. |\n\n### [[house.windows]]\n" in text
+    assert "| `width` | a whole number of at least 1 | needed | How wide it is. |" in text

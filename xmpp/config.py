@@ -1,32 +1,24 @@
 """The configuration: frozen dataclasses, filled from a TOML file and checked.
 
-Settings stand beside their feature, as the fields of a frozen dataclass. The defaults, the example file, the
-documentation and the error messages are all made from those dataclasses, so they cannot disagree.
+Settings stand beside their feature, as the fields of a frozen dataclass. The defaults, the error messages, and in
+config_texts.py the example file and the documentation, are all made from those dataclasses, so they cannot disagree.
 """
 
 from __future__ import annotations
 
 import difflib
-import textwrap
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, TypeVar, get_type_hints
+from typing import Any, Self, TypeVar, get_args, get_type_hints
 
 from xmpp.config_values import Rule, Unsuitable, expected, in_toml, suitable
 
 Settings = TypeVar("Settings")
 
-EXAMPLE_WIDTH = 100
-DOCUMENTATION_HEAD = """\
-# Configuration
-
-Every setting, made from the code by `make docs`. None of it is needed: without a file everything has its default.
-The file is TOML. `xserv run` takes the one that `--config` names, or else `xserv.toml` in the data folder.
-`xserv config example` prints one to start from, and `xserv config check FILE` checks one.
-"""
+REQUIRED: Any = MISSING  # the default of a setting that a table of a list must have
 
 
 class ConfigError(Exception):
@@ -42,17 +34,21 @@ def setting(
     choices: Iterable[Any] = (),
     check: Callable[[Any], object] | None = None,
     restart: bool = False,
+    secret: bool = False,
 ) -> Any:
     """Declare a field of a settings dataclass.
 
     Its type is bool, int, float, str, Path, a list, tuple or dict of those, or one of them `| None`, which the file
-    writes as `""`. Minimum, maximum and choices hold for every item of a list. `check` gets the value and raises
-    ValueError, whose text says what was expected. `restart`: it is read only when the server starts.
+    writes as `""`; or a tuple of frozen dataclasses whose fields are settings too, which the file writes as tables.
+    Such a dataclass may have fields that are REQUIRED, and refuse by a ValueError what does not go together.
+
+    Minimum, maximum and choices hold for every item of a list. `check` gets the value and raises ValueError, whose
+    text says what was expected. `restart`: it is read only when the server starts. `secret`: no error shows it.
     """
-    rule = Rule(comment, minimum, maximum, tuple(choices), check, restart)
+    rule = Rule(comment, minimum, maximum, tuple(choices), check, restart, secret)
     if isinstance(default, (list, dict)):
-        return field(default_factory=default.copy, metadata={"rule": rule})
-    return field(default=default, metadata={"rule": rule})
+        return field(default_factory=default.copy, repr=not secret, metadata={"rule": rule})
+    return field(default=default, repr=not secret, metadata={"rule": rule})
 
 
 @dataclass(frozen=True)
@@ -63,6 +59,26 @@ class Entry:
     type: Any
     default: Any
     rule: Rule
+
+    @property
+    def table(self) -> Any:
+        """The dataclass of its items, where it is a list of tables."""
+        inner = get_args(self.type)
+        return inner[0] if inner and is_dataclass(inner[0]) else None
+
+
+def entries_of(settings: type) -> dict[str, Entry]:
+    """The settings of a dataclass, by name."""
+    types = get_type_hints(settings)
+    return {
+        f.name: Entry(
+            f.name,
+            types[f.name],
+            f.default if f.default_factory is MISSING else f.default_factory(),
+            f.metadata["rule"],
+        )
+        for f in fields(settings)
+    }
 
 
 @dataclass(frozen=True)
@@ -79,21 +95,8 @@ class Section:
     def entries(self) -> Mapping[str, Entry]:
         """What may stand in the section, by key."""
         switch = {"enabled": Entry("enabled", bool, self.enabled_by_default, Rule("Whether this is on.", restart=True))}
-        return (switch if self.can_be_disabled else {}) | self._declared()
-
-    def _declared(self) -> dict[str, Entry]:
-        if self.settings is None:
-            return {}
-        types = get_type_hints(self.settings)
-        return {
-            f.name: Entry(
-                f.name,
-                types[f.name],
-                f.default if f.default_factory is MISSING else f.default_factory(),
-                f.metadata["rule"],
-            )
-            for f in fields(self.settings)
-        }
+        declared = entries_of(self.settings) if self.settings else {}
+        return (switch if self.can_be_disabled else {}) | declared
 
 
 Tables = Mapping[str, Mapping[str, Any]]
@@ -132,7 +135,7 @@ class Configuration:
         settings, enabled = dict(self._settings), dict(self._enabled)
         for name, table in values.items():
             section = self._section(name, table, source)
-            given = {key: _checked(section, key, value, source, folder.absolute()) for key, value in table.items()}
+            given = _checked(section.entries, table, f"{source}: [{name}]", folder.absolute())
             if section.can_be_disabled:
                 enabled[name] = given.pop("enabled", enabled[name])
             if section.settings:
@@ -161,42 +164,6 @@ class Configuration:
         return getattr(self._settings[section.settings], entry.key) if section.settings else None
 
 
-def example(sections: Iterable[Section]) -> str:
-    """Return a whole configuration file: each setting explained, and commented out with its default value."""
-    head = "# Every setting, with its default value. Remove the # in front of a setting to change it.\n"
-    return "\n".join([head, *map(_example_section, sections)])
-
-
-def _example_section(section: Section) -> str:
-    lines = [*_as_comment(section.doc), f"[{section.name}]"]
-    for entry in section.entries.values():
-        lines += ["", *_as_comment(_explanation(entry)), f"#{entry.key} = {in_toml(entry.default)}"]
-    return "\n".join(lines) + "\n"
-
-
-def _as_comment(text: str) -> list[str]:
-    return [f"# {part}" for line in text.splitlines() for part in textwrap.wrap(line, EXAMPLE_WIDTH)]
-
-
-def _explanation(entry: Entry) -> str:
-    return entry.rule.comment + (" Read only when the server starts." if entry.rule.restart else "")
-
-
-def documentation(sections: Iterable[Section]) -> str:
-    """Return the settings of all sections as Markdown, a table for each."""
-    return "\n".join([DOCUMENTATION_HEAD, *map(_documented, sections)])
-
-
-def _documented(section: Section) -> str:
-    lines = [f"## [{section.name}]", "", section.doc, ""]
-    lines += ["| setting | value | default | meaning |", "|---|---|---|---|"]
-    for entry in section.entries.values():
-        default = f"`{in_toml(entry.default)}`"
-        cells = [f"`{entry.key}`", expected(entry.type, entry.rule), default, _explanation(entry)]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -208,17 +175,41 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not TOML: {error}.") from error
 
 
-def _checked(section: Section, key: str, value: Any, source: str, folder: Path) -> Any:
-    if key not in section.entries:
-        raise ConfigError(f"{source}: [{section.name}] has no setting {key}{_guess(key, section.entries)}")
-    entry = section.entries[key]
-    where = f"{source}: [{section.name}] {key}"
+def _checked(entries: Mapping[str, Entry], table: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
+    return {key: _checked_value(entries, key, value, where, folder) for key, value in table.items()}
+
+
+def _checked_value(entries: Mapping[str, Entry], key: str, value: Any, where: str, folder: Path) -> Any:
+    if key not in entries:
+        raise ConfigError(f"{where} has no setting {key}{_guess(key, entries)}")
+    entry = entries[key]
+    if entry.table:
+        return _checked_tables(entry.table, value, f"{where} {key}", folder)
+    found = "" if entry.rule.secret else f", found {in_toml(value)}"
     try:
         return suitable(value, entry.type, entry.rule, folder)
     except Unsuitable as error:
-        raise ConfigError(f"{where}: expected {expected(entry.type, entry.rule)}, found {in_toml(value)}.") from error
+        raise ConfigError(f"{where} {key}: expected {expected(entry.type, entry.rule)}{found}.") from error
     except ValueError as error:
-        raise ConfigError(f"{where}: {error}, found {in_toml(value)}.") from error
+        raise ConfigError(f"{where} {key}: {error}{found}.") from error
+
+
+def _checked_tables(kind: Any, value: Any, where: str, folder: Path) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(table, Mapping) for table in value):
+        raise ConfigError(f"{where}: expected a list of tables.")
+    return tuple(_checked_table(kind, table, f"{where} #{n}", folder) for n, table in enumerate(value, 1))
+
+
+def _checked_table(kind: Any, table: Mapping[str, Any], where: str, folder: Path) -> Any:
+    entries = entries_of(kind)
+    given = _checked(entries, table, where, folder)
+    for entry in entries.values():
+        if entry.default is REQUIRED and entry.key not in given:
+            raise ConfigError(f"{where} has no {entry.key}; expected {expected(entry.type, entry.rule)}.")
+    try:
+        return kind(**given)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}.") from error
 
 
 def _guess(word: str, known: Collection[str]) -> str:

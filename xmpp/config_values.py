@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin
@@ -20,6 +20,7 @@ class Rule:
     choices: tuple[Any, ...] = ()
     check: Callable[[Any], object] | None = None
     restart: bool = False
+    secret: bool = False
 
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
@@ -46,6 +47,8 @@ def expected(kind: Any, rule: Rule) -> str:
     container, inner = get_origin(kind), get_args(kind)
     if NoneType in inner:
         return f'{expected(inner[0], rule)}, or ""'
+    if is_dataclass(kind):
+        return "a table"
     if container in (list, tuple):
         return f"a list, each item {expected(inner[0], rule)}"
     if container is dict:
