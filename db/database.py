@@ -92,11 +92,12 @@ class Database:
         """Makes several writes happen whole or not at all; may be nested. Nothing inside may yield."""
         with self._writing():
             self.connection.execute("SAVEPOINT change")
+        written = self.connection.total_changes
         try:
             yield
             self.connection.execute("RELEASE change")
         except BaseException:
-            self._undo_change()
+            self._undo_change(is_empty=self.connection.total_changes == written)
             raise
 
     def touch_unfinished(self) -> None:
@@ -148,11 +149,12 @@ class Database:
             raise reason from error
         self.touched = ticket
 
-    def _undo_change(self) -> None:
+    def _undo_change(self, *, is_empty: bool) -> None:
         if self.connection.in_transaction:  # otherwise SQLite undid the whole group
             self.connection.execute("ROLLBACK TO change")
             self.connection.execute("RELEASE change")
-        self.memory.clear()  # which may know of writes that are undone now
+        if not is_empty:
+            self.memory.clear()  # which may know of writes that are undone now
 
 
 def _connect(path: Path) -> SqliteDatabase:

@@ -56,6 +56,19 @@ def test_a_result_gives_values_by_field() -> None:
     )
 
 
+def test_a_report_has_the_values_of_several_items() -> None:
+    fields = [Field("jid", "jid-single", "Address"), Field("nick")]
+    rows = [{"jid": "a@b", "nick": "A", "more": "x"}, {"jid": "c@d", "nick": ""}]
+    assert etree.tostring(dataforms.report("jabber:iq:search", fields, rows)).decode() == (
+        '<x xmlns="jabber:x:data" type="result">'
+        '<field var="FORM_TYPE" type="hidden"><value>jabber:iq:search</value></field>'
+        '<reported><field var="jid" type="jid-single" label="Address"/>'
+        '<field var="nick" type="text-single"/></reported>'
+        '<item><field var="jid"><value>a@b</value></field><field var="nick"><value>A</value></field></item>'
+        '<item><field var="jid"><value>c@d</value></field><field var="nick"><value></value></field></item></x>'
+    )
+
+
 @pytest.mark.parametrize(
     ("inner", "answers"),
     [

@@ -86,10 +86,21 @@ def test_the_message_path_makes_no_query_once_an_account_is_remembered(db: Datab
     assert statements == []
 
 
+def test_what_a_failed_change_has_not_touched_stays_remembered(db: Database) -> None:
+    db.memory[NAMES].put(ROMEO, "Romeo")
+    with pytest.raises(LookupError), db.change():
+        raise LookupError  # before anything was written
+    assert db.memory[NAMES].get(ROMEO) == "Romeo"
+    with pytest.raises(LookupError), db.change():
+        blocklists.add(db, ROMEO, [JULIET])
+        raise LookupError
+    assert db.memory[NAMES].get(ROMEO) is None
+
+
 def test_what_is_written_is_remembered_without_being_read(db: Database) -> None:
     rosters.put(db, ROMEO, rosters.Item(JULIET, subscription="both"))
     blocklists.add(db, ROMEO, [JULIET])
-    vcards.put(db, ROMEO, b"<vCard/>", "abc")
+    vcards.put_photo_hash(db, ROMEO, "abc")
     statements: list[str] = []
     db.connection.set_trace_callback(statements.append)
     assert rosters.subscribers(db, ROMEO) == (JULIET,)

@@ -130,6 +130,16 @@ def test_an_error_reply_goes_back_without_the_payload() -> None:
     )
 
 
+def test_an_error_reply_may_say_what_it_is_about() -> None:
+    request = stanza(f"<iq id='1' type='set' from='{ROMEO}' to='{NURSE}'><q xmlns='urn:x'><a/><b/></q></iq>")
+    about = etree.fromstring("<q xmlns='urn:x'><b/></q>")
+    assert same(
+        request.error_reply(StanzaError("not-acceptable", about=about)).wire(),
+        f"<iq type='error' id='1' from='{NURSE}' to='{ROMEO}'><q xmlns='urn:x'><b/></q><error type='modify'>"
+        "<not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
+    )
+
+
 def test_a_result_answers_its_request() -> None:
     request = stanza(f"<iq id='1' type='get' from='{ROMEO}' to='{NURSE}'><q xmlns='urn:x'/></iq>")
     assert same(request.result().wire(), f"<iq type='result' id='1' from='{NURSE}' to='{ROMEO}'/>")

@@ -1,6 +1,6 @@
 """Data forms (XEP-0004) with a FORM_TYPE (XEP-0068): fields in, an element out; a submitted element in, values out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,6 +65,19 @@ def result(form_type: str, values: Mapping[str, Sequence[str]]) -> etree._Elemen
     return x
 
 
+def report(form_type: str, fields: Sequence[Field], rows: Iterable[Mapping[str, str]]) -> etree._Element:
+    """A result of several items, each with a value for these fields (section 3.4)."""
+    x = _start("result", form_type)
+    reported = _add(x, "reported")
+    for field in fields:
+        _add_field(reported, field)
+    for row in rows:
+        item = _add(x, "item")
+        for field in fields:
+            _add_values(_add(item, "field", var=field.var), [row[field.var]])
+    return x
+
+
 def submitted(x: etree._Element, form_type: str, fields: Sequence[Field]) -> dict[str, tuple[str, ...]]:
     """What was filled in, by field; raises ValueError where it does not answer the form of these fields.
 
@@ -73,7 +86,7 @@ def submitted(x: etree._Element, form_type: str, fields: Sequence[Field]) -> dic
     """
     if x.tag != X or x.get("type") != "submit":
         raise ValueError("not a submitted form")
-    given = _given_values(x)
+    given = values_of(x)
     if given.pop("FORM_TYPE", (form_type,)) != (form_type,):
         raise ValueError(f"the FORM_TYPE is not {form_type}")
     answers = {field.var: _checked(field, given[field.var]) for field in fields if field.var in given}
@@ -81,6 +94,19 @@ def submitted(x: etree._Element, form_type: str, fields: Sequence[Field]) -> dic
         if field.required and not answers.get(field.var):
             raise ValueError(f"the field {field.var} is required")
     return answers
+
+
+def values_of(x: etree._Element) -> dict[str, tuple[str, ...]]:
+    """All that stands in a form, by field; raises ValueError where a field has no name of its own."""
+    given: dict[str, tuple[str, ...]] = {}
+    for element in x.iterchildren(FIELD):
+        var = element.get("var")
+        if var is None and element.get("type") == "fixed":
+            continue
+        if not var or var in given:
+            raise ValueError("a field without a name of its own")
+        given[var] = tuple(value.text or "" for value in element.iterchildren(VALUE))
+    return given
 
 
 def boolean(values: Sequence[str]) -> bool:
@@ -114,18 +140,6 @@ def _add_field(x: etree._Element, field: Field) -> None:
     if field.is_open:
         validate = etree.SubElement(element, VALIDATE, datatype="xs:string", nsmap={None: VALIDATION})
         etree.SubElement(validate, f"{{{VALIDATION}}}open")
-
-
-def _given_values(x: etree._Element) -> dict[str, tuple[str, ...]]:
-    given: dict[str, tuple[str, ...]] = {}
-    for element in x.iterchildren(FIELD):
-        var = element.get("var")
-        if var is None and element.get("type") == "fixed":
-            continue
-        if not var or var in given:
-            raise ValueError("a field without a name of its own")
-        given[var] = tuple(value.text or "" for value in element.iterchildren(VALUE))
-    return given
 
 
 def _checked(field: Field, values: tuple[str, ...]) -> tuple[str, ...]:

@@ -87,7 +87,8 @@ class StanzaError(Exception):
     """What the sender of a stanza is told (RFC 6120 section 8.3).
 
     `condition` is a key of STANZA_CONDITIONS; `type` overrides the error type that goes with it; `application` is
-    the application-specific condition, an lxml element.
+    the application-specific condition, an lxml element. `about` is an element that stands before the error and says
+    what it is about, for protocols that want that.
     """
 
     def __init__(
@@ -97,12 +98,14 @@ class StanzaError(Exception):
         *,
         type: str | None = None,
         application: etree._Element | None = None,
+        about: etree._Element | None = None,
     ) -> None:
         super().__init__(f"{condition}: {text}" if text else condition)
         self.condition = condition
         self.text = text
         self.type = type or STANZA_CONDITIONS[condition]
         self.application = application
+        self.about = about
 
     def element(self) -> etree._Element:
         """The <error/> child: condition, text, application element, in the order of section 8.3.2."""

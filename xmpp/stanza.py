@@ -15,13 +15,11 @@ from lxml import etree
 from xmpp import names
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
-from xmpp.wire import parse, wire
+from xmpp.wire import escaped, parse, wire
 
 KINDS = ("message", "presence", "iq")
 MESSAGE_TYPES = frozenset({"chat", "error", "groupchat", "headline", "normal"})
-PRESENCE_TYPES = frozenset(
-    {"error", "probe", "subscribe", "subscribed", "unavailable", "unsubscribe", "unsubscribed"}
-)
+PRESENCE_TYPES = frozenset({"error", "probe", "subscribe", "subscribed", "unavailable", "unsubscribe", "unsubscribed"})
 SUBSCRIPTION_TYPES = frozenset({"subscribe", "subscribed", "unsubscribe", "unsubscribed"})
 IQ_TYPES = frozenset({"get", "set", "result", "error"})
 
@@ -99,13 +97,13 @@ class Stanza:
         self.devices = 1
         head = "<" + kind
         if type is not None:
-            head += ' type="' + _escaped(type) + '"'
+            head += ' type="' + escaped(type) + '"'
         if id is not None:
-            head += ' id="' + _escaped(id) + '"'
+            head += ' id="' + escaped(id) + '"'
         if to is not None:
-            head += ' to="' + (to if to.is_plain else _escaped(to)) + '"'
+            head += ' to="' + (to if to.is_plain else escaped(to)) + '"'
         if sender is not None:
-            head += ' from="' + (sender if sender.is_plain else _escaped(sender)) + '"'
+            head += ' from="' + (sender if sender.is_plain else escaped(sender)) + '"'
         self._wire = b"%b>%b</%b>" % (head.encode(), content, kind.encode()) if content else head.encode() + b"/>"
         return self
 
@@ -229,7 +227,7 @@ class Stanza:
         start, rest = data[:name_end], _TO.sub(b"", data[name_end:head_end], count=1) + data[head_end:]
 
         def addressed(to: JID) -> Stanza:
-            attribute = ' to="' + (to if to.is_plain else _escaped(to)) + '"'
+            attribute = ' to="' + (to if to.is_plain else escaped(to)) + '"'
             copy = self._changed(start + attribute.encode() + rest, self._child_tags)
             copy.to = to
             return copy
@@ -275,16 +273,16 @@ class Stanza:
 
     # -- answers
 
-    def result(self, payload: etree._Element | None = None) -> Self:
-        """The answer to this request."""
-        content = b"" if payload is None else wire(payload)
+    def result(self, payload: etree._Element | bytes | None = None) -> Self:
+        """The answer to this request; the payload as an element, or as `wire` writes it."""
+        content = payload if isinstance(payload, bytes) else b"" if payload is None else wire(payload)
         return self.build("iq", content, type="result", id=self.id, to=self.sender, sender=self.to)
 
     def error_reply(self, error: StanzaError) -> Self:
         """The error that answers this stanza: without a copy of what was sent."""
-        return self.build(
-            self.kind, wire(error.element()), type="error", id=self.id, to=self.sender, sender=self.to
-        )
+        about = b"" if error.about is None else wire(error.about)
+        content = about + wire(error.element())
+        return self.build(self.kind, content, type="error", id=self.id, to=self.sender, sender=self.to)
 
     def after_reply(self, act: Callable[[], None]) -> None:
         """Have something done once the answer to this request is on its way (say, ending the session that asked)."""
@@ -299,13 +297,4 @@ class Stanza:
         return f"<{self.kind} type={self.type} id={self.id} to={self.to} from={self.sender}>"
 
 
-def _escaped(value: str) -> str:
-    if value.isalnum():
-        return value
-    if "&" in value or "<" in value or '"' in value or ">" in value or not value.isprintable():
-        return "".join(_ESCAPES.get(character, character) for character in value)
-    return value
-
-
 _PLAIN = bytes(set(range(0x20, 0x100)) - set(b'&<>"{\x7f'))  # can stand in an attribute as it is
-_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}

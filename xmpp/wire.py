@@ -54,6 +54,21 @@ def parse(data: bytes) -> etree._Element:
     return element
 
 
+def quoted(value: str) -> str:
+    """The value of an attribute as libxml2 writes it: escaped, between double quotes."""
+    return '"' + escaped(value) + '"'
+
+
+def escaped(value: str) -> str:
+    """What stands between these quotes."""
+    if value.isalnum():
+        return value
+    if "&" in value or "<" in value or '"' in value or ">" in value or not value.isprintable():
+        return "".join(_ESCAPES.get(character, character) for character in value)
+    return value
+
+
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 _AFTER_NAME = re.compile(rb"(?=[ />])")
 _PARSER = hardened(etree.XMLParser)
 _WITHOUT_PREFIXES = etree.XSLT(

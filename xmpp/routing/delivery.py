@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Final, Literal, TypeVar
 
 from xmpp.jid import JID
-from xmpp.routing.feature import Feature
+from xmpp.routing.feature import SERVICES, Addressee, Feature
 from xmpp.stanza import KINDS, Stanza
 
 STOP: Final = "stop"
@@ -41,8 +41,13 @@ class Delivery:
 Step = Callable[[Delivery], Literal["stop"] | None]
 WrittenStep = Callable[[Any, Stanza], Literal["stop"] | None]
 SessionStep = Callable[[Any], None]
+CapabilitiesStep = Callable[[Any, frozenset[str]], None]
 LostStep = Callable[[Any], Literal["stop"] | None]
 AccountStep = Callable[[Any, JID], None]
+ContactStep = Callable[[Any, JID, JID, Any], None]  # server, account, contact; its roster item before, or None
+NodeStep = Callable[[Any, JID, str], None]  # server, account, node
+KeptStep = Callable[[Any, JID, str, bytes], None]  # server, account, tag of the element, its bytes
+ItemStep = Callable[[Any, JID, str, str, bytes | None], None]  # server, account, node, id; payload: None if retracted
 ServerStep = Callable[[Any], None]
 
 AnyStep = TypeVar("AnyStep", bound=Callable[..., Any])
@@ -96,7 +101,7 @@ class Path:
 @dataclass(frozen=True)
 class Tables:
     """The delivery tables of a server. SENT runs for what a local session sends, RECEIVED for what is addressed to a
-    local account; the others take a session, or a server and an account."""
+    local account or a service; the others take a session, or a server and an account."""
 
     message_sent: tuple[Step, ...] = ()
     message_received: tuple[Step, ...] = ()
@@ -105,12 +110,19 @@ class Tables:
     iq_sent: tuple[Step, ...] = ()
     iq_received: tuple[Step, ...] = ()
     message_redelivered: tuple[Step, ...] = ()
+    pubsub_received: tuple[Step, ...] = ()  # messages and presence to the publish-subscribe service
     written: tuple[WrittenStep, ...] = ()  # f(session, stanza), for all that is written to a client; STOP: not now
     handled: tuple[SessionStep, ...] = ()  # after each stanza of a client
     session_lost: tuple[LostStep, ...] = ()  # its connection broke; STOP: the session goes on without one
+    session_bound: tuple[SessionStep, ...] = ()  # before its client can ask for anything
     session_available: tuple[SessionStep, ...] = ()  # its first available presence
+    caps_known: tuple[CapabilitiesStep, ...] = ()  # f(session, features): what its client supports is known, or changed
     session_ended: tuple[SessionStep, ...] = ()
+    contact_changed: tuple[ContactStep, ...] = ()  # an account's roster item is another one, or gone
     account_removed: tuple[AccountStep, ...] = ()
+    node_changed: tuple[NodeStep, ...] = ()  # of an account, maybe, by a request: once for each; may still refuse it
+    private_xml_kept: tuple[KeptStep, ...] = ()  # by a request; may still refuse it
+    item_published: tuple[ItemStep, ...] = ()  # at a node of an account, or retracted; by whomever
     server_started: tuple[ServerStep, ...] = ()  # it listens
     server_stopping: tuple[ServerStep, ...] = ()  # after the last stream has ended
 
@@ -128,6 +140,14 @@ class Tables:
     def redelivered(self) -> Path:
         """What is done with messages that a session that is over had been sent and never acknowledged."""
         return Path(self.message_redelivered)
+
+    def at_service(self, addressee: Addressee) -> Path:
+        """What is done with messages and presence to a service."""
+        return self._at_services[addressee]
+
+    @cached_property
+    def _at_services(self) -> Mapping[Addressee, Path]:
+        return {addressee: Path(getattr(self, name + "_received")) for addressee, name in SERVICES.items()}
 
     def written_with(self, states: Collection[type]) -> tuple[WrittenStep, ...]:
         """The WRITTEN steps of a session that keeps these states."""

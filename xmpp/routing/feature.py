@@ -14,6 +14,7 @@ tables of handlers/__init__.py.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cached_property
 from typing import Any
 
 from lxml import etree
@@ -28,11 +29,15 @@ class Addressee(Enum):
     ACCOUNT = auto()  # any account's bare address, whoever asks: the handler checks whether they may
     SERVER = auto()  # a domain that is served here
     STREAM = auto()  # the stream itself, before a resource is bound: registration, binding
+    PUBSUB = auto()  # the publish-subscribe service of a domain
 
     __hash__ = object.__hash__  # each is one object; Enum would hash its name, in Python, for every request
 
 
-OWN, ACCOUNT, SERVER, STREAM = Addressee
+OWN, ACCOUNT, SERVER, STREAM, PUBSUB = Addressee
+
+SERVICES = {PUBSUB: "pubsub"}
+"""The services that have an address of their own, such as pubsub.DOMAIN, once a feature answers requests there."""
 
 
 class State(Enum):
@@ -46,7 +51,7 @@ class State(Enum):
     CLOSED = auto()
 
 
-IqHandler = Callable[[Any, Stanza], etree._Element | None]
+IqHandler = Callable[[Any, Stanza], etree._Element | bytes | None]
 ElementHandler = Callable[[Any, Any, etree._Element], None]
 StreamFeature = Callable[[Any], etree._Element | None]
 InfoProvider = Callable[..., Iterable[etree._Element]]
@@ -57,8 +62,9 @@ class Feature:
     """One protocol: its name in the configuration, what it announces, what it handles.
 
     `disco` are the features that a domain announces (XEP-0030), `account_disco` those of an account. `settings` is a
-    frozen dataclass whose fields come from xmpp.config.setting. `by_default` says whether it is on without
-    configuration; `optional` whether it can be switched off at all.
+    frozen dataclass whose fields come from xmpp.config.setting; `announced_if` says of them whether `disco` is
+    announced. `by_default` says whether it is on without configuration; `optional` whether it can be switched off at
+    all.
     """
 
     name: str
@@ -67,6 +73,7 @@ class Feature:
     disco: Iterable[str] = ()
     account_disco: Iterable[str] = ()
     settings: type | None = None
+    announced_if: Callable[[Any], bool] | None = None
     by_default: bool = True
     optional: bool = True
     iqs: dict[tuple[str, str, Addressee], IqHandler] = field(default_factory=dict)
@@ -74,7 +81,10 @@ class Feature:
     stream_features: list[tuple[State, StreamFeature]] = field(default_factory=list)
 
     def iq_get(self, tag: str, to: Iterable[Addressee] = (OWN,)) -> Callable[[IqHandler], IqHandler]:
-        """Declare what answers an iq of type get: f(server, iq) -> payload or None, or raises StanzaError."""
+        """Declare what answers an iq of type get: f(server, iq) -> payload or None, or raises StanzaError.
+
+        A payload is an element, or its bytes as xmpp.wire writes them.
+        """
         return self._iq("get", tag, to)
 
     def iq_set(self, tag: str, to: Iterable[Addressee] = (OWN,)) -> Callable[[IqHandler], IqHandler]:
@@ -139,6 +149,15 @@ class Registry:
     def element_tags(self) -> frozenset[str]:
         """The tags that may stand at the top level of a stream beside stanzas."""
         return frozenset(tag for tag, _ in self.elements)
+
+    def services(self, domain: str) -> dict[str, Addressee]:
+        """The services that belong to a domain, by their addresses."""
+        return {f"{name}.{domain}": addressee for addressee, name in self._answering}
+
+    @cached_property
+    def _answering(self) -> tuple[tuple[Addressee, str], ...]:
+        answering = {addressee for _, _, addressee in self.iqs}
+        return tuple((addressee, name) for addressee, name in SERVICES.items() if addressee in answering)
 
 
 def _merged(features: Iterable[Feature], what: str) -> dict[Any, Any]:

@@ -37,7 +37,7 @@ def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = No
     iq.replied()
 
 
-def _ask_handler(server: "Server", iq: Stanza, to: tuple[Addressee, ...]) -> etree._Element | None:
+def _ask_handler(server: "Server", iq: Stanza, to: tuple[Addressee, ...]) -> etree._Element | bytes | None:
     tag: Any = iq.only_child().tag
     assert iq.type is not None
     for addressee in to:

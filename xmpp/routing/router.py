@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from xmpp.errors import StanzaError
 from xmpp.routing.delivery import Delivery
+from xmpp.routing.feature import Addressee
 from xmpp.routing.iq_dispatch import dispatch
 from xmpp.stanza import Stanza
 
@@ -27,7 +28,12 @@ class Router:
     def __init__(self, server: "Server") -> None:
         local = LocalDomain(server)
         self._server = server
-        self._destinations: dict[str, Destination] = dict.fromkeys(server.domains, local)
+        self._destinations: dict[str, Destination] = {
+            address: Service(server, addressee)
+            for domain in server.domains
+            for address, addressee in server.registry.services(domain).items()
+        }
+        self._destinations.update(dict.fromkeys(server.domains, local))
 
     def route(self, stanza: Stanza) -> None:
         """Pass a stanza to its addressee; who sent it is told when that fails. `stanza.to` must be there."""
@@ -79,4 +85,22 @@ class LocalDomain:
         if stanza.kind == "iq":
             dispatch(self._server, stanza)
         elif stanza.kind == "message":
+            raise StanzaError("service-unavailable")
+
+
+class Service:
+    """A service with an address of its own, such as pubsub.DOMAIN."""
+
+    def __init__(self, server: "Server", addressee: Addressee) -> None:
+        self._server = server
+        self._addressee = addressee
+
+    def send(self, stanza: Stanza) -> None:
+        """Deliver a stanza. Raises StanzaError for what the sender has to be told."""
+        assert stanza.to is not None
+        if stanza.kind == "iq":
+            dispatch(self._server, stanza, (self._addressee,))
+            return
+        is_left = self._server.tables.at_service(self._addressee).run(Delivery(self._server, stanza.to.bare, stanza))
+        if is_left and stanza.kind == "message":
             raise StanzaError("service-unavailable")
