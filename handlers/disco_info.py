@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from lxml import etree
 
 from xmpp import dataforms, names
 from xmpp.config import setting
-from xmpp.routing.feature import Registry
+from xmpp.routing.feature import Feature
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 INFO = "http://jabber.org/protocol/disco#info"
 ITEMS = "http://jabber.org/protocol/disco#items"
 INFO_QUERY = f"{{{INFO}}}query"
+IDENTITY = f"{{{INFO}}}identity"
+FEATURE = f"{{{INFO}}}feature"
 SERVER_INFO = "http://jabber.org/network/serverinfo"
 
 
@@ -44,6 +46,22 @@ class Info:
     features: frozenset[str]
     forms: tuple[Form, ...] = ()
 
+    @classmethod
+    def read(cls, query: etree._Element, language: str = "") -> Self:
+        """What the answer to a query says; raises ValueError where it is ill-formed (XEP-0115 section 5.4).
+
+        `language` is what identities speak that name none of their own. What is no identity, feature, or form with a
+        FORM_TYPE is passed over.
+        """
+        language = query.get(names.XML_LANG, language)
+        identities = [_read_identity(element, language) for element in query.iterchildren(IDENTITY)]
+        features = [element.get("var", "") for element in query.iterchildren(FEATURE)]
+        forms = [form for x in query.iterchildren(dataforms.X) if (form := _read_form(x)) is not None]
+        for each in (identities, features, [form.form_type for form in forms]):
+            if len(set(each)) != len(each):
+                raise ValueError("two identities, features or forms of a kind")
+        return cls(tuple(identities), frozenset(features), tuple(forms))
+
     def element(self, node: str | None = None) -> etree._Element:
         """The answer to a query, which mirrors the query's node (XEP-0030 section 3.2)."""
         query = etree.Element(INFO_QUERY, {} if node is None else {"node": node}, nsmap={None: INFO})
@@ -63,6 +81,23 @@ def _identity_element(identity: Identity) -> etree._Element:
     if identity.lang:
         element.set(names.XML_LANG, identity.lang)
     return element
+
+
+def _read_identity(element: etree._Element, language: str) -> Identity:
+    get = element.get
+    return Identity(get("category", ""), get("type", ""), get("name", ""), get(names.XML_LANG, language))
+
+
+def _read_form(x: etree._Element) -> Form | None:
+    """A form that says what it is, or None (XEP-0115 section 5.4: others are ignored)."""
+    hidden = [field.get("var") for field in x.iterchildren(dataforms.FIELD) if field.get("type") == "hidden"]
+    if "FORM_TYPE" not in hidden:
+        return None
+    fields = dataforms.values_of(x)
+    form_types = set(fields.pop("FORM_TYPE"))
+    if len(form_types) != 1:
+        raise ValueError("a form with no type, or with two")
+    return Form(form_types.pop(), tuple(fields.items()))
 
 
 def _valid_uris(addresses: Iterable[str]) -> None:
@@ -100,19 +135,25 @@ ROLES = ("abuse", "admin", "feedback", "sales", "security", "status", "support")
 
 def domain_info(server: "Server") -> Info:
     """What a domain tells about itself."""
-    return _domain_info(server.registry, server.settings(DiscoSettings))
+    features = (feature for feature in server.registry.features if _is_announced(server, feature))
+    return _domain_info(frozenset(var for feature in features for var in feature.disco), server.settings(DiscoSettings))
+
+
+def _is_announced(server: "Server", feature: Feature) -> bool:
+    if feature.announced_if is None or feature.settings is None:
+        return True
+    return feature.announced_if(server.settings(feature.settings))
 
 
 @lru_cache(maxsize=16)  # one entry for each configuration since the start
-def _domain_info(registry: Registry, settings: DiscoSettings) -> Info:
-    announced = frozenset(var for feature in registry.features for var in feature.disco)
+def _domain_info(announced: frozenset[str], settings: DiscoSettings) -> Info:
     return Info((Identity("server", "im", settings.name),), announced, _contact_forms(settings))
 
 
 def account_info(server: "Server") -> Info:
     """What an account tells about itself."""
     announced = frozenset(var for feature in server.registry.features for var in feature.account_disco)
-    return Info((Identity("account", "registered"),), announced)
+    return Info((Identity("account", "registered"), Identity("pubsub", "pep")), announced)  # XEP-0163 section 6.1
 
 
 def _contact_forms(settings: DiscoSettings) -> tuple[Form, ...]:
