@@ -1,4 +1,4 @@
-"""vCards (XEP-0054), and the hash of the photo for presence (XEP-0153)."""
+"""vCards (XEP-0054), and the hash of the account's photo for presence (XEP-0153)."""
 
 from peewee import BlobField, Model, TextField
 
@@ -18,27 +18,39 @@ class VCard(Model):
         table_name = "vcard"
 
 
+def _put(column: TextField | BlobField) -> Prepared:
+    """A row that differs from the earlier one in that column alone."""
+    row = VCard.insert(account=ANY, xml=ANY, photo_hash=ANY)
+    return Prepared(row.on_conflict(conflict_target=[VCard.account], preserve=[column]))
+
+
 _FIND = Prepared(VCard.select(VCard.xml).where(VCard.account == ANY))
 _FIND_PHOTO_HASH = Prepared(VCard.select(VCard.photo_hash).where(VCard.account == ANY))
-_PUT = Prepared(VCard.replace(account=ANY, xml=ANY, photo_hash=ANY))
+_PUT = _put(VCard.xml)
+_PUT_PHOTO_HASH = _put(VCard.photo_hash)
 
 
 def get(db: Database, account: str) -> bytes | None:
     """An account's vCard, or None."""
     row = db.row(_FIND, account)
-    return row[0] if row else None
+    return row[0] if row and row[0] else None
 
 
-def put(db: Database, account: str, xml: bytes, photo_hash: str) -> None:
-    """Keeps a vCard; photo_hash is the SHA-1 of its photo in hexadecimal, "" where it has none."""
-    db.write(_PUT, account, xml, photo_hash)
-    db.memory[PHOTO_HASHES].put(account, photo_hash)
+def put(db: Database, account: str, xml: bytes) -> None:
+    """Keeps a vCard; b"" is none."""
+    db.write(_PUT, account, xml, "")
 
 
 def photo_hash(db: Database, account: str) -> str:
-    """The SHA-1 of the account's photo in hexadecimal; "" where it has none."""
+    """The SHA-1 of the account's photo in hexadecimal; "" where it has none. Remembered: costs no query again."""
     known = db.memory[PHOTO_HASHES].get(account)
     if known is not None:
         return known
     row = db.row(_FIND_PHOTO_HASH, account)
     return db.memory[PHOTO_HASHES].put(account, row[0] if row else "")
+
+
+def put_photo_hash(db: Database, account: str, photo_hash: str) -> None:
+    """Keeps the hash of the account's photo, "" where it has none."""
+    db.write(_PUT_PHOTO_HASH, account, b"", photo_hash)
+    db.memory[PHOTO_HASHES].put(account, photo_hash)

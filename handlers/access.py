@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from db import blocklists, rosters
+from xmpp.errors import StanzaError
 from xmpp.jid import JID
 
 if TYPE_CHECKING:
@@ -15,6 +16,13 @@ def sees_presence(server: "Server", account: JID, asker: JID) -> bool:
         return True
     item = rosters.item(server.db, account, asker.bare)
     return item is not None and item.is_subscriber
+
+
+def refuse_strangers(server: "Server", account: JID, asker: JID) -> None:
+    """Raises what an account that does not exist is answered with (RFC 6121 section 8.5.1), for those who may not see
+    the account's presence: whether there is one is not theirs to know either."""
+    if not sees_presence(server, account, asker):
+        raise StanzaError("service-unavailable")
 
 
 def is_blocked(server: "Server", account: JID, jid: JID) -> bool:

@@ -58,7 +58,10 @@ def bind(server: "Server", iq: Stanza) -> etree._Element:
         raise StanzaError("not-authorized")
     address = _address(account, iq.only_child().findtext(RESOURCE))
     _make_room(server, address)
-    stream.bind(Session(server, address, stream))
+    session = Session(server, address, stream)
+    stream.bind(session)
+    for step in server.tables.session_bound:
+        step(session)
     return _bound(address)
 
 

@@ -7,6 +7,7 @@ from lxml import etree
 from db import rosters
 from db.rosters import Item
 from handlers import roster_items, subscriptions
+from handlers.access import refuse_strangers
 from handlers.roster_items import GROUP, INTEREST, ITEM, QUERY, RosterSettings
 from xmpp.errors import StanzaError
 from xmpp.jid import JID, MalformedJID
@@ -50,35 +51,40 @@ def change_roster(server: "Server", iq: Stanza) -> None:
     if item.get("subscription") == "remove":
         _remove(server, account, contact)
         return
-    known = rosters.item(server.db, account, contact) or Item(contact)
-    settings = server.settings(RosterSettings)
-    changed = known._replace(name=_name(item, settings), groups=_groups(item, settings))
+    before, settings = rosters.item(server.db, account, contact), server.settings(RosterSettings)
+    changed = (before or Item(contact))._replace(name=_name(item, settings), groups=_groups(item, settings))
     roster_items.keep(server, account, changed)
     roster_items.push(server, account, changed)
+    roster_items.tell_changed(server, account, contact, before)
 
 
 @feature.iq_get(QUERY, to=[ACCOUNT])
 @feature.iq_set(QUERY, to=[ACCOUNT])
 def refuse_others(server: "Server", iq: Stanza) -> NoReturn:
     """Somebody else's roster."""
+    assert iq.to is not None and iq.sender is not None
+    refuse_strangers(server, iq.to, iq.sender)
     raise StanzaError("forbidden")
 
 
 def refuse_push(delivery: Delivery) -> None:
     """IQ_RECEIVED: pushes are the server's own; none is passed on from anybody (CVE-2015-8688 and others)."""
     iq = delivery.stanza
-    assert iq.to is not None
+    assert iq.to is not None and iq.sender is not None
     if iq.type == "set" and iq.to.is_full and QUERY in iq.child_tags:
+        refuse_strangers(delivery.server, delivery.account, iq.sender)
         raise StanzaError("forbidden")
 
 
 def _remove(server: "Server", account: JID, contact: JID) -> None:
     """Section 2.5: what they see of each other ends with it."""
-    if rosters.item(server.db, account, contact) is None:
+    before = rosters.item(server.db, account, contact)
+    if before is None:
         raise StanzaError("item-not-found")
     subscriptions.cancel(server, account, contact)
     rosters.remove(server.db, account, contact)
     roster_items.push_removed(server, account, contact)
+    roster_items.tell_changed(server, account, contact, before)
 
 
 # -- what a client asks to be written down (section 2.3.3 has the errors)

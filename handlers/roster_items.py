@@ -53,6 +53,13 @@ def push_removed(server: "Server", account: JID, contact: JID) -> None:
     _push(server, account, etree.Element(ITEM, jid=contact, subscription="remove"))
 
 
+def tell_changed(server: "Server", account: JID, contact: JID, before: Item | None) -> None:
+    """CONTACT_CHANGED, if an item is not what it was before."""
+    if rosters.item(server.db, account, contact) != before:
+        for step in server.tables.contact_changed:
+            step(server, account, contact, before)
+
+
 def query(items: Iterable[etree._Element], version: str) -> etree._Element:
     """The payload of a result or a push."""
     payload = etree.Element(QUERY, ver=version, nsmap={None: NAMESPACE})

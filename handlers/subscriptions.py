@@ -56,7 +56,7 @@ def sent(delivery: Delivery) -> Literal["stop"] | None:
         raise StanzaError("bad-request", f"{stanza.type} needs an addressee")
     if contact == account:
         raise StanzaError("not-allowed", "an account always sees its own presence")
-    before = _state(server, account, contact)
+    known, before = rosters.item(server.db, account, contact), _state(server, account, contact)
     change = subscription_states.sent(before, stanza.type)
     changed = _enter(server, account, contact, change.state)
     if before.from_ and not change.state.from_:
@@ -69,6 +69,7 @@ def sent(delivery: Delivery) -> Literal["stop"] | None:
         presence.send_current(server, account, contact)
         if before.to:
             presence.probe(server, account, contact)
+    roster_items.tell_changed(server, account, contact, known)
     return STOP
 
 
@@ -79,7 +80,7 @@ def received(delivery: Delivery) -> Literal["stop"] | None:
         return None
     assert stanza.sender is not None
     contact = stanza.sender.bare
-    before = _state(server, account, contact)
+    known, before = rosters.item(server.db, account, contact), _state(server, account, contact)
     change = subscription_states.received(before, stanza.type)
     if stanza.type == "subscribe" and change.state.pending_in:
         _keep_request(server, account, stanza)
@@ -92,6 +93,7 @@ def received(delivery: Delivery) -> Literal["stop"] | None:
         presence.send_unavailable(server, account, contact)  # 3.3.3
     if stanza.type == "subscribe":
         _answer(server, account, contact, change)
+    roster_items.tell_changed(server, account, contact, known)
     return STOP
 
 

@@ -11,9 +11,13 @@ from db import (
     archive,
     archives,
     blocklists,
+    directory,
     last_activity,
     offline,
     private,
+    pubsub_items,
+    pubsub_nodes,
+    pubsub_people,
     push,
     rosters,
     secrets,
@@ -30,9 +34,13 @@ SUBJECTS = (
     archive,
     archives,
     blocklists,
+    directory,
     last_activity,
     offline,
     private,
+    pubsub_items,
+    pubsub_nodes,
+    pubsub_people,
     push,
     rosters,
     secrets,
@@ -127,6 +135,9 @@ def test_whatever_belongs_to_an_account_goes_with_it(path: Path) -> None:
         "archive_rule": {("archive", "archive", "CASCADE")},
         "archive_message": set(),  # by name only: an archive is deleted with the last of its messages
         "archive_indexed": set(),
+        "pubsub_item": {("pubsub_node", "node", "CASCADE")},
+        "pubsub_affiliation": {("pubsub_node", "node", "CASCADE")},  # also of people elsewhere
+        "pubsub_subscription": {("pubsub_node", "node", "CASCADE")},
     }
     with Database(path) as db:
         for model in MODELS:

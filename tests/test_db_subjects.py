@@ -8,9 +8,13 @@ import pytest
 from db import (
     accounts,
     blocklists,
+    directory,
     last_activity,
     offline,
     private,
+    pubsub_items,
+    pubsub_nodes,
+    pubsub_people,
     push,
     rosters,
     secrets,
@@ -124,10 +128,16 @@ def give_everything(db: Database, account: str) -> None:
     blocklists.add(db, account, [NURSE])
     offline.keep(db, account, b"<message/>", at=1.0)
     private.put(db, account, "{a}b", b"<b xmlns='a'/>")
-    vcards.put(db, account, b"<vCard/>", "hash")
+    vcards.put(db, account, b"<vCard/>")
+    vcards.put_photo_hash(db, account, "hash")
+    directory.enter(db, account, directory.Names(given="romeo"))
     last_activity.put(db, account, at=1.0)
     push.put(db, account, Registration(NURSE, "node", "phone"))
     stream_management.remember(db, account, "stream", 1, now=1.0, until=2.0)
+    node = pubsub_nodes.create(db, JID.parse(account), "node", JID.parse(account), "{}", created=1.0)
+    pubsub_items.put(db, node, [pubsub_items.Item("item", NURSE, 1.0, b"<a xmlns='b'/>")])
+    pubsub_people.affiliate(db, node, NURSE, "member")
+    pubsub_people.subscribe(db, node, pubsub_people.Subscription(NURSE))
 
 
 def rows_by_table(db: Database) -> dict[str, int]:
@@ -161,7 +171,8 @@ OF_NOBODY: list[Callable[[Database], object]] = [
     lambda db: blocklists.add(db, NURSE, [ROMEO]),
     lambda db: offline.keep(db, NURSE, b"", at=0.0),
     lambda db: private.put(db, NURSE, "{a}b", b""),
-    lambda db: vcards.put(db, NURSE, b"", ""),
+    lambda db: vcards.put(db, NURSE, b"<vCard/>"),
+    lambda db: vcards.put_photo_hash(db, NURSE, "cafe"),
     lambda db: last_activity.put(db, NURSE, at=0.0),
 ]
 
@@ -409,15 +420,18 @@ def test_private_xml_is_kept_by_element(db: Database) -> None:
     assert (private.count(db, ROMEO), private.count(db, JULIET)) == (2, 0)
 
 
-def test_a_vcard_is_kept_with_the_hash_of_its_photo(db: Database) -> None:
-    assert vcards.get(db, ROMEO) is None
-    assert vcards.photo_hash(db, ROMEO) == ""
-    vcards.put(db, ROMEO, b"<vCard>1</vCard>", "cafe")
-    for known in both_ways(db):
-        assert (vcards.get(known, ROMEO), vcards.photo_hash(known, ROMEO)) == (b"<vCard>1</vCard>", "cafe")
-    vcards.put(db, ROMEO, b"<vCard/>", "")
-    for known in both_ways(db):
-        assert (vcards.get(known, ROMEO), vcards.photo_hash(known, ROMEO)) == (b"<vCard/>", "")
+def test_a_vcard_and_the_hash_of_the_photo_are_kept_each_for_itself(db: Database) -> None:
+    def kept(known: Database) -> tuple[bytes | None, str]:
+        return vcards.get(known, ROMEO), vcards.photo_hash(known, ROMEO)
+
+    assert kept(db) == (None, "")
+    vcards.put_photo_hash(db, ROMEO, "cafe")
+    assert [kept(known) for known in both_ways(db)] == [(None, "cafe")] * 2
+    vcards.put(db, ROMEO, b"<vCard>1</vCard>")
+    assert [kept(known) for known in both_ways(db)] == [(b"<vCard>1</vCard>", "cafe")] * 2
+    vcards.put_photo_hash(db, ROMEO, "")
+    vcards.put(db, ROMEO, b"")
+    assert [kept(known) for known in both_ways(db)] == [(None, "")] * 2
 
 
 def test_the_last_activity_is_the_latest_one(db: Database) -> None:

@@ -12,6 +12,8 @@ from db.migrations import (
     v0004_stream_management,
     v0005_offline_retraction,
     v0006_archive_index,
+    v0007_pubsub,
+    v0008_directory,
 )
 
 MIGRATIONS: Sequence[Sequence[str]] = (
@@ -21,6 +23,8 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0004_stream_management.STATEMENTS,
     v0005_offline_retraction.STATEMENTS,
     v0006_archive_index.STATEMENTS,
+    v0007_pubsub.STATEMENTS,
+    v0008_directory.STATEMENTS,
 )
 
 

@@ -1,0 +1,122 @@
+"""The items of nodes (XEP-0060): payloads as the bytes they are sent as, in the order in which they were published."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from peewee import AutoField, BlobField, FloatField, IntegerField, Model, TextField
+
+from db.database import Database
+from db.pubsub_nodes import Node
+from db.queries import ANY, Prepared
+from xmpp.jid import JID
+
+NEWEST = 2**62  # comes after every item
+ALL = -1  # of a count: no limit
+
+
+class Item(NamedTuple):
+    """An item. `payload` is b"" where it has none; `sequence` is its place: greater is newer."""
+
+    id: str
+    publisher: JID
+    at: float
+    payload: bytes
+    sequence: int = 0
+
+
+class PubSubItem(Model):
+    sequence = AutoField()
+    node = IntegerField()
+    item_id = TextField()
+    publisher = TextField()
+    at = FloatField()
+    payload = BlobField()
+
+    class Meta:
+        table_name = "pubsub_item"
+
+
+_COLUMNS = (PubSubItem.item_id, PubSubItem.publisher, PubSubItem.at, PubSubItem.payload, PubSubItem.sequence)
+_OF_NODE = PubSubItem.node == ANY
+_BY_ID = _OF_NODE & (PubSubItem.item_id == ANY)
+_SINCE = PubSubItem.at >= ANY
+_FIND = Prepared(PubSubItem.select(*_COLUMNS).where(_BY_ID & _SINCE))
+_BACKWARDS = Prepared(
+    PubSubItem.select(*_COLUMNS)
+    .where(_OF_NODE & (PubSubItem.sequence < ANY) & _SINCE)
+    .order_by(PubSubItem.sequence.desc())
+    .limit(ANY)
+)
+_FORWARDS = Prepared(
+    PubSubItem.select(*_COLUMNS)
+    .where(_OF_NODE & (PubSubItem.sequence > ANY) & _SINCE)
+    .order_by(PubSubItem.sequence)
+    .limit(ANY)
+)
+_IDS = Prepared(
+    PubSubItem.select(PubSubItem.item_id).where(_OF_NODE & _SINCE).order_by(PubSubItem.sequence.desc()).limit(ANY)
+)
+_OLDEST = PubSubItem.select(PubSubItem.sequence).where(_OF_NODE).order_by(PubSubItem.sequence).limit(ANY)
+_DELETE_OLDEST = Prepared(PubSubItem.delete().where(PubSubItem.sequence.in_(_OLDEST)))
+_INSERT = Prepared(PubSubItem.insert(node=ANY, item_id=ANY, publisher=ANY, at=ANY, payload=ANY))
+_DELETE = Prepared(PubSubItem.delete().where(_BY_ID))
+_DELETE_ALL = Prepared(PubSubItem.delete().where(_OF_NODE))
+_DELETE_BEFORE = Prepared(PubSubItem.delete().where(_OF_NODE & (PubSubItem.at < ANY)))
+
+
+def get(db: Database, node: Node, item_id: str, since: float = 0.0) -> Item | None:
+    """The item of that id; None where there is none, or it was published before `since`."""
+    row = db.row(_FIND, node.id, item_id, since)
+    return _item(*row) if row else None
+
+
+def newest(db: Database, node: Node, count: int, *, before: int = NEWEST, since: float = 0.0) -> list[Item]:
+    """So many of the newest items, the newest first; only those older than the place `before`."""
+    return [_item(*row) for row in db.rows(_BACKWARDS, node.id, before, since, count)]
+
+
+def oldest(db: Database, node: Node, count: int, *, after: int = 0, since: float = 0.0) -> list[Item]:
+    """So many of the oldest items, the oldest first; only those newer than the place `after`."""
+    return [_item(*row) for row in db.rows(_FORWARDS, node.id, after, since, count)]
+
+
+def last(db: Database, node: Node, since: float = 0.0) -> Item | None:
+    """The item that was published last."""
+    return next(iter(newest(db, node, 1, since=since)), None)
+
+
+def ids(db: Database, node: Node, count: int, since: float = 0.0) -> list[str]:
+    """The ids of so many of the newest items, the newest first."""
+    return [id for (id,) in db.rows(_IDS, node.id, since, count)]
+
+
+def put(db: Database, node: Node, items: Iterable[Item]) -> None:
+    """Adds items, the newest last, each in place of an earlier one of its id. The caller bounds what a node holds."""
+    with db.change():
+        for item in items:
+            db.write(_DELETE, node.id, item.id)
+            db.write(_INSERT, node.id, item.id, item.publisher, item.at, item.payload)
+
+
+def remove(db: Database, node: Node, item_ids: Iterable[str]) -> None:
+    """Removes items."""
+    db.write_many(_DELETE, [(node.id, id) for id in item_ids])
+
+
+def remove_oldest(db: Database, node: Node, count: int) -> None:
+    """Removes so many of the oldest items."""
+    db.write(_DELETE_OLDEST, node.id, count)
+
+
+def remove_before(db: Database, node: Node, at: float) -> None:
+    """Removes the items that were published before this time."""
+    db.write(_DELETE_BEFORE, node.id, at)
+
+
+def clear(db: Database, node: Node) -> None:
+    """Removes all items of a node."""
+    db.write(_DELETE_ALL, node.id)
+
+
+def _item(id: str, publisher: str, at: float, payload: bytes, sequence: int) -> Item:
+    return Item(id, JID.parse(publisher), at, payload, sequence)

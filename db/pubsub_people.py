@@ -1,0 +1,198 @@
+"""Who has what to do with nodes (XEP-0060 sections 4.1 and 4.2): affiliations of bare addresses, and subscriptions.
+
+That an account owns its own nodes is not written down, nor are subscriptions through presence (XEP-0163).
+"""
+
+from typing import NamedTuple
+
+from peewee import CompositeKey, IntegerField, Model, TextField, fn
+
+from db.database import Database
+from db.pubsub_nodes import Node, PubSubNode
+from db.queries import ANY, Prepared
+from xmpp.jid import JID
+
+
+class Subscription(NamedTuple):
+    """A subscription of an address, bare or full, to a node. `state`: pending, subscribed. `options` is text."""
+
+    jid: JID
+    state: str = "subscribed"
+    options: str = ""
+
+
+class PubSubAffiliation(Model):
+    node = IntegerField()
+    jid = TextField()
+    affiliation = TextField()
+
+    class Meta:
+        table_name = "pubsub_affiliation"
+        primary_key = CompositeKey("node", "jid")
+
+
+class PubSubSubscription(Model):
+    node = IntegerField()
+    jid = TextField()
+    subscriber = TextField()
+    state = TextField()
+    options = TextField()
+
+    class Meta:
+        table_name = "pubsub_subscription"
+        primary_key = CompositeKey("node", "jid")
+
+
+_A, _S = PubSubAffiliation, PubSubSubscription
+_AFFILIATION = Prepared(_A.select(_A.affiliation).where((_A.node == ANY) & (_A.jid == ANY)))
+_AFFILIATIONS = Prepared(_A.select(_A.jid, _A.affiliation).where(_A.node == ANY).order_by(_A.jid))
+_AFFILIATED = Prepared(_A.select(_A.jid).where((_A.node == ANY) & (_A.affiliation == ANY)).order_by(_A.jid))
+_AFFILIATIONS_OF = Prepared(
+    _A.select(PubSubNode.name, _A.affiliation)
+    .join(PubSubNode, on=(PubSubNode.id == _A.node))
+    .where((_A.jid == ANY) & (PubSubNode.host == ANY))
+    .order_by(PubSubNode.name)
+)
+_PUT_AFFILIATION = Prepared(_A.replace(node=ANY, jid=ANY, affiliation=ANY))
+_DELETE_AFFILIATION = Prepared(_A.delete().where((_A.node == ANY) & (_A.jid == ANY)))
+_DELETE_AFFILIATIONS_OF = Prepared(_A.delete().where(_A.jid == ANY))
+_COUNT_AFFILIATIONS = Prepared(_A.select(fn.COUNT(_A.jid)).where(_A.node == ANY))
+
+_SUBSCRIPTION = Prepared(_S.select(_S.jid, _S.state, _S.options).where((_S.node == ANY) & (_S.jid == ANY)))
+_SUBSCRIPTIONS = Prepared(_S.select(_S.jid, _S.state, _S.options).where(_S.node == ANY).order_by(_S.jid))
+_SUBSCRIPTIONS_BY = Prepared(
+    _S.select(_S.jid, _S.state, _S.options).where((_S.node == ANY) & (_S.subscriber == ANY)).order_by(_S.jid)
+)
+_SUBSCRIPTIONS_OF = Prepared(
+    _S.select(PubSubNode.name, _S.jid, _S.state, _S.options)
+    .join(PubSubNode, on=(PubSubNode.id == _S.node))
+    .where((_S.subscriber == ANY) & (PubSubNode.host == ANY))
+    .order_by(PubSubNode.name, _S.jid)
+)
+_SUBSCRIPTIONS_ANYWHERE = Prepared(
+    _S.select(PubSubNode.host, PubSubNode.name, _S.jid, _S.state, _S.options)
+    .join(PubSubNode, on=(PubSubNode.id == _S.node))
+    .where(_S.subscriber == ANY)
+    .order_by(PubSubNode.host, PubSubNode.name, _S.jid)
+    .limit(ANY)
+)
+_PUT_SUBSCRIPTION = Prepared(_S.replace(node=ANY, jid=ANY, subscriber=ANY, state=ANY, options=ANY))
+_DELETE_SUBSCRIPTION = Prepared(_S.delete().where((_S.node == ANY) & (_S.jid == ANY)))
+_DELETE_SUBSCRIPTIONS_BY = Prepared(_S.delete().where((_S.node == ANY) & (_S.subscriber == ANY)))
+_DELETE_SUBSCRIPTIONS_OF = Prepared(_S.delete().where(_S.subscriber == ANY))
+_COUNT_SUBSCRIPTIONS = Prepared(_S.select(fn.COUNT(_S.jid)).where((_S.node == ANY) & (_S.state == ANY)))
+_COUNT_SUBSCRIPTIONS_OF = Prepared(
+    _S.select(fn.COUNT(_S.jid))
+    .join(PubSubNode, on=(PubSubNode.id == _S.node))
+    .where((_S.subscriber == ANY) & (PubSubNode.host == ANY))
+)
+
+
+# -- affiliations
+
+
+def affiliation(db: Database, node: Node, jid: JID) -> str:
+    """What a bare address is to a node: owner, publisher, publish-only, member, outcast, or none."""
+    row = db.row(_AFFILIATION, node.id, jid)
+    return row[0] if row else "none"
+
+
+def affiliations(db: Database, node: Node) -> dict[JID, str]:
+    """All that are something to a node, in order of their addresses."""
+    return {JID.parse(jid): affiliation for jid, affiliation in db.rows(_AFFILIATIONS, node.id)}
+
+
+def affiliated(db: Database, node: Node, affiliation: str) -> list[JID]:
+    """All that are this to a node."""
+    return [JID.parse(jid) for (jid,) in db.rows(_AFFILIATED, node.id, affiliation)]
+
+
+def affiliations_of(db: Database, host: JID, jid: JID) -> list[tuple[str, str]]:
+    """What a bare address is to the nodes of a host: name of the node and affiliation, by name."""
+    return db.rows(_AFFILIATIONS_OF, jid, host)
+
+
+def affiliate(db: Database, node: Node, jid: JID, affiliation: str) -> None:
+    """Makes a bare address something to a node, or nothing again: "none". The caller bounds their count."""
+    if affiliation == "none":
+        db.write(_DELETE_AFFILIATION, node.id, jid)
+    else:
+        db.write(_PUT_AFFILIATION, node.id, jid, affiliation)
+
+
+def count_affiliations(db: Database, node: Node) -> int:
+    """How many are something to a node."""
+    [(found,)] = db.rows(_COUNT_AFFILIATIONS, node.id)
+    return int(found)
+
+
+# -- subscriptions
+
+
+def subscription(db: Database, node: Node, jid: JID) -> Subscription | None:
+    """The subscription of exactly this address."""
+    row = db.row(_SUBSCRIPTION, node.id, jid)
+    return _subscription(*row) if row else None
+
+
+def subscriptions(db: Database, node: Node) -> list[Subscription]:
+    """All subscriptions to a node, pending ones too."""
+    return [_subscription(*row) for row in db.rows(_SUBSCRIPTIONS, node.id)]
+
+
+def subscriptions_by(db: Database, node: Node, subscriber: JID) -> list[Subscription]:
+    """The subscriptions to a node of a bare address and all its resources."""
+    return [_subscription(*row) for row in db.rows(_SUBSCRIPTIONS_BY, node.id, subscriber)]
+
+
+def subscriptions_of(db: Database, host: JID, subscriber: JID) -> list[tuple[str, Subscription]]:
+    """The subscriptions of a bare address and all its resources to the nodes of a host, with the node's name."""
+    return [(name, _subscription(*row)) for name, *row in db.rows(_SUBSCRIPTIONS_OF, subscriber, host)]
+
+
+def subscriptions_anywhere(db: Database, subscriber: JID, count: int) -> list[tuple[JID, str, Subscription]]:
+    """So many subscriptions of a bare address and all its resources, with the host and the name of the node."""
+    rows = db.rows(_SUBSCRIPTIONS_ANYWHERE, subscriber, count)
+    return [(JID.parse(host), name, _subscription(*row)) for host, name, *row in rows]
+
+
+def subscribe(db: Database, node: Node, subscription: Subscription) -> None:
+    """Enters a subscription, in place of an earlier one of that address. The caller bounds their count."""
+    jid, state, options = subscription
+    db.write(_PUT_SUBSCRIPTION, node.id, jid, jid.bare, state, options)
+
+
+def unsubscribe(db: Database, node: Node, jid: JID) -> None:
+    """Removes the subscription of exactly this address."""
+    db.write(_DELETE_SUBSCRIPTION, node.id, jid)
+
+
+def unsubscribe_all(db: Database, node: Node, subscriber: JID) -> None:
+    """Removes the subscriptions of a bare address and all its resources."""
+    db.write(_DELETE_SUBSCRIPTIONS_BY, node.id, subscriber)
+
+
+def count_subscriptions(db: Database, node: Node, state: str = "subscribed") -> int:
+    """How many subscriptions in that state a node has."""
+    [(found,)] = db.rows(_COUNT_SUBSCRIPTIONS, node.id, state)
+    return int(found)
+
+
+def count_subscriptions_of(db: Database, host: JID, subscriber: JID) -> int:
+    """How many subscriptions a bare address and its resources have at a host."""
+    [(found,)] = db.rows(_COUNT_SUBSCRIPTIONS_OF, subscriber, host)
+    return int(found)
+
+
+# -- both
+
+
+def forget(db: Database, jid: JID) -> None:
+    """Removes all affiliations and subscriptions of a bare address, wherever they are."""
+    with db.change():
+        db.write(_DELETE_AFFILIATIONS_OF, jid)
+        db.write(_DELETE_SUBSCRIPTIONS_OF, jid)
+
+
+def _subscription(jid: str, state: str, options: str) -> Subscription:
+    return Subscription(JID.parse(jid), state, options)

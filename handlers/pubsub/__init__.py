@@ -1,0 +1,122 @@
+"""XEP-0060, and XEP-0163: nodes that accounts keep, and those of the service at pubsub.DOMAIN.
+
+hosts are these two faces; configuration and access say what a node is like and who may do what; nodes, publishing,
+retrieval, subscribing and members do what is asked for; notifications and last_items tell others of it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from db import pubsub_people
+from handlers.disco_info import INFO_QUERY
+from handlers.pubsub import discovery, hosts, members, nodes, public_subscriptions, publishing, retrieval, subscribing
+from handlers.pubsub.requests import EVENT, OWNER, PUBSUB, Request
+from handlers.pubsub.settings import PubSubSettings
+from xmpp.errors import StanzaError
+from xmpp.jid import JID
+from xmpp.routing.delivery import Delivery, concerns
+from xmpp.routing.feature import ACCOUNT, Addressee, Feature
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+FACES = (ACCOUNT, Addressee.PUBSUB)
+
+feature = Feature(
+    "pubsub",
+    xep="0060",
+    account_disco=discovery.ACCOUNT_FEATURES,
+    settings=PubSubSettings,
+    optional=False,
+)
+
+Answer = Callable[[Request], etree._Element | bytes | None]
+
+ANSWERS: Mapping[tuple[str, str], Answer] = {
+    # by anybody
+    ("get", f"{{{PUBSUB}}}items"): retrieval.show_items,
+    ("get", f"{{{PUBSUB}}}subscriptions"): subscribing.show_own_subscriptions,
+    ("get", f"{{{PUBSUB}}}affiliations"): subscribing.show_own_affiliations,
+    ("get", f"{{{PUBSUB}}}default"): subscribing.show_default_options,
+    ("set", f"{{{PUBSUB}}}subscribe"): subscribing.subscribe,
+    ("set", f"{{{PUBSUB}}}unsubscribe"): subscribing.unsubscribe,
+    ("get", f"{{{PUBSUB}}}options"): subscribing.show_options,
+    ("set", f"{{{PUBSUB}}}options"): subscribing.set_options,
+    ("set", f"{{{PUBSUB}}}create"): nodes.create,
+    # by publishers
+    ("set", f"{{{PUBSUB}}}publish"): publishing.publish,
+    ("set", f"{{{PUBSUB}}}retract"): publishing.retract,
+    # by owners
+    ("get", f"{{{OWNER}}}configure"): nodes.show_configuration,
+    ("set", f"{{{OWNER}}}configure"): nodes.configure,
+    ("get", f"{{{OWNER}}}default"): nodes.show_default,
+    ("set", f"{{{OWNER}}}delete"): nodes.delete,
+    ("set", f"{{{OWNER}}}purge"): nodes.purge,
+    ("get", f"{{{OWNER}}}subscriptions"): members.show_subscriptions,
+    ("set", f"{{{OWNER}}}subscriptions"): members.change_subscriptions,
+    ("get", f"{{{OWNER}}}affiliations"): members.show_affiliations,
+    ("set", f"{{{OWNER}}}affiliations"): members.change_affiliations,
+}
+CHANGING = frozenset({publishing.publish, publishing.retract, nodes.configure, nodes.delete, nodes.purge})
+"""After these, other items may be in a node."""
+
+
+# -- requests
+
+
+@feature.iq_get(f"{{{PUBSUB}}}pubsub", to=FACES)
+@feature.iq_set(f"{{{PUBSUB}}}pubsub", to=FACES)
+@feature.iq_get(f"{{{OWNER}}}pubsub", to=FACES)
+@feature.iq_set(f"{{{OWNER}}}pubsub", to=FACES)
+def answer(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
+    """Whatever is asked of nodes. A stranger is answered as if there were no account (RFC 6120 section 13.11), unless
+    it asks for a node that is there for it."""
+    assert iq.to is not None and iq.sender is not None and iq.type is not None
+    pubsub = iq.only_child()
+    if not len(pubsub):
+        raise StanzaError("bad-request", "it is not said what is asked for")
+    request = Request(hosts.host_at(server, iq.to), iq.sender, pubsub[0], iq)
+    if public_subscriptions.is_list(request.node_name):
+        return public_subscriptions.answer(request)
+    if request.host.is_hidden_from(iq.sender, request.found):
+        raise StanzaError("service-unavailable")
+    handler = ANSWERS.get((iq.type, str(request.action.tag)))
+    if handler is None:
+        raise StanzaError("feature-not-implemented")
+    return _changed(request, handler) if iq.to.local and handler in CHANGING else handler(request)
+
+
+def _changed(request: Request, handler: Answer) -> etree._Element | bytes | None:
+    """What is done to a node of an account, with what other features make of that; or nothing of both."""
+    server = request.server
+    with server.db.change():
+        answer = handler(request)
+        for step in server.tables.node_changed:
+            step(server, request.host.address, request.node_name)
+    return answer
+
+
+feature.iq_get(INFO_QUERY, to=[Addressee.PUBSUB])(discovery.describe_service)
+feature.iq_get(discovery.ITEMS_QUERY, to=[Addressee.PUBSUB])(discovery.list_items)
+
+
+# -- steps
+
+
+@concerns(f"{{{EVENT}}}event")
+def refuse_forged(delivery: Delivery) -> None:
+    """MESSAGE_SENT: events come from the server itself, and clients have believed any other (CVE-2023-28686)."""
+    raise StanzaError("not-acceptable", "only the server itself tells of events")
+
+
+def forget_account(server: "Server", account: JID) -> None:
+    """ACCOUNT_REMOVED: what it is to nodes elsewhere, and the nodes that nobody else owns. Its own go with it."""
+    for host in hosts.services(server):
+        for name, affiliation in pubsub_people.affiliations_of(server.db, host.address, account):
+            node = hosts.find(host, name)
+            if node is not None and affiliation == "owner" and host.owners(node) == [account]:
+                nodes.remove(host, node)
+    pubsub_people.forget(server.db, account)

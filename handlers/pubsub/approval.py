@@ -1,0 +1,31 @@
+"""XEP-0060 section 8.6: the form by which owners are asked to let somebody in."""
+
+import secrets
+
+from db.pubsub_nodes import Node
+from handlers.pubsub.hosts import Host
+from xmpp import dataforms
+from xmpp.dataforms import Field
+from xmpp.jid import JID
+from xmpp.stanza import Stanza
+from xmpp.wire import wire
+
+SUBSCRIBE_AUTHORIZATION = "http://jabber.org/protocol/pubsub#subscribe_authorization"
+NODE, SUBSCRIBER, ALLOW = "pubsub#node", "pubsub#subscriber_jid", "pubsub#allow"
+
+
+def fields(node: str = "", subscriber: str = "") -> tuple[Field, ...]:
+    """The fields of the form, with what is known filled in."""
+    return (
+        Field(NODE, "text-single", "Node", values=(node,), required=True),
+        Field(SUBSCRIBER, "jid-single", "Who wants to subscribe", values=(subscriber,), required=True),
+        Field(ALLOW, "boolean", "Whether they may", values=("0",)),
+    )
+
+
+def ask_owners(host: Host, node: Node, jid: JID) -> None:
+    """Send the form to all owners; the first who answers decides (12.12)."""
+    form = wire(dataforms.form(SUBSCRIBE_AUTHORIZATION, fields(node.name, jid), title="Subscription request"))
+    for owner in host.owners(node):
+        id = secrets.token_urlsafe(9)
+        host.server.router.route(Stanza.build("message", form, type="normal", id=id, to=owner, sender=host.address))

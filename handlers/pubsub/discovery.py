@@ -1,0 +1,210 @@
+"""XEP-0060 sections 5.1 to 5.5: what can be found out about nodes, as far as the asker may see them."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from db import pubsub_items, pubsub_nodes, pubsub_people
+from db.pubsub_nodes import Node
+from handlers.disco_info import INFO, ITEMS, Form, Identity, Info
+from handlers.pubsub import access, hosts, retrieval
+from handlers.pubsub.access import Relation
+from handlers.pubsub.conditions import refused
+from handlers.pubsub.configuration import values_of
+from handlers.pubsub.hosts import Host
+from handlers.pubsub.public_subscriptions import PUBLIC_SUBSCRIPTIONS
+from handlers.pubsub.requests import PUBSUB
+from handlers.pubsub.settings import PubSubSettings
+from xmpp import resultsets, timestamps
+from xmpp.resultsets import PageRequest
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+META_DATA = "http://jabber.org/protocol/pubsub#meta-data"
+TOLD = ("title", "description", "type", "language", "contact", "access_model", "publish_model", "max_items")
+ITEMS_QUERY = f"{{{ITEMS}}}query"
+
+_BOTH = (
+    "config-node",
+    "config-node-max",
+    "create-and-configure",
+    "create-nodes",
+    "delete-items",
+    "delete-nodes",
+    "instant-nodes",
+    "item-ids",
+    "last-published",
+    "manage-subscriptions",
+    "member-affiliation",
+    "meta-data",
+    "modify-affiliations",
+    "multi-items",
+    "outcast-affiliation",
+    "persistent-items",
+    "publish",
+    "publish-node-full",
+    "publish-only-affiliation",
+    "publish-options",
+    "publisher-affiliation",
+    "purge-nodes",
+    "retract-items",
+    "retrieve-affiliations",
+    "retrieve-default",
+    "retrieve-default-sub",
+    "retrieve-items",
+    "retrieve-subscriptions",
+    "rsm",
+    "subscribe",
+    "subscription-notifications",
+    "subscription-options",
+)
+_OF_ACCOUNTS = (
+    "access-presence",
+    "auto-create",
+    "auto-subscribe",
+    "filtered-notifications",
+    "presence-subscribe",
+    "pubsub-on-a-jid",
+)
+ACCOUNT_FEATURES = (PUBSUB, PUBLIC_SUBSCRIPTIONS, *(f"{PUBSUB}#{name}" for name in (*_BOTH, *_OF_ACCOUNTS)))
+SERVICE_FEATURES = (
+    PUBSUB,
+    PUBLIC_SUBSCRIPTIONS,
+    INFO,
+    ITEMS,
+    *(f"{PUBSUB}#{name}" for name in (*_BOTH, "access-open")),
+)
+
+SERVICE = Info((Identity("pubsub", "service", "Publish-Subscribe"),), frozenset(SERVICE_FEATURES))
+
+
+# -- requests
+
+
+def describe_service(server: "Server", iq: Stanza) -> etree._Element:
+    """5.1: the service; or a node of it."""
+    return describe_node(server, iq) if _name(iq) else SERVICE.element()
+
+
+def describe_node(server: "Server", iq: Stanza) -> etree._Element:
+    """5.3, 5.4: that it is a node, and what is to be known of it."""
+    host, node = _visible_node(server, iq)
+    info = Info((Identity("pubsub", "leaf"),), frozenset({PUBSUB}), (_meta_data(host, node),))
+    return info.element(node.name)
+
+
+def list_items(server: "Server", iq: Stanza) -> etree._Element:
+    """5.2, 5.5: the nodes of a host, or the items of a node."""
+    return _list_items_of_node(server, iq) if _name(iq) else _list_nodes(server, iq)
+
+
+# -- nodes
+
+
+def _visible_node(server: "Server", iq: Stanza) -> tuple[Host, Node]:
+    host, name = _host(server, iq), _name(iq)
+    node = hosts.find(host, name)
+    assert iq.sender is not None
+    if host.is_hidden_from(iq.sender, node):
+        raise refused("service-unavailable")
+    if node is None:
+        raise refused("item-not-found")
+    refusal = _refusal(host.relation(node, iq.sender), node)
+    if refusal is not None:
+        raise refused(refusal)
+    return host, node
+
+
+def _refusal(relation: Relation, node: Node) -> str | None:
+    """Why somebody is not told of a node: those are who may subscribe to it, or publish."""
+    if relation.affiliation in access.PUBLISHERS:
+        return None
+    return access.refusal_to_subscribe(hosts.configuration_of(node), relation)
+
+
+def _meta_data(host: Host, node: Node) -> Form:
+    configuration, affiliations = hosts.configuration_of(node), host.affiliations(node)
+    values = values_of(configuration)
+    told = {f"pubsub#{name}": values[f"pubsub#{name}"] for name in TOLD if values[f"pubsub#{name}"]}
+    told["pubsub#creator"] = (node.creator,)
+    told["pubsub#creation_date"] = (timestamps.format_utc(node.created),)
+    for affiliation in ("owner", "publisher"):
+        told[f"pubsub#{affiliation}"] = tuple(jid for jid, each in affiliations.items() if each == affiliation)
+    told["pubsub#num_subscribers"] = (str(pubsub_people.count_subscriptions(host.server.db, node)),)
+    return Form(META_DATA, tuple(told.items()))
+
+
+# -- lists
+
+
+def _list_nodes(server: "Server", iq: Stanza) -> etree._Element:
+    """The nodes that the asker may see. A stranger to an account is not told that there are none."""
+    host, asked = _host(server, iq), _asked(iq)
+    assert iq.sender is not None
+    most = server.settings(PubSubSettings).max_page_items
+    number = most if asked.max is None else min(asked.max, most)
+    shown, query = list[Node](), etree.Element(ITEMS_QUERY, nsmap={None: ITEMS})
+    for node in _visible_nodes(host, iq, asked.after or ""):
+        if len(shown) == number:
+            query.append(resultsets.page(first=shown[0].name, last=shown[-1].name) if shown else resultsets.page())
+            break
+        shown.append(node)
+        _add(query, host, node.name, hosts.configuration_of(node).title)
+    if not shown and host.is_hidden_from(iq.sender, None):
+        raise refused("service-unavailable")
+    return query
+
+
+def _visible_nodes(host: Host, iq: Stanza, after: str) -> Iterator[Node]:
+    assert iq.sender is not None
+    relation, is_stranger = host.relations_to(iq.sender), host.is_hidden_from(iq.sender, None)
+    while found := pubsub_nodes.of_host(host.server.db, host.address, after=after, count=100):
+        for node in found:
+            is_hidden = is_stranger and host.is_hidden_from(iq.sender, node)
+            if not is_hidden and _refusal(relation(node), node) is None:
+                yield node
+        after = found[-1].name
+
+
+def _list_items_of_node(server: "Server", iq: Stanza) -> etree._Element:
+    host, node = _visible_node(server, iq)
+    assert iq.sender is not None
+    configuration = hosts.configuration_of(node)
+    refusal = access.refusal_to_show_items(configuration, host.relation(node, iq.sender))
+    if refusal is not None:
+        raise refused(refusal)
+    query = etree.Element(ITEMS_QUERY, {"node": node.name}, nsmap={None: ITEMS})
+    most = server.settings(PubSubSettings).max_page_items
+    for id in reversed(pubsub_items.ids(server.db, node, most, retrieval.since(configuration))):
+        etree.SubElement(query, f"{{{ITEMS}}}item", jid=host.address, name=id)
+    return query
+
+
+def _add(query: etree._Element, host: Host, name: str, title: str) -> None:
+    item = etree.SubElement(query, f"{{{ITEMS}}}item", jid=host.address, node=name)
+    if title:
+        item.set("name", title)
+
+
+# -- what is asked
+
+
+def _host(server: "Server", iq: Stanza) -> Host:
+    assert iq.to is not None
+    return hosts.host_at(server, iq.to)
+
+
+def _name(iq: Stanza) -> str:
+    name: str = iq.only_child().get("node", "")
+    return name
+
+
+def _asked(iq: Stanza) -> PageRequest:
+    element = iq.only_child().find(resultsets.SET)
+    try:
+        return PageRequest() if element is None else resultsets.requested(element)
+    except ValueError as error:
+        raise refused("bad-request", str(error)) from None

@@ -1,0 +1,229 @@
+"""The two faces of publish-subscribe: every account (XEP-0163), and the service at pubsub.DOMAIN (XEP-0060)."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from db import pubsub_nodes, pubsub_people, rosters
+from db.pubsub_nodes import Node
+from handlers import client_caps
+from handlers.access import is_blocked, sees_presence
+from handlers.pubsub import access
+from handlers.pubsub.access import Relation
+from handlers.pubsub.configuration import ACCOUNT_NODE, SERVICE_NODE, NodeConfiguration, from_text
+from handlers.pubsub.settings import PubSubSettings
+from xmpp.jid import JID
+from xmpp.routing.feature import Addressee
+
+if TYPE_CHECKING:
+    from xmpp.routing.session import Session
+    from xmpp.server import Server
+
+
+FOR_CONTACTS = frozenset({"presence", "roster"})
+"""The access models that ask whom the owners show their presence; with the others nobody looks."""
+
+
+@dataclass(frozen=True)
+class Host(ABC):
+    """Where nodes are: by its address."""
+
+    server: "Server"
+    address: JID
+
+    default: ClassVar[NodeConfiguration]
+
+    @abstractmethod
+    def may_create(self, asker: JID) -> bool:
+        """Whether somebody may make nodes here (8.1.1)."""
+
+    @abstractmethod
+    def creates_by_publishing(self) -> bool:
+        """Whether who may create a node does so by publishing at it (7.1.4)."""
+
+    @abstractmethod
+    def is_hidden_from(self, asker: JID, node: Node | None) -> bool:
+        """Whether somebody is not to learn that there is anything at all: is answered as if there were no account."""
+
+    def is_apart_from(self, jid: JID) -> bool:
+        """Whether somebody here has blocked this host (bare address); an account has a list of its own, too."""
+        return is_blocked(self.server, jid, self.address)
+
+    @abstractmethod
+    def owners(self, node: Node) -> list[JID]:
+        """The owners of a node, by their bare addresses."""
+
+    @abstractmethod
+    def affiliation(self, node: Node, jid: JID) -> str:
+        """What a bare address is to a node."""
+
+    @abstractmethod
+    def affiliations(self, node: Node) -> dict[JID, str]:
+        """All that are something to a node, by their bare addresses."""
+
+    @abstractmethod
+    def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session]":
+        """Those that are notified because of presence, without a subscription."""
+
+    def relation(self, node: Node, asker: JID) -> Relation:
+        """What somebody is to a node and its owners."""
+        jid = asker.bare
+        contact = self._contact(self.owners(node), jid)
+        return Relation(self.affiliation(node, jid), self._subscription(node, jid), *contact)
+
+    def relations(self, node: Node) -> Callable[[JID, str], Relation]:
+        """`relation`, for whoever looks at many: takes a bare address, and the state of its subscription."""
+        affiliations = self.affiliations(node)
+        is_for_contacts = configuration_of(node).access_model in FOR_CONTACTS
+        owners = self.owners(node) if is_for_contacts else []
+
+        def relation(jid: JID, subscription: str) -> Relation:
+            contact = self._contact(owners, jid) if owners else (False, ())
+            return Relation(affiliations.get(jid, "none"), subscription, *contact)
+
+        return relation
+
+    def relations_to(self, asker: JID) -> Callable[[Node], Relation]:
+        """`relation`, for whoever looks at many nodes of this host."""
+        db, jid = self.server.db, asker.bare
+        affiliations = dict(pubsub_people.affiliations_of(db, self.address, jid))
+        subscriptions = {name: each.state for name, each in pubsub_people.subscriptions_of(db, self.address, jid)}
+
+        def relation(node: Node) -> Relation:
+            affiliation = "owner" if jid == self.address else affiliations.get(node.name, "none")
+            is_for_contacts = configuration_of(node).access_model in FOR_CONTACTS
+            contact = self._contact(self.owners(node) if is_for_contacts else [], jid)
+            return Relation(affiliation, subscriptions.get(node.name, "none"), *contact)
+
+        return relation
+
+    def _subscription(self, node: Node, jid: JID) -> str:
+        states = {each.state for each in pubsub_people.subscriptions_by(self.server.db, node, jid)}
+        return next((state for state in ("subscribed", "pending") if state in states), "none")
+
+    def _contact(self, owners: list[JID], jid: JID) -> tuple[bool, tuple[str, ...]]:
+        """Whether an owner shows its presence to somebody, and the groups of its roster that they are in."""
+        sees, groups = False, tuple[str, ...]()
+        for owner in owners:
+            if owner.domain in self.server.domains and sees_presence(self.server, owner, jid):
+                item = rosters.item(self.server.db, owner, jid)
+                sees, groups = True, groups + (item.groups if item else ())
+        return sees, groups
+
+
+class Account(Host):
+    """An account as a service, for those who see its presence; open nodes are for everybody."""
+
+    default = ACCOUNT_NODE
+
+    def may_create(self, asker: JID) -> bool:
+        return asker.bare == self.address
+
+    def creates_by_publishing(self) -> bool:
+        return True
+
+    def is_hidden_from(self, asker: JID, node: Node | None) -> bool:
+        if sees_presence(self.server, self.address, asker):
+            return False
+        if node is None:
+            return not self._knows_any(asker.bare)
+        configuration, relation = configuration_of(node), self.relation(node, asker)
+        if relation.subscription != "none" or relation.affiliation not in ("none", "outcast"):
+            return False
+        return configuration.access_model != "open"
+
+    def _knows_any(self, jid: JID) -> bool:
+        db, affiliations = self.server.db, pubsub_people.affiliations_of(self.server.db, self.address, jid)
+        return (
+            any(affiliation != "outcast" for _, affiliation in affiliations)
+            or pubsub_people.count_subscriptions_of(db, self.address, jid) > 0
+        )
+
+    def is_apart_from(self, jid: JID) -> bool:
+        return is_blocked(self.server, self.address, jid) or super().is_apart_from(jid)
+
+    def owners(self, node: Node) -> list[JID]:
+        return [self.address]
+
+    def affiliation(self, node: Node, jid: JID) -> str:
+        return "owner" if jid == self.address else pubsub_people.affiliation(self.server.db, node, jid)
+
+    def affiliations(self, node: Node) -> dict[JID, str]:
+        return {**pubsub_people.affiliations(self.server.db, node), self.address: "owner"}
+
+    def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session]":
+        """The account's own devices and those of its contacts, if they want to hear of this node (4.3)."""
+        yield from self._interested(self.address, f"{node.name}+notify")
+        yield from self._devices_of_contacts(node, configuration, f"{node.name}+notify")
+
+    def _devices_of_contacts(self, node: Node, configuration: NodeConfiguration, interest: str) -> "Iterator[Session]":
+        # There may be thousands. What costs least, and leaves out most, comes first
+        db, roster = self.server.db, rosters.roster(self.server.db, self.address)
+        affiliations = pubsub_people.affiliations(db, node)
+        refusals = access.Refusals(configuration)
+        for contact in roster.subscribers:
+            sessions = self._interested(contact, interest)
+            if not sessions or self.is_apart_from(contact):
+                continue
+            relation = Relation(affiliations.get(contact, "none"), "none", True, roster.items[contact].groups)
+            if refusals[relation] is None:
+                yield from sessions
+
+    def _interested(self, account: JID, interest: str) -> "list[Session]":
+        return [each for each in self.server.online.available(account) if client_caps.supports(each, interest)]
+
+
+class Service(Host):
+    """The service of a domain."""
+
+    default = SERVICE_NODE
+
+    def may_create(self, asker: JID) -> bool:
+        match self.server.settings(PubSubSettings).creators:
+            case "everybody":
+                return True
+            case "accounts":
+                return bool(asker.local) and asker.domain in self.server.domains
+        return False
+
+    def creates_by_publishing(self) -> bool:
+        return False
+
+    def is_hidden_from(self, asker: JID, node: Node | None) -> bool:
+        return False
+
+    def owners(self, node: Node) -> list[JID]:
+        return pubsub_people.affiliated(self.server.db, node, "owner")
+
+    def affiliation(self, node: Node, jid: JID) -> str:
+        return pubsub_people.affiliation(self.server.db, node, jid)
+
+    def affiliations(self, node: Node) -> dict[JID, str]:
+        return pubsub_people.affiliations(self.server.db, node)
+
+    def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session]":
+        return iter(())
+
+
+def services(server: "Server") -> "Iterator[Service]":
+    """The service of each domain."""
+    for domain in server.domains:
+        for address, addressee in server.registry.services(domain).items():
+            if addressee is Addressee.PUBSUB:
+                yield Service(server, JID.parse(address))
+
+
+def host_at(server: "Server", address: JID) -> Host:
+    """The host of that address: an account's bare address, or that of the service."""
+    return Account(server, address.bare) if address.local else Service(server, address.bare)
+
+
+def find(host: Host, name: str) -> Node | None:
+    """The node of that name at a host."""
+    return pubsub_nodes.get(host.server.db, host.address, name)
+
+
+def configuration_of(node: Node) -> NodeConfiguration:
+    """How a node is configured."""
+    return from_text(node.configuration)

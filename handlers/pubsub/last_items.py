@@ -1,0 +1,110 @@
+"""XEP-0163 section 4.3.4: who comes online gets the last item of each node that its client wants to hear of."""
+
+from collections.abc import Iterator, Set
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from db import pubsub_items, pubsub_nodes, pubsub_people, rosters
+from db.pubsub_nodes import Node
+from db.rosters import Item
+from handlers import client_caps
+from handlers.pubsub import access, hosts, notifications, retrieval
+from handlers.pubsub.hosts import Account, Host, Service
+from xmpp.jid import JID
+
+if TYPE_CHECKING:
+    from xmpp.routing.session import Session
+    from xmpp.server import Server
+
+NOTIFY = "+notify"
+ON_PRESENCE = "on_sub_and_presence"
+
+
+class Informed:
+    """The nodes, by name, whose last items a session has been sent since it came."""
+
+    def __init__(self, names: Set[str]) -> None:
+        self.names = names
+
+
+# -- steps
+
+
+def begin_anew(session: "Session") -> None:
+    """SESSION_AVAILABLE: nothing has been sent yet; subscribers of the service get its last items."""
+    session.keep(Informed(frozenset()))
+    for service in hosts.services(session.server):
+        _send_of_service(session, service)
+
+
+def send_wanted(session: "Session", features: frozenset[str]) -> None:
+    """CAPS_KNOWN: the last items of the account and of its contacts, for what the client did not want before."""
+    informed = session.state(Informed)
+    if not session.is_available or informed is None:
+        return
+    wanted = interests(features)
+    new, informed.names = wanted - informed.names, wanted | informed.names
+    if new:
+        for account in _publishers(session):
+            for node in _nodes(session.server, account, new):
+                _send(session, Account(session.server, account), node)
+
+
+def send_to_contact(server: "Server", account: JID, contact: JID, before: Item | None) -> None:
+    """CONTACT_CHANGED: a contact that has come to see the account's presence gets what it would on coming online; one
+    that is in another group now, of nodes for groups (XEP-0060 section 12.2)."""
+    item = rosters.item(server.db, account, contact)
+    host = Account(server, account)
+    if item is None or not item.is_subscriber or host.is_apart_from(contact):
+        return
+    is_new = before is None or not before.is_subscriber
+    if not is_new and before is not None and item.groups == before.groups:
+        return
+    for session in server.online.available(contact):
+        wanted = interests(client_caps.features_of(server, session.jid))
+        for node in _nodes(server, account, wanted):
+            if is_new or hosts.configuration_of(node).access_model == "roster":
+                _send(session, host, node)
+
+
+@lru_cache(maxsize=256)
+def interests(features: frozenset[str]) -> frozenset[str]:
+    """The names of the nodes that a client wants to hear of (XEP-0060 section 9.2)."""
+    return frozenset(var.removesuffix(NOTIFY) for var in features if var.endswith(NOTIFY))
+
+
+# -- which items
+
+
+def _publishers(session: "Session") -> Iterator[JID]:
+    """The account itself, and the contacts here whose presence it sees."""
+    server, account = session.server, session.account
+    yield account
+    for contact in rosters.subscribed_to(server.db, account):
+        if contact.domain in server.domains and not Account(server, contact).is_apart_from(account):
+            yield contact
+
+
+def _nodes(server: "Server", account: JID, wanted: Set[str]) -> list[Node]:
+    nodes = pubsub_nodes.of_account(server.db, account)
+    return [nodes[name] for name in sorted(wanted & nodes.keys())]
+
+
+def _send_of_service(session: "Session", host: Service) -> None:
+    db = session.server.db
+    for name, subscription in pubsub_people.subscriptions_of(db, host.address, session.account):
+        if subscription.state == "subscribed" and subscription.jid in (session.account, session.jid):
+            node = pubsub_nodes.get(db, host.address, name)
+            assert node is not None
+            _send(session, host, node)
+
+
+def _send(session: "Session", host: Host, node: Node) -> None:
+    configuration = hosts.configuration_of(node)
+    if configuration.send_last_published_item != ON_PRESENCE or not configuration.deliver_notifications:
+        return
+    if access.refusal_to_show_items(configuration, host.relation(node, session.jid)) is not None:
+        return
+    item = pubsub_items.last(session.server.db, node, retrieval.since(configuration))
+    if item is not None:
+        session.send(notifications.last_item(host, node, configuration, item).addressed(session.jid))

@@ -1,0 +1,202 @@
+"""XEP-0060 sections 8.6, 8.8 and 8.9: owners say who belongs to their nodes: requests, subscriptions, affiliations."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from lxml import etree
+
+from db import pubsub_people
+from db.pubsub_nodes import Node
+from db.pubsub_people import Subscription
+from handlers.pubsub import access, approval, hosts, notifications, subscribing
+from handlers.pubsub.conditions import refused
+from handlers.pubsub.hosts import Host
+from handlers.pubsub.requests import OWNER, Request, address_in, answer
+from handlers.pubsub.settings import PubSubSettings
+from xmpp import dataforms
+from xmpp.errors import StanzaError
+from xmpp.jid import JID
+from xmpp.routing.delivery import STOP, Delivery, concerns
+
+SUBSCRIPTION = f"{{{OWNER}}}subscription"
+AFFILIATION = f"{{{OWNER}}}affiliation"
+MOST_CHANGES = 500  # in one request, since nothing else is done meanwhile
+
+# 4.1, the state chart: an owner can only resign, and a publisher is not made a member.
+TRANSITIONS: Mapping[str, frozenset[str]] = {
+    "owner": frozenset({"owner", "none"}),
+    "publisher": frozenset(access.AFFILIATIONS) - {"member"},
+}
+
+
+# -- subscriptions (8.8)
+
+
+def show_subscriptions(request: Request) -> etree._Element:
+    """8.8.1: all that are subscribed; not those who wait to be."""
+    node = request.owned_node()
+    found = pubsub_people.subscriptions(request.server.db, node)
+    elements = [_subscription(jid, state) for jid, state, _ in found if state == "subscribed"]
+    return answer("subscriptions", elements, OWNER, node=node.name)
+
+
+def change_subscriptions(request: Request) -> None:
+    """8.8.2: addresses are subscribed, or not any more. Those for which that cannot be are named in the error, with
+    the state that they stay in; the others are done."""
+    host, node = request.host, request.owned_node()
+    wanted = _wanted(request.action, SUBSCRIPTION, "subscription")
+    failed = [jid for jid, state in wanted.items() if not _change_subscription(host, node, jid, state)]
+    if failed:
+        states = (_subscription(jid, _state(host, node, jid)) for jid in failed)
+        raise _refused_for(answer("subscriptions", states, OWNER, node=node.name))
+
+
+def _change_subscription(host: Host, node: Node, jid: JID, wanted: str) -> bool:
+    """Whether the subscription is in that state now."""
+    state = _state(host, node, jid)
+    if wanted == state:
+        return True
+    if wanted == "none":
+        subscribing.cancel(host, node, jid)
+        return True
+    if wanted != "subscribed" or not _may_subscribe(host, node, jid, state):
+        return False
+    if state == "none":
+        pubsub_people.subscribe(host.server.db, node, Subscription(jid, "pending"))
+    subscribing.approve(host, node, jid)
+    return True
+
+
+def _may_subscribe(host: Host, node: Node, jid: JID, state: str) -> bool:
+    configuration = hosts.configuration_of(node)
+    if access.refusal_to_subscribe(configuration, host.relation(node, jid)) is not None:
+        return False
+    if state == "none":
+        try:
+            subscribing.hold_limits(host, node, jid)
+        except StanzaError:
+            return False
+    return True
+
+
+def _state(host: Host, node: Node, jid: JID) -> str:
+    subscription = pubsub_people.subscription(host.server.db, node, jid)
+    return subscription.state if subscription is not None else "none"
+
+
+def _subscription(jid: JID, state: str) -> etree._Element:
+    return etree.Element(SUBSCRIPTION, jid=jid, subscription=state)
+
+
+# -- affiliations (8.9)
+
+
+def show_affiliations(request: Request) -> etree._Element:
+    """8.9.1: all that are something to the node."""
+    node = request.owned_node()
+    elements = [_affiliation(jid, each) for jid, each in request.host.affiliations(node).items()]
+    return answer("affiliations", elements, OWNER, node=node.name)
+
+
+def change_affiliations(request: Request) -> None:
+    """8.9.2: addresses become something else to the node. Those for which that cannot be are named in the error, with
+    what they stay; the others are done, are told, and lose the subscriptions that do not go with it."""
+    host, node = request.host, request.owned_node()
+    wanted = _wanted(request.action, AFFILIATION, "affiliation", are_bare=True)
+    _hold_number(host, node, wanted)
+    new_owners_first = sorted(wanted.items(), key=lambda change: change[1] != "owner")
+    failed = [jid for jid, affiliation in new_owners_first if not _change_affiliation(host, node, jid, affiliation)]
+    subscribing.cancel_unauthorized(host, node)
+    subscribing.approve_entitled(host, node)
+    if failed:
+        affiliations = (_affiliation(jid, host.affiliation(node, jid)) for jid in failed)
+        raise _refused_for(answer("affiliations", affiliations, OWNER, node=node.name))
+
+
+def _change_affiliation(host: Host, node: Node, jid: JID, wanted: str) -> bool:
+    """Whether the address is that to the node now. There is always an owner, and of an account's nodes it is the
+    account."""
+    affiliation = host.affiliation(node, jid)
+    if wanted == affiliation:
+        return True
+    if wanted not in TRANSITIONS.get(affiliation, access.AFFILIATIONS):
+        return False
+    if host.owners(node) == [jid]:
+        return False
+    pubsub_people.affiliate(host.server.db, node, jid, wanted)
+    notifications.affiliation_changed(host, node, jid, wanted)
+    return True
+
+
+def _hold_number(host: Host, node: Node, wanted: Mapping[JID, str]) -> None:
+    most = host.server.settings(PubSubSettings).max_affiliations
+    known = host.affiliations(node)
+    new = sum(affiliation != "none" and jid not in known for jid, affiliation in wanted.items())
+    if new and len(known) + new > most:
+        raise refused("resource-constraint", f"a node has at most {most} affiliations")
+
+
+def _affiliation(jid: JID, affiliation: str) -> etree._Element:
+    return etree.Element(AFFILIATION, jid=jid, affiliation=affiliation)
+
+
+# -- changes of both
+
+
+def _wanted(action: etree._Element, tag: str, attribute: str, *, are_bare: bool = False) -> dict[JID, str]:
+    """What is to be changed, by address; where no state is named there is nothing to change. Raises StanzaError where
+    that cannot be read, or an address stands there twice."""
+    wanted, seen = dict[JID, str](), set[JID]()
+    if len(action) > MOST_CHANGES:
+        raise refused("policy-violation", f"at most {MOST_CHANGES} changes at once")
+    for element in action.iterchildren(tag):
+        jid = address_in(element).bare if are_bare else address_in(element)
+        if jid in seen:
+            raise refused("bad-request", f"{jid} stands there twice")
+        seen.add(jid)
+        if element.get(attribute) is not None:
+            wanted[jid] = element.get(attribute, "")
+    return wanted
+
+
+def _refused_for(unchanged: etree._Element) -> StanzaError:
+    return StanzaError("not-acceptable", about=unchanged)
+
+
+# -- requests to subscribe (8.6)
+
+
+@concerns(dataforms.X)
+def take_approval(delivery: Delivery) -> Literal["stop"] | None:
+    """MESSAGE_RECEIVED, PUBSUB_RECEIVED: an owner's answer to a request, which the first one decides (12.12); whatever
+    anybody else says about it is ignored."""
+    stanza, x = delivery.stanza, delivery.stanza.child(dataforms.X)
+    assert x is not None and stanza.to is not None and stanza.sender is not None
+    if stanza.type == "error" or x.get("type") not in ("submit", "cancel") or not stanza.to.is_bare:
+        return None
+    if _text(x, "FORM_TYPE") != approval.SUBSCRIBE_AUTHORIZATION:
+        return None
+    host = hosts.host_at(delivery.server, stanza.to)
+    node = hosts.find(host, _text(x, approval.NODE))
+    if node is not None and x.get("type") == "submit" and host.affiliation(node, stanza.sender.bare) == "owner":
+        _decide(host, node, x)
+    return STOP
+
+
+def _decide(host: Host, node: Node, x: etree._Element) -> None:
+    try:
+        answers = dataforms.submitted(x, approval.SUBSCRIBE_AUTHORIZATION, approval.fields())
+    except ValueError as error:
+        raise refused("bad-request", str(error)) from None
+    if not answers.get(approval.ALLOW):
+        raise refused("bad-request", "it is not said whether they may")
+    jid = JID.parse(answers[approval.SUBSCRIBER][0])
+    if _state(host, node, jid) == "pending":
+        (subscribing.approve if dataforms.boolean(answers[approval.ALLOW]) else subscribing.cancel)(host, node, jid)
+
+
+def _text(x: etree._Element, var: str) -> str:
+    """The first value of a field, as far as it can be read."""
+    fields = (field for field in x.iterchildren(dataforms.FIELD) if field.get("var") == var)
+    field = next(fields, None)
+    return "" if field is None else field.findtext(dataforms.VALUE, "")

@@ -1,0 +1,157 @@
+"""XEP-0060 section 7.1.2 and others: who is told of what happens at a node. An event is put into bytes once."""
+
+import secrets
+from collections.abc import Iterable, Iterator
+
+from db import pubsub_people
+from db.pubsub_items import Item
+from db.pubsub_nodes import Node
+from handlers import delay
+from handlers.pubsub import access, items, subscription_options
+from handlers.pubsub import configuration as configurations
+from handlers.pubsub.configuration import NodeConfiguration
+from handlers.pubsub.hosts import Host
+from handlers.pubsub.requests import EVENT
+from xmpp.jid import JID
+from xmpp.stanza import Stanza
+from xmpp.wire import quoted, wire
+
+# -- what has happened
+
+
+def published(host: Host, node: Node, configuration: NodeConfiguration, given: Iterable[Item]) -> None:
+    """Items were published (7.1.2)."""
+    _notify(host, node, configuration, _items(host, node, configuration, given))
+
+
+def retracted(host: Host, node: Node, configuration: NodeConfiguration, ids: Iterable[str]) -> None:
+    """Items were removed (7.2.2.1)."""
+    content = (b"<retract id=%b/>" % quoted(id).encode() for id in ids)
+    _notify(host, node, configuration, items.of_node(node, content))
+
+
+def purged(host: Host, node: Node, configuration: NodeConfiguration) -> None:
+    """All items were removed (8.5.2)."""
+    _notify(host, node, configuration, _named("purge", node))
+
+
+def deleted(host: Host, node: Node, configuration: NodeConfiguration, redirect: str | None = None) -> None:
+    """The node is about to be deleted (8.4.2); whoever has asked to subscribe is told, too."""
+    content = _named("delete", node)
+    if redirect is not None:
+        content = _named("delete", node, b"<redirect uri=%b/>" % quoted(redirect).encode())
+    _notify(host, node, configuration, content, states=("subscribed", "pending"))
+
+
+def configured(host: Host, node: Node, changed: NodeConfiguration) -> None:
+    """The node is configured in another way (8.2.5.3)."""
+    form = wire(configurations.result(changed)) if changed.deliver_payloads else b""
+    _notify(host, node, changed, _named("configuration", node, form))
+
+
+def subscription_changed(host: Host, node: Node, jid: JID, state: str, *, to: JID | None = None) -> None:
+    """A subscription was granted, or ended (12.19): the subscriber is told, or somebody else."""
+    content = f"<subscription node={quoted(node.name)} jid={quoted(jid)} subscription={quoted(state)}/>"
+    _pass_on(host, _event(host, content.encode()).addressed(to or jid))
+
+
+def affiliation_changed(host: Host, node: Node, jid: JID, affiliation: str) -> None:
+    """Somebody is something else to the node now (8.9.4), and is told."""
+    # As the example has it: in the namespace of the requests, and not as an event
+    content = (
+        f'<pubsub xmlns="http://jabber.org/protocol/pubsub"><affiliations node={quoted(node.name)}>'
+        f"<affiliation jid={quoted(jid)} affiliation={quoted(affiliation)}/></affiliations></pubsub>"
+    )
+    message = Stanza.build("message", content.encode(), type="headline", id=_id(), to=jid, sender=host.address)
+    _pass_on(host, message)
+
+
+# -- the last item
+
+
+def last_item(host: Host, node: Node, configuration: NodeConfiguration, item: Item) -> Stanza:
+    """The event that tells those who have just come of the last item (6.1.7, XEP-0163 section 4.3.4)."""
+    content = _items(host, node, configuration, [item])
+    event = _event(host, content, configuration.notification_type)
+    return event.with_last(delay.stamp(host.address.domain, item.at), delay.DELAY)
+
+
+def send_last_item(host: Host, node: Node, configuration: NodeConfiguration, item: Item, to: JID) -> None:
+    """Tell a subscriber of the last item."""
+    _pass_on(host, last_item(host, node, configuration, item).addressed(to))
+
+
+# -- whom
+
+
+def _notify(
+    host: Host, node: Node, configuration: NodeConfiguration, content: bytes, states: tuple[str, ...] = ("subscribed",)
+) -> None:
+    """Tell everybody of an event: devices that want to hear of the node, and subscribers, once each."""
+    if not configuration.deliver_notifications:
+        return
+    event = _event(host, content, configuration.notification_type)
+    addressed, told = event.copies(), set[JID]()
+    for session in host.devices(node, configuration):
+        told.add(session.account)
+        session.send(addressed(session.jid))
+    for jid in _subscribers(host, node, configuration, states):
+        if jid.bare not in told:
+            _pass_on(host, addressed(jid))
+
+
+def _subscribers(host: Host, node: Node, configuration: NodeConfiguration, states: tuple[str, ...]) -> Iterator[JID]:
+    """The addresses that are subscribed, as far as they may still see the node and want to be notified."""
+    server = host.server
+    relation, refusals = host.relations(node), access.Refusals(configuration)
+    for jid, state, text in pubsub_people.subscriptions(server.db, node):
+        if state not in states or not subscription_options.from_text(text).deliver:
+            continue
+        if configuration.presence_based_delivery and not server.online.available(jid.bare):
+            continue
+        if state == "pending" or refusals[relation(jid.bare, state)] is None:
+            yield jid
+
+
+def _pass_on(host: Host, message: Stanza) -> None:
+    """Send a message to a subscriber. Headlines to accounts here go straight to their devices, since no step keeps
+    them; blocking alone keeps them away."""
+    server, to = host.server, message.to
+    assert to is not None
+    if message.type != "headline" or not to.local or to.domain not in server.domains:
+        server.router.route(message)
+    elif not host.is_apart_from(to.bare):
+        if to.is_bare:
+            sessions = [session for session in server.online.available(to) if session.priority >= 0]
+        else:
+            sessions = [session for session in (server.online.session(to),) if session is not None]
+        for session in sessions:
+            session.send(message)
+
+
+# -- events
+
+
+def _event(host: Host, content: bytes, type: str = "headline") -> Stanza:
+    event = b'<event xmlns="%b">%b</event>' % (EVENT.encode(), content)
+    message = Stanza.build("message", event, type=type, id=_id(), sender=host.address)
+    assert message.child_tags  # looked at once here, and not once in each copy
+    return message
+
+
+def _id() -> str:
+    return secrets.token_urlsafe(9)
+
+
+def _items(host: Host, node: Node, configuration: NodeConfiguration, shown: Iterable[Item]) -> bytes:
+    owner = _owner(host, node) if configuration.itemreply == "owner" else ""
+    with_payload = configuration.deliver_payloads
+    return items.of_node(node, (items.element(each, owner, configuration, with_payload=with_payload) for each in shown))
+
+
+def _owner(host: Host, node: Node) -> str:
+    return next(iter(host.owners(node)), "")
+
+
+def _named(name: str, node: Node, content: bytes = b"") -> bytes:
+    return f"<{name} node={quoted(node.name)}>".encode() + content + f"</{name}>".encode()

@@ -1,0 +1,276 @@
+"""XEP-0060 section 7: items are published and retracted."""
+
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lxml import etree
+
+from db import pubsub_items, pubsub_nodes
+from db.pubsub_items import Item
+from db.pubsub_nodes import Node
+from handlers.pubsub import access, hosts, items, nodes, notifications
+from handlers.pubsub.conditions import refused, unsupported
+from handlers.pubsub.configuration import NodeConfiguration, demanded
+from handlers.pubsub.hosts import Account, Host
+from handlers.pubsub.requests import PUBSUB, Request, answer
+from handlers.pubsub.settings import PubSubSettings
+from xmpp import dataforms
+from xmpp.jid import JID
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+ITEM = f"{{{PUBSUB}}}item"
+TRUE = frozenset({"true", "1"})
+MAX_ID_BYTES = 1023
+
+
+# -- requests
+
+
+def publish(request: Request) -> etree._Element:
+    """7.1: items are kept, and subscribers told of them. At an account, its owner makes a node by that."""
+    if not request.node_name:
+        raise refused("nodeid-required")
+    options = _options(request)
+    published = (_publish if request.found else _publish_at_new_node)(request, options)
+    children = [etree.Element(ITEM, id=item.id, nsmap={None: PUBSUB}) for item in published]
+    return answer("publish", children, node=request.node_name)
+
+
+def retract(request: Request) -> None:
+    """7.2: an owner removes any items, whoever has published some those, as long as it may publish."""
+    host, node, configuration = request.host, request.node, request.configuration
+    is_owner = request.relation.affiliation == "owner"
+    if not is_owner and not access.may_publish(configuration, request.relation):
+        raise refused("forbidden")
+    if not configuration.persist_items:
+        raise unsupported("persistent-items")
+    ids = _retracted_ids(request.action)
+    for id in ids:
+        item = pubsub_items.get(host.server.db, node, id)
+        if item is None:
+            raise refused("item-not-found")
+        if not is_owner and item.publisher != request.asker.bare:
+            raise refused("forbidden")
+    _remove(host, node, ids, is_told=configuration.notify_retract or request.action.get("notify") in TRUE)
+
+
+# -- for features that keep something in nodes
+
+
+def publish_for(server: "Server", account: JID, node_name: str, item_id: str, payload: bytes, **options: Any) -> None:
+    """Publish an item as the account's owner would. Where there is no such node it is made, with these fields of its
+    configuration; one that is there stays as it is. Raises StanzaError where the item cannot be kept."""
+    publish_at(Account(server, account), account, node_name, item_id, payload, **options)
+
+
+def publish_at(host: Host, owner: JID, node_name: str, item_id: str, payload: bytes, **options: Any) -> None:
+    """`publish_for`, at any host; a node that is made for it belongs to `owner`."""
+    publish_all_at(host, owner, node_name, {item_id: payload}, **options)
+
+
+def publish_all_at(host: Host, owner: JID, node_name: str, payloads: Mapping[str, bytes], **options: Any) -> None:
+    """`publish_at`, for the items of these ids: all of them are kept, or none. Each is told of by itself, as if it had
+    come by itself: not all clients look for a second one."""
+    now = time.time()
+    given = [Item(id, owner, now, payload) for id, payload in payloads.items()]
+    node = hosts.find(host, node_name) or nodes.make_with(host, node_name, owner, options)
+    configuration = hosts.configuration_of(node)
+    _hold_count(given, _most_items(host.server, configuration))
+    for item in given:
+        _hold_length(item.payload, _most_bytes(host.server, configuration))
+    _keep(host, node, configuration, given, are_told_together=False)
+
+
+def retract_for(server: "Server", account: JID, node_name: str, item_id: str) -> None:
+    """Retract an item as the account's owner would, if there is such an item, and tell of it."""
+    retract_at(Account(server, account), node_name, item_id)
+
+
+def retract_at(host: Host, node_name: str, item_id: str) -> None:
+    """`retract_for`, at any host."""
+    node = hosts.find(host, node_name)
+    if node is not None and pubsub_items.get(host.server.db, node, item_id) is not None:
+        _remove(host, node, [item_id], is_told=True)
+
+
+# -- publishing
+
+
+def _publish(request: Request, options: Mapping[str, Any]) -> Sequence[Item]:
+    configuration = request.configuration
+    if not access.may_publish(configuration, request.relation):
+        raise refused("forbidden")
+    _require(configuration, options)
+    given = _items(request, configuration)
+    _keep(request.host, request.node, configuration, given)
+    return given
+
+
+def _publish_at_new_node(request: Request, options: Mapping[str, Any]) -> Sequence[Item]:
+    """7.1.4: all that may be wrong with the items is found before the node is made."""
+    host = request.host
+    if not host.creates_by_publishing() or not host.may_create(request.asker):
+        raise refused("item-not-found")
+    given = _items(request, replace(host.default, **options))
+    _hold_bytes(host, request.asker.bare, given)
+    node = nodes.make_with(host, request.node_name, request.asker, dict(options))
+    _keep(host, node, hosts.configuration_of(node), given)
+    return given
+
+
+def _options(request: Request) -> Mapping[str, Any]:
+    element = request.beside("publish-options")
+    if element is None:
+        return {}
+    form = element.find(dataforms.X)
+    if form is None:
+        raise refused("bad-request", "publish options are a form")
+    return demanded(form)
+
+
+def _require(configuration: NodeConfiguration, options: Mapping[str, Any]) -> None:
+    """7.1.5: a node that is there is never changed by publishing."""
+    unmet = [name for name, value in options.items() if getattr(configuration, name) != value]
+    if unmet:
+        raise refused("precondition-not-met", f"not configured that way: {', '.join(sorted(unmet))}")
+
+
+def _items(request: Request, configuration: NodeConfiguration) -> list[Item]:
+    """The items in a request, as far as a node of this configuration takes them (7.1.3)."""
+    elements = list(request.action.iterchildren(ITEM))
+    if len(elements) < len(request.action):
+        raise refused("bad-request", "only items are published")
+    if not configuration.persist_items and not configuration.deliver_payloads:
+        if elements:
+            raise refused("item-forbidden")
+        return []
+    if not elements:
+        raise refused("item-required")
+    _hold_count(elements, _most_items(request.server, configuration))
+    most, now = _most_bytes(request.server, configuration), time.time()
+    given = [
+        Item(_id(element), request.asker.bare, now, _payload(element, configuration, most)) for element in elements
+    ]
+    if len({item.id for item in given}) < len(given):
+        raise refused("bad-request", "two items of one id")
+    return given
+
+
+def _id(element: etree._Element) -> str:
+    id: str = element.get("id") or secrets.token_urlsafe(12)
+    if len(id.encode()) > MAX_ID_BYTES:
+        raise refused("not-acceptable", f"the id of an item may have {MAX_ID_BYTES} bytes")
+    return id
+
+
+def _payload(element: etree._Element, configuration: NodeConfiguration, most: int) -> bytes:
+    """7.1.3.5 to 7.1.3.7. Its namespace may be any: `type` of a node has come to name what its items are for."""
+    if len(element) > 1:
+        raise refused("invalid-payload")
+    if not len(element):
+        if configuration.deliver_payloads:
+            raise refused("payload-required")
+        return items.NO_PAYLOAD
+    payload = items.payload_of(element[0])
+    _hold_length(payload, most)
+    return payload
+
+
+def _hold_count(given: Sized, most: int) -> None:
+    if len(given) > most:
+        raise refused("max-items-exceeded", f"the node keeps {most} items")
+
+
+def _hold_length(payload: bytes, most: int) -> None:
+    if len(payload) > most:
+        raise refused("payload-too-big", f"a payload may have {most} bytes here")
+
+
+def _most_bytes(server: "Server", configuration: NodeConfiguration) -> int:
+    most = server.settings(PubSubSettings).max_item_bytes
+    return most if configuration.max_payload_size is None else min(most, configuration.max_payload_size)
+
+
+# -- keeping
+
+
+def _keep(
+    host: Host, node: Node, configuration: NodeConfiguration, given: Sequence[Item], *, are_told_together: bool = True
+) -> None:
+    """Keep items, if the node keeps any, and tell everybody of them."""
+    gone = _store(host, node, configuration, given) if configuration.persist_items else []
+    for told in [given] if are_told_together else [[item] for item in given]:
+        notifications.published(host, node, configuration, told)
+    if gone and configuration.notify_retract and configuration.publish_node_full == "retract-oldest":
+        notifications.retracted(host, node, configuration, gone)
+    if isinstance(host, Account):
+        for item in given:
+            for step in host.server.tables.item_published:
+                step(host.server, host.address, node.name, item.id, item.payload)
+
+
+def _store(host: Host, node: Node, configuration: NodeConfiguration, given: Sequence[Item]) -> list[str]:
+    """Write items down; returns the ids of those that had to go for them (7.1.2.5)."""
+    db, ids = host.server.db, [item.id for item in given]
+    if configuration.item_expire is not None:
+        pubsub_items.remove_before(db, node, time.time() - configuration.item_expire)
+    replaced = [item for id in ids if (item := pubsub_items.get(db, node, id)) is not None]
+    excess = _excess(host, node, configuration, len(given), len(replaced))
+    dropped = _oldest_but(host, node, excess, ids)
+    _hold_bytes(host, node.creator, given, [*replaced, *dropped])
+    with db.change():
+        pubsub_items.remove(db, node, [item.id for item in dropped])
+        pubsub_items.put(db, node, given)
+    return [item.id for item in dropped]
+
+
+def _excess(host: Host, node: Node, configuration: NodeConfiguration, given: int, replaced: int) -> int:
+    """How many items would be too many."""
+    most = _most_items(host.server, configuration)
+    excess = max(0, pubsub_nodes.usage(host.server.db, node).items + given - replaced - most)
+    if excess and configuration.publish_node_full == "reject":
+        raise refused("node-full")
+    return excess
+
+
+def _most_items(server: "Server", configuration: NodeConfiguration) -> int:
+    most = server.settings(PubSubSettings).max_items
+    return most if configuration.max_items is None else min(most, configuration.max_items)
+
+
+def _oldest_but(host: Host, node: Node, count: int, ids: Sequence[str]) -> list[Item]:
+    """So many of the oldest items, without those that are published anew."""
+    if not count:
+        return []
+    found = pubsub_items.oldest(host.server.db, node, count + len(ids))
+    return [item for item in found if item.id not in ids][:count]
+
+
+def _hold_bytes(host: Host, creator: JID, given: Iterable[Item], gone: Iterable[Item] = ()) -> None:
+    most = host.server.settings(PubSubSettings).max_bytes
+    before = pubsub_nodes.usage_of(host.server.db, host.address, creator).bytes
+    after = before + sum(len(item.payload) for item in given) - sum(len(item.payload) for item in gone)
+    if after > most and after > before:
+        raise refused("resource-constraint", f"all items together may have {most} bytes")
+
+
+# -- retracting
+
+
+def _retracted_ids(action: etree._Element) -> list[str]:
+    elements = list(action.iterchildren(ITEM))
+    if not elements or not all(element.get("id") for element in elements):
+        raise refused("item-required")
+    return list(dict.fromkeys(element.get("id", "") for element in elements))
+
+
+def _remove(host: Host, node: Node, ids: list[str], *, is_told: bool) -> None:
+    pubsub_items.remove(host.server.db, node, ids)
+    if is_told:
+        notifications.retracted(host, node, hosts.configuration_of(node), ids)
+    nodes.tell_retracted(host, node, ids)

@@ -1,0 +1,101 @@
+"""A request about nodes: what is asked for, where, and by whom."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from db.pubsub_nodes import Node
+from handlers.pubsub import hosts
+from handlers.pubsub.access import Relation
+from handlers.pubsub.conditions import refused
+from handlers.pubsub.configuration import NodeConfiguration
+from handlers.pubsub.hosts import Host
+from xmpp.jid import JID, MalformedJID
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+PUBSUB = "http://jabber.org/protocol/pubsub"
+OWNER = "http://jabber.org/protocol/pubsub#owner"
+EVENT = "http://jabber.org/protocol/pubsub#event"
+
+
+@dataclass(frozen=True)
+class Request:
+    """`action` is what <pubsub/> holds first, such as <publish/>; `asker` the full address of who asks."""
+
+    host: Host
+    asker: JID
+    action: etree._Element
+    iq: Stanza
+
+    @property
+    def server(self) -> "Server":
+        return self.host.server
+
+    @property
+    def node_name(self) -> str:
+        """The node that is named; "" where none is."""
+        name: str = self.action.get("node", "")
+        return name
+
+    def beside(self, name: str) -> etree._Element | None:
+        """The element of that name that stands beside the action, in its namespace or as a whole tag."""
+        tag = name if name.startswith("{") else f"{{{etree.QName(self.action).namespace}}}{name}"
+        parent = self.action.getparent()
+        return None if parent is None else parent.find(tag)
+
+    @cached_property
+    def found(self) -> Node | None:
+        """The node that is named, if there is one."""
+        return hosts.find(self.host, self.node_name) if self.node_name else None
+
+    @property
+    def node(self) -> Node:
+        """The node that is named. Raises StanzaError where none is (7.2.3.3), or it does not exist."""
+        if not self.node_name:
+            raise refused("nodeid-required")
+        if self.found is None:
+            raise refused("item-not-found")
+        return self.found
+
+    @cached_property
+    def configuration(self) -> NodeConfiguration:
+        """How the node is configured."""
+        return hosts.configuration_of(self.node)
+
+    @cached_property
+    def relation(self) -> Relation:
+        """What the asker is to the node."""
+        return self.host.relation(self.node, self.asker)
+
+    def owned_node(self) -> Node:
+        """The node, for its owners only: all others are refused (8.2.3.2 and others)."""
+        node = self.node
+        if self.relation.affiliation != "owner":
+            raise refused("forbidden")
+        return node
+
+
+def address_in(element: etree._Element) -> JID:
+    """The address in the attribute `jid`. Raises StanzaError where it is missing (6.3.4.3) or malformed."""
+    text = element.get("jid")
+    if not text:
+        raise refused("jid-required")
+    try:
+        return JID.parse(text)
+    except MalformedJID as error:
+        raise refused("jid-malformed", str(error)) from None
+
+
+def answer(
+    name: str, children: Iterable[etree._Element] = (), namespace: str = PUBSUB, **attributes: str
+) -> etree._Element:
+    """<pubsub/> with one element of that name."""
+    pubsub = etree.Element(f"{{{namespace}}}pubsub", nsmap={None: namespace})
+    etree.SubElement(pubsub, f"{{{namespace}}}{name}", attributes).extend(children)
+    return pubsub

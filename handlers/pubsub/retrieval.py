@@ -1,0 +1,170 @@
+"""XEP-0060 section 6.5: items are retrieved, the newest last; all, by their ids, the most recent, or a page of them."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from db import pubsub_items, pubsub_nodes
+from db.pubsub_items import Item
+from db.pubsub_nodes import Node
+from handlers.pubsub import access, hosts, items
+from handlers.pubsub.conditions import refused, unsupported
+from handlers.pubsub.configuration import NodeConfiguration
+from handlers.pubsub.requests import PUBSUB, Request
+from handlers.pubsub.settings import PubSubSettings
+from xmpp import resultsets
+from xmpp.jid import JID
+from xmpp.resultsets import PageRequest
+from xmpp.wire import wire
+
+if TYPE_CHECKING:
+    from db.database import Database
+    from xmpp.server import Server
+
+ITEM = f"{{{PUBSUB}}}item"
+
+
+class Page(NamedTuple):
+    """Items, the newest last, and how many there are in the whole node if that is to be said."""
+
+    items: Sequence[Item]
+    total: int | None = None
+
+    def element(self) -> bytes:
+        """Which items these are (XEP-0059), if that is to be said."""
+        if self.total is None:
+            return b""
+        ids = [item.id for item in self.items]
+        return wire(resultsets.page(first=ids[0] if ids else None, last=ids[-1] if ids else None, count=self.total))
+
+
+# -- requests
+
+
+def show_items(request: Request) -> bytes:
+    """The items that are asked for, to those who may see them."""
+    node, configuration = request.node, request.configuration
+    refusal = access.refusal_to_show_items(configuration, request.relation)
+    if refusal is not None:
+        raise refused(refusal)
+    if not configuration.persist_items:
+        raise unsupported("persistent-items")
+    page = _page(request, node, since(configuration))
+    owner = next(iter(request.host.owners(node)), "")
+    content = items.of_node(node, (items.element(item, owner, configuration) for item in page.items))
+    return b'<pubsub xmlns="%b">%b%b</pubsub>' % (PUBSUB.encode(), content, page.element())
+
+
+def since(configuration: NodeConfiguration) -> float:
+    """Since when items count that expire."""
+    return 0.0 if configuration.item_expire is None else time.time() - configuration.item_expire
+
+
+# -- for features that keep something in the nodes of an account
+
+
+def items_of(server: "Server", account: JID, node_name: str) -> list[tuple[str, bytes]]:
+    """All items of a node of an account, the newest last: id and payload."""
+    node = pubsub_nodes.get(server.db, account, node_name)
+    if node is None:
+        return []
+    found = pubsub_items.oldest(server.db, node, pubsub_items.ALL, since=since(hosts.configuration_of(node)))
+    return [(item.id, item.payload) for item in found]
+
+
+def item_of(server: "Server", account: JID, node_name: str, item_id: str) -> bytes | None:
+    """The payload of an item of an account."""
+    node = pubsub_nodes.get(server.db, account, node_name)
+    item = node and pubsub_items.get(server.db, node, item_id, since(hosts.configuration_of(node)))
+    return item.payload if item else None
+
+
+def last_item(server: "Server", account: JID, node_name: str) -> tuple[str, bytes] | None:
+    """The item of a node of an account that was published last: id and payload."""
+    node = pubsub_nodes.get(server.db, account, node_name)
+    item = node and pubsub_items.last(server.db, node, since(hosts.configuration_of(node)))
+    return (item.id, item.payload) if item else None
+
+
+# -- which items
+
+
+def _page(request: Request, node: Node, since: float) -> Page:
+    ids = [element.get("id", "") for element in request.action.iterchildren(ITEM)]
+    if ids:
+        return Page(_of_ids(request, node, ids, since))
+    asked = page_asked_for(request)
+    return _most_recent(request, node, since) if asked is None else _page_of_set(request, node, asked, since)
+
+
+def _of_ids(request: Request, node: Node, ids: list[str], since: float) -> list[Item]:
+    most = request.server.settings(PubSubSettings).max_page_items
+    found = (pubsub_items.get(request.server.db, node, id, since) for id in ids[:most])
+    return _within(request, [item for item in found if item is not None])
+
+
+def _most_recent(request: Request, node: Node, since: float) -> Page:
+    """6.5.7: so many of the newest, or all; where some had to be left out, that is said (6.5.4)."""
+    settings, db, wanted = request.server.settings(PubSubSettings), request.server.db, _number_wanted(request)
+    number = min(wanted or settings.page_items, settings.max_page_items)
+    found = pubsub_items.newest(db, node, number + 1, since=since)  # one more tells whether there are more
+    shown = _within(request, found[:number])
+    is_complete = len(shown) in (len(found), wanted)
+    return Page(shown[::-1], None if is_complete else pubsub_nodes.usage(db, node).items)
+
+
+def _page_of_set(request: Request, node: Node, asked: PageRequest, since: float) -> Page:
+    settings, db = request.server.settings(PubSubSettings), request.server.db
+    number = min(settings.page_items if asked.max is None else asked.max, settings.max_page_items)
+    shown = _within(request, _of_set(db, node, asked, number, since))
+    return Page(shown if asked.before is None else shown[::-1], pubsub_nodes.usage(db, node).items)
+
+
+def _of_set(db: "Database", node: Node, asked: PageRequest, number: int, since: float) -> list[Item]:
+    """A page (XEP-0059): backwards from `before`, the newest first, else forwards from `after`."""
+    if asked.before is not None:
+        before = _place(db, node, asked.before) if asked.before else pubsub_items.NEWEST
+        return pubsub_items.newest(db, node, number, before=before, since=since)
+    after = _place(db, node, asked.after) if asked.after else 0
+    return pubsub_items.oldest(db, node, number, after=after, since=since)
+
+
+def _place(db: "Database", node: Node, id: str) -> int:
+    item = pubsub_items.get(db, node, id)
+    if item is None:
+        raise refused("item-not-found")
+    return item.sequence
+
+
+def page_asked_for(request: Request) -> PageRequest | None:
+    """The page that is asked for (XEP-0059), if it is one. Raises StanzaError where that cannot be read."""
+    element = request.beside(resultsets.SET)
+    if element is None:
+        return None
+    try:
+        asked = resultsets.requested(element)
+    except ValueError as error:
+        raise refused("bad-request", str(error)) from None
+    if asked.index:
+        raise refused("feature-not-implemented", "pages are asked for by the id of an item, not by a number")
+    return asked
+
+
+def _number_wanted(request: Request) -> int | None:
+    text: str | None = request.action.get("max_items")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= resultsets.MAX_NUMBER):
+        raise refused("bad-request", "max_items is a number")
+    return int(text)
+
+
+def _within(request: Request, found: Iterable[Item]) -> list[Item]:
+    """As many as fit into what may wait for a client, but at least one."""
+    left, taken = request.server.stream_settings.unsent_bytes // 2, list[Item]()
+    for item in found:
+        left -= len(item.payload)
+        if left < 0 and taken:
+            break
+        taken.append(item)
+    return taken

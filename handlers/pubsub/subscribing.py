@@ -1,0 +1,248 @@
+"""XEP-0060 sections 6.1 to 6.4, 5.6 and 5.7: subscriptions, their options, and what somebody has at a host."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from db import pubsub_items, pubsub_nodes, pubsub_people
+from db.pubsub_nodes import Node
+from db.pubsub_people import Subscription
+from handlers.pubsub import access, approval, hosts, notifications, retrieval, subscription_options
+from handlers.pubsub.conditions import no_such_subscriber, refused, unsupported
+from handlers.pubsub.hosts import Account, Host
+from handlers.pubsub.requests import PUBSUB, Request, address_in, answer
+from handlers.pubsub.settings import PubSubSettings
+from handlers.pubsub.subscription_options import SubscriptionOptions
+from xmpp import dataforms
+from xmpp.jid import JID
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+DEFAULT_OPTIONS = SubscriptionOptions()
+PUBLIC = "{urn:xmpp:pps:0}public"
+
+
+# -- subscribing (6.1, 6.2)
+
+
+def subscribe(request: Request) -> etree._Element:
+    """6.1: an address of the asker's is subscribed, or waits for an owner's approval."""
+    host, node, jid = request.host, request.node, address_in(request.action)
+    if jid.bare != request.asker.bare:
+        raise refused("invalid-jid")
+    _refuse(request)
+    known = pubsub_people.subscription(host.server.db, node, jid)
+    if known is not None and known.state == "pending":
+        raise refused("pending-subscription")
+    if known is not None:
+        return _answer(node, _published(request, known))
+    options = _options_beside(request)
+    is_pending = access.needs_approval(request.configuration, request.relation)
+    subscription = Subscription(jid, "pending" if is_pending else "subscribed", _text(_public(request, options)))
+    hold_limits(host, node, jid)
+    pubsub_people.subscribe(host.server.db, node, subscription)
+    request.iq.after_reply(lambda: _welcome(host, node, subscription))
+    return _answer(node, subscription, options)
+
+
+def unsubscribe(request: Request) -> None:
+    """6.2: an address of the asker's is subscribed no more, or waits no more."""
+    host, subscription = request.host, _own_subscription(request)
+    pubsub_people.unsubscribe(host.server.db, request.node, subscription.jid)
+    _tell_owners(host, request.node, subscription.jid, "none")
+
+
+def _public(request: Request, options: SubscriptionOptions) -> SubscriptionOptions:
+    """The options, and whether others may know of the subscription (XEP-0465 section 4.1)."""
+    return replace(options, public=request.action.find(PUBLIC) is not None)
+
+
+def _published(request: Request, known: Subscription) -> Subscription:
+    """XEP-0465 section 4.3: who subscribes anew says anew whether others may know."""
+    options = _public(request, subscription_options.from_text(known.options))
+    subscription = known._replace(options=_text(options))
+    if subscription != known:
+        pubsub_people.subscribe(request.server.db, request.node, subscription)
+    return subscription
+
+
+def _refuse(request: Request) -> None:
+    if not request.configuration.subscribe:
+        raise unsupported("subscribe")
+    refusal = access.refusal_to_subscribe(request.configuration, request.relation)
+    if refusal is not None:
+        raise refused(refusal)
+
+
+def _welcome(host: Host, node: Node, subscription: Subscription) -> None:
+    """What follows the answer: a request goes to the owners; who is subscribed gets the last item."""
+    if subscription.state == "pending":
+        approval.ask_owners(host, node, subscription.jid)
+    else:
+        _send_last_item(host, node, subscription.jid)
+        _tell_owners(host, node, subscription.jid, "subscribed")
+
+
+def _send_last_item(host: Host, node: Node, jid: JID) -> None:
+    configuration = hosts.configuration_of(node)
+    if configuration.send_last_published_item == "never":
+        return
+    item = pubsub_items.last(host.server.db, node, retrieval.since(configuration))
+    if item is not None:
+        notifications.send_last_item(host, node, configuration, item, jid)
+
+
+def _tell_owners(host: Host, node: Node, jid: JID, state: str) -> None:
+    """Owners hear of subscribers who come and go, if the node is configured so (16.4.4, notify_sub)."""
+    if hosts.configuration_of(node).notify_sub:
+        for owner in host.owners(node):
+            notifications.subscription_changed(host, node, jid, state, to=owner)
+
+
+# -- options (6.3, 6.4)
+
+
+def show_options(request: Request) -> etree._Element:
+    """6.3.2: the form, filled in."""
+    subscription = _own_subscription(request, "subscribed")
+    form = subscription_options.form(subscription_options.from_text(subscription.options))
+    return answer("options", [form], node=request.node_name, jid=subscription.jid)
+
+
+def set_options(request: Request) -> None:
+    """6.3.5: the filled-in form is taken over; one that is cancelled changes nothing."""
+    subscription, form = _own_subscription(request, "subscribed"), request.action.find(dataforms.X)
+    if form is None:
+        raise refused("invalid-options", "a form is missing")
+    if form.get("type") != "cancel":
+        options = subscription_options.submitted(form, subscription_options.from_text(subscription.options))
+        pubsub_people.subscribe(request.server.db, request.node, subscription._replace(options=_text(options)))
+
+
+def show_default_options(request: Request) -> etree._Element:
+    """6.4: how subscriptions begin, at a node or anywhere here."""
+    if request.node_name:
+        _refuse(request)
+    named = {"node": request.node_name} if request.node_name else {}
+    return answer("default", [subscription_options.result(DEFAULT_OPTIONS)], **named)
+
+
+def _options_beside(request: Request) -> SubscriptionOptions:
+    """6.3.7: options that come with a subscription; it is <subscribe/> that names node and address."""
+    element = request.beside("options")
+    if element is None:
+        return DEFAULT_OPTIONS
+    form = element.find(dataforms.X)
+    if form is None or element.attrib:
+        raise refused("bad-request")
+    return subscription_options.submitted(form, DEFAULT_OPTIONS)
+
+
+def _own_subscription(request: Request, *states: str) -> Subscription:
+    """The subscription that a request names, which has to be the asker's."""
+    node, jid = request.node, address_in(request.action)
+    if jid.bare != request.asker.bare:
+        raise refused("forbidden")
+    subscription = pubsub_people.subscription(request.server.db, node, jid)
+    if subscription is None or (states and subscription.state not in states):
+        raise no_such_subscriber()
+    return subscription
+
+
+def _text(options: SubscriptionOptions) -> str:
+    return "" if options == DEFAULT_OPTIONS else subscription_options.to_text(options)
+
+
+# -- what somebody has here (5.6, 5.7)
+
+
+def show_own_subscriptions(request: Request) -> etree._Element:
+    """5.6: those of the asker and its resources, at all nodes or at one."""
+    found = pubsub_people.subscriptions_of(request.server.db, request.host.address, request.asker.bare)
+    wanted = request.node_name
+    elements = [_element(name, each) for name, each in found if wanted in ("", name)]
+    return answer("subscriptions", elements, **({"node": wanted} if wanted else {}))
+
+
+def show_own_affiliations(request: Request) -> etree._Element:
+    """5.7: what the asker is, to all nodes or to one."""
+    host, asker, wanted = request.host, request.asker.bare, request.node_name
+    if asker == host.address:
+        found = [(name, "owner") for name in pubsub_nodes.of_account(host.server.db, asker)]
+    else:
+        found = pubsub_people.affiliations_of(host.server.db, host.address, asker)
+    elements = [
+        etree.Element(f"{{{PUBSUB}}}affiliation", node=name, affiliation=affiliation)
+        for name, affiliation in found
+        if wanted in ("", name)
+    ]
+    return answer("affiliations", elements, **({"node": wanted} if wanted else {}))
+
+
+def _answer(node: Node, subscription: Subscription, options: SubscriptionOptions | None = None) -> etree._Element:
+    pubsub = etree.Element(f"{{{PUBSUB}}}pubsub", nsmap={None: PUBSUB})
+    pubsub.append(_element(node.name, subscription))
+    if options is not None and options != DEFAULT_OPTIONS:
+        etree.SubElement(pubsub, f"{{{PUBSUB}}}options").append(subscription_options.result(options))
+    return pubsub
+
+
+def _element(node_name: str, subscription: Subscription) -> etree._Element:
+    tag = f"{{{PUBSUB}}}subscription"
+    return etree.Element(tag, node=node_name, jid=subscription.jid, subscription=subscription.state)
+
+
+# -- for other modules
+
+
+def hold_limits(host: Host, node: Node, jid: JID) -> None:
+    """Raises StanzaError where an address, or the node, would have too many subscriptions (6.1.3.9)."""
+    db, settings = host.server.db, host.server.settings(PubSubSettings)
+    if pubsub_people.count_subscriptions_of(db, host.address, jid.bare) >= settings.max_subscriptions:
+        raise refused("too-many-subscriptions")
+    counts = (pubsub_people.count_subscriptions(db, node, state) for state in ("subscribed", "pending"))
+    if sum(counts) >= settings.max_subscribers:
+        raise refused("resource-constraint", f"a node has at most {settings.max_subscribers} subscriptions")
+
+
+def approve(host: Host, node: Node, jid: JID) -> None:
+    """An owner lets somebody in who waits (8.6)."""
+    subscription = pubsub_people.subscription(host.server.db, node, jid)
+    if subscription is not None and subscription.state == "pending":
+        pubsub_people.subscribe(host.server.db, node, subscription._replace(state="subscribed"))
+        notifications.subscription_changed(host, node, jid, "subscribed")
+        _send_last_item(host, node, jid)
+
+
+def cancel(host: Host, node: Node, jid: JID) -> None:
+    """End a subscription, or a request for one, and tell the subscriber (12.19)."""
+    pubsub_people.unsubscribe(host.server.db, node, jid)
+    notifications.subscription_changed(host, node, jid, "none")
+
+
+def cancel_unauthorized(host: Host, node: Node) -> None:
+    """End the subscriptions of those who may not see the node any more (XEP-0163 section 7.1)."""
+    configuration, relation = hosts.configuration_of(node), host.relations(node)
+    for jid, state, _ in pubsub_people.subscriptions(host.server.db, node):
+        if access.refusal_to_subscribe(configuration, relation(jid.bare, state)) is not None:
+            cancel(host, node, jid)
+
+
+def approve_entitled(host: Host, node: Node) -> None:
+    """Let those in who wait for an approval that they do not need any more (8.7)."""
+    configuration, relation = hosts.configuration_of(node), host.relations(node)
+    for jid, state, _ in pubsub_people.subscriptions(host.server.db, node):
+        if state == "pending" and not access.needs_approval(configuration, relation(jid.bare, state)):
+            approve(host, node, jid)
+
+
+def recheck_contact(server: "Server", account: JID, contact: JID, before: object) -> None:
+    """CONTACT_CHANGED: end the subscriptions to an account's nodes that a contact may not see any more."""
+    host = Account(server, account)
+    for name, subscription in pubsub_people.subscriptions_of(server.db, account, contact):
+        node = pubsub_nodes.of_account(server.db, account)[name]
+        relation = host.relation(node, contact)
+        if access.refusal_to_subscribe(hosts.configuration_of(node), relation) is not None:
+            cancel(host, node, subscription.jid)

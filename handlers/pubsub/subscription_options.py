@@ -1,0 +1,59 @@
+"""XEP-0060 section 6.3: the options of a subscription, as data; from forms, to forms, and as the text that is kept."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+
+from lxml import etree
+
+from handlers.pubsub.conditions import refused
+from xmpp import dataforms
+from xmpp.dataforms import Field
+
+SUBSCRIBE_OPTIONS = "http://jabber.org/protocol/pubsub#subscribe_options"
+DELIVER = "pubsub#deliver"
+FIELDS = (Field(DELIVER, "boolean", "Whether you are notified"),)
+
+
+@dataclass(frozen=True)
+class SubscriptionOptions:
+    """`deliver`: whether the subscriber is notified. `public`: others may know of the subscription, which is said with
+    it and not in the form (XEP-0465)."""
+
+    deliver: bool = True
+    public: bool = False
+
+
+def submitted(x: etree._Element, base: SubscriptionOptions) -> SubscriptionOptions:
+    """The options that a form makes of others. Raises StanzaError for what is none (6.3.7.2)."""
+    try:
+        answers = dataforms.submitted(x, SUBSCRIBE_OPTIONS, FIELDS)
+    except ValueError as error:
+        raise refused("invalid-options", str(error)) from None
+    return replace(base, deliver=dataforms.boolean(answers[DELIVER])) if DELIVER in answers else base
+
+
+def form(options: SubscriptionOptions) -> etree._Element:
+    """The form to change the options with, filled in."""
+    filled = _values(options)
+    return dataforms.form(SUBSCRIBE_OPTIONS, [replace(field, values=filled[field.var]) for field in FIELDS])
+
+
+def result(options: SubscriptionOptions) -> etree._Element:
+    """The options, for those who are told of them."""
+    return dataforms.result(SUBSCRIBE_OPTIONS, _values(options))
+
+
+def _values(options: SubscriptionOptions) -> dict[str, tuple[str, ...]]:
+    return {DELIVER: ("1" if options.deliver else "0",)}
+
+
+def to_text(options: SubscriptionOptions) -> str:
+    """The text that is kept of options."""
+    return json.dumps(asdict(options))
+
+
+@lru_cache(maxsize=1_024)
+def from_text(text: str) -> SubscriptionOptions:
+    """The options that a text was kept of; "" are the default ones."""
+    return SubscriptionOptions(**json.loads(text)) if text else SubscriptionOptions()
