@@ -54,6 +54,8 @@ def keep(server: "Server", iq: Stanza) -> None:
     with server.db.change():
         for tag, xml in elements.items():
             private.put(server.db, iq.sender.bare, tag, xml)
+            for step in server.tables.private_xml_kept:
+                step(server, iq.sender.bare, tag, xml)
 
 
 def _elements(iq: Stanza) -> list[etree._Element]:

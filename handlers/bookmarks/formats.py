@@ -1,0 +1,154 @@
+"""The two formats of bookmarks: an item for each room (XEP-0402), and one list of all (XEP-0048). Works on data alone.
+
+What only one of them can say stays in that one: the extensions in items (such as XEP-0469 and XEP-0492 have them), and
+web pages, rooms whose address is malformed, and whatever a client has thought of, in the list.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from lxml import etree
+
+from xmpp.jid import JID, MalformedJID
+from xmpp.wire import parse, wire
+
+NATIVE = "urn:xmpp:bookmarks:1"
+LIST = "storage:bookmarks"
+STORAGE = f"{{{LIST}}}storage"
+EMPTY = f'<storage xmlns="{LIST}"/>'.encode()
+
+TRUE = frozenset({"true", "1"})
+_NATIVE_ROOM = f"{{{NATIVE}}}conference"
+_LISTED_ROOM = f"{{{LIST}}}conference"
+
+
+class Room(NamedTuple):
+    """What both formats say of a room; "" where they say nothing."""
+
+    name: str = ""
+    autojoin: bool = False
+    nick: str = ""
+    password: str = ""
+
+
+class Bookmark(NamedTuple):
+    """The item of a room."""
+
+    id: str
+    payload: bytes
+    address: JID
+    room: Room
+
+
+# -- items
+
+
+def bookmarks(items: Iterable[tuple[str, bytes]]) -> list[Bookmark]:
+    """Those of the items, given by their ids and payloads, that are bookmarks of rooms."""
+    found = []
+    for id, payload in items:
+        address, element = _address(id), parse(payload) if payload else None
+        if address is not None and element is not None and element.tag == _NATIVE_ROOM:
+            found.append(Bookmark(id, payload, address, _room(element)))
+    return found
+
+
+def rooms_of(bookmarks: Iterable[Bookmark]) -> dict[JID, Room]:
+    """The rooms; the last word counts where two items are about the same one."""
+    return {each.address: each.room for each in bookmarks}
+
+
+def bookmark_of(room: Room, earlier: Bookmark | None) -> bytes:
+    """The payload for a room. All else that an earlier one holds stays in it."""
+    element = etree.Element(_NATIVE_ROOM, nsmap={None: NATIVE}) if earlier is None else parse(earlier.payload)
+    _describe(element, room)
+    return wire(element)
+
+
+# -- the list
+
+
+def is_list(payload: bytes) -> bool:
+    """Whether this is a list at all."""
+    return bool(payload) and parse(payload).tag == STORAGE
+
+
+def rooms_in(storage: bytes) -> dict[JID, Room]:
+    """The rooms in a list; the first word counts where there are two about the same one."""
+    rooms: dict[JID, Room] = {}
+    for element in parse(storage).iterchildren(_LISTED_ROOM):
+        address = _address(element.get("jid"))
+        if address is not None:
+            rooms.setdefault(address, _room(element))
+    return rooms
+
+
+def list_with(storage: bytes, rooms: Mapping[JID, Room]) -> bytes:
+    """The list with exactly these rooms: those that are there in their places, then the others; and all else in it."""
+    element, left = parse(storage), dict(rooms)
+    for listed in list(element.iterchildren(_LISTED_ROOM)):
+        address = _address(listed.get("jid"))
+        if address in left:
+            _describe(listed, left.pop(address))
+        elif address is not None:
+            element.remove(listed)
+    for address, room in left.items():
+        _describe(etree.SubElement(element, _LISTED_ROOM, jid=address), room)
+    return wire(element)
+
+
+# -- both
+
+
+def _address(text: str | None) -> JID | None:
+    """The address of a room; None where it cannot be one."""
+    try:
+        address = JID.parse(text or "")
+    except MalformedJID:
+        return None
+    return address if address.is_bare else None
+
+
+def _room(conference: etree._Element) -> Room:
+    texts = {child.tag: child.text or "" for child in conference}
+    return Room(
+        conference.get("name", ""),
+        conference.get("autojoin") in TRUE,
+        texts.get(_beside(conference, "nick"), ""),
+        texts.get(_beside(conference, "password"), ""),
+    )
+
+
+def _describe(conference: etree._Element, room: Room) -> None:
+    """Write what there is to say of a room, where that says something else."""
+    said = _room(conference)
+    if room.name != said.name:
+        _set_attribute(conference, "name", room.name)
+    if room.autojoin != said.autojoin:
+        _set_attribute(conference, "autojoin", "true" if room.autojoin else "")
+    if room.password != said.password:
+        _set_first_child(conference, "password", room.password)
+    if room.nick != said.nick:
+        _set_first_child(conference, "nick", room.nick)
+
+
+def _set_attribute(element: etree._Element, name: str, value: str) -> None:
+    if value:
+        element.set(name, value)
+    else:
+        element.attrib.pop(name, None)
+
+
+def _set_first_child(conference: etree._Element, name: str, text: str) -> None:
+    tag = _beside(conference, name)
+    for child in conference.findall(tag):
+        conference.remove(child)
+    if text:
+        child = etree.SubElement(conference, tag)
+        child.text = text
+        conference.insert(0, child)
+
+
+def _beside(conference: etree._Element, name: str) -> str:
+    """The tag of that name in the format of this element."""
+    return str(conference.tag).removesuffix("conference") + name
