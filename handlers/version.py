@@ -33,11 +33,16 @@ feature = Feature("version", xep="0092", disco=[NAMESPACE], settings=VersionSett
 @feature.iq_get(QUERY, to=[SERVER])
 def tell_version(server: "Server", iq: Stanza) -> etree._Element:
     """Name and version, and the system where the configuration says so."""
+    return software(server)
+
+
+def software(server: "Server") -> etree._Element:
+    """What is told of the software, to whoever asks."""
     settings = server.settings(VersionSettings)
     told = {"name": settings.name, "version": settings.version or __version__}
     if settings.show_system:
         told["os"] = f"{platform.system()} {platform.release()}"
-    query = etree.Element(QUERY)
+    query = etree.Element(QUERY, nsmap={None: NAMESPACE})
     for name, text in told.items():
         etree.SubElement(query, f"{{{NAMESPACE}}}{name}").text = text
     return query

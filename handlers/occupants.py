@@ -1,0 +1,15 @@
+"""XEP-0421, XEP-0317: what rooms say of their occupants, and nobody says of himself."""
+
+from xmpp.routing.delivery import Delivery, concerns
+from xmpp.routing.feature import Feature
+
+OCCUPANT_ID = "{urn:xmpp:occupant-id:0}occupant-id"
+HATS = "{urn:xmpp:hats:0}hats"
+
+feature = Feature("occupants", xep="0421", optional=False)
+
+
+@concerns(OCCUPANT_ID, HATS)
+def remove_forged(delivery: Delivery) -> None:
+    """SENT, messages and presence: an account is no room (XEP-0421 section "Security Considerations")."""
+    delivery.stanza = delivery.stanza.without(lambda child: child.tag in (OCCUPANT_ID, HATS))
