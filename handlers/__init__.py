@@ -7,31 +7,43 @@ function in the file that its name says.
 from handlers import (
     accounts,
     archive,
+    avatars,
     bind,
     blocking,
+    bookmarks,
     caps,
+    caps2,
     carbons,
+    client_caps,
     client_state,
     delay,
     devices,
     disco,
+    displayed,
+    external_services,
     last_activity,
+    occupants,
     offline,
     ping,
     presence,
     private,
+    pubsub,
     push,
     register,
     roster,
     sasl,
+    search,
+    server_info,
     stanza_ids,
     stream_management,
     subscriptions,
     time,
     vcard,
+    vcard4,
     version,
 )
 from handlers.archive import upkeep
+from handlers.pubsub import last_items, members, subscribing
 from xmpp.routing.delivery import Tables
 
 FEATURES = (
@@ -49,8 +61,11 @@ FEATURES = (
     archive.feature,
     push.feature,
     delay.feature,
+    occupants.feature,
     disco.feature,
     caps.feature,
+    caps2.feature,
+    client_caps.feature,
     carbons.feature,
     client_state.feature,
     stream_management.feature,
@@ -60,6 +75,14 @@ FEATURES = (
     time.feature,
     private.feature,
     vcard.feature,
+    pubsub.feature,
+    avatars.feature,
+    vcard4.feature,
+    bookmarks.feature,
+    displayed.feature,
+    external_services.feature,
+    search.feature,
+    server_info.feature,
 )
 
 TABLES = Tables(
@@ -67,7 +90,10 @@ TABLES = Tables(
         blocking.refuse_to_blocked,
         delay.refuse_forged,
         carbons.refuse_forged,
+        pubsub.refuse_forged,
+        displayed.keep_for_devices,
         stanza_ids.remove_forged,
+        occupants.remove_forged,
         archive.record_sent,  # nothing here refuses the message any more
         carbons.copy_sent,  # the sender's other devices, once nothing here refuses the message any more
     ),
@@ -77,6 +103,7 @@ TABLES = Tables(
         carbons.refuse_forged,
         stanza_ids.remove_forged,
         push.heed_app_server,  # for the server, not for its devices
+        members.take_approval,  # likewise
         devices.choose_for_message,  # RFC 6121 section 8: which sessions
         archive.record_received,  # accepted now; whatever is sent or kept after this has its stanza-id
         carbons.copy_received,  # the other devices
@@ -87,9 +114,11 @@ TABLES = Tables(
     presence_sent=(
         blocking.refuse_to_blocked,
         delay.refuse_forged,
+        occupants.remove_forged,
         last_activity.note_status,
         subscriptions.sent,
         presence.broadcast,  # what has no addressee
+        client_caps.note_announced,  # likewise
         offline.deliver,  # after the presence that brings the session online
         presence.direct,  # what has one goes on to the router
     ),
@@ -105,7 +134,7 @@ TABLES = Tables(
     iq_received=(
         accounts.refuse_unknown,
         blocking.refuse_from_blocked,
-        last_activity.refuse_strangers,
+        last_activity.hide_clients,
         roster.refuse_push,
         devices.choose_for_iq,
     ),
@@ -117,8 +146,11 @@ TABLES = Tables(
         offline.keep,
         push.wake,
     ),
+    pubsub_received=(members.take_approval,),
     handled=(stream_management.count_handled,),
-    session_available=(subscriptions.deliver_requests,),
+    session_bound=(bookmarks.adopt, avatars.adopt),
+    session_available=(client_caps.begin_anew, last_items.begin_anew, subscriptions.deliver_requests),
+    caps_known=(last_items.send_wanted,),
     written=(
         carbons.copy_error,
         client_state.hold_while_inactive,  # before what remembers
@@ -138,7 +170,14 @@ TABLES = Tables(
         offline.let_go,  # as what had waited and was not acknowledged goes with the rest
         stream_management.let_go,  # last: others have seen it leave before they get what it did not acknowledge
     ),
-    account_removed=(subscriptions.cancel_all, push.forget_account),
-    server_started=(upkeep.start,),  # also where the archive is switched off
+    node_changed=(bookmarks.follow_node,),
+    private_xml_kept=(bookmarks.follow_private_xml,),
+    contact_changed=(subscribing.recheck_contact, last_items.send_to_contact),
+    account_removed=(subscriptions.cancel_all, push.forget_account, pubsub.forget_account),
+    item_published=(avatars.tell_of_avatar, vcard4.keep_as_vcard),
+    server_started=(
+        upkeep.start,  # also where the archive is switched off
+        server_info.publish,
+    ),
     server_stopping=(upkeep.stop, stream_management.end_hibernating),
 )

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from handlers import caps
-from handlers.access import sees_presence
-from handlers.disco_info import INFO, INFO_QUERY, ITEMS, DiscoSettings, account_info, domain_info
+from handlers import caps, caps2
+from handlers.access import refuse_strangers
+from handlers.disco_info import INFO, INFO_QUERY, ITEMS, DiscoSettings, Info, account_info, domain_info
+from handlers.pubsub import discovery as nodes
 from xmpp.errors import StanzaError
 from xmpp.routing.feature import ACCOUNT, SERVER, Feature
 from xmpp.stanza import Stanza
@@ -23,52 +24,48 @@ feature = Feature(
 
 @feature.iq_get(INFO_QUERY, to=[SERVER])
 def describe_domain(server: "Server", iq: Stanza) -> etree._Element:
-    """The domain's identity, features and contact addresses; the same under the node that its capabilities name."""
-    info, node = domain_info(server), _node(iq)
-    if node and node != caps.node(info):
+    """The domain's identity, features and contact addresses; the same under the nodes that its capabilities name."""
+    node = _node(iq)
+    info = _announced_as(server, node) if node else domain_info(server)
+    if info is None:
         raise StanzaError("item-not-found")
     return info.element(node)
 
 
+def _announced_as(server: "Server", node: str) -> Info | None:
+    info = domain_info(server)
+    return info if node == caps.node(info) else caps2.information(server, node)
+
+
 @feature.iq_get(INFO_QUERY, to=[ACCOUNT])
 def describe_account(server: "Server", iq: Stanza) -> etree._Element:
-    """The account's identity and features."""
-    _refuse_strangers(server, iq)
-    _refuse_nodes(iq)
+    """The account's identity and features; or one of its nodes."""
+    if _node(iq):
+        return nodes.describe_node(server, iq)
+    assert iq.to is not None and iq.sender is not None
+    refuse_strangers(server, iq.to, iq.sender)  # XEP-0030 section 8
     return account_info(server).element(_node(iq))
 
 
 @feature.iq_get(ITEMS_QUERY, to=[SERVER])
 def list_items_of_domain(server: "Server", iq: Stanza) -> etree._Element:
-    """The domain's services: none."""
-    return _no_items(iq)
+    """The domain's services."""
+    if _node(iq):
+        raise StanzaError("item-not-found")
+    assert iq.to is not None
+    query = etree.Element(ITEMS_QUERY, nsmap={None: ITEMS})
+    for address in server.registry.services(iq.to.domain):
+        etree.SubElement(query, f"{{{ITEMS}}}item", jid=address)
+    return query
 
 
 @feature.iq_get(ITEMS_QUERY, to=[ACCOUNT])
 def list_items_of_account(server: "Server", iq: Stanza) -> etree._Element:
-    """The account's nodes: none. Its resources are told by presence only."""
-    _refuse_strangers(server, iq)
-    return _no_items(iq)
-
-
-def _no_items(iq: Stanza) -> etree._Element:
-    _refuse_nodes(iq)
-    node = _node(iq)
-    return etree.Element(ITEMS_QUERY, {} if node is None else {"node": node}, nsmap={None: ITEMS})
+    """The account's nodes, as far as the asker may see them. Its resources are told by presence only."""
+    return nodes.list_items(server, iq)
 
 
 def _node(iq: Stanza) -> str | None:
     return iq.only_child().get("node")
 
 
-def _refuse_nodes(iq: Stanza) -> None:
-    if _node(iq):
-        raise StanzaError("item-not-found")
-
-
-def _refuse_strangers(server: "Server", iq: Stanza) -> None:
-    # XEP-0030 section 8. For items it would have an empty answer, even where there is no account; but requests to
-    # those are refused by RFC 6121 section 8.5.1, and only the same answer in both cases gives nothing away.
-    assert iq.to is not None and iq.sender is not None
-    if not sees_presence(server, iq.to, iq.sender):
-        raise StanzaError("service-unavailable")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from db import accounts, last_activity
-from handlers.access import sees_presence
+from handlers.access import refuse_strangers
 from xmpp import names
 from xmpp.errors import StanzaError
 from xmpp.routing.delivery import Delivery
@@ -37,8 +37,7 @@ def tell_uptime(server: "Server", iq: Stanza) -> etree._Element:
 def tell_last_activity(server: "Server", iq: Stanza) -> etree._Element:
     """How long ago the account logged out, and what it said then; 0 while it is online (section 3)."""
     assert iq.to is not None and iq.sender is not None
-    if not sees_presence(server, iq.to, iq.sender):
-        raise StanzaError("forbidden")
+    refuse_strangers(server, iq.to, iq.sender)
     if server.online.sessions(iq.to):
         return _answer(0)
     last = last_activity.get(server.db, iq.to)
@@ -47,14 +46,13 @@ def tell_last_activity(server: "Server", iq: Stanza) -> etree._Element:
     return _answer(time.time() - last.at, last.status)
 
 
-def refuse_strangers(delivery: Delivery) -> None:
+def hide_clients(delivery: Delivery) -> None:
     """IQ_RECEIVED: not even a client is asked for its idle time by those who may not see its presence (section 4)."""
     iq = delivery.stanza
     if iq.type != "get" or iq.payload is None or iq.payload.tag != QUERY:
         return
     assert iq.sender is not None
-    if not sees_presence(delivery.server, delivery.account, iq.sender):
-        raise StanzaError("forbidden")
+    refuse_strangers(delivery.server, delivery.account, iq.sender)
 
 
 def note_status(delivery: Delivery) -> None:

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from handlers.access import sees_presence
-from xmpp.errors import StanzaError
+from handlers.access import refuse_strangers
 from xmpp.routing.feature import ACCOUNT, SERVER, Feature
 from xmpp.stanza import Stanza
 
@@ -24,5 +23,4 @@ def answer_for_server(server: "Server", iq: Stanza) -> None:
 def answer_for_account(server: "Server", iq: Stanza) -> None:
     """The empty result; a stranger must not find out by a ping which accounts exist."""
     assert iq.to is not None and iq.sender is not None
-    if not sees_presence(server, iq.to, iq.sender):
-        raise StanzaError("service-unavailable")
+    refuse_strangers(server, iq.to, iq.sender)

@@ -1,11 +1,14 @@
-"""What tests share: one demo server for all dialogues as it is shipped, and one without an archive."""
+"""What tests share: one demo server for all dialogues as it is shipped, and one without an archive; and clients of the
+`server` that a test may have in its own process."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.configured import demo_server
+from tests.in_process import Client
 from tests.servers import RunningServer
+from xmpp.server import Server
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +21,27 @@ def demo() -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="session")
 def demo_without_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """The same, but for the archive: messages come as they were sent, without a stanza-id."""
-    with demo_server(tmp_path_factory.mktemp("without-archive"), archive={"enabled": False}) as server:
+    """The same, but for the archive: messages come as they were sent, without a stanza-id. And it knows of a STUN and a
+    TURN server, and lets people search for others."""
+    stun = {"type": "stun", "host": "stun.localhost", "port": 3478}
+    turn = {"type": "turn", "host": "turn.localhost", "port": 3478, "secret": "wherefore"}
+    with demo_server(
+        tmp_path_factory.mktemp("without-archive"),
+        archive={"enabled": False},
+        external_services={"services": [stun, turn]},
+        search={"enabled": True},
+    ) as server:
         yield server
         assert server.terminate() == 0
+
+
+@pytest.fixture
+def romeo(server: Server) -> Client:
+    """His one device."""
+    return Client(server, "romeo@localhost/orchard")
+
+
+@pytest.fixture
+def mercutio(server: Server) -> Client:
+    """Nobody's contact."""
+    return Client(server, "mercutio@localhost/street")

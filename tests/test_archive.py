@@ -24,11 +24,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, f"{ROMEO}/orchard")
-
-
-@pytest.fixture
 def juliet(server: Server) -> Client:
     client = Client(server, f"{JULIET}/balcony")
     client.sends("<presence/>")

@@ -38,11 +38,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, f"{ROMEO}/orchard")
-
-
 def device(server: Server, address: str, *, presence: str = "<presence/>", copies: bool = True) -> Client:
     """A client that has sent this presence, if any, and asked for copies, or not."""
     client = Client(server, address)

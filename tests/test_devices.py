@@ -56,11 +56,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, "romeo@localhost/orchard")
-
-
 def available(server: Server, priorities: dict[str, int]) -> dict[str, Client]:
     """Sessions of Juliet, by resource, that have sent presence of these priorities."""
     clients = {resource: Client(server, f"{BARE}/{resource}") for resource in priorities}

@@ -21,11 +21,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, "romeo@localhost/orchard")
-
-
 def at_node(query: str, node: str) -> str:
     return query.replace("/>", f" node='{node}'/>")
 
@@ -33,7 +28,7 @@ def at_node(query: str, node: str) -> str:
 def test_a_domain_is_a_server_with_the_features_of_all_its_handlers(server: Server, romeo: Client) -> None:
     answer = romeo.asks(INFO, to="localhost")
     assert '<identity category="server" type="im">' in answer
-    announced = {var for feature in server.registry.features for var in feature.disco}
+    announced = {var for feature in server.registry.features if not feature.announced_if for var in feature.disco}
     assert {"http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items"} < announced
     assert answer.count("<feature ") == len(announced)
     for var in announced:
@@ -47,7 +42,8 @@ def test_an_account_tells_its_owner_what_it_is(server: Server, romeo: Client) ->
     assert answers == {
         xml(
             '<query xmlns="http://jabber.org/protocol/disco#info">'
-            f'<identity category="account" type="registered"/>{features}</query>'
+            '<identity category="account" type="registered"/><identity category="pubsub" type="pep"/>'
+            f"{features}</query>"
         )
     }
 
@@ -66,9 +62,14 @@ def test_a_stranger_cannot_tell_an_account_from_none(server: Server, query: str)
     assert juliet.asks(query, to="nobody@localhost") == "service-unavailable"
 
 
-@pytest.mark.parametrize("to", ["localhost", "romeo@localhost"])
-def test_there_are_no_items(romeo: Client, to: str) -> None:
-    assert romeo.asks(ITEMS, to=to) == xml('<query xmlns="http://jabber.org/protocol/disco#items"/>')
+def test_an_account_without_nodes_has_no_items(romeo: Client) -> None:
+    assert romeo.asks(ITEMS, to="romeo@localhost") == xml('<query xmlns="http://jabber.org/protocol/disco#items"/>')
+
+
+def test_the_items_of_a_domain_are_its_services(romeo: Client) -> None:
+    assert romeo.asks(ITEMS, to="localhost") == xml(
+        '<query xmlns="http://jabber.org/protocol/disco#items"><item jid="pubsub.localhost"/></query>'
+    )
 
 
 @pytest.mark.parametrize("to", ["localhost", "romeo@localhost"])

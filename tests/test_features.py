@@ -8,7 +8,7 @@ from lxml import etree
 from handlers import FEATURES, TABLES
 from xmpp.jid import JID
 from xmpp.routing.delivery import STOP, Delivery, Path, Tables, concerns, for_sessions_with
-from xmpp.routing.feature import OWN, SERVER, DuplicateHandler, Feature, Registry, State
+from xmpp.routing.feature import OWN, PUBSUB, SERVER, DuplicateHandler, Feature, Registry, State
 from xmpp.stanza import Stanza
 
 PING = "{urn:xmpp:ping}ping"
@@ -31,6 +31,13 @@ def test_two_handlers_for_one_key_are_an_error_at_start_up() -> None:
     other.iq_get(PING)(answer)
     with pytest.raises(DuplicateHandler, match="handled by both one and other"):
         Registry.of([one, other])
+
+
+def test_a_service_has_an_address_once_a_feature_answers_there() -> None:
+    feature = Feature("nodes")
+    assert Registry.of([feature]).services("localhost") == {}
+    feature.iq_get(PING, to=[PUBSUB])(answer)
+    assert Registry.of([feature]).services("localhost") == {"pubsub.localhost": PUBSUB}
 
 
 def test_stream_features_keep_the_order_of_the_list() -> None:

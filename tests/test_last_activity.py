@@ -22,11 +22,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, "romeo@localhost/orchard")
-
-
-@pytest.fixture
 def juliet(server: Server, romeo: Client) -> Client:
     """A contact of Romeo's."""
     juliet = Client(server, "juliet@localhost/balcony")
@@ -101,11 +96,11 @@ def test_who_was_never_online_has_no_last_activity(server: Server, romeo: Client
     assert romeo.asks(LAST, to="juliet@localhost") == "item-not-found"
 
 
-def test_a_stranger_is_forbidden_to_know(server: Server, romeo: Client) -> None:
-    assert romeo.asks(LAST, to="juliet@localhost") == "forbidden"
+def test_a_stranger_is_not_to_know(server: Server, romeo: Client) -> None:
+    assert romeo.asks(LAST, to="juliet@localhost") == "service-unavailable"
     juliet = Client(server, "juliet@localhost/balcony")
-    assert romeo.asks(LAST, to="juliet@localhost") == "forbidden"
-    assert romeo.asks(LAST, to=juliet.jid) == "forbidden"
+    assert romeo.asks(LAST, to="juliet@localhost") == "service-unavailable"
+    assert romeo.asks(LAST, to=juliet.jid) == "service-unavailable"
     assert juliet.received() == []
 
 

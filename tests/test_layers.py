@@ -30,6 +30,7 @@ WITHOUT_GEVENT = (
     "xmpp/stream/xmlfeed.py",
     "xmpp/stream/nameguard.py",
     "xmpp/stream/negotiation.py",
+    "handlers/caps_hashes.py",
     "handlers/subscription_states.py",
 )
 

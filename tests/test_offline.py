@@ -31,11 +31,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, "romeo@localhost/orchard")
-
-
 def write(romeo: Client, content: str, type: str = "chat") -> list[str]:
     return romeo.sends(f"<message type='{type}' to='{JULIET}'>{content}</message>")
 

@@ -1,12 +1,13 @@
 """RFC 6121 section 4: who sees presence come, change and go."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from db import accounts, blocklists, rosters, vcards
+from db import accounts, blocklists, rosters
 from handlers import presence
 from tests.in_process import Client, add_accounts, befriend, server_in, xml
 from xmpp.jid import JID
@@ -133,9 +134,12 @@ def test_the_hash_of_a_client_stays_as_it_is(server: Server) -> None:
 def test_another_photo_is_made_known_in_the_last_presence(server: Server, romeo: Client) -> None:
     juliet = online(server, BALCONY, "<status>hi</status>")
     romeo.received()
-    vcards.put(server.db, JULIET, b"<vCard xmlns='vcard-temp'/>", "f00")
+    juliet.asks("<vCard xmlns='vcard-temp'><PHOTO><BINVAL>YWJj</BINVAL></PHOTO></vCard>", type="set")
+    juliet.received()
+    romeo.received()
     presence.broadcast_again(server, JULIET)
-    content = "<status>hi</status><x xmlns='vcard-temp:x:update'><photo>f00</photo></x>"
+    hash = hashlib.sha1(b"abc").hexdigest()
+    content = f"<status>hi</status><x xmlns='vcard-temp:x:update'><photo>{hash}</photo></x>"
     assert romeo.received() == [show(BALCONY, ROMEO, content=content)]
     assert juliet.received() == [show(BALCONY, content=content)]
 

@@ -17,11 +17,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, "romeo@localhost/orchard")
-
-
 def query(*elements: str) -> str:
     return f"<query xmlns='jabber:iq:private'>{''.join(elements)}</query>"
 

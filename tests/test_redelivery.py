@@ -35,11 +35,6 @@ def archiving_server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, f"{ROMEO}/orchard")
-
-
-@pytest.fixture
 def phone(server: Server) -> ManagedClient:
     return asleep(server, "phone")
 

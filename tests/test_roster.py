@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_process import Client, add_accounts, content_of, server_in, xml
+from tests.in_process import Client, add_accounts, befriend, content_of, server_in, xml
+from xmpp.jid import JID
 from xmpp.server import Server
 
 GET = "<query xmlns='jabber:iq:roster'/>"
@@ -17,11 +18,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
     with server_in(tmp_path, roster=LIMITS) as server:
         add_accounts(server, "romeo", "juliet")
         yield server
-
-
-@pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, "romeo@localhost/orchard")
 
 
 def set_item(client: Client, item: str) -> str:
@@ -160,8 +156,10 @@ def test_a_roster_holds_no_more_than_the_configured_number_of_contacts(romeo: Cl
 
 
 @pytest.mark.parametrize("type", ["get", "set"])
-def test_somebody_elses_roster_is_forbidden(romeo: Client, type: str) -> None:
+def test_somebody_elses_roster_is_forbidden(server: Server, romeo: Client, type: str) -> None:
     payload = "<query xmlns='jabber:iq:roster'><item jid='a@b'/></query>" if type == "set" else GET
+    assert romeo.asks(payload, type=type, to="juliet@localhost") == "service-unavailable"  # as if she were not there
+    befriend(server, JID.parse("juliet@localhost"), romeo.account)
     assert romeo.asks(payload, type=type, to="juliet@localhost") == "forbidden"
 
 
@@ -170,5 +168,6 @@ def test_row_17_nobody_can_make_a_roster_push(server: Server, romeo: Client) -> 
     own = Client(server, "juliet@localhost/chamber")
     for sender in (romeo, own):
         forged = "<query xmlns='jabber:iq:roster'><item jid='evil@b' subscription='both'/></query>"
-        assert sender.asks(forged, type="set", to="juliet@localhost/balcony") == "forbidden"
+        refusal = "forbidden" if sender is own else "service-unavailable"
+        assert sender.asks(forged, type="set", to="juliet@localhost/balcony") == refusal
     assert juliet.received() == []

@@ -25,11 +25,6 @@ def juliet(server: Server) -> Client:
     return Client(server, "juliet@localhost/balcony")
 
 
-@pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, "romeo@localhost/orchard")
-
-
 def test_a_stanza_gets_the_language_of_its_sender(juliet: Client, romeo: Client) -> None:
     juliet.session.language = "it"
     juliet.sends("<message to='romeo@localhost/orchard'><body>Ciao</body></message>")

@@ -24,11 +24,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, "romeo@localhost/orchard")
-
-
 @pytest.mark.parametrize("to", ["localhost", "", "romeo@localhost"])
 def test_the_server_and_ones_own_account_answer_pings(romeo: Client, to: str) -> None:
     assert romeo.asks(PING, to=to) == ""

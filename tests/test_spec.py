@@ -3,7 +3,8 @@
 Each script gets fresh accounts, and they are removed after it, so that no dialogue depends on another.
 
 The dialogues of the archive, which are those that cite XEP-0313, are with a server as it is shipped. All others are
-with one without an archive: it would put a stanza-id into most of the messages in them.
+with one without an archive: it would put a stanza-id into most of the messages in them. That one has external services,
+and user search.
 """
 
 from pathlib import Path

@@ -37,11 +37,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, f"{ROMEO}/orchard")
-
-
-@pytest.fixture
 def juliet(server: Server) -> ManagedClient:
     """Available, and nothing counted yet."""
     client = ManagedClient(server, f"{JULIET}/balcony")

@@ -13,7 +13,7 @@ from lxml import etree
 from db import archive as stored
 from db import archives
 from handlers import stanza_ids
-from handlers.access import sees_presence
+from handlers.access import refuse_strangers
 from handlers.archive import pages, preferences, query, results, retraction, rules, upkeep
 from handlers.archive.settings import ArchiveSettings
 from xmpp.errors import StanzaError
@@ -167,10 +167,11 @@ def _own_archive(server: "Server", iq: Stanza) -> archives.Archive:
 
 
 def _refuse_others(server: "Server", iq: Stanza) -> None:
-    """Section "Data privacy"; but whether there is an account at all, only contacts learn (RFC 6120 section 13.11)."""
+    """Section "Data privacy"."""
     assert iq.to is not None and iq.sender is not None
     if iq.sender.bare != iq.to.bare:
-        raise StanzaError("forbidden" if sees_presence(server, iq.to.bare, iq.sender) else "service-unavailable")
+        refuse_strangers(server, iq.to.bare, iq.sender)
+        raise StanzaError("forbidden")
 
 
 def _limits(server: "Server") -> pages.Limits:
