@@ -69,7 +69,6 @@ _LIST = Prepared(
     .order_by(PubSubNode.name)
     .limit(ANY)
 )
-_LIST_CREATED = Prepared(PubSubNode.select(*_COLUMNS).where((PubSubNode.host == ANY) & (PubSubNode.creator == ANY)))
 _INSERT = Prepared(
     PubSubNode.insert(
         host=ANY, name=ANY, account=ANY, creator=ANY, created=ANY, configuration=ANY, items=ANY, bytes=ANY
@@ -99,11 +98,6 @@ def of_account(db: Database, account: JID) -> Mapping[str, Node]:
 def of_host(db: Database, host: JID, *, after: str = "", count: int = ALL) -> list[Node]:
     """So many of the nodes of a host, in the order of their names; only those whose name comes after that one."""
     return [_node(*row) for row in db.rows(_LIST, host, after, count)]
-
-
-def created_by(db: Database, host: JID, creator: JID) -> list[Node]:
-    """The nodes of a host that somebody has made."""
-    return [_node(*row) for row in db.rows(_LIST_CREATED, host, creator)]
 
 
 def create(db: Database, host: JID, name: str, creator: JID, configuration: str, created: float) -> Node:

@@ -18,6 +18,11 @@ def sees_presence(server: "Server", account: JID, asker: JID) -> bool:
     return item is not None and item.is_subscriber
 
 
+def is_at_home(server: "Server", jid: JID) -> bool:
+    """Whether an address is one of this server's people."""
+    return bool(jid.local) and jid.domain in server.domains
+
+
 def refuse_strangers(server: "Server", account: JID, asker: JID) -> None:
     """Raises what an account that does not exist is answered with (RFC 6121 section 8.5.1), for those who may not see
     the account's presence: whether there is one is not theirs to know either."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lxml import etree
 
+from handlers.access import is_at_home
 from xmpp.config import REQUIRED, setting
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
@@ -132,7 +133,7 @@ def _services_for(server: "Server", iq: Stanza) -> tuple[Sequence[ExternalServic
     services = server.settings(ExternalServicesSettings).services
     if not services:
         raise StanzaError("service-unavailable")
-    if iq.sender is None or not iq.sender.local or iq.sender.domain not in server.domains:
+    if iq.sender is None or not is_at_home(server, iq.sender):
         raise StanzaError("forbidden")
     return services, iq.sender.bare
 

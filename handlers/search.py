@@ -14,7 +14,7 @@ from db import directory, vcards
 from db.database import Database
 from db.directory import Names
 from handlers import vcard4
-from handlers.access import is_blocked
+from handlers.access import is_at_home, is_blocked
 from xmpp import dataforms
 from xmpp.config import setting
 from xmpp.dataforms import Field
@@ -94,7 +94,7 @@ def _is_shown(server: "Server", account: JID, asker: JID) -> bool:
 
 
 def _refuse_strangers(server: "Server", iq: Stanza) -> None:
-    if iq.sender is None or not iq.sender.local or iq.sender.domain not in server.domains:
+    if iq.sender is None or not is_at_home(server, iq.sender):
         raise StanzaError("forbidden")
 
 

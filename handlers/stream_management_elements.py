@@ -20,7 +20,6 @@ REQUEST_WIRE = f'<r xmlns="{NAMESPACE}"/>'.encode()
 
 _LARGEST_COUNT = (1 << 32) - 1  # xs:unsignedInt
 _DIGITS = re.compile(r"[ \t\r\n]*([0-9]{1,20})[ \t\r\n]*")
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Refused(Exception):
@@ -80,7 +79,7 @@ def seconds(text: str | None) -> int | None:
 def boolean(text: str | None) -> bool:
     """The value of a `resume`, which is false where there is none. Raises Refused."""
     try:
-        return _BOOLEANS[(text or "false").strip()]
+        return names.BOOLEANS[(text or "false").strip()]
     except KeyError:
         raise Refused("bad-request") from None
 

@@ -2,11 +2,12 @@
 `server` that a test may have in its own process."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.configured import demo_server
-from tests.in_process import Client
+from tests.in_process import Client, add_accounts, befriend, server_in
 from tests.servers import RunningServer
 from xmpp.server import Server
 
@@ -36,6 +37,13 @@ def demo_without_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 
 @pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with server_in(tmp_path) as server:
+        add_accounts(server, "romeo", "juliet", "mercutio")
+        yield server
+
+
+@pytest.fixture
 def romeo(server: Server) -> Client:
     """His one device."""
     return Client(server, "romeo@localhost/orchard")
@@ -45,3 +53,11 @@ def romeo(server: Server) -> Client:
 def mercutio(server: Server) -> Client:
     """Nobody's contact."""
     return Client(server, "mercutio@localhost/street")
+
+
+@pytest.fixture
+def juliet(server: Server, romeo: Client) -> Client:
+    """A contact of Romeo's."""
+    juliet = Client(server, "juliet@localhost/balcony")
+    befriend(server, romeo.account, juliet.account)
+    return juliet

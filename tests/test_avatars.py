@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from handlers import accounts, avatars
 from handlers.current_avatar import Avatar
 from handlers.pubsub import hosts
 from handlers.pubsub.hosts import Account
-from tests.in_process import Client, add_accounts, befriend, server_in
+from tests.in_process import Client, add_accounts, server_in
 from tests.nodes import ask, comes_online, configure, events, ids_in, items, owner, publish, retract
 from xmpp.jid import JID
 from xmpp.server import Server
@@ -25,21 +24,6 @@ NO_METADATA = f"<metadata xmlns='{METADATA}'/>"
 PNG = b"\x89PNG\r\n\x1a\n with a face"
 JPEG = b"\xff\xd8\xff with another face"
 GIF = b"GIF89a with a third face"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with server_in(tmp_path) as server:
-        add_accounts(server, "romeo", "juliet", "mercutio")
-        yield server
-
-
-@pytest.fixture
-def juliet(server: Server, romeo: Client) -> Client:
-    """A contact of Romeo's."""
-    juliet = Client(server, "juliet@localhost/balcony")
-    befriend(server, romeo.account, juliet.account)
-    return juliet
 
 
 # -- what clients send

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from db import accounts, last_activity
-from tests.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.in_process import Client, add_accounts, server_in, xml
 from xmpp.server import Server
 
 LAST = "<query xmlns='jabber:iq:last'/>"
@@ -19,14 +19,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
     with server_in(tmp_path) as server:
         add_accounts(server, "romeo", "juliet")
         yield server
-
-
-@pytest.fixture
-def juliet(server: Server, romeo: Client) -> Client:
-    """A contact of Romeo's."""
-    juliet = Client(server, "juliet@localhost/balcony")
-    befriend(server, romeo.account, juliet.account)
-    return juliet
 
 
 def answer(seconds: int, status: str = "") -> str:

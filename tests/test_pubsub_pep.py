@@ -1,6 +1,5 @@
 """XEP-0163: every account is a service, for those who see its presence."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from db import blocklists, pubsub_nodes, pubsub_people, rosters
 from handlers import accounts
 from handlers.pubsub.publishing import publish_for, retract_for
 from handlers.pubsub.retrieval import item_of, items_of, last_item
-from tests.in_process import Client, add_accounts, befriend, server_in
+from tests.in_process import Client, add_accounts, server_in
 from tests.nodes import (
     INFO,
     SERVICE,
@@ -34,21 +33,6 @@ from xmpp.server import Server
 from xmpp.wire import parse
 
 TUNE = "urn:example:tune"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with server_in(tmp_path) as server:
-        add_accounts(server, "romeo", "juliet", "mercutio")
-        yield server
-
-
-@pytest.fixture
-def juliet(server: Server, romeo: Client) -> Client:
-    """A contact of Romeo's."""
-    juliet = Client(server, "juliet@localhost/balcony")
-    befriend(server, romeo.account, juliet.account)
-    return juliet
 
 
 def test_a_contact_retrieves_what_was_published(romeo: Client, juliet: Client) -> None:

@@ -1,34 +1,17 @@
 """XEP-0292: the vCard4 of an account, equal with its vCard (XEP-0054)."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
 from handlers.vcard_properties import VCARD4, VCARD_TEMP, to_vcard4, to_vcard_temp
-from tests.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.in_process import Client, add_accounts, server_in, xml
 from tests.nodes import ask, comes_online, configure, events, items, owner, publish, retract
-from xmpp.server import Server
 
 ROMEO = "romeo@localhost"
 NODE = "urn:xmpp:vcard4"
 ASK = "<vCard xmlns='vcard-temp'/>"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with server_in(tmp_path) as server:
-        add_accounts(server, "romeo", "juliet", "mercutio")
-        yield server
-
-
-@pytest.fixture
-def juliet(server: Server, romeo: Client) -> Client:
-    """A contact of Romeo's."""
-    juliet = Client(server, "juliet@localhost/balcony")
-    befriend(server, romeo.account, juliet.account)
-    return juliet
 
 
 def old(content: str) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from lxml import etree
 
+from xmpp import names
 from xmpp.jid import JID
 
 NAMESPACE = "jabber:x:data"
@@ -27,7 +28,6 @@ FieldType = Literal[
     "text-single",
 ]
 MULTIPLE: frozenset[FieldType] = frozenset({"hidden", "jid-multi", "list-multi", "text-multi"})  # section 3.2
-BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def values_of(x: etree._Element) -> dict[str, tuple[str, ...]]:
 
 def boolean(values: Sequence[str]) -> bool:
     """The value of a boolean field that `submitted` has accepted; false if it was emptied (section 3.3)."""
-    return bool(values) and BOOLEANS[values[0]]
+    return bool(values) and names.BOOLEANS[values[0]]
 
 
 def _start(kind: str, form_type: str) -> etree._Element:
@@ -151,7 +151,7 @@ def _checked(field: Field, values: tuple[str, ...]) -> tuple[str, ...]:
         case "jid-single" | "jid-multi":
             return tuple(dict.fromkeys(JID.parse(value) for value in values))  # duplicates are ignored (section 3.3)
         case "boolean":
-            _require_known(field, values, BOOLEANS)
+            _require_known(field, values, names.BOOLEANS)
         case "list-single" | "list-multi" if not field.is_open:
             _require_known(field, values, field.options or {})
     return values

@@ -19,3 +19,6 @@ BODY = "{jabber:client}body"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 STANZA_TAGS = frozenset({MESSAGE, PRESENCE, IQ})
+
+# The values of XML Schema's boolean, as attributes and forms have them
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}

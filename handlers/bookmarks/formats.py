@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from lxml import etree
 
+from xmpp import names
 from xmpp.jid import JID, MalformedJID
 from xmpp.wire import parse, wire
 
@@ -17,7 +18,6 @@ LIST = "storage:bookmarks"
 STORAGE = f"{{{LIST}}}storage"
 EMPTY = f'<storage xmlns="{LIST}"/>'.encode()
 
-TRUE = frozenset({"true", "1"})
 _NATIVE_ROOM = f"{{{NATIVE}}}conference"
 _LISTED_ROOM = f"{{{LIST}}}conference"
 
@@ -113,7 +113,7 @@ def _room(conference: etree._Element) -> Room:
     texts = {child.tag: child.text or "" for child in conference}
     return Room(
         conference.get("name", ""),
-        conference.get("autojoin") in TRUE,
+        names.BOOLEANS.get(conference.get("autojoin", ""), False),
         texts.get(_beside(conference, "nick"), ""),
         texts.get(_beside(conference, "password"), ""),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from db import pubsub_nodes, pubsub_people, rosters
 from db.pubsub_nodes import Node
 from handlers import client_caps
-from handlers.access import is_blocked, sees_presence
+from handlers.access import is_at_home, is_blocked, sees_presence
 from handlers.pubsub import access
 from handlers.pubsub.access import Relation
 from handlers.pubsub.configuration import ACCOUNT_NODE, SERVICE_NODE, NodeConfiguration, from_text
@@ -184,7 +184,7 @@ class Service(Host):
             case "everybody":
                 return True
             case "accounts":
-                return bool(asker.local) and asker.domain in self.server.domains
+                return is_at_home(self.server, asker)
         return False
 
     def creates_by_publishing(self) -> bool:

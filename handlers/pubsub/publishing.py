@@ -17,14 +17,13 @@ from handlers.pubsub.configuration import NodeConfiguration, demanded
 from handlers.pubsub.hosts import Account, Host
 from handlers.pubsub.requests import PUBSUB, Request, answer
 from handlers.pubsub.settings import PubSubSettings
-from xmpp import dataforms
+from xmpp import dataforms, names
 from xmpp.jid import JID
 
 if TYPE_CHECKING:
     from xmpp.server import Server
 
 ITEM = f"{{{PUBSUB}}}item"
-TRUE = frozenset({"true", "1"})
 MAX_ID_BYTES = 1023
 
 
@@ -56,7 +55,8 @@ def retract(request: Request) -> None:
             raise refused("item-not-found")
         if not is_owner and item.publisher != request.asker.bare:
             raise refused("forbidden")
-    _remove(host, node, ids, is_told=configuration.notify_retract or request.action.get("notify") in TRUE)
+    is_asked_to_tell = names.BOOLEANS.get(request.action.get("notify", ""), False)
+    _remove(host, node, ids, is_told=configuration.notify_retract or is_asked_to_tell)
 
 
 # -- for features that keep something in nodes
