@@ -145,7 +145,7 @@ class GroupCommit:
         try:
             while self._committed:
                 tickets, self._committed = self._committed, []
-                failed = self._worker.apply(self._wal.sync)
+                failed = self._sync()
                 for ticket in tickets:
                     ticket.close(failed)
                 if self._wal.is_due():
@@ -154,6 +154,14 @@ class GroupCommit:
                 self.commit()
         finally:
             self._writer = None
+
+    def _sync(self) -> StorageError | None:
+        """Whatever goes wrong, those who wait for these tickets are to hear of it."""
+        try:
+            return self._worker.apply(self._wal.sync)
+        except Exception as error:  # no thread can be started, say
+            logger.exception("The write-ahead log cannot be brought to the disk")
+            return StorageError(str(error))
 
     def _checkpoint(self) -> None:
         self._worker.apply(self._wal.checkpoint)

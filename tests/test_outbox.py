@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 import gevent
 import gevent.socket
 import pytest
+from gevent.event import AsyncResult
 
 from xmpp.stream.outbox import Flusher, Outbox
 from xmpp.stream.transport import SocketTransport
+
+PATIENCE = 30  # seconds, only reached by a test that fails
 
 
 class OpenTicket:
@@ -31,7 +34,7 @@ class OpenTicket:
 class Wire:
     """An outbox at one end of a TCP connection; the test reads the other."""
 
-    def __init__(self, limit: int = 1 << 20) -> None:
+    def __init__(self, limit: int = 1 << 20, flusher: Flusher | None = None) -> None:
         listener = gevent.socket.socket()
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
@@ -40,7 +43,7 @@ class Wire:
         listener.close()
         self.transport = SocketTransport(sock, 60)
         self.lost: list[Exception] = []
-        self.outbox = Outbox(self.transport, Flusher(), limit, self.lost.append)
+        self.outbox = Outbox(self.transport, flusher or Flusher(), limit, self.lost.append)
 
     def arrives(self, amount: int) -> bytes:
         data = b""
@@ -155,6 +158,66 @@ def test_a_broken_connection_is_reported_once(wire: Wire) -> None:
     gevent.sleep(0)
     gevent.sleep(0)
     assert len(wire.lost) == 1
+
+
+def fail(*_: object) -> None:
+    raise AttributeError("a mistake in our code")
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Wire, Wire]]:
+    """Two whose outboxes are flushed one after the other."""
+    flusher = Flusher()
+    one, other = Wire(flusher=flusher), Wire(flusher=flusher)
+    yield one, other
+    one.close()
+    other.close()
+
+
+def test_what_fails_at_one_keeps_nothing_from_another(pair: tuple[Wire, Wire], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = pair
+    monkeypatch.setattr(one.transport, "try_send", fail)
+    one.outbox.add(b"lost")
+    other.outbox.add(b"told")
+    assert other.arrives(4) == b"told"
+    assert [type(each) for each in one.lost] == [AttributeError]
+    other.outbox.add(b" more")
+    assert other.arrives(5) == b" more"
+
+
+def test_what_fails_at_the_end_of_one_keeps_nothing_from_another(pair: tuple[Wire, Wire]) -> None:
+    one, other = pair
+    one.transport.close()
+    one.outbox._lost = fail
+    one.outbox.add(b"lost")
+    other.outbox.add(b"told")
+    assert other.arrives(4) == b"told"
+
+
+def test_who_was_closed_while_it_waited_for_the_disk_keeps_nothing_from_another(pair: tuple[Wire, Wire]) -> None:
+    one, other = pair
+    ticket = OpenTicket()
+    for wire in pair:
+        wire.outbox.add(b"stored", after=ticket)
+    one.outbox.when_empty(one.transport.shutdown_write)
+    one.transport.close()
+    ticket.close()
+    assert other.arrives(6) == b"stored"
+    assert len(one.lost) == 1
+
+
+def test_what_fails_while_a_slow_peer_reads_is_the_end_of_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire, amount = Wire(limit=10_000_000), 9_000_000
+    lost: AsyncResult[Exception] = AsyncResult()
+    wire.outbox._lost = lost.set
+    wire.transport._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    wire.outbox.add(b"x" * amount)
+    gevent.sleep(0)
+    monkeypatch.setattr(wire.transport, "try_send", fail)
+    reading = gevent.spawn(wire.arrives, amount)
+    assert isinstance(lost.get(timeout=PATIENCE), AttributeError)
+    reading.kill()
+    wire.close()
 
 
 def test_a_dead_peer_is_watched_for_by_the_kernel(wire: Wire) -> None:

@@ -1,15 +1,17 @@
 """What a session makes of the stanzas of its client, before anything else happens to them (RFC 6120 section 8)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import gevent
 import pytest
 
 from db.errors import StorageError
-from tests.in_process import Client, add_accounts, server_in, xml
+from tests.in_process import Client, add_accounts, befriend, server_in, xml
 from xmpp.errors import StreamError
 from xmpp.jid import JID
+from xmpp.routing.session import Session
 from xmpp.server import Server
 
 
@@ -65,6 +67,38 @@ def test_a_failing_step_is_answered_and_keeps_nobody_from_going_on(
     monkeypatch.setattr(server, "tables", server.tables.__class__(message_sent=(fails,)))
     [answer] = juliet.sends("<message id='1' to='romeo@localhost'/>")
     assert "internal-server-error" in answer
+
+
+@pytest.mark.parametrize("failing", [StorageError("disk full"), ZeroDivisionError()])
+def test_a_session_that_cannot_be_written_to_ends_and_the_others_get_what_was_for_all(
+    server: Server, juliet: Client, monkeypatch: pytest.MonkeyPatch, failing: Exception
+) -> None:
+    def fails(session: Session, stanza: object) -> None:
+        if session.jid.resource == "phone":
+            raise failing
+
+    monkeypatch.setattr(server, "tables", replace(server.tables, written=(fails,)))
+    phone, laptop = Client(server, "romeo@localhost/phone"), Client(server, "romeo@localhost/laptop")
+    phone.sends("<presence/>")
+    laptop.sends("<presence/>")
+    befriend(server, juliet.account, phone.account)
+    juliet.sends("<presence><status>Come</status></presence>")
+    assert any("Come" in stanza for stanza in laptop.received())
+    gevent.idle()
+    assert phone.closed_with is not None and phone.closed_with.condition == "internal-server-error"
+    assert laptop.closed_with is None
+    assert server.online.sessions(laptop.account) == (laptop.session,)
+
+
+def test_a_session_that_cannot_wait_for_another_connection_ends(
+    server: Server, juliet: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(session: Session) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(server, "tables", replace(server.tables, session_lost=(fails,)))
+    juliet.session.lost()
+    assert not server.online.sessions(juliet.account)
 
 
 def test_only_one_answer_is_awaited_and_only_from_who_was_asked(server: Server, juliet: Client, romeo: Client) -> None:

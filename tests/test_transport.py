@@ -91,3 +91,27 @@ def test_reading_fails_when_it_is_closed_after_our_last_words(connected: Connect
         transport.close()
         with pytest.raises(OSError):
             transport.read()
+
+
+@both
+@pytest.mark.parametrize("leave", ["shutdown_write", "close"])
+def test_writing_fails_after_our_last_words(connected: Connected, leave: str, tmp_path: Path) -> None:
+    with connected(tmp_path) as (transport, _):
+        getattr(transport, leave)()
+        with pytest.raises(OSError):
+            transport.try_send(b"x")
+        with pytest.raises(OSError):
+            transport.wait_writable()
+        transport.shutdown_write()  # once more is as good as once
+
+
+@both
+def test_waiting_to_write_fails_when_it_is_closed_meanwhile(connected: Connected, tmp_path: Path) -> None:
+    with connected(tmp_path) as (transport, _):
+        while transport.try_send(LARGE):
+            pass
+        waiting = gevent.spawn(transport.wait_writable)
+        gevent.idle()
+        transport.close()
+        with pytest.raises(OSError):
+            waiting.get(timeout=PATIENCE)

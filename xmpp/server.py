@@ -127,5 +127,8 @@ class Server:
         self.listener.stop()
         self.listener.close_streams(StreamError("system-shutdown"))
         for step in self.tables.server_stopping:
-            step(self)
+            try:
+                step(self)
+            except Exception:  # the others still have something to keep
+                log.exception("stopping: %s failed", step.__qualname__)
         gevent.with_timeout(SHUTDOWN_SECONDS, self.listener.wait_until_told, timeout_value=None)

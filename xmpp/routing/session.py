@@ -7,6 +7,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import gevent
 from lxml import etree
 
 from xmpp.errors import StanzaError, StreamError
@@ -66,12 +67,19 @@ class Session:
     # -- out
 
     def send(self, stanza: Stanza) -> None:
-        """Pass a stanza to the client, unless a WRITTEN step holds it. Only enqueues: never yields, never fails."""
-        for step in self._written:
-            if step(self, stanza) is STOP:
-                return
-        if self.connection is not None:
-            self.connection.write(stanza.wire())
+        """Pass a stanza to the client, unless a WRITTEN step holds it. Only enqueues: never yields, never fails.
+
+        Whoever sends may be about to send to many: what goes wrong here ends this session, and nobody else's.
+        """
+        try:
+            for step in self._written:
+                if step(self, stanza) is STOP:
+                    return
+            if self.connection is not None:
+                self.connection.write(stanza.wire())
+        except Exception:
+            log.exception("%r: sending failed", self)
+            gevent.get_hub().loop.run_callback(self._fail)  # not in the middle of whoever sends
 
     def write(self, data: bytes) -> None:
         """Write to the client past the WRITTEN steps: what is not a stanza, or has been through them before."""
@@ -186,9 +194,15 @@ class Session:
     def lost(self) -> None:
         """The connection is gone: the session waits for another one if a SESSION_LOST step says so, else it ends."""
         self.connection = None
-        if self._ended or any(step(self) is STOP for step in self.server.tables.session_lost):
-            return
-        self.end()
+        if not self._ended and not self._goes_on():
+            self.end()
+
+    def _goes_on(self) -> bool:
+        try:
+            return any(step(self) is STOP for step in self.server.tables.session_lost)
+        except Exception:
+            log.exception("%r: it cannot wait for another connection", self)
+            return False
 
     def resume(self, connection: Any) -> None:
         """Go on with another connection; one that it may still have is closed."""
@@ -213,6 +227,10 @@ class Session:
         self.end()
         if self.connection is not None:
             self.connection.close(error)
+
+    def _fail(self) -> None:
+        self.server.db.touched = None
+        self.close(StreamError("internal-server-error"))
 
     def __repr__(self) -> str:
         return f"<Session {self.jid}>"

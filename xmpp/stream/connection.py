@@ -124,7 +124,7 @@ class Connection:
         if self.is_closing:
             return
         waits_for = self.server.db.touched  # and not for what the end of the session stores
-        self.ended(is_lost=error is not None and error.condition == "system-shutdown")
+        self._end(is_lost=error is not None and error.condition == "system-shutdown")
         self.is_closing = True
         self._say_goodbye(error, waits_for)
         gevent.spawn_later(self.server.stream_settings.close_seconds, self.transport.close)
@@ -147,12 +147,19 @@ class Connection:
             self._say_goodbye(error) if self.is_closing else self.close(error)
             return
         self.is_closing = True
-        self.ended(is_lost=True)
+        self._end(is_lost=True)
         self.transport.close()
+
+    def _end(self, *, is_lost: bool) -> None:
+        """Whoever ends a stream may be about to end many, or be somebody else: what fails here is this stream's own."""
+        try:
+            self.ended(is_lost=is_lost)
+        except Exception:
+            log.exception("%s: ending the stream failed", self.peer)
 
     def _linger(self) -> None:
         """Wait for the peer to hang up, so that closing does not destroy what it has not read yet."""
-        self.ended(is_lost=True)
+        self._end(is_lost=True)
         try:
             while self.is_closing and self.transport.read():
                 pass

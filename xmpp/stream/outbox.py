@@ -5,10 +5,13 @@ schedules one flush, and what has gathered by then goes out in one call. What wa
 waits for that storage's ticket (see db/groups.py): what a client is told is stored, is stored before it is told.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import gevent
+
+log = logging.getLogger(__name__)
 
 
 class Ticket(Protocol):
@@ -45,6 +48,9 @@ class Outbox:
     `lost` is called with a reason when they cannot get there: the peer reads too slowly and `limit` bytes wait, or the
     connection is broken (after either the outbox takes nothing more), or what they report could not be stored (then
     just that is forgotten, so that the peer can be told).
+
+    Outboxes are flushed one after the other, and tickets release many: whatever goes wrong with one, `lost` included,
+    is logged, is the end of this one, and reaches nobody else.
     """
 
     __slots__ = ("_transport", "_flusher", "_limit", "_lost", "_ready", "_held", "_size", "_is_scheduled",
@@ -104,12 +110,8 @@ class Outbox:
         self._is_scheduled = False
         if self._is_draining or self._is_dead or not self._ready:
             return
-        try:
-            rest = self._send()
-        except OSError as error:
-            self._die(error)
-            return
-        if rest:
+        self._or_die(self._send)
+        if self._ready:
             self._is_draining = True
             gevent.spawn(self._drain)
 
@@ -121,27 +123,31 @@ class Outbox:
             self._is_scheduled = True
             self._flusher.soon(self)
 
-    def _send(self) -> bool:
-        """Whether bytes are left over."""
+    def _send(self) -> None:
         data = self._ready[0] if len(self._ready) == 1 else b"".join(self._ready)
         sent = self._transport.try_send(data)
         self._size -= sent
-        if sent < len(data):
-            self._ready = [data[sent:]]
-            return True
-        self._ready = []
+        self._ready = [data[sent:]] if sent < len(data) else []
         if self._size == 0 and self._when_empty is not None:
             self._when_empty()
-        return False
 
     def _drain(self) -> None:
+        while self._ready:
+            self._or_die(self._send_more)
+        self._is_draining = False
+
+    def _send_more(self) -> None:
+        self._transport.wait_writable()
+        self._send()
+
+    def _or_die(self, send: Callable[[], None]) -> None:
         try:
-            while self._ready and not self._is_dead:
-                self._transport.wait_writable()
-                self._send()
+            send()
         except OSError as error:
             self._die(error)
-        self._is_draining = False
+        except Exception as error:
+            log.exception("writing failed")
+            self._die(error)
 
     # -- behind the disk
 
@@ -172,9 +178,12 @@ class Outbox:
         if self._is_dead:
             return
         self._is_dead = True
-        self._ready.clear()
+        self._ready = []
         self._held.clear()
         self._size = 0
-        self._lost(reason)
-        if self._when_empty is not None:
-            self._when_empty()
+        try:
+            self._lost(reason)
+            if self._when_empty is not None:
+                self._when_empty()
+        except Exception:
+            log.exception("the end of what could not be written failed")

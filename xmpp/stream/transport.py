@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from gevent.exceptions import ConcurrentObjectUseError
-from gevent.socket import wait_write
 
 # What is read at once is parsed at once. Also the largest record of TLS (RFC 8446 section 5.1): a read leaves nothing
 # of it behind in the TLS layer, where no waiting for the socket would find it.
@@ -28,6 +27,7 @@ class SocketTransport:
     def __init__(self, sock: socket.socket, dead_peer_seconds: int) -> None:
         self._sock = sock
         self._tls = None
+        self._takes_bytes = True  # until our half is shut, or all of it closed
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _watch_for_dead_peer(sock, dead_peer_seconds)
 
@@ -71,7 +71,12 @@ class SocketTransport:
                 return b""
 
     def try_send(self, data: bytes) -> int:
-        """Send what the socket takes at once; returns how many bytes that was. Never yields. Raises OSError."""
+        """Send what the socket takes at once; returns how many bytes that was. Never yields.
+
+        Raises OSError: when the connection is broken, or our half of it was closed here.
+        """
+        if not self._takes_bytes:
+            raise OSError(errno.EPIPE, "closed here")
         if self._tls is not None:
             return self._try_send_tls(data)
         try:
@@ -91,14 +96,24 @@ class SocketTransport:
 
     def wait_writable(self) -> None:
         """Yield until the socket takes bytes again. Raises OSError."""
-        wait_write(self._sock.fileno())
+        if not self._takes_bytes:
+            raise OSError(errno.EPIPE, "closed here")
+        try:
+            # By the socket's own watcher, which ends with the socket: one for the descriptor's number would go on
+            # waiting, for whatever has that number next.
+            self._sock._wait(self._sock._write_event)
+        except ConcurrentObjectUseError:  # there is one writer, so it means just this
+            raise OSError(errno.EBADF, "closed here") from None
 
     def start_tls(self, secure: Callable[[socket.socket], ssl.SSLSocket]) -> None:
         """Shake hands as the server. Yields; raises OSError (ssl.SSLError is one) when it fails."""
         self._sock = self._tls = secure(self._sock)
 
     def shutdown_write(self) -> None:
-        """Tell the peer that nothing more comes; what it still sends can be read."""
+        """Tell the peer that nothing more comes; what it still sends can be read. Does nothing once that is done."""
+        if not self._takes_bytes:
+            return
+        self._takes_bytes = False
         try:
             self._notify_of_end()
             self._sock.shutdown(socket.SHUT_WR)
@@ -116,6 +131,7 @@ class SocketTransport:
 
     def close(self) -> None:
         """Close the socket; whoever waits on it gets an OSError."""
+        self._takes_bytes = False
         self._sock.close()
 
 
