@@ -189,10 +189,10 @@ def row_of(db: Database, archive: int, uid: str) -> int | None:
     return found[0] if found else None
 
 
-def stanza(db: Database, row: int) -> bytes:
-    """A message as it was archived."""
-    [(found,)] = db.rows(_STANZA, row)
-    return bytes(found)
+def stanza(db: Database, row: int) -> bytes | None:
+    """A message as it was archived; None where it is not there any more."""
+    found = db.row(_STANZA, row)
+    return bytes(found[0]) if found else None
 
 
 _NARROWER: Mapping[str, Any] = {

@@ -31,6 +31,16 @@ _FIND = Prepared(
     .where(SubscriptionRequest.account == ANY)
     .order_by(SubscriptionRequest.at)
 )
+_FIND_IN_ORDER = Prepared(
+    SubscriptionRequest.select(SubscriptionRequest.sender)
+    .where(SubscriptionRequest.account == ANY)
+    .order_by(SubscriptionRequest.at)
+)
+_FIND_STANZA = Prepared(
+    SubscriptionRequest.select(SubscriptionRequest.stanza).where(
+        (SubscriptionRequest.account == ANY) & (SubscriptionRequest.sender == ANY)
+    )
+)
 _PUT = Prepared(SubscriptionRequest.replace(account=ANY, sender=ANY, at=ANY, stanza=ANY))
 _DELETE = Prepared(
     SubscriptionRequest.delete().where((SubscriptionRequest.account == ANY) & (SubscriptionRequest.sender == ANY))
@@ -76,6 +86,19 @@ def requests(db: Database, account: str) -> list[Request]:
     if not senders(db, account):
         return []
     return [Request(JID.parse(sender), stanza, at) for sender, stanza, at in db.rows(_FIND, account)]
+
+
+def in_order(db: Database, account: str) -> list[JID]:
+    """Whose requests the account has not answered, the oldest first."""
+    if not senders(db, account):
+        return []
+    return [JID.parse(sender) for (sender,) in db.rows(_FIND_IN_ORDER, account)]
+
+
+def stanza(db: Database, account: str, sender: JID) -> bytes | None:
+    """The request of this sender, as it is to be delivered; None where there is none, or it was answered."""
+    found = db.row(_FIND_STANZA, account, sender)
+    return bytes(found[0]) if found else None
 
 
 def drop(db: Database, account: str, sender: JID) -> None:

@@ -157,6 +157,7 @@ TABLES = Tables(
         stream_management.remember_until_acked,
         push.wake_hibernating,
     ),
+    more_sent=(stream_management.wait_for_acknowledgements,),
     session_lost=(
         client_state.begin_active,  # what it held goes to what is remembered
         push.note_lost,

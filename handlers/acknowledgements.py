@@ -53,7 +53,12 @@ class Sent:
     @property
     def count(self) -> int:
         """How many stanzas were sent, as the wire counts."""
-        return (self.acknowledged + len(self._waiting)) % COUNTS
+        return self.total % COUNTS
+
+    @property
+    def total(self) -> int:
+        """How many were sent, ever."""
+        return self.acknowledged + len(self._waiting)
 
     def __len__(self) -> int:
         """How many wait to be acknowledged."""

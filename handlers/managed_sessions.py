@@ -28,7 +28,7 @@ class Management:
     """What is kept of one session. `id` is None where it cannot be resumed."""
 
     __slots__ = ("id", "seconds", "most_stanzas", "most_bytes", "sent", "received", "stored", "awaited", "is_asked",
-                 "is_due", "asked_at", "is_overfull", "expiry")  # fmt: skip
+                 "is_due", "asked_at", "is_catching_up", "is_overfull", "expiry")  # fmt: skip
 
     def __init__(self, id: str | None, seconds: int, settings: StreamManagementSettings) -> None:
         self.id = id
@@ -42,6 +42,7 @@ class Management:
         self.is_asked = False  # an <r/> is on its way, and no <a/> has come since
         self.is_due = False  # that <r/> is to be written at the end of the turn
         self.asked_at = 0  # the count of what had been sent by then
+        self.is_catching_up = False  # what its client has missed is being sent again
         self.is_overfull = False
         self.expiry: gevent.Greenlet[..., Any] | None = None  # ends the session, unless it is resumed before
 
@@ -49,6 +50,11 @@ class Management:
     def has_too_much(self) -> bool:
         """Whether more waits to be acknowledged than may."""
         return len(self.sent) > self.most_stanzas or self.sent.size > self.most_bytes
+
+    @property
+    def is_half_full(self) -> bool:
+        """Whether half of what may wait to be acknowledged does."""
+        return 2 * len(self.sent) > self.most_stanzas or 2 * self.sent.size > self.most_bytes
 
 
 class Resumable:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xmpp.routing.session import Session
     from xmpp.server import Server
 
-AT_A_TIME = 10
+AT_A_TIME = 4
 # What a chat message that only says that somebody is typing consists of (XEP-0085 section 5.5 allows the thread).
 PASSING = CHAT_STATES | {"{jabber:client}thread"}
 
@@ -43,18 +43,17 @@ feature = Feature("offline", xep="0160", disco=["msgoffline"], settings=OfflineS
 
 class Delivered:
     """What a session was sent of what had waited: messages up to `last`, held back for `ticket`. They have arrived when
-    the client has acknowledged `count` stanzas in all."""
+    the client has acknowledged `count` stanzas in all. `is_going_on`: there may be more of them."""
 
-    def __init__(self, last: int, ticket: Ticket | None, count: int) -> None:
-        self.last = last
-        self.ticket = ticket
-        self.count = count
-        self.is_dropped = False
+    def __init__(self) -> None:
+        self.last = self.dropped = self.count = 0
+        self.ticket: Ticket | None = None
+        self.is_going_on = False
 
     @property
     def is_under_way(self) -> bool:
-        """Whether they are in the file still, and were not lost with what they were held back for."""
-        return not self.is_dropped and (self.ticket is None or self.ticket.failed is None)
+        """Whether some are in the file still, and were not lost with what they were held back for."""
+        return self.last > self.dropped and (self.ticket is None or self.ticket.failed is None)
 
 
 # -- delivery steps
@@ -89,14 +88,13 @@ def keep(delivery: Delivery) -> None:
 def deliver(delivery: Delivery) -> None:
     """PRESENCE_SENT: a session that is there for messages gets those that waited."""
     session, stanza = delivery.origin, delivery.stanza
-    if stanza.to is not None or not session.is_available or session.priority < 0:
+    if stanza.to is not None or not _is_there(session) or not offline.count(session.server.db, session.account):
         return
-    last = _send_waiting(session)
-    if last is not None:
-        management = session.state(Management)
-        sent = 0 if management is None else management.sent.acknowledged + len(management.sent)
-        session.keep(Delivered(last, session.server.db.touched, sent))
-        drop_arrived(session)
+    if not any(_is_being_sent_them(each) for each in session.server.online.sessions(session.account)):
+        delivered = session.state(Delivered) or Delivered()
+        delivered.is_going_on = True
+        session.keep(delivered)
+        session.send_all(_messages(session, delivered))
 
 
 def drop_arrived(session: "Session") -> None:
@@ -118,7 +116,7 @@ def _drop(session: "Session", delivered: Delivered) -> None:
     if delivered.is_under_way:
         with suppress(*session.server.storage_errors):  # then it is delivered again, one day
             offline.drop(session.server.db, session.account, delivered.last)
-            delivered.is_dropped = True
+            delivered.dropped = delivered.last
 
 
 def _is_worth_keeping(stanza: Stanza) -> bool:
@@ -132,29 +130,40 @@ def _is_worth_keeping(stanza: Stanza) -> bool:
 # -- delivering
 
 
-def _send_waiting(session: "Session") -> int | None:
-    """Send messages, oldest first; returns the id of the last. What a client cannot take at once waits on."""
-    server, last = session.server, None
-    room = server.stream_settings.unsent_bytes // 2
-    for message in _waiting(server, session.account):
-        if last is None:
-            server.db.touch_unfinished()  # the last of them may have come just now
+def _is_there(session: "Session") -> bool:
+    """Whether it gets messages that are for whichever session is there (RFC 6121 section 8.5.2.1.1)."""
+    return session.is_available and session.priority >= 0
+
+
+def _is_being_sent_them(session: "Session") -> bool:
+    delivered = session.state(Delivered)
+    return delivered is not None and delivered.is_going_on and session.connection is not None and _is_there(session)
+
+
+def _messages(session: "Session", delivered: Delivered) -> Iterator[Stanza | None]:
+    """The messages that waited, oldest first; what is noted of each is so once it is sent."""
+    server, account = session.server, session.account
+    for message in _waiting(session, delivered):
         stanza = Stanza.from_wire(message.stanza)
-        room -= len(message.stanza)
-        if room < 0:
-            break
-        if not _has_been_found(session, message, stanza) and not _is_blocked(session, stanza):
-            session.send(delay.stamped(stanza, session.account.domain, message.at))
-        last = message.id
-    return last
+        is_wanted = not _has_been_found(session, message, stanza) and not _is_blocked(session, stanza)
+        server.db.touch_unfinished()  # it may have come just now
+        management = session.state(Management)
+        delivered.last, delivered.ticket = message.id, server.db.touched or delivered.ticket
+        delivered.count = 0 if management is None else management.sent.total + is_wanted
+        yield delay.stamped(stanza, account.domain, message.at) if is_wanted else None
+    delivered.is_going_on = False
 
 
-def _waiting(server: "Server", account: JID) -> Iterator[offline.Waiting]:
+def _waiting(session: "Session", delivered: Delivered) -> Iterator[offline.Waiting]:
     """Those not delivered yet, oldest first, read a few at a time: each may be as large as a stanza can be."""
-    after = _last_delivered(server, account)
-    while some := offline.waiting(server.db, account, after, most=AT_A_TIME):
+    server, account = session.server, session.account
+    while _is_there(session):
+        after = max(delivered.last, _last_delivered(server, account))
+        some = offline.waiting(server.db, account, after, most=AT_A_TIME)
         yield from some
-        after = some[-1].id
+        drop_arrived(session)
+        if not some:
+            return
 
 
 def _last_delivered(server: "Server", account: JID) -> int:

@@ -141,8 +141,7 @@ def _appear(session: "Session", stanza: Stanza) -> None:
     session.presence, session.presence_at, session.priority = stanza.kept(), time.time(), priority
     _announce(session, photo_hash.with_photo_hash(session.server, session.account, stanza))
     if is_initial:
-        for presence in _presence_of_others(session):
-            session.send(presence.addressed(session.account))
+        session.send_all(_presence_of_others(session))
         for step in session.server.tables.session_available:
             step(session)
 
@@ -195,15 +194,21 @@ def _presence_of_others(session: "Session") -> Iterator[Stanza]:
     Local contacts are not probed but looked at, and those who are not online cost nothing.
     """
     server, account = session.server, session.account
-    for own in server.online.available(account):
-        if own is not session:
-            yield current_presence(server, own)
+    for other in _others(session):
+        if not session.is_available:
+            return
+        if other.is_available and (other.account == account or _is_shown(server, other.account, account)):
+            yield current_presence(server, other).addressed(account)
+
+
+def _others(session: "Session") -> "Iterator[Session]":
+    server, account = session.server, session.account
+    yield from (own for own in server.online.available(account) if own is not session)
     for contact in rosters.subscribed_to(server.db, account):
         if contact.domain not in server.domains:
             probe(server, account, contact)
-        elif server.online.available(contact) and _is_shown(server, contact, account):
-            for theirs in server.online.available(contact):
-                yield current_presence(server, theirs)
+        else:
+            yield from server.online.available(contact)
 
 
 def _is_shown(server: "Server", account: JID, viewer: JID) -> bool:

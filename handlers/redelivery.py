@@ -1,8 +1,11 @@
 """XEP-0198 section 4: what a session that is over was sent, and never acknowledged, takes one other way."""
 
 import logging
+from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+import gevent
 
 from handlers import accounts, blocking, delay, offline, stanza_ids
 from handlers.acknowledgements import Unacknowledged
@@ -10,12 +13,16 @@ from handlers.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery, Path
+from xmpp.routing.session import Session
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.server import Server
 
 log = logging.getLogger(__name__)
+
+STANZAS_AT_ONCE, BYTES_AT_ONCE = 50, 262_144  # for some milliseconds: that is how long others wait
+PAUSE_SECONDS = 0.001
 
 # What is to be had in another way: copies, results of an archive, events.
 SECOND_HAND = frozenset(
@@ -25,23 +32,74 @@ SECOND_HAND = frozenset(
 KEEP = Path((accounts.refuse_unknown, blocking.refuse_from_blocked, offline.drop_retracted, offline.keep))
 
 
+class UnderWay(set["gevent.Greenlet[..., None]"]):
+    """What goes on with the stanzas of sessions that are over."""
+
+
 def send_another_way(server: "Server", account: JID, stanzas: Iterable[Unacknowledged]) -> None:
-    """Give each stanza its other way: to another device, to those kept, back to its sender, or none."""
-    for each in stanzas:
-        stanza = Stanza.from_wire(each.stanza)
-        try:
-            if stanza.kind == "message":
-                _send_message(server, account, each, stanza)
-            elif stanza.is_request:
-                raise StanzaError("service-unavailable")
-        except StanzaError as error:
-            server.router.refuse(stanza, error)
-        except server.storage_errors as error:
-            log.error("cannot keep what %s did not acknowledge: %s", account, error)
-            server.router.refuse(stanza, StanzaError("resource-constraint", "the server cannot store this now"))
+    """Give each stanza its other way: to another device, to those kept, back to its sender, or none.
+
+    The first of them at once. There may be thousands, and others have their turn before the rest.
+    """
+    waiting = deque(stanzas)
+    _send_some(server, account, waiting)
+    if waiting:
+        under_way = server.state(UnderWay)
+        rest = gevent.spawn(_send_rest, server, account, waiting)
+        under_way.add(rest)
+        rest.link(under_way.discard)
 
 
-def _send_message(server: "Server", account: JID, each: Unacknowledged, stanza: Stanza) -> None:
+def finish(server: "Server") -> None:
+    """Wait until all of them have gone their way. Yields."""
+    gevent.joinall(list(server.state(UnderWay)))
+
+
+def _send_rest(server: "Server", account: JID, waiting: deque[Unacknowledged]) -> None:
+    while waiting:
+        gevent.sleep(PAUSE_SECONDS)
+        server.db.touched = None
+        server.db.touch_unfinished()  # the last of it may not have been written yet: it waits for the disk
+        _send_some(server, account, waiting)
+
+
+def _send_some(server: "Server", account: JID, waiting: deque[Unacknowledged]) -> None:
+    room, outgoing = BYTES_AT_ONCE, dict[Session, list[Stanza]]()
+    for _ in range(min(len(waiting), STANZAS_AT_ONCE)):
+        each = waiting.popleft()
+        _send_one(server, account, each, outgoing)
+        room -= len(each.stanza)
+        if room < 0:
+            break
+    for session, stanzas in outgoing.items():
+        if session.connection is not None:
+            session.send_all(stanzas)
+            continue
+        for stanza in stanzas:  # to be remembered, and to wake it
+            session.send(stanza)
+
+
+def _send_one(
+    server: "Server", account: JID, each: Unacknowledged, outgoing: "dict[Session, list[Stanza]]"
+) -> None:
+    stanza = Stanza.from_wire(each.stanza)
+    try:
+        if stanza.kind == "message":
+            _send_message(server, account, each, stanza, outgoing)
+        elif stanza.is_request:
+            raise StanzaError("service-unavailable")
+    except StanzaError as error:
+        server.router.refuse(stanza, error)
+    except server.storage_errors as error:
+        log.error("cannot keep what %s did not acknowledge: %s", account, error)
+        server.router.refuse(stanza, StanzaError("resource-constraint", "the server cannot store this now"))
+    except Exception:  # what is wrong with one must not take the others with it
+        log.exception("cannot send another way: %r", stanza)
+
+
+def _send_message(
+    server: "Server", account: JID, each: Unacknowledged, stanza: Stanza, outgoing: "dict[Session, list[Stanza]]"
+) -> None:
     if stanza.type == "groupchat":
         raise StanzaError("recipient-unavailable")  # the room removes who is no longer there
     if stanza.type not in ONE_TO_ONE or not SECOND_HAND.isdisjoint(stanza.child_tags):
@@ -51,18 +109,20 @@ def _send_message(server: "Server", account: JID, each: Unacknowledged, stanza: 
     # The resource is gone, so this is for the account now (RFC 6121 section 8.5.3.2.1).
     repeat = delay.stamped(stanza, account.domain, each.at).addressed(account)
     if each.devices <= 1:
-        _deliver(server, account, repeat)
+        _deliver(server, account, repeat, outgoing)
     elif not each.is_kept and stanza_ids.id_by(stanza, account) is None:  # where it has an id, it is in the archive
         _keep(server, account, repeat)
 
 
-def _deliver(server: "Server", account: JID, repeat: Stanza) -> None:
+def _deliver(
+    server: "Server", account: JID, repeat: Stanza, outgoing: "dict[Session, list[Stanza]]"
+) -> None:
     delivery = Delivery(server, account, repeat)
     if not server.tables.redelivered.run(delivery):
         return
     delivery.stanza.devices = len(delivery.chosen)
     for session in delivery.chosen:
-        session.send(delivery.stanza)
+        outgoing.setdefault(session, []).append(delivery.stanza)
 
 
 def _keep(server: "Server", account: JID, repeat: Stanza) -> None:

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +13,7 @@ from lxml import etree
 from db import accounts
 from db import stream_management as ended_streams
 from handlers import client_state, delay, offline, redelivery
-from handlers.acknowledgements import CountTooHigh, Ticket
+from handlers.acknowledgements import CountTooHigh, Ticket, Unacknowledged
 from handlers.managed_sessions import Management, Resumable, StreamManagementSettings
 from handlers.stream_management_elements import (
     ANSWER,
@@ -103,15 +104,26 @@ def resume(server: "Server", stream: Any, asked: etree._Element) -> None:
 
 
 def _go_on(session: "Session", management: Management) -> None:
-    """Say what has arrived, once all of that is on the disk, and send again what has not."""
+    """Say what has arrived, once all of that is on the disk, and send again what has not, before anything else."""
     db = session.server.db
     db.touched = management.received.ticket
     management.awaited = None
     session.write(wire(element("resumed", previd=management.id or "", h=str(management.received.handled))))
-    db.touched = management.stored
-    for each in management.sent:
-        session.write(_again(session, each.stanza, each.at))
-    management.is_asked = False
+    db.touched = None
+    management.is_asked, management.is_catching_up = False, True
+    session.send_all(_missed(session, session.connection, management, list(management.sent)), first=True)
+
+
+def _missed(
+    session: "Session", connection: Any, management: Management, unacknowledged: list[Unacknowledged]
+) -> Iterator[bytes]:
+    """What was sent and has not arrived, for as long as this is the connection that it is sent again on."""
+    for each in unacknowledged:
+        if session.connection is not connection:
+            return
+        session.server.db.touched = management.stored
+        yield _again(session, each.stanza, each.at)
+    management.is_catching_up = False
     if management.sent:
         _ask_soon(session, management)
 
@@ -141,6 +153,14 @@ def remember_until_acked(session: "Session", stanza: Stanza) -> None:
         gevent.get_hub().loop.run_callback(_end_for_too_much, session)  # not in the middle of whoever sends
 
 
+def wait_for_acknowledgements(session: "Session") -> Literal["stop"] | None:
+    """MORE_SENT: what is sent in bulk leaves room for what comes meanwhile. What is sent again takes none."""
+    management = session.state(Management)
+    if management is None or management.is_catching_up:
+        return None
+    return STOP if management.is_half_full else None
+
+
 def _ask_soon(session: "Session", management: Management) -> None:
     """One <r/> for all that is sent in this turn of the loop, and no other before it is answered."""
     management.is_asked = True
@@ -166,6 +186,7 @@ def acknowledged(server: "Server", stream: Any, answer: etree._Element) -> None:
     session = stream.session
     management = _management_of(session)
     _acknowledge(session, management, count(answer.get("h")))
+    session.send_more()
     management.is_asked = False
     if management.sent and management.sent.count != management.asked_at:
         _ask_soon(session, management)
@@ -288,3 +309,4 @@ def end_hibernating(server: "Server") -> None:
     for session in server.online:
         server.db.touched = None
         session.end()
+    redelivery.finish(server)

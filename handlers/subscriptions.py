@@ -1,6 +1,7 @@
 """RFC 6121 section 3: who may see whose presence, asked, granted, refused and taken back."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -99,10 +100,16 @@ def received(delivery: Delivery) -> Literal["stop"] | None:
 
 def deliver_requests(session: "Session") -> None:
     """SESSION_AVAILABLE: requests are shown at each login until they are answered (section 3.1.3)."""
-    server = session.server
-    for request in requests.requests(server.db, session.account):
-        if not is_blocked(server, session.account, request.sender):
-            session.send(Stanza.from_wire(request.stanza))
+    if requests.count(session.server.db, session.account):
+        session.send_all(_requests(session))
+
+
+def _requests(session: "Session") -> Iterator[Stanza]:
+    server, account = session.server, session.account
+    for sender in requests.in_order(server.db, account):
+        stanza = requests.stanza(server.db, account, sender)
+        if stanza is not None and not is_blocked(server, account, sender):
+            yield Stanza.from_wire(stanza)
 
 
 # -- ending it

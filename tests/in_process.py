@@ -1,7 +1,7 @@
 """A server inside the test, without sockets: its sessions write to lists, so that a test sees all they are sent."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,12 @@ class Client:
         self._inbox.append(xml(data.decode()))
 
     write_ahead = write
+
+    has_room = True
+
+    def when_room(self, act: Callable[[], None]) -> None:
+        if self.has_room:
+            act()
 
     def close(self, error: StreamError | None = None) -> None:
         self.closed_with = error

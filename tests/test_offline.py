@@ -332,12 +332,3 @@ def test_all_that_waits_comes_in_order(tmp_path: Path) -> None:
             write(romeo, f"<body>{text}</body>")
         assert bodies(log_in(server)) == texts
 
-
-def test_what_a_client_cannot_take_at_once_waits_on(tmp_path: Path) -> None:
-    with server_in(tmp_path, streams={"unsent_bytes": 65536}) as server:
-        add_accounts(server, "romeo", "juliet")
-        romeo, juliet = Client(server, "romeo@localhost/x"), Client(server, f"{JULIET}/balcony")
-        for text in ("one", "two", "three"):
-            write(romeo, f"<body>{text}</body><a xmlns='b'>{'x' * 15_000}</a>")
-        assert bodies(juliet.sends("<presence/>")[1:]) == ["one", "two"]
-        assert bodies(juliet.sends("<presence/>")[1:]) == ["three"]

@@ -7,7 +7,9 @@ import pytest
 
 from db import accounts as stored
 from db import blocklists, offline
+from handlers import redelivery
 from handlers.accounts import remove
+from handlers.redelivery import STANZAS_AT_ONCE
 from tests.in_process import Client, add_accounts, server_in
 from tests.managed_client import JULIET, ROMEO, ManagedClient, bodies, write
 from xmpp.server import Server
@@ -290,3 +292,17 @@ def test_what_passes_is_dropped(server: Server, romeo: Client, phone: ManagedCli
     phone.session.end()
     assert romeo.received() == []
     assert log_in(server) == []
+
+
+def test_others_have_their_turn_while_thousands_of_stanzas_go_another_way(tmp_path: Path) -> None:
+    texts = [str(number) for number in range(2 * STANZAS_AT_ONCE + 1)]
+    with server_in(tmp_path) as server:
+        add_accounts(server, "romeo", "juliet")
+        romeo, juliet = Client(server, f"{ROMEO}/orchard"), ManagedClient(server, f"{JULIET}/balcony")
+        juliet.enables(resume="true")
+        juliet.sends("<presence/>")
+        write(romeo, *texts)
+        juliet.session.end()
+        assert 0 < offline.count(server.db, JULIET) <= STANZAS_AT_ONCE
+        redelivery.finish(server)
+        assert bodies(Client(server, f"{JULIET}/chamber").sends("<presence/>")) == texts

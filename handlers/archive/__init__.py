@@ -127,13 +127,20 @@ def search(server: "Server", iq: Stanza) -> etree._Element:
     archive, session = _own_archive(server, iq), iq.origin
     asked = query.requested(iq.only_child())
     page = pages.find(server.db, archive.number, asked, _limits(server))
-    server.db.touch_unfinished()  # what a client is told of is on the disk
     if session.presence is None:
         session.keep(Queried(time.time()))
-    for entry in reversed(page.entries) if asked.is_flipped else page.entries:
-        archived = stored.stanza(server.db, entry.row)
-        session.send(results.result(entry, archived, query_id=asked.id, to=session.jid))
+    entries = page.entries[::-1] if asked.is_flipped else page.entries
+    session.send_all(_results(server, entries, query_id=asked.id, to=session.jid))
+    server.db.touch_unfinished()  # what a client is told of is on the disk
     return results.finished(page)
+
+
+def _results(server: "Server", entries: list[stored.Entry], *, query_id: str | None, to: JID) -> Iterator[Stanza]:
+    for entry in entries:
+        archived = stored.stanza(server.db, entry.row)
+        if archived is not None:
+            server.db.touch_unfinished()
+            yield results.result(entry, archived, query_id=query_id, to=to)
 
 
 @feature.iq_get(results.METADATA, to=[ACCOUNT])

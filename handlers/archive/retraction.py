@@ -25,9 +25,10 @@ def bury(db: Database, retraction: Stanza, number: int, contact: JID, is_sent: b
     if not taken_back or not retraction.id:  # the tombstone could not name the retraction
         return
     row = archive.row_by_message_id(db, number, contact, is_sent, taken_back)
-    if row is None:
+    archived = None if row is None else archive.stanza(db, row)
+    if row is None or archived is None:
         return
-    original = Stanza.from_wire(archive.stanza(db, row))
+    original = Stanza.from_wire(archived)
     if can_be_retracted(original, retraction):
         archive.replace(db, row, tombstone(original, retraction.id, at / 1000).wire())
 

@@ -11,6 +11,7 @@ from handlers import client_caps
 from handlers.pubsub import access, hosts, notifications, retrieval
 from handlers.pubsub.hosts import Account, Host, Service
 from xmpp.jid import JID
+from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session
@@ -34,7 +35,7 @@ def begin_anew(session: "Session") -> None:
     """SESSION_AVAILABLE: nothing has been sent yet; subscribers of the service get its last items."""
     session.keep(Informed(frozenset()))
     for service in hosts.services(session.server):
-        _send_of_service(session, service)
+        session.send_all(_of_service(session, service))
 
 
 def send_wanted(session: "Session", features: frozenset[str]) -> None:
@@ -45,9 +46,7 @@ def send_wanted(session: "Session", features: frozenset[str]) -> None:
     wanted = interests(features)
     new, informed.names = wanted - informed.names, wanted | informed.names
     if new:
-        for account in _publishers(session):
-            for node in _nodes(session.server, account, new):
-                _send(session, Account(session.server, account), node)
+        session.send_all(_of_publishers(session, new))
 
 
 def send_to_contact(server: "Server", account: JID, contact: JID, before: Item | None) -> None:
@@ -62,9 +61,10 @@ def send_to_contact(server: "Server", account: JID, contact: JID, before: Item |
         return
     for session in server.online.available(contact):
         wanted = interests(client_caps.features_of(server, session.jid))
-        for node in _nodes(server, account, wanted):
-            if is_new or hosts.configuration_of(node).access_model == "roster":
-                _send(session, host, node)
+        nodes = _nodes(server, account, wanted)
+        if not is_new:
+            nodes = [node for node in nodes if hosts.configuration_of(node).access_model == "roster"]
+        session.send_all(_last(session, host, node.name) for node in nodes)
 
 
 @lru_cache(maxsize=256)
@@ -90,21 +90,32 @@ def _nodes(server: "Server", account: JID, wanted: Set[str]) -> list[Node]:
     return [nodes[name] for name in sorted(wanted & nodes.keys())]
 
 
-def _send_of_service(session: "Session", host: Service) -> None:
+def _of_publishers(session: "Session", wanted: Set[str]) -> Iterator[Stanza | None]:
+    for account in _publishers(session):
+        host = Account(session.server, account)
+        for node in _nodes(session.server, account, wanted):
+            yield _last(session, host, node.name)
+
+
+def _of_service(session: "Session", host: Service) -> Iterator[Stanza | None]:
     db = session.server.db
     for name, subscription in pubsub_people.subscriptions_of(db, host.address, session.account):
         if subscription.state == "subscribed" and subscription.jid in (session.account, session.jid):
-            node = pubsub_nodes.get(db, host.address, name)
-            assert node is not None
-            _send(session, host, node)
+            yield _last(session, host, name)
 
 
-def _send(session: "Session", host: Host, node: Node) -> None:
+def _last(session: "Session", host: Host, name: str) -> Stanza | None:
+    """The last item of a node, where the session is to get it now: both are looked at only when it is its turn."""
+    node = hosts.find(host, name)
+    if node is None or not session.is_available:
+        return None
     configuration = hosts.configuration_of(node)
     if configuration.send_last_published_item != ON_PRESENCE or not configuration.deliver_notifications:
-        return
+        return None
     if access.refusal_to_show_items(configuration, host.relation(node, session.jid)) is not None:
-        return
+        return None
     item = pubsub_items.last(session.server.db, node, retrieval.since(configuration))
-    if item is not None:
-        session.send(notifications.last_item(host, node, configuration, item).addressed(session.jid))
+    if item is None:
+        return None
+    session.server.db.touch_unfinished()  # it may have come just now
+    return notifications.last_item(host, node, configuration, item).addressed(session.jid)

@@ -112,6 +112,7 @@ class Tables:
     message_redelivered: tuple[Step, ...] = ()
     pubsub_received: tuple[Step, ...] = ()  # messages and presence to the publish-subscribe service
     written: tuple[WrittenStep, ...] = ()  # f(session, stanza), for all that is written to a client; STOP: not now
+    more_sent: tuple[LostStep, ...] = ()  # before each stanza of a bulk; STOP: not before session.send_more is called
     handled: tuple[SessionStep, ...] = ()  # after each stanza of a client
     session_lost: tuple[LostStep, ...] = ()  # its connection broke; STOP: the session goes on without one
     session_bound: tuple[SessionStep, ...] = ()  # before its client can ask for anything

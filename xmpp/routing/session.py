@@ -4,6 +4,7 @@ It outlives no stanza and knows no socket: `connection` writes for it.
 """
 
 import logging
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +13,7 @@ from lxml import etree
 
 from xmpp.errors import StanzaError, StreamError
 from xmpp.jid import JID, MalformedJID
+from xmpp.routing.bulk import Bulk
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
 
@@ -38,7 +40,7 @@ class Session:
 
     __slots__ = (
         "server", "jid", "account", "connection", "presence", "presence_at", "priority", "language", "directed",
-        "interests", "_states", "_written", "_handled", "_ticket", "_stored",
+        "interests", "_states", "_written", "_handled", "_bulk", "_ticket", "_stored",
         "_ended",
     )  # fmt: skip
 
@@ -55,6 +57,7 @@ class Session:
         self.interests: set[str] = set()
         self._states: dict[type, Any] = {}
         self._choose_steps()
+        self._bulk: Bulk | None = None
         self._ticket: Ticket | None = None  # of what this client had stored last
         self._stored: list[Stanza] = []  # what it sent, under that ticket
         self._ended = False
@@ -69,8 +72,13 @@ class Session:
     def send(self, stanza: Stanza) -> None:
         """Pass a stanza to the client, unless a WRITTEN step holds it. Only enqueues: never yields, never fails.
 
-        Whoever sends may be about to send to many: what goes wrong here ends this session, and nobody else's.
+        Goes behind what is being sent in bulk. Whoever sends may be about to send to many: what goes wrong here ends
+        this session, and nobody else's.
         """
+        bulk = self._bulk
+        if bulk is not None and not bulk.is_passing and self.connection is not None:
+            bulk.add(stanza)
+            return
         try:
             for step in self._written:
                 if step(self, stanza) is STOP:
@@ -79,7 +87,28 @@ class Session:
                 self.connection.write(stanza.wire())
         except Exception:
             log.exception("%r: sending failed", self)
-            gevent.get_hub().loop.run_callback(self._fail)  # not in the middle of whoever sends
+            self.fail_soon()
+
+    def send_all(self, stanzas: Iterable[Stanza | bytes | None], *, first: bool = False) -> None:
+        """As `send`, for what may be much: fetched as the client takes it, and all that is sent later goes behind it.
+
+        Bytes are written as they are; None is nothing to send, after which others may have their turn. A generator has
+        to look for itself whether things are still as they were when it began. `first`: before other bulks.
+        """
+        if self._bulk is None:
+            self._bulk = Bulk(self)
+        self._bulk.begin(iter(stanzas), first=first)
+        self.send_more()
+
+    def send_more(self) -> None:
+        """Go on with what is sent in bulk, as far as the client takes it. For whoever has stopped it (MORE_SENT)."""
+        bulk = self._bulk
+        if bulk is not None and not bulk.is_passing and self.connection is not None and bulk.send_some():
+            self._bulk = None
+
+    def fail_soon(self) -> None:
+        """End it because of a mistake of ours, once whoever acts now is done."""
+        gevent.get_hub().loop.run_callback(self._fail)
 
     def write(self, data: bytes) -> None:
         """Write to the client past the WRITTEN steps: what is not a stanza, or has been through them before."""
@@ -194,8 +223,13 @@ class Session:
     def lost(self) -> None:
         """The connection is gone: the session waits for another one if a SESSION_LOST step says so, else it ends."""
         self.connection = None
+        self._let_through()
         if not self._ended and not self._goes_on():
             self.end()
+
+    def _let_through(self) -> None:
+        if self._bulk is not None and not self._bulk.let_through():
+            self._bulk = None
 
     def _goes_on(self) -> bool:
         try:
@@ -214,6 +248,8 @@ class Session:
         """Take the session out and let its contacts know. Safe to call twice."""
         if self._ended:
             return
+        self._let_through()
+        self._bulk = None
         self._ended = True
         self.server.online.remove(self)
         for step in self.server.tables.session_ended:

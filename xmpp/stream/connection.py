@@ -5,6 +5,7 @@ Everything else only enqueues: `write` and `close` can be called from any greenl
 """
 
 import logging
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -41,7 +42,7 @@ class Connection:
         self.transport = transport
         self.peer = peer
         self.is_closing = False
-        self._outbox = Outbox(transport, flusher, server.stream_settings.unsent_bytes, self._lose)
+        self._outbox = Outbox(transport, flusher, server.stream_settings.unsent_bytes, self.lose)
         self._bytes_per_second = server.stream_settings.bytes_per_second
         self._turn = Turn(server.state(Turns))
         self._paid_until = 0.0  # the moment at which what has been read is paid for, at that rate
@@ -115,6 +116,15 @@ class Connection:
         if not self.is_closing:
             self._outbox.add_ahead(data)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether little waits to be written: time for more of what is sent in bulk."""
+        return self._outbox.has_room
+
+    def when_room(self, act: Callable[[], None]) -> None:
+        """Have something done once that is so; never if the connection is lost before. The latest replaces others."""
+        self._outbox.when_room(act)
+
     def flush(self) -> None:
         """Hand what was written to the kernel now, before the transport changes (TLS)."""
         self._outbox.flush()
@@ -138,8 +148,8 @@ class Connection:
         """Whether everything that was written has been handed to the kernel."""
         return self._outbox.is_empty
 
-    def _lose(self, reason: Exception) -> None:
-        """The outbox gave up, or what it held back could not be stored."""
+    def lose(self, reason: Exception) -> None:
+        """Give the connection up: the peer does not read, or is gone, or what was held back could not be stored."""
         log.debug("%s: dropped: %s", self.peer, reason)
         if isinstance(reason, self.server.storage_errors):
             error = StreamError("resource-constraint", "what you sent could not be stored")

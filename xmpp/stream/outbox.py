@@ -14,6 +14,10 @@ import gevent
 log = logging.getLogger(__name__)
 
 
+ROOM_BYTES = 65536
+"""While less than this waits, there is room for more of what is sent in bulk."""
+
+
 class Ticket(Protocol):
     """The promise that a group of rows reaches the disk."""
 
@@ -54,7 +58,7 @@ class Outbox:
     """
 
     __slots__ = ("_transport", "_flusher", "_limit", "_lost", "_ready", "_held", "_size", "_is_scheduled",
-                 "_is_draining", "_is_dead", "_when_empty")  # fmt: skip
+                 "_is_draining", "_is_dead", "_when_empty", "_when_room")  # fmt: skip
 
     def __init__(self, transport: Any, flusher: Flusher, limit: int, lost: Callable[[Exception], None]) -> None:
         self._transport = transport
@@ -66,6 +70,7 @@ class Outbox:
         self._size = 0
         self._is_scheduled = self._is_draining = self._is_dead = False
         self._when_empty: Callable[[], None] | None = None
+        self._when_room: Callable[[], None] | None = None
 
     def add(self, data: bytes, after: Ticket | None = None) -> None:
         """Enqueue bytes, behind the ticket if it is still open. Never yields."""
@@ -105,6 +110,21 @@ class Outbox:
         else:
             self._when_empty = act
 
+    @property
+    def has_room(self) -> bool:
+        """Whether little waits."""
+        return self._size < ROOM_BYTES
+
+    def when_room(self, act: Callable[[], None]) -> None:
+        """Have something done, in a turn of its own, once there is room; never where the connection is lost before."""
+        self._when_room = act
+        self._tell_of_room()
+
+    def _tell_of_room(self) -> None:
+        if self._when_room is not None and self.has_room and not self._is_dead:
+            act, self._when_room = self._when_room, None
+            gevent.get_hub().loop.run_callback(act)
+
     def flush(self) -> None:
         """Write what is ready, as far as the socket takes it now; a greenlet writes the rest when it takes more."""
         self._is_scheduled = False
@@ -116,7 +136,11 @@ class Outbox:
             gevent.spawn(self._drain)
 
     def _overflow(self) -> None:
-        self._die(BufferError(f"{self._size} bytes wait for a peer that does not read"))
+        """What the socket takes at once does not wait: only what is left then shows whether the peer reads."""
+        if not self._is_draining:
+            self.flush()
+        if self._size > self._limit:
+            self._die(BufferError(f"{self._size} bytes wait for a peer that does not read"))
 
     def _schedule(self) -> None:
         if not (self._is_scheduled or self._is_draining):
@@ -128,6 +152,8 @@ class Outbox:
         sent = self._transport.try_send(data)
         self._size -= sent
         self._ready = [data[sent:]] if sent < len(data) else []
+        if self._when_room is not None:
+            self._tell_of_room()
         if self._size == 0 and self._when_empty is not None:
             self._when_empty()
 
@@ -181,6 +207,7 @@ class Outbox:
         self._ready = []
         self._held.clear()
         self._size = 0
+        self._when_room = None
         try:
             self._lost(reason)
             if self._when_empty is not None:

@@ -1,0 +1,120 @@
+"""What a session is to be sent in bulk is fetched as its client takes it, and what comes after it waits behind.
+
+The last items of nodes, the presence of contacts, messages that waited, a page of an archive, what a resumed stream has
+missed: any of it may be more than may wait for a client (`unsent_bytes`), and the client has done nothing wrong. So it
+comes as an iterator, which is asked for more only while little waits to be written, and holds no memory until then.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from xmpp.routing.delivery import STOP
+from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.routing.session import Session
+
+log = logging.getLogger(__name__)
+
+STEPS = 100  # of an iterator in one go: then others have their turn
+ITERATOR_BYTES = 1024  # what an iterator that waits counts for
+
+Source = Iterator[Stanza | bytes | None]
+"""Stanzas, or bytes that are written as they are; None where a step had nothing to send."""
+
+
+class _Later(NamedTuple):
+    """A stanza that was sent after a bulk, and the ticket of what had been stored then."""
+
+    stanza: Stanza
+    ticket: Any
+
+
+class Bulk:
+    """All of it for one session, in order. `is_passing`: something of it is being sent just now."""
+
+    __slots__ = ("is_passing", "_session", "_line", "_size")
+
+    def __init__(self, session: "Session") -> None:
+        self.is_passing = False
+        self._session = session
+        self._line: deque[Source | _Later] = deque()
+        self._size = 0  # bytes of what waits behind
+
+    def begin(self, source: Source, *, first: bool) -> None:
+        """One more bulk, behind all others or before them."""
+        self._line.appendleft(source) if first else self._line.append(source)
+        self._count(ITERATOR_BYTES)
+
+    def add(self, stanza: Stanza) -> None:
+        """A stanza that is to go behind them."""
+        self._line.append(_Later(stanza.kept(), self._session.server.db.touched))
+        self._count(len(stanza.wire()))
+
+    def send_some(self) -> bool:
+        """Send as much as the client takes now; returns whether that was all. The rest follows when there is room."""
+        session, db = self._session, self._session.server.db
+        touched, self.is_passing = db.touched, True
+        try:
+            is_held = self._send_while_there_is_room()
+        except Exception:
+            log.exception("%r: what it was to be sent in bulk could not be fetched", session)
+            self._line.clear()
+            session.fail_soon()
+            return True
+        finally:
+            db.touched, self.is_passing = touched, False
+        if self._line and not is_held and session.connection is not None:
+            session.connection.when_room(session.send_more)
+        return not self._line
+
+    def let_through(self) -> bool:
+        """What waits behind goes at once, since nobody knows when the bulks go on; returns whether one is left."""
+        db = self._session.server.db
+        line, touched, self.is_passing, self._size = self._line, db.touched, True, 0
+        self._line = deque(each for each in line if not isinstance(each, _Later))
+        for each in line:
+            if isinstance(each, _Later):
+                db.touched = each.ticket
+                self._session.send(each.stanza)
+        db.touched, self.is_passing = touched, False
+        return bool(self._line)
+
+    def _count(self, size: int) -> None:
+        self._size += size
+        connection = self._session.connection
+        if self._size > self._session.server.stream_settings.unsent_bytes and connection is not None:
+            connection.lose(BufferError(f"{self._size} bytes wait behind what its client does not read"))
+
+    def _send_while_there_is_room(self) -> bool:
+        """Returns whether a step of MORE_SENT has stopped it."""
+        session = self._session
+        for _ in range(STEPS):
+            if not self._line or session.connection is None or not session.connection.has_room:
+                return False
+            if any(step(session) is STOP for step in session.server.tables.more_sent):
+                return True
+            self._send_next(self._line[0])
+        return False
+
+    def _send_next(self, first: Source | _Later) -> None:
+        session = self._session
+        if isinstance(first, _Later):
+            self._line.popleft()
+            self._size -= len(first.stanza.wire())
+            session.server.db.touched = first.ticket
+            session.send(first.stanza)
+            return
+        session.server.db.touched = None
+        try:
+            each = next(first)
+        except StopIteration:
+            self._line.remove(first)
+            self._size -= ITERATOR_BYTES
+            return
+        if isinstance(each, bytes):
+            session.write(each)
+        elif each is not None:
+            session.send(each)
