@@ -132,10 +132,10 @@ TABLES = Tables(
     ),
     iq_sent=(blocking.refuse_to_blocked,),
     iq_received=(
+        last_activity.hide_clients,  # these two refuse alike whether or not there is an account
+        roster.refuse_push,
         accounts.refuse_unknown,
         blocking.refuse_from_blocked,
-        last_activity.hide_clients,
-        roster.refuse_push,
         devices.choose_for_iq,
     ),
     message_redelivered=(

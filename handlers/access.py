@@ -1,10 +1,11 @@
 """Who may reach an account, or learn anything about it, be it only that it exists (RFC 6120 section 13.11)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from db import blocklists, rosters
+from db import accounts, blocklists, rosters
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
+from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -28,6 +29,21 @@ def refuse_strangers(server: "Server", account: JID, asker: JID) -> None:
     the account's presence: whether there is one is not theirs to know either."""
     if not sees_presence(server, account, asker):
         raise StanzaError("service-unavailable")
+
+
+def shows_itself(server: "Server", account: JID, asker: JID) -> bool:
+    """Whether somebody may know of an address that an account is there: it is, shows them its presence, and has not
+    blocked them, to whom it looks offline."""
+    return (
+        accounts.exists(server.db, account)  # first: made-up addresses are not to push others out of what is remembered
+        and sees_presence(server, account, asker)
+        and not is_blocked(server, account, asker)
+    )
+
+
+def forbid(server: "Server", iq: Stanza) -> NoReturn:
+    """Answers all but the owner, at any address: whether there is an account makes no difference."""
+    raise StanzaError("forbidden")
 
 
 def is_blocked(server: "Server", account: JID, jid: JID) -> bool:

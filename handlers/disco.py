@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
+from db import accounts
 from handlers import caps, caps2
-from handlers.access import refuse_strangers
+from handlers.access import is_blocked, refuse_strangers
 from handlers.disco_info import INFO, INFO_QUERY, ITEMS, DiscoSettings, Info, account_info, domain_info
 from handlers.pubsub import discovery as nodes
 from xmpp.errors import StanzaError
-from xmpp.routing.feature import ACCOUNT, SERVER, Feature
+from xmpp.routing.feature import ACCOUNT, ADDRESS, OWN, SERVER, Feature
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -59,9 +60,15 @@ def list_items_of_domain(server: "Server", iq: Stanza) -> etree._Element:
     return query
 
 
-@feature.iq_get(ITEMS_QUERY, to=[ACCOUNT])
+@feature.iq_get(ITEMS_QUERY, to=[OWN, ADDRESS])
 def list_items_of_account(server: "Server", iq: Stanza) -> etree._Element:
-    """The account's nodes, as far as the asker may see them. Its resources are told by presence only."""
+    """The account's nodes, as far as the asker may see them. Its resources are told by presence only.
+
+    Who may see none, and who asks for an account that does not exist, gets an empty list (XEP-0030 section 8).
+    """
+    assert iq.to is not None and iq.sender is not None
+    if not accounts.exists(server.db, iq.to) or is_blocked(server, iq.to, iq.sender):
+        return nodes.list_nothing(iq)
     return nodes.list_items(server, iq)
 
 

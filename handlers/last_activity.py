@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from db import accounts, last_activity
-from handlers.access import refuse_strangers
+from handlers.access import shows_itself
 from xmpp import names
 from xmpp.errors import StanzaError
 from xmpp.routing.delivery import Delivery
-from xmpp.routing.feature import ACCOUNT, SERVER, Feature
+from xmpp.routing.feature import ADDRESS, OWN, SERVER, Feature
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -33,11 +33,12 @@ def tell_uptime(server: "Server", iq: Stanza) -> etree._Element:
     return _answer(time.time() - server.started_at)
 
 
-@feature.iq_get(QUERY, to=[ACCOUNT])
+@feature.iq_get(QUERY, to=[OWN, ADDRESS])
 def tell_last_activity(server: "Server", iq: Stanza) -> etree._Element:
     """How long ago the account logged out, and what it said then; 0 while it is online (section 3)."""
     assert iq.to is not None and iq.sender is not None
-    refuse_strangers(server, iq.to, iq.sender)
+    if not shows_itself(server, iq.to, iq.sender):
+        raise StanzaError("forbidden")
     if server.online.sessions(iq.to):
         return _answer(0)
     last = last_activity.get(server.db, iq.to)
@@ -47,12 +48,14 @@ def tell_last_activity(server: "Server", iq: Stanza) -> etree._Element:
 
 
 def hide_clients(delivery: Delivery) -> None:
-    """IQ_RECEIVED: not even a client is asked for its idle time by those who may not see its presence (section 4)."""
+    """IQ_RECEIVED, before it shows whether there is an account: not even a client is asked for its idle time by those
+    who may not see its presence (section 4)."""
     iq = delivery.stanza
     if iq.type != "get" or iq.payload is None or iq.payload.tag != QUERY:
         return
     assert iq.sender is not None
-    refuse_strangers(delivery.server, delivery.account, iq.sender)
+    if not shows_itself(delivery.server, delivery.account, iq.sender):
+        raise StanzaError("forbidden")
 
 
 def note_status(delivery: Delivery) -> None:

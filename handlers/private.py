@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from db import private
+from handlers.access import forbid
 from xmpp import names
 from xmpp.config import setting
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
-from xmpp.routing.feature import Feature
+from xmpp.routing.feature import ADDRESS, Feature
 from xmpp.stanza import Stanza
 from xmpp.wire import parse, wire
 
@@ -56,6 +57,10 @@ def keep(server: "Server", iq: Stanza) -> None:
             private.put(server.db, iq.sender.bare, tag, xml)
             for step in server.tables.private_xml_kept:
                 step(server, iq.sender.bare, tag, xml)
+
+
+feature.iq_get(QUERY, to=[ADDRESS])(forbid)  # section 2.3
+feature.iq_set(QUERY, to=[ADDRESS])(forbid)
 
 
 def _elements(iq: Stanza) -> list[etree._Element]:

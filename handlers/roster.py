@@ -1,18 +1,18 @@
 """RFC 6121 section 2: an account's roster, its contacts with their names and groups."""
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from db import rosters
 from db.rosters import Item
 from handlers import roster_items, subscriptions
-from handlers.access import refuse_strangers
+from handlers.access import forbid
 from handlers.roster_items import GROUP, INTEREST, ITEM, QUERY, RosterSettings
 from xmpp.errors import StanzaError
 from xmpp.jid import JID, MalformedJID
 from xmpp.routing.delivery import Delivery
-from xmpp.routing.feature import ACCOUNT, Feature, State
+from xmpp.routing.feature import ADDRESS, Feature, State
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -58,21 +58,16 @@ def change_roster(server: "Server", iq: Stanza) -> None:
     roster_items.tell_changed(server, account, contact, before)
 
 
-@feature.iq_get(QUERY, to=[ACCOUNT])
-@feature.iq_set(QUERY, to=[ACCOUNT])
-def refuse_others(server: "Server", iq: Stanza) -> NoReturn:
-    """Somebody else's roster."""
-    assert iq.to is not None and iq.sender is not None
-    refuse_strangers(server, iq.to, iq.sender)
-    raise StanzaError("forbidden")
+# Sections 2.1.5 and 2.3.3
+feature.iq_get(QUERY, to=[ADDRESS])(forbid)
+feature.iq_set(QUERY, to=[ADDRESS])(forbid)
 
 
 def refuse_push(delivery: Delivery) -> None:
     """IQ_RECEIVED: pushes are the server's own; none is passed on from anybody (CVE-2015-8688 and others)."""
     iq = delivery.stanza
-    assert iq.to is not None and iq.sender is not None
+    assert iq.to is not None
     if iq.type == "set" and iq.to.is_full and QUERY in iq.child_tags:
-        refuse_strangers(delivery.server, delivery.account, iq.sender)
         raise StanzaError("forbidden")
 
 

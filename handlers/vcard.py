@@ -7,9 +7,10 @@ from lxml import etree
 
 from db import vcards
 from handlers import avatars, vcard4
+from handlers.access import forbid
 from xmpp.config import setting
 from xmpp.errors import StanzaError
-from xmpp.routing.feature import ACCOUNT, Feature
+from xmpp.routing.feature import ACCOUNT, ADDRESS, Feature
 from xmpp.stanza import Stanza
 from xmpp.wire import parse, wire
 
@@ -46,8 +47,7 @@ def show_vcard(server: "Server", iq: Stanza) -> etree._Element:
 
 @feature.iq_set(VCARD)
 def publish_vcard(server: "Server", iq: Stanza) -> None:
-    """Keep the vCard; what is in it, other formats have then, too. Somebody else's is refused by the engine, as it
-    would be for an account that does not exist."""
+    """Keep the vCard; what is in it, other formats have then, too."""
     assert iq.sender is not None
     account, vcard = iq.sender.bare, iq.only_child()
     most = server.settings(VCardSettings).max_bytes
@@ -57,3 +57,6 @@ def publish_vcard(server: "Server", iq: Stanza) -> None:
         avatars.take_photo(server, account, vcard)
         vcard4.publish_too(server, account, vcard)
         vcards.put(server.db, account, wire(vcard))  # last: as it was written, and not converted
+
+
+feature.iq_set(VCARD, to=[ADDRESS])(forbid)  # section 3.2

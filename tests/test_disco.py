@@ -55,11 +55,20 @@ def test_an_account_answers_those_who_see_its_presence(server: Server, romeo: Cl
     assert juliet.asks(ITEMS, to="romeo@localhost") == romeo.asks(ITEMS)
 
 
-@pytest.mark.parametrize("query", [INFO, ITEMS, at_node(INFO, "x"), at_node(ITEMS, "x")])
+@pytest.mark.parametrize("query", [INFO, at_node(INFO, "x")])
 def test_a_stranger_cannot_tell_an_account_from_none(server: Server, query: str) -> None:
     juliet = Client(server, "juliet@localhost/balcony")
     assert juliet.asks(query, to="romeo@localhost") == "service-unavailable"
     assert juliet.asks(query, to="nobody@localhost") == "service-unavailable"
+
+
+@pytest.mark.parametrize("query", [ITEMS, at_node(ITEMS, "x")])
+def test_a_stranger_is_shown_no_items_of_an_account_and_none_where_there_is_no_account(
+    server: Server, query: str
+) -> None:
+    juliet = Client(server, "juliet@localhost/balcony")
+    assert juliet.asks(query, to="romeo@localhost") == xml(query)
+    assert juliet.asks(query, to="nobody@localhost") == xml(query)
 
 
 def test_an_account_without_nodes_has_no_items(romeo: Client) -> None:

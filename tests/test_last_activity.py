@@ -89,10 +89,10 @@ def test_who_was_never_online_has_no_last_activity(server: Server, romeo: Client
 
 
 def test_a_stranger_is_not_to_know(server: Server, romeo: Client) -> None:
-    assert romeo.asks(LAST, to="juliet@localhost") == "service-unavailable"
+    assert romeo.asks(LAST, to="juliet@localhost") == "forbidden"
     juliet = Client(server, "juliet@localhost/balcony")
-    assert romeo.asks(LAST, to="juliet@localhost") == "service-unavailable"
-    assert romeo.asks(LAST, to=juliet.jid) == "service-unavailable"
+    assert romeo.asks(LAST, to="juliet@localhost") == "forbidden"
+    assert romeo.asks(LAST, to=juliet.jid) == "forbidden"
     assert juliet.received() == []
 
 

@@ -80,9 +80,7 @@ def test_nobody_elses_can_be_had(server: Server, romeo: Client) -> None:
     juliet = Client(server, "juliet@localhost/balcony")
     keep(juliet, PREFS)
     for type in ("get", "set"):
-        assert romeo.asks(query("<exodus xmlns='exodus:prefs'/>"), type=type, to="juliet@localhost") == (
-            "service-unavailable"
-        )
+        assert romeo.asks(query("<exodus xmlns='exodus:prefs'/>"), type=type, to="juliet@localhost") == "forbidden"
     assert juliet.asks(query("<exodus xmlns='exodus:prefs'/>")) == xml(query(PREFS))
 
 

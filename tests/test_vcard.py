@@ -63,7 +63,7 @@ def test_a_stranger_cannot_tell_an_account_without_vcard_from_none(romeo: Client
 
 
 def test_nobody_elses_can_be_changed(romeo: Client, juliet: Client) -> None:
-    assert romeo.asks(ROMEO, type="set", to="juliet@localhost") == "service-unavailable"
+    assert romeo.asks(ROMEO, type="set", to="juliet@localhost") == "forbidden"
     assert juliet.asks(ASK) == "item-not-found"
 
 

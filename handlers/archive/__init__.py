@@ -13,13 +13,12 @@ from lxml import etree
 from db import archive as stored
 from db import archives
 from handlers import stanza_ids
-from handlers.access import refuse_strangers
+from handlers.access import forbid
 from handlers.archive import pages, preferences, query, results, retraction, rules, upkeep
 from handlers.archive.settings import ArchiveSettings
-from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery
-from xmpp.routing.feature import ACCOUNT, Feature
+from xmpp.routing.feature import ADDRESS, Feature
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -114,14 +113,13 @@ _RANDOM = _random_texts()
 # -- requests
 
 
-@feature.iq_get(query.QUERY, to=[ACCOUNT])
+@feature.iq_get(query.QUERY)
 def describe(server: "Server", iq: Stanza) -> etree._Element:
     """What can be asked for (section "Retrieving form fields")."""
-    _refuse_others(server, iq)
     return query.form()
 
 
-@feature.iq_set(query.QUERY, to=[ACCOUNT])
+@feature.iq_set(query.QUERY)
 def search(server: "Server", iq: Stanza) -> etree._Element:
     """Send the page that is asked for, message by message, and say what it was."""
     archive, session = _own_archive(server, iq), iq.origin
@@ -143,7 +141,7 @@ def _results(server: "Server", entries: list[stored.Entry], *, query_id: str | N
             yield results.result(entry, archived, query_id=query_id, to=to)
 
 
-@feature.iq_get(results.METADATA, to=[ACCOUNT])
+@feature.iq_get(results.METADATA)
 def tell_ends(server: "Server", iq: Stanza) -> etree._Element:
     """The oldest and the newest message."""
     archive = _own_archive(server, iq)
@@ -152,33 +150,30 @@ def tell_ends(server: "Server", iq: Stanza) -> etree._Element:
     return results.metadata(stored.ends(server.db, archive.number))
 
 
-@feature.iq_get(preferences.PREFERENCES, to=[ACCOUNT])
+@feature.iq_get(preferences.PREFERENCES)
 def tell_preferences(server: "Server", iq: Stanza) -> etree._Element:
     """Whose messages are archived (XEP-0441)."""
     return preferences.element(_own_archive(server, iq))
 
 
-@feature.iq_set(preferences.PREFERENCES, to=[ACCOUNT])
+@feature.iq_set(preferences.PREFERENCES)
 def set_preferences(server: "Server", iq: Stanza) -> etree._Element:
     """Whose messages are to be archived from now on."""
-    _refuse_others(server, iq)
     assert iq.to is not None
     asked = preferences.requested(iq.only_child(), server.settings(ArchiveSettings).max_listed)
     return preferences.element(archives.set_preferences(server.db, iq.to.bare, *asked))
 
 
+# Section 8.1
+for _tag in (query.QUERY, results.METADATA, preferences.PREFERENCES):
+    feature.iq_get(_tag, to=[ADDRESS])(forbid)
+feature.iq_set(query.QUERY, to=[ADDRESS])(forbid)
+feature.iq_set(preferences.PREFERENCES, to=[ADDRESS])(forbid)
+
+
 def _own_archive(server: "Server", iq: Stanza) -> archives.Archive:
-    _refuse_others(server, iq)
     assert iq.to is not None
     return archives.of(server.db, iq.to.bare)
-
-
-def _refuse_others(server: "Server", iq: Stanza) -> None:
-    """Section "Data privacy"."""
-    assert iq.to is not None and iq.sender is not None
-    if iq.sender.bare != iq.to.bare:
-        refuse_strangers(server, iq.to.bare, iq.sender)
-        raise StanzaError("forbidden")
 
 
 def _limits(server: "Server") -> pages.Limits:

@@ -75,10 +75,12 @@ def answer(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
     """Whatever is asked of nodes. A stranger is answered as if there were no account (RFC 6120 section 13.11), unless
     it asks for a node that is there for it."""
     assert iq.to is not None and iq.sender is not None and iq.type is not None
-    pubsub = iq.only_child()
+    pubsub, host = iq.only_child(), hosts.host_at(server, iq.to)
     if not len(pubsub):
+        if host.is_hidden_from(iq.sender, None):
+            raise StanzaError("service-unavailable")
         raise StanzaError("bad-request", "it is not said what is asked for")
-    request = Request(hosts.host_at(server, iq.to), iq.sender, pubsub[0], iq)
+    request = Request(host, iq.sender, pubsub[0], iq)
     if public_subscriptions.is_list(request.node_name):
         return public_subscriptions.answer(request)
     if request.host.is_hidden_from(iq.sender, request.found):

@@ -46,6 +46,12 @@ class Refusals(dict[Relation, str | None]):
         return refusal
 
 
+def is_for_strangers(configuration: NodeConfiguration, relation: Relation) -> bool:
+    """Whether somebody who does not see the presence of an account may know of a node of it."""
+    is_known = relation.subscription != "none" or relation.affiliation not in ("none", "outcast")
+    return is_known or configuration.access_model == "open"
+
+
 def refusal_to_subscribe(configuration: NodeConfiguration, relation: Relation) -> str | None:
     """Why somebody may not subscribe (6.1.3). Where the owner is to approve it, anybody may ask."""
     return _refusal(configuration, relation)

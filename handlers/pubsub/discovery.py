@@ -101,6 +101,14 @@ def list_items(server: "Server", iq: Stanza) -> etree._Element:
     return _list_items_of_node(server, iq) if _name(iq) else _list_nodes(server, iq)
 
 
+def list_nothing(iq: Stanza) -> etree._Element:
+    """The answer where there is no account, and where somebody is not to learn that there is one (XEP-0030 section 8);
+    the request may be malformed for both alike."""
+    _asked(iq)
+    name = _name(iq)
+    return etree.Element(ITEMS_QUERY, {"node": name} if name else {}, nsmap={None: ITEMS})
+
+
 # -- nodes
 
 
@@ -141,7 +149,7 @@ def _meta_data(host: Host, node: Node) -> Form:
 
 
 def _list_nodes(server: "Server", iq: Stanza) -> etree._Element:
-    """The nodes that the asker may see. A stranger to an account is not told that there are none."""
+    """The nodes that the asker may see."""
     host, asked = _host(server, iq), _asked(iq)
     assert iq.sender is not None
     most = server.settings(PubSubSettings).max_page_items
@@ -153,8 +161,6 @@ def _list_nodes(server: "Server", iq: Stanza) -> etree._Element:
             break
         shown.append(node)
         _add(query, host, node.name, hosts.configuration_of(node).title)
-    if not shown and host.is_hidden_from(iq.sender, None):
-        raise refused("service-unavailable")
     return query
 
 
@@ -163,15 +169,20 @@ def _visible_nodes(host: Host, iq: Stanza, after: str) -> Iterator[Node]:
     relation, is_stranger = host.relations_to(iq.sender), host.is_hidden_from(iq.sender, None)
     while found := pubsub_nodes.of_host(host.server.db, host.address, after=after, count=100):
         for node in found:
-            is_hidden = is_stranger and host.is_hidden_from(iq.sender, node)
-            if not is_hidden and _refusal(relation(node), node) is None:
+            asker = relation(node)
+            if is_stranger and not access.is_for_strangers(hosts.configuration_of(node), asker):
+                continue
+            if _refusal(asker, node) is None:
                 yield node
         after = found[-1].name
 
 
 def _list_items_of_node(server: "Server", iq: Stanza) -> etree._Element:
-    host, node = _visible_node(server, iq)
     assert iq.sender is not None
+    host = _host(server, iq)
+    if host.is_hidden_from(iq.sender, hosts.find(host, _name(iq))):
+        return list_nothing(iq)
+    host, node = _visible_node(server, iq)
     configuration = hosts.configuration_of(node)
     refusal = access.refusal_to_show_items(configuration, host.relation(node, iq.sender))
     if refusal is not None:

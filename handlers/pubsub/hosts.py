@@ -128,10 +128,7 @@ class Account(Host):
             return False
         if node is None:
             return not self._knows_any(asker.bare)
-        configuration, relation = configuration_of(node), self.relation(node, asker)
-        if relation.subscription != "none" or relation.affiliation not in ("none", "outcast"):
-            return False
-        return configuration.access_model != "open"
+        return not access.is_for_strangers(configuration_of(node), self.relation(node, asker))
 
     def _knows_any(self, jid: JID) -> bool:
         db, affiliations = self.server.db, pubsub_people.affiliations_of(self.server.db, self.address, jid)

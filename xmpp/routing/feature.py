@@ -27,6 +27,7 @@ class Addressee(Enum):
 
     OWN = auto()  # the sender's own account: its bare address, or no `to`
     ACCOUNT = auto()  # any account's bare address, whoever asks: the handler checks whether they may
+    ADDRESS = auto()  # anybody else's bare address, be there an account or not: the answer must not show which
     SERVER = auto()  # a domain that is served here
     STREAM = auto()  # the stream itself, before a resource is bound: registration, binding
     PUBSUB = auto()  # the publish-subscribe service of a domain
@@ -34,7 +35,7 @@ class Addressee(Enum):
     __hash__ = object.__hash__  # each is one object; Enum would hash its name, in Python, for every request
 
 
-OWN, ACCOUNT, SERVER, STREAM, PUBSUB = Addressee
+OWN, ACCOUNT, ADDRESS, SERVER, STREAM, PUBSUB = Addressee
 
 SERVICES = {PUBSUB: "pubsub"}
 """The services that have an address of their own, such as pubsub.DOMAIN, once a feature answers requests there."""

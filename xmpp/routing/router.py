@@ -2,11 +2,11 @@
 of its resources, or to the server itself (RFC 6120 section 10, RFC 6121 section 8)."""
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from xmpp.errors import StanzaError
 from xmpp.routing.delivery import Delivery
-from xmpp.routing.feature import Addressee
+from xmpp.routing.feature import ADDRESS, Addressee
 from xmpp.routing.iq_dispatch import dispatch
 from xmpp.stanza import Stanza
 
@@ -70,6 +70,9 @@ class LocalDomain:
             self._to_server(stanza)
             return
         server = self._server
+        if stanza.kind == "iq" and self._is_answered_without_a_look(stanza):
+            dispatch(server, stanza, (ADDRESS,))
+            return
         delivery = Delivery(server, stanza.to.bare, stanza)
         if not server.tables.received[stanza.kind].run(delivery):
             return
@@ -80,6 +83,16 @@ class LocalDomain:
         stanza.devices = len(delivery.chosen) + len(delivery.copied)
         for session in delivery.chosen:
             session.send(stanza)
+
+    def _is_answered_without_a_look(self, iq: Stanza) -> bool:
+        """Whether others are answered at this address before anybody looks whether there is an account, or whom it has
+        blocked: what texts fix for both alike."""
+        to, sender, payload = iq.to, iq.sender, iq.payload
+        if not iq.is_request or payload is None or to is None or not to.is_bare or (sender and sender.bare == to):
+            return False
+        tag: Any = payload.tag
+        assert iq.type is not None
+        return (iq.type, tag, ADDRESS) in self._server.registry.iqs
 
     def _to_server(self, stanza: Stanza) -> None:
         if stanza.kind == "iq":

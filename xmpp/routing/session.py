@@ -205,6 +205,8 @@ class Session:
                 raise StanzaError("bad-request", "an iq has the type get, set, result or error")
             if not stanza.id:
                 raise StanzaError("bad-request", "an iq needs an id")
+            if stanza.is_request:
+                stanza.only_child()  # to whomever it is: who refuses it must not tell whether somebody is there
 
     def _refuse_address(self, element: etree._Element) -> None:
         """Answer a stanza with a malformed address (RFC 6120 sections 8.1.1.1 and 8.3.3.8)."""
