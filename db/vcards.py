@@ -7,6 +7,7 @@ from db.memory import Remembered
 from db.queries import ANY, Prepared
 
 PHOTO_HASHES = Remembered[str](bound=100_000)
+ENDED = "-"  # in place of a hash: the account has had a photo, and has none any more
 
 
 class VCard(Model):
@@ -41,16 +42,17 @@ def put(db: Database, account: str, xml: bytes) -> None:
     db.write(_PUT, account, xml, "")
 
 
-def photo_hash(db: Database, account: str) -> str:
-    """The SHA-1 of the account's photo in hexadecimal; "" where it has none. Remembered: costs no query again."""
+def photo_hash(db: Database, account: str) -> str | None:
+    """The SHA-1 of the account's photo in hexadecimal; "" where it has none any more, None where it never had one.
+    Remembered: costs no query again."""
     known = db.memory[PHOTO_HASHES].get(account)
-    if known is not None:
-        return known
-    row = db.row(_FIND_PHOTO_HASH, account)
-    return db.memory[PHOTO_HASHES].put(account, row[0] if row else "")
+    if known is None:
+        row = db.row(_FIND_PHOTO_HASH, account)
+        known = db.memory[PHOTO_HASHES].put(account, row[0] if row else "")
+    return known.removeprefix(ENDED) if known else None
 
 
 def put_photo_hash(db: Database, account: str, photo_hash: str) -> None:
-    """Keeps the hash of the account's photo, "" where it has none."""
-    db.write(_PUT_PHOTO_HASH, account, b"", photo_hash)
-    db.memory[PHOTO_HASHES].put(account, photo_hash)
+    """Keeps the hash of the account's photo, "" where it has none any more."""
+    db.write(_PUT_PHOTO_HASH, account, b"", photo_hash or ENDED)
+    db.memory[PHOTO_HASHES].put(account, photo_hash or ENDED)

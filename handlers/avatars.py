@@ -65,7 +65,7 @@ def tell_of_avatar(server: "Server", account: JID, node: str, item_id: str, payl
     # The data of a new avatar comes first, and takes the place of the old one: it is the metadata that says it is over
     if not hash and node == DATA_NODE and payload is not None:
         return
-    if hash != vcards.photo_hash(server.db, account):
+    if hash != (vcards.photo_hash(server.db, account) or ""):
         vcards.put_photo_hash(server.db, account, hash)
         presence.broadcast_again(server, account)
 

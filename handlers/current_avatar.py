@@ -103,13 +103,14 @@ def is_shown_to(server: "Server", account: JID, asker: JID) -> bool:
     )
 
 
-def hash_in_presence(server: "Server", account: JID) -> str:
-    """The hash that the account's presence carries, "" for none. No query, as a rule.
+def hash_in_presence(server: "Server", account: JID) -> str | None:
+    """The hash that the account's presence carries; "" says that there is no avatar any more, None says nothing. No
+    query, as a rule.
 
     Presence goes to whoever may see it: where the nodes are for fewer, it says nothing of the avatar.
     """
     hash = vcards.photo_hash(server.db, account)
-    return hash if hash and _is_seen_with_presence(server, account) else ""
+    return None if hash and not _is_seen_with_presence(server, account) else hash
 
 
 def _is_seen_with_presence(server: "Server", account: JID) -> bool:

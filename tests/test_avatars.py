@@ -12,7 +12,7 @@ from handlers import accounts, avatars
 from handlers.current_avatar import Avatar
 from handlers.pubsub import hosts
 from handlers.pubsub.hosts import Account
-from tests.in_process import Client, add_accounts, server_in
+from tests.in_process import Client, add_accounts, befriend, server_in, xml
 from tests.nodes import ask, comes_online, configure, events, ids_in, items, owner, publish, retract
 from xmpp.jid import JID
 from xmpp.server import Server
@@ -78,9 +78,9 @@ def published(client: Client) -> str:
 
 
 def hashes(received: list[str]) -> list[str]:
-    """The photo's hash in each presence; "none" where the element is empty."""
+    """The photo's hash in each presence; "none" where it says that there is none, "nothing" where it does not say."""
     shown = [each.partition('<x xmlns="vcard-temp:x:update">')[2] for each in received if each.startswith("<presence")]
-    return [found[1] if (found := re.match("<photo>(.*)</photo>", each)) else "none" for each in shown]
+    return [found[1] or "none" if (found := re.match("<photo>(.*?)</photo>", each)) else "nothing" for each in shown]
 
 
 # -- from the nodes to the vCard
@@ -156,7 +156,7 @@ def test_data_that_is_not_what_its_id_says_is_no_photo(romeo: Client, payload: s
     ask(romeo, publish(DATA, sha1(PNG), payload=payload), to="")
     ask(romeo, metadata(sha1(PNG), info(PNG)), to="")
     assert photo(romeo) == "item-not-found"
-    assert hashes(romeo.sends("<presence/>")) == ["none"]
+    assert hashes(romeo.sends("<presence/>")) == ["nothing"]
 
 
 @pytest.mark.parametrize("payload", ["<metadata xmlns='urn:example'/>", "<stop/>", NO_METADATA])
@@ -283,7 +283,7 @@ def test_a_vcard_without_photo_leaves_an_avatar_that_it_could_not_show(romeo: Cl
 
 def test_presence_has_the_hash_of_whichever_was_set_last(romeo: Client, juliet: Client) -> None:
     juliet.sends("<presence/>")
-    assert hashes(romeo.sends("<presence/>"))[0] == "none"
+    assert hashes(romeo.sends("<presence/>"))[0] == "nothing"
     juliet.received()
     publish_avatar(romeo, PNG)
     assert hashes(juliet.received()) == [sha1(PNG)]
@@ -324,6 +324,8 @@ def test_metadata_may_come_before_its_data(romeo: Client, juliet: Client) -> Non
         owner(f"<purge node='{DATA}'/>"),
         owner(f"<delete node='{METADATA}'/>"),
         owner(f"<delete node='{DATA}'/>"),
+        configure(DATA, persist_items=False),
+        configure(METADATA, persist_items=False),
     ],
 )
 def test_what_takes_the_avatar_away_takes_the_hash_out_of_presence(
@@ -338,9 +340,34 @@ def test_what_takes_the_avatar_away_takes_the_hash_out_of_presence(
     assert photo(romeo) == "item-not-found"
 
 
+def test_that_there_is_no_avatar_any_more_is_said_in_all_presence_and_by_a_server_that_has_been_restarted(
+    tmp_path: Path,
+) -> None:
+    with server_in(tmp_path) as server:
+        add_accounts(server, "romeo", "juliet")
+        befriend(server, JID.parse(ROMEO), JID.parse("juliet@localhost"))
+        romeo = Client(server, f"{ROMEO}/orchard")
+        romeo.sends("<presence/>")
+        publish_avatar(romeo, PNG)
+        assert ask(romeo, owner(f"<delete node='{METADATA}'/>"), to="") == ""
+    with server_in(tmp_path) as server:
+        romeo, juliet = Client(server, f"{ROMEO}/orchard"), Client(server, "juliet@localhost/balcony")
+        assert hashes(romeo.sends("<presence/>")) == ["none"]
+        romeo.sends(f"<presence to='{juliet.jid}'/>")
+        assert hashes(juliet.received()) == ["none"]
+        assert hashes(juliet.sends("<presence/>")) == ["nothing", "none"]  # its own, and Romeo's current one
+        assert hashes(juliet.sends(f"<presence type='probe' to='{ROMEO}'/>")) == ["none"]
+
+
+def test_who_has_never_had_an_avatar_has_none_to_end(romeo: Client) -> None:
+    romeo.asks("<vCard xmlns='vcard-temp'><FN>Romeo</FN></vCard>", type="set")
+    assert hashes(romeo.sends("<presence/>")) == ["nothing"]
+
+
 def test_presence_says_nothing_of_an_avatar_that_is_for_chosen_people(romeo: Client) -> None:
     publish_avatar(romeo, PNG, access_model="whitelist")
-    assert hashes(romeo.sends("<presence/>")) == ["none"]
+    assert hashes(romeo.sends("<presence/>")) == ["nothing"]
+    assert hashes(romeo.sends(f"<presence>{own_photo(sha1(PNG))}</presence>")) == ["nothing"]
 
 
 def test_presence_to_a_stranger_has_the_hash_too(romeo: Client, mercutio: Client) -> None:
@@ -349,11 +376,53 @@ def test_presence_to_a_stranger_has_the_hash_too(romeo: Client, mercutio: Client
     assert hashes(mercutio.received()) == [sha1(PNG)]
 
 
-@pytest.mark.parametrize("own", ["<photo/>", "<photo>abc</photo>"])
-def test_what_a_client_says_of_its_photo_stays(romeo: Client, own: str) -> None:
+def own_photo(hash: str) -> str:
+    return f"<x xmlns='vcard-temp:x:update'><photo>{hash}</photo></x>"
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+@pytest.mark.parametrize("more", ["", own_photo("abc"), "<x xmlns='vcard-temp:x:update'/>"])
+def test_a_client_that_says_it_has_no_photo_is_left_alone(romeo: Client, is_removed: bool, more: str) -> None:
     publish_avatar(romeo, PNG)
-    [shown] = romeo.sends(f"<presence><x xmlns='vcard-temp:x:update'>{own}</x></presence>")
-    assert f'<x xmlns="vcard-temp:x:update">{own.replace("<photo/>", "<photo></photo>")}</x></presence>' in shown
+    if is_removed:
+        ask(romeo, retract(DATA, sha1(PNG)), to="")
+    [shown] = romeo.sends(f"<presence>{own_photo('')}{more}</presence>")
+    assert shown.count("<x ") == 1
+    assert hashes([shown]) == ["none"]
+
+
+def test_the_right_hash_of_a_client_is_left_alone(romeo: Client) -> None:
+    publish_avatar(romeo, PNG)
+    own = own_photo(sha1(PNG).upper())
+    [shown] = romeo.sends(f"<presence>{own}<show>away</show></presence>")
+    assert xml(own) + "<show>" in shown
+
+
+def test_another_hash_of_a_client_gives_way_to_that_of_the_account(romeo: Client, juliet: Client) -> None:
+    juliet.sends("<presence/>")
+    other = own_photo(sha1(JPEG))
+    assert hashes(romeo.sends(f"<presence>{other}</presence>"))[0] == "nothing"  # there is no such image to be had
+    juliet.received()
+    publish_avatar(romeo, PNG)
+    [shown] = juliet.received()
+    assert shown.count("<x ") == 1
+    assert hashes([shown]) == [sha1(PNG)]
+    romeo.sends(f"<presence to='{juliet.jid}'>{other}</presence>")
+    assert hashes(juliet.received()) == [sha1(PNG)]
+    publish_avatar(romeo, JPEG)
+    assert hashes(juliet.received()) == [sha1(JPEG)]
+
+
+def test_the_hash_of_an_avatar_that_is_over_is_not_sent_again(romeo: Client, juliet: Client) -> None:
+    juliet.sends("<presence/>")
+    publish_avatar(romeo, PNG)
+    romeo.sends(f"<presence>{own_photo(sha1(PNG))}</presence>")
+    juliet.received()
+    romeo.asks("<vCard xmlns='vcard-temp'><FN>Romeo</FN></vCard>", type="set")
+    assert hashes(juliet.received()) == ["none"]
+    romeo.sends(f"<presence>{own_photo(sha1(PNG))}</presence>")
+    romeo.sends(f"<presence to='{juliet.jid}'>{own_photo(sha1(PNG))}</presence>")
+    assert hashes(juliet.received()) == ["none", "none"]
 
 
 def test_an_element_that_says_nothing_of_a_photo_gets_the_hash(romeo: Client) -> None:
@@ -361,6 +430,9 @@ def test_an_element_that_says_nothing_of_a_photo_gets_the_hash(romeo: Client) ->
     [shown] = romeo.sends("<presence><x xmlns='vcard-temp:x:update'/><show>away</show></presence>")
     assert shown.count("<x ") == 1
     assert hashes([shown]) == [sha1(PNG)]
+    ask(romeo, retract(DATA, sha1(PNG)), to="")
+    [shown] = romeo.sends("<presence><x xmlns='vcard-temp:x:update'/></presence>")
+    assert hashes([shown]) == ["none"]
 
 
 # -- the account
@@ -388,7 +460,7 @@ def test_an_account_that_is_removed_leaves_no_avatar(server: Server, romeo: Clie
     accounts.remove(server, JID.parse(ROMEO))
     add_accounts(server, "romeo")
     assert photo(mercutio) == "service-unavailable"
-    assert hashes(Client(server, f"{ROMEO}/again").sends("<presence/>")) == ["none"]
+    assert hashes(Client(server, f"{ROMEO}/again").sends("<presence/>")) == ["nothing"]
 
 
 def test_the_image_is_kept_once(server: Server, romeo: Client) -> None:

@@ -126,11 +126,6 @@ def test_a_probe_without_addressee_is_refused(romeo: Client) -> None:
 # -- the photo
 
 
-def test_the_hash_of_a_client_stays_as_it_is(server: Server) -> None:
-    own = "<x xmlns='vcard-temp:x:update'><photo>abc</photo></x>"
-    assert Client(server, BALCONY).sends(f"<presence>{own}</presence>") == [show(BALCONY, content=own)]
-
-
 def test_another_photo_is_made_known_in_the_last_presence(server: Server, romeo: Client) -> None:
     juliet = online(server, BALCONY, "<status>hi</status>")
     romeo.received()

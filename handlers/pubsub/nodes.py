@@ -145,8 +145,10 @@ def _ids_to_tell(host: Host, node: Node) -> list[str]:
 
 def _hold(host: Host, node: Node, wanted: NodeConfiguration) -> None:
     """Remove what the node would no longer keep."""
-    db = host.server.db
+    db, before = host.server.db, _ids_to_tell(host, node)
     if not wanted.persist_items:
         pubsub_items.clear(db, node)
     elif wanted.max_items is not None:
         pubsub_items.remove_oldest(db, node, max(0, pubsub_nodes.usage(db, node).items - wanted.max_items))
+    kept = set(_ids_to_tell(host, node))
+    tell_retracted(host, node, [id for id in before if id not in kept])
