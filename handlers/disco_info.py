@@ -1,7 +1,7 @@
 """What an entity tells about itself (XEP-0030 section 3, XEP-0128): identities, features and forms, as data."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -9,6 +9,7 @@ from lxml import etree
 
 from xmpp import dataforms, names
 from xmpp.config import setting
+from xmpp.dataforms import FieldType
 from xmpp.routing.feature import Feature
 
 if TYPE_CHECKING:
@@ -31,11 +32,18 @@ class Identity(NamedTuple):
     lang: str = ""
 
 
-class Form(NamedTuple):
-    """More about an entity: the values of a data form, by field."""
+@dataclass(frozen=True, order=True)
+class Form:
+    """More about an entity: the values of a data form, by field; and, for those that are sent, the types of these."""
 
     form_type: str
     fields: tuple[tuple[str, tuple[str, ...]], ...]
+    types: Mapping[str, FieldType] = field(default_factory=dict, compare=False)
+
+    def element(self) -> etree._Element:
+        """The form; what is not said to be of another type is text-single (XEP-0004 section 3.2)."""
+        types: Mapping[str, FieldType] = {var: self.types.get(var, "text-single") for var, _ in self.fields}
+        return dataforms.result(self.form_type, dict(self.fields), types)
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ class Info:
         for var in sorted(self.features):
             etree.SubElement(query, f"{{{INFO}}}feature", var=var)
         for form in self.forms:
-            query.append(dataforms.result(form.form_type, dict(form.fields)))
+            query.append(form.element())
         return query
 
 
@@ -162,4 +170,4 @@ def _contact_forms(settings: DiscoSettings) -> tuple[Form, ...]:
         for role in ROLES
         if (addresses := tuple(dict.fromkeys(getattr(settings, role))))
     )
-    return (Form(SERVER_INFO, fields),) if fields else ()
+    return (Form(SERVER_INFO, fields, {var: "list-multi" for var, _ in fields}),) if fields else ()

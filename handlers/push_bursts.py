@@ -17,6 +17,7 @@ from db import push as registrations
 from db.push import Registration
 from xmpp import dataforms, names
 from xmpp.config import setting
+from xmpp.dataforms import FieldType
 from xmpp.jid import JID
 from xmpp.stanza import Stanza
 from xmpp.wire import parse, wire
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 PUSH = "urn:xmpp:push:0"
 SUMMARY = "urn:xmpp:push:summary"
+SUMMARY_TYPES: Mapping[str, FieldType] = {
+    "message-count": "text-single",
+    "pending-subscription-count": "text-single",
+    "last-message-sender": "jid-single",
+    "last-message-body": "text-single",
+}
 PUBSUB = "http://jabber.org/protocol/pubsub"
 
 MAX_BURSTS = 50_000  # devices; of those beyond, what was longest ago is forgotten
@@ -179,7 +186,7 @@ def _publication(registration: Registration, summary: Mapping[str, Sequence[str]
     publish = etree.SubElement(pubsub, f"{{{PUBSUB}}}publish", node=registration.node)
     item = etree.SubElement(publish, f"{{{PUBSUB}}}item")
     notification = etree.SubElement(item, f"{{{PUSH}}}notification", nsmap={None: PUSH})
-    notification.append(dataforms.result(SUMMARY, summary))
+    notification.append(dataforms.result(SUMMARY, summary, SUMMARY_TYPES))
     if registration.options:
         etree.SubElement(pubsub, f"{{{PUBSUB}}}publish-options").append(parse(registration.options))
     return wire(pubsub)

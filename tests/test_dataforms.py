@@ -48,11 +48,13 @@ def test_a_form_offers_its_fields() -> None:
 
 def test_a_result_gives_values_by_field() -> None:
     form_type = "http://jabber.org/network/serverinfo"
-    result = dataforms.result(form_type, {"abuse-addresses": ["mailto:a@example.com", "xmpp:a@example.com"]})
+    values = {"abuse-addresses": ["mailto:a@example.com", "xmpp:a@example.com"]}
+    result = dataforms.result(form_type, values, {"abuse-addresses": "list-multi"})
     assert etree.tostring(result).decode() == (
         '<x xmlns="jabber:x:data" type="result">'
         '<field var="FORM_TYPE" type="hidden"><value>http://jabber.org/network/serverinfo</value></field>'
-        '<field var="abuse-addresses"><value>mailto:a@example.com</value><value>xmpp:a@example.com</value></field></x>'
+        '<field var="abuse-addresses" type="list-multi">'
+        "<value>mailto:a@example.com</value><value>xmpp:a@example.com</value></field></x>"
     )
 
 

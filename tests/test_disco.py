@@ -103,8 +103,9 @@ def test_name_and_contact_addresses_are_told_where_they_are_configured(tmp_path:
     assert form == xml(
         '<x xmlns="jabber:x:data" type="result">'
         '<field var="FORM_TYPE" type="hidden"><value>http://jabber.org/network/serverinfo</value></field>'
-        '<field var="abuse-addresses"><value>mailto:abuse@localhost</value><value>xmpp:abuse@localhost</value></field>'
-        '<field var="support-addresses"><value>https://localhost/help</value></field></x>'
+        '<field var="abuse-addresses" type="list-multi">'
+        "<value>mailto:abuse@localhost</value><value>xmpp:abuse@localhost</value></field>"
+        '<field var="support-addresses" type="list-multi"><value>https://localhost/help</value></field></x>'
     ) + xml("<query/>").removeprefix("<query>")
 
 

@@ -121,7 +121,7 @@ def test_row_58_a_push_has_a_summary_and_the_options_and_nothing_of_the_message(
         "<pubsub xmlns='http://jabber.org/protocol/pubsub'>"
         "<publish node='phone'><item><notification xmlns='urn:xmpp:push:0'><x xmlns='jabber:x:data' type='result'>"
         "<field var='FORM_TYPE' type='hidden'><value>urn:xmpp:push:summary</value></field>"
-        "<field var='message-count'><value>1</value></field>"
+        "<field var='message-count' type='text-single'><value>1</value></field>"
         f"</x></notification></item></publish><publish-options>{OPTIONS}</publish-options></pubsub></iq>"
     )
 

@@ -47,7 +47,7 @@ def test_the_domain_announces_it_and_the_node_is_a_leaf(francisco: Client) -> No
     assert "urn:xmpp:serverinfo:0" in francisco.asks(DISCO, to="localhost")
     node = ask(francisco, f"<query xmlns='{INFO}' node='serverinfo'/>", "get")
     assert '<identity category="pubsub" type="leaf">' in node
-    assert '<field var="pubsub#owner"><value>localhost</value>' in node
+    assert '<field type="jid-multi" var="pubsub#owner"><value>localhost</value>' in node
 
 
 def test_who_tells_nobody_its_software_does_not_publish_it(tmp_path: Path) -> None:

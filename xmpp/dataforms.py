@@ -57,12 +57,18 @@ def form(form_type: str, fields: Sequence[Field], *, title: str = "", instructio
     return x
 
 
-def result(form_type: str, values: Mapping[str, Sequence[str]]) -> etree._Element:
-    """The values as a form of type result, for those who know their types (XEP-0128, XEP-0157)."""
+def result(form_type: str, values: Mapping[str, Sequence[str]], types: Mapping[str, FieldType]) -> etree._Element:
+    """The values as a form of type result (XEP-0128, XEP-0157). Their types could be left out (section 3.2), but
+    clients take those that are for text-single then, and show nothing of a field with several values."""
     x = _start("result", form_type)
     for var, several in values.items():
-        _add_values(_add(x, "field", var=var), several)
+        _add_values(_add(x, "field", var=var, type=types[var]), several)
     return x
+
+
+def types_of(fields: Iterable[Field]) -> Mapping[str, FieldType]:
+    """The types of fields, for `result`."""
+    return {field.var: field.type for field in fields}
 
 
 def report(form_type: str, fields: Sequence[Field], rows: Iterable[Mapping[str, str]]) -> etree._Element:

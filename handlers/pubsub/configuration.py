@@ -132,6 +132,7 @@ FIELDS = (
     _boolean("notify_sub", "Whether owners are told of subscribers who come and go"),
     _choice("node_type", "The type of the node", leaf="Leaf"),
 )
+TYPES = dataforms.types_of(FIELDS)
 NUMBERS = frozenset({"max_items", "item_expire", "max_payload_size"})
 NAMES = frozenset(field.name for field in fields(NodeConfiguration))
 
@@ -204,7 +205,7 @@ def form(configuration: NodeConfiguration) -> etree._Element:
 
 def result(configuration: NodeConfiguration) -> etree._Element:
     """The configuration, for those who are told of another one (8.2.5.3)."""
-    return dataforms.result(NODE_CONFIG, values_of(configuration))
+    return dataforms.result(NODE_CONFIG, values_of(configuration), TYPES)
 
 
 def values_of(configuration: NodeConfiguration) -> dict[str, tuple[str, ...]]:

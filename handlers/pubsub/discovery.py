@@ -1,6 +1,6 @@
 """XEP-0060 sections 5.1 to 5.5: what can be found out about nodes, as far as the asker may see them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -8,15 +8,15 @@ from lxml import etree
 from db import pubsub_items, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from handlers.disco_info import INFO, ITEMS, Form, Identity, Info
-from handlers.pubsub import access, hosts, retrieval
+from handlers.pubsub import access, configuration, hosts, retrieval
 from handlers.pubsub.access import Relation
 from handlers.pubsub.conditions import refused
-from handlers.pubsub.configuration import values_of
 from handlers.pubsub.hosts import Host
 from handlers.pubsub.public_subscriptions import PUBLIC_SUBSCRIPTIONS
 from handlers.pubsub.requests import PUBSUB
 from handlers.pubsub.settings import PubSubSettings
 from xmpp import resultsets, timestamps
+from xmpp.dataforms import FieldType
 from xmpp.resultsets import PageRequest
 from xmpp.stanza import Stanza
 
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 META_DATA = "http://jabber.org/protocol/pubsub#meta-data"
 TOLD = ("title", "description", "type", "language", "contact", "access_model", "publish_model", "max_items")
+TYPES: Mapping[str, FieldType] = {
+    **configuration.TYPES,
+    "pubsub#creation_date": "text-single",
+    "pubsub#creator": "jid-single",
+    "pubsub#num_subscribers": "text-single",
+    "pubsub#owner": "jid-multi",
+    "pubsub#publisher": "jid-multi",
+}
 ITEMS_QUERY = f"{{{ITEMS}}}query"
 
 _BOTH = (
@@ -134,15 +142,15 @@ def _refusal(relation: Relation, node: Node) -> str | None:
 
 
 def _meta_data(host: Host, node: Node) -> Form:
-    configuration, affiliations = hosts.configuration_of(node), host.affiliations(node)
-    values = values_of(configuration)
+    configured, affiliations = hosts.configuration_of(node), host.affiliations(node)
+    values = configuration.values_of(configured)
     told = {f"pubsub#{name}": values[f"pubsub#{name}"] for name in TOLD if values[f"pubsub#{name}"]}
     told["pubsub#creator"] = (node.creator,)
     told["pubsub#creation_date"] = (timestamps.format_utc(node.created),)
     for affiliation in ("owner", "publisher"):
         told[f"pubsub#{affiliation}"] = tuple(jid for jid, each in affiliations.items() if each == affiliation)
     told["pubsub#num_subscribers"] = (str(pubsub_people.count_subscriptions(host.server.db, node)),)
-    return Form(META_DATA, tuple(told.items()))
+    return Form(META_DATA, tuple(told.items()), TYPES)
 
 
 # -- lists
@@ -183,13 +191,13 @@ def _list_items_of_node(server: "Server", iq: Stanza) -> etree._Element:
     if host.is_hidden_from(iq.sender, hosts.find(host, _name(iq))):
         return list_nothing(iq)
     host, node = _visible_node(server, iq)
-    configuration = hosts.configuration_of(node)
-    refusal = access.refusal_to_show_items(configuration, host.relation(node, iq.sender))
+    configured = hosts.configuration_of(node)
+    refusal = access.refusal_to_show_items(configured, host.relation(node, iq.sender))
     if refusal is not None:
         raise refused(refusal)
     query = etree.Element(ITEMS_QUERY, {"node": node.name}, nsmap={None: ITEMS})
     most = server.settings(PubSubSettings).max_page_items
-    for id in reversed(pubsub_items.ids(server.db, node, most, retrieval.since(configuration))):
+    for id in reversed(pubsub_items.ids(server.db, node, most, retrieval.since(configured))):
         etree.SubElement(query, f"{{{ITEMS}}}item", jid=host.address, name=id)
     return query
 

@@ -41,7 +41,7 @@ def form(options: SubscriptionOptions) -> etree._Element:
 
 def result(options: SubscriptionOptions) -> etree._Element:
     """The options, for those who are told of them."""
-    return dataforms.result(SUBSCRIBE_OPTIONS, _values(options))
+    return dataforms.result(SUBSCRIBE_OPTIONS, _values(options), dataforms.types_of(FIELDS))
 
 
 def _values(options: SubscriptionOptions) -> dict[str, tuple[str, ...]]:

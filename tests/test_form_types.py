@@ -1,0 +1,205 @@
+"""XEP-0004 section 3.2, XEP-0068: every field of every form that the server sends has the type that its registry gives.
+
+Clients take a field without a type for text-single, also where a form of type result may leave types out.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from tests.in_process import Client, add_accounts, server_in
+from tests.nodes import ask, configure, create, form, owner, publish, pubsub, subscribe
+from tests.servers import ROOT
+from xmpp import dataforms
+from xmpp.server import Server
+from xmpp.wire import parse
+
+HAMLET, FRANCISCO, APP = "hamlet@localhost", "francisco@localhost", "app@localhost/service"
+SERVICE = "pubsub.localhost"
+INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
+PUBSUB = "http://jabber.org/protocol/pubsub"
+ROLES = ("abuse", "admin", "feedback", "sales", "security", "status", "support")
+
+NODE = {
+    "access_model": "list-single",
+    "contact": "jid-multi",
+    "description": "text-single",
+    "max_items": "text-single",
+    "publish_model": "list-single",
+    "title": "text-single",
+    "type": "text-single",
+}
+CONFIGURATION = NODE | {
+    "deliver_notifications": "boolean",
+    "deliver_payloads": "boolean",
+    "item_expire": "text-single",
+    "itemreply": "list-single",
+    "max_payload_size": "text-single",
+    "node_type": "list-single",
+    "notification_type": "list-single",
+    "notify_config": "boolean",
+    "notify_delete": "boolean",
+    "notify_retract": "boolean",
+    "notify_sub": "boolean",
+    "persist_items": "boolean",
+    "presence_based_delivery": "boolean",
+    "publish_node_full": "list-single",
+    "roster_groups_allowed": "list-multi",
+    "send_last_published_item": "list-single",
+    "subscribe": "boolean",
+}
+META_DATA = NODE | {
+    "creation_date": "text-single",
+    "creator": "jid-single",
+    "num_subscribers": "text-single",
+    "owner": "jid-multi",
+    "publisher": "jid-multi",
+}
+REGISTERED: Mapping[str, Mapping[str, str]] = {
+    "http://jabber.org/network/serverinfo": {f"{role}-addresses": "list-multi" for role in ROLES},  # XEP-0157 section 6
+    f"{PUBSUB}#node_config": {f"pubsub#{var}": type for var, type in CONFIGURATION.items()},  # XEP-0060 section 16.4
+    f"{PUBSUB}#meta-data": {f"pubsub#{var}": type for var, type in META_DATA.items()},
+    f"{PUBSUB}#subscribe_options": {"pubsub#deliver": "boolean"},
+    f"{PUBSUB}#subscribe_authorization": {
+        "pubsub#allow": "boolean",
+        "pubsub#node": "text-single",
+        "pubsub#subscriber_jid": "jid-single",
+    },
+    "jabber:iq:search": {  # XEP-0055 section 7.3
+        "email": "text-single",
+        "first": "text-single",
+        "jid": "jid-single",  # section 3: only in answers, and in no registry
+        "last": "text-single",
+        "nick": "text-single",
+    },
+    "urn:xmpp:mam:2": {  # XEP-0313 section 4.1.5; its registry has text-multi for ids
+        "after-id": "text-single",
+        "before-id": "text-single",
+        "end": "text-single",
+        "ids": "list-multi",
+        "include-groupchat": "boolean",
+        "start": "text-single",
+        "with": "jid-single",
+        "{urn:xmpp:fulltext:0}fulltext": "text-single",
+    },
+    "urn:xmpp:push:summary": {  # XEP-0357 section 11.3
+        "last-message-body": "text-single",
+        "last-message-sender": "jid-single",
+        "message-count": "text-single",
+        "pending-subscription-count": "text-single",
+    },
+}
+MAKERS = {
+    "handlers/archive/query.py",
+    "handlers/disco_info.py",
+    "handlers/pubsub/approval.py",
+    "handlers/pubsub/configuration.py",
+    "handlers/pubsub/subscription_options.py",
+    "handlers/push_bursts.py",
+    "handlers/search.py",
+}
+"""The files that make forms, all of which are sent below."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    settings: dict[str, dict[str, Any]] = {
+        "archive": {"enabled": True},
+        "disco": {role: [f"mailto:{role}@localhost", f"xmpp:{role}@localhost"] for role in ROLES},
+        "push": {"burst_seconds": 0.0, "include_sender": True, "include_body": True},
+        "search": {"enabled": True},
+    }
+    with server_in(tmp_path, **settings) as server:
+        add_accounts(server, "hamlet", "francisco", "app", "ophelia")
+        yield server
+
+
+def test_every_field_of_a_form_has_the_type_that_is_registered_for_it(server: Server) -> None:
+    sent = dict[str, dict[str, str]]()
+    for x in all_forms(server):
+        types = types_in(x)
+        form_type = dataforms.values_of(x)["FORM_TYPE"][0]
+        assert types.pop("FORM_TYPE") == "hidden"
+        types.pop("pubsub#language", None)
+        sent.setdefault(form_type, {}).update(types)
+    assert sent == REGISTERED
+
+
+def test_no_form_is_made_that_is_not_looked_at_here() -> None:
+    makes = re.compile(r"dataforms\.(form|result|report)\(")
+    files = (ROOT / "handlers").glob("**/*.py")
+    assert {str(path.relative_to(ROOT)) for path in files if makes.search(path.read_text(encoding="utf-8"))} == MAKERS
+
+
+def types_in(x: etree._Element) -> dict[str, str]:
+    """The type of each field. Those of items have none: their types are those that are reported (section 3.4)."""
+    fields = [*x.iterchildren(dataforms.FIELD), *x.iterfind(f"{{{dataforms.NAMESPACE}}}reported/{dataforms.FIELD}")]
+    return {field.get("var", ""): field.get("type", "missing") for field in fields}
+
+
+# -- how they are had
+
+
+def all_forms(server: Server) -> list[etree._Element]:
+    hamlet, francisco = Client(server, f"{HAMLET}/castle"), Client(server, f"{FRANCISCO}/post")
+    answers = [
+        hamlet.asks(INFO, to="localhost"),
+        hamlet.asks("<query xmlns='urn:xmpp:mam:2'/>"),
+        *of_search(hamlet),
+        *of_push(server, hamlet),
+        *of_nodes(hamlet, francisco),
+    ]
+    return [x for answer in answers for x in parse(answer.encode()).iter(dataforms.X) if x.get("type") != "submit"]
+
+
+def of_search(hamlet: Client) -> list[str]:
+    hamlet.asks("<vCard xmlns='vcard-temp'><NICKNAME>The Dane</NICKNAME></vCard>", type="set")
+    filled_in = "<x xmlns='jabber:x:data' type='submit'><field var='nick'><value>dane</value></field></x>"
+    found = hamlet.asks(f"<query xmlns='jabber:iq:search'>{filled_in}</query>", type="set", to="localhost")
+    assert "<item" in found
+    return [hamlet.asks("<query xmlns='jabber:iq:search'/>", to="localhost"), found]
+
+
+def of_push(server: Server, hamlet: Client) -> list[str]:
+    """For a device that is away: of a message, and of somebody who wants to be its contact."""
+    app, phone = Client(server, APP), Client(server, "ophelia@localhost/phone")
+    assert phone.asks(f"<enable xmlns='urn:xmpp:push:0' jid='{APP}' node='phone'/>", type="set") == ""
+    phone.session.close()
+    hamlet.sends("<presence to='ophelia@localhost' type='subscribe'/>")
+    hamlet.sends("<message to='ophelia@localhost' type='chat'><body>Words</body></message>")
+    [of_request] = app.received()
+    iq = parse(of_request.encode())
+    [of_message] = app.sends(f"<iq type='result' id='{iq.get('id')}' to='{iq.get('from')}'/>")
+    return [of_request, of_message]
+
+
+def of_nodes(hamlet: Client, francisco: Client) -> list[str]:
+    ask(hamlet, create("musings", title="Musings", description="On life", language="en", contact=HAMLET, type="a"))
+    ask(hamlet, publish("musings", "1"))
+    ask(francisco, subscribe("musings", FRANCISCO))
+    francisco.received()
+    about = INFO.replace("/>", " node='musings'/>")
+    options = f"<options node='musings' jid='{FRANCISCO}'"
+    answers = [
+        hamlet.asks(about, to=SERVICE),
+        ask(hamlet, owner("<configure node='musings'/>"), "get"),
+        ask(hamlet, owner("<default/>"), "get"),
+        ask(francisco, pubsub("<default/>"), "get"),
+        ask(francisco, pubsub(f"{options}/>"), "get"),
+    ]
+    silent = form(f"{PUBSUB}#subscribe_options", deliver=True)
+    ask(hamlet, configure("musings", notify_config=True, title="Other musings"))
+    answers += [*francisco.received(), ask(francisco, pubsub(f"{options}>{silent}</options>"))]
+    return [answer for answer in [*answers, *of_approval(hamlet, francisco)] if answer]
+
+
+def of_approval(hamlet: Client, francisco: Client) -> list[str]:
+    hamlet.sends("<presence/>")
+    ask(hamlet, create("secrets", access_model="authorize"))
+    hamlet.received()
+    ask(francisco, subscribe("secrets", FRANCISCO))
+    return hamlet.received()
