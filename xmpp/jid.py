@@ -12,6 +12,8 @@ from precis_i18n.context import context_rule_error
 from precis_i18n.derived import CONTEXTJ, CONTEXTO, FREE_PVAL, PVALID, derived_property
 from precis_i18n.profile import Profile
 
+from xmpp import pictographs
+
 MAX_PART_BYTES = 1023
 MAX_LABEL_BYTES = 63  # of a domain name (RFC 1035 section 2.3.4)
 MAX_CHARACTERS = 3 * MAX_PART_BYTES + len("@/")  # looked at before any work is done
@@ -146,8 +148,9 @@ def _localpart(text: str) -> str:
 
 
 def _resourcepart(text: str) -> str:
-    """RFC 7622 section 3.4."""
-    return _enforced("resourcepart", text, _OPAQUE_STRING, (PVALID, FREE_PVAL))
+    """RFC 7622 section 3.4; and emoji, however new, and as they are joined."""
+    plain = pictographs.without_variations(text)
+    return _enforced("resourcepart", plain, _OPAQUE_STRING, (PVALID, FREE_PVAL), as_judged=pictographs.replaced)
 
 
 def _domainpart(text: str) -> str:
@@ -184,8 +187,11 @@ def _ipv6_literal(text: str) -> str:
     raise MalformedJID("the domainpart is not an IPv6 address in brackets")
 
 
-def _enforced(part: str, text: str, profile: Profile, allowed: tuple[str, ...]) -> str:
-    """PRECIS enforcement (RFC 8264 section 7) with the length limit of RFC 7622 after mapping, before inspection."""
+def _enforced(
+    part: str, text: str, profile: Profile, allowed: tuple[str, ...], as_judged: Callable[[str], str] = str
+) -> str:
+    """PRECIS enforcement (RFC 8264 section 7) with the length limit of RFC 7622 after mapping, before inspection of
+    what `as_judged` makes of it."""
     if not text:
         raise MalformedJID(f"the {part} is empty")
     try:
@@ -195,7 +201,7 @@ def _enforced(part: str, text: str, profile: Profile, allowed: tuple[str, ...]) 
         raise MalformedJID(f"the {part} is not allowed: {error.reason}") from None
     if size > MAX_PART_BYTES:
         raise MalformedJID(f"the {part} has {size} bytes, {MAX_PART_BYTES} are allowed")
-    _refuse_disallowed(part, prepared, profile, allowed)
+    _refuse_disallowed(part, as_judged(prepared), profile, allowed)
     return prepared
 
 
