@@ -88,7 +88,8 @@ class StanzaError(Exception):
 
     `condition` is a key of STANZA_CONDITIONS; `type` overrides the error type that goes with it; `application` is
     the application-specific condition, an lxml element. `about` is an element that stands before the error and says
-    what it is about, for protocols that want that.
+    what it is about, for protocols that want that. `code` is the number that errors had before they had names
+    (XEP-0086), for where a client still reads it.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class StanzaError(Exception):
         type: str | None = None,
         application: etree._Element | None = None,
         about: etree._Element | None = None,
+        code: str | None = None,
     ) -> None:
         super().__init__(f"{condition}: {text}" if text else condition)
         self.condition = condition
@@ -106,10 +108,13 @@ class StanzaError(Exception):
         self.type = type or STANZA_CONDITIONS[condition]
         self.application = application
         self.about = about
+        self.code = code
 
     def element(self) -> etree._Element:
         """The <error/> child: condition, text, application element, in the order of section 8.3.2."""
         error = etree.Element(names.ERROR, type=self.type, nsmap={None: names.CLIENT})
+        if self.code is not None:
+            error.set("code", self.code)
         _add_condition(error, names.STANZA_ERRORS, self.condition, self.text)
         if self.application is not None:
             error.append(self.application)

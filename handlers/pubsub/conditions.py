@@ -31,10 +31,15 @@ CONDITIONS: dict[str, tuple[str, str | None]] = {
 }
 
 
+# The only code of old that a client is known to wait for: Profanity publishes its OMEMO devices once it has heard, by
+# this and not by the condition, that there are none yet.
+CODES = {"item-not-found": "404"}
+
+
 def refused(reason: str, text: str | None = None) -> StanzaError:
     """The error for a reason: one of CONDITIONS, or a plain condition of RFC 6120, such as forbidden."""
     if reason not in CONDITIONS:
-        return StanzaError(reason, text)
+        return StanzaError(reason, text, code=CODES.get(reason))
     condition, type = CONDITIONS[reason]
     return StanzaError(condition, text, type=type, application=_element(reason))
 
