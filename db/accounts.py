@@ -1,6 +1,11 @@
-"""Accounts and their credentials: salted keys for SCRAM (RFC 5802), never a password."""
+"""Accounts and their credentials: salted keys for SCRAM (RFC 5802), never a password.
+
+A name can pass to somebody else: an account is removed, and another one made. So each has an identity of its own
+beside its name, by which whatever lasts longer than a turn can be held against the account it was begun with.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
+from secrets import token_hex
 from typing import NamedTuple
 
 from peewee import BlobField, CompositeKey, FloatField, IntegerField, Model, TextField
@@ -10,15 +15,18 @@ from db.memory import Remembered
 from db.queries import ANY, Prepared
 from xmpp.jid import JID
 
-EXISTENCE = Remembered[bool](bound=100_000)
+IDENTITY_BYTES = 8  # of randomness: none comes again
+
+IDENTITIES = Remembered[str](bound=100_000)
 STRANGERS = Remembered[bool](bound=10_000)
-"""Apart from EXISTENCE, so that a stream of made-up addresses pushes no account out of it."""
+"""Apart from IDENTITIES, so that a stream of made-up addresses pushes no account out of it."""
 
 
 class Account(Model):
     jid = TextField(primary_key=True)
     domain = TextField()
     created = FloatField()
+    identity = TextField()
 
     class Meta:
         table_name = "account"
@@ -37,10 +45,10 @@ class AccountCredential(Model):
         primary_key = CompositeKey("account", "hash")
 
 
-_FIND = Prepared(Account.select(Account.jid).where(Account.jid == ANY))
+_FIND = Prepared(Account.select(Account.identity).where(Account.jid == ANY))
 _LIST = Prepared(Account.select(Account.jid, Account.created).order_by(Account.domain, Account.jid))
 _LIST_DOMAIN = Prepared(Account.select(Account.jid, Account.created).where(Account.domain == ANY).order_by(Account.jid))
-_INSERT = Prepared(Account.insert(jid=ANY, domain=ANY, created=ANY))
+_INSERT = Prepared(Account.insert(jid=ANY, domain=ANY, created=ANY, identity=ANY))
 _DELETE = Prepared(Account.delete().where(Account.jid == ANY))
 _FIND_CREDENTIAL = Prepared(
     AccountCredential.select(
@@ -77,15 +85,23 @@ class AccountExists(Exception):
         self.account = account
 
 
+def identity(db: Database, account: str) -> str | None:
+    """The identity of the account that has this bare address now, or None. Remembered: costs no query again."""
+    known = db.memory[IDENTITIES].get(account)
+    if known is not None:
+        return known
+    if db.memory[STRANGERS].get(account):
+        return None
+    row = db.row(_FIND, account)
+    if row is None:
+        db.memory[STRANGERS].put(account, True)
+        return None
+    return db.memory[IDENTITIES].put(account, row[0])
+
+
 def exists(db: Database, account: str) -> bool:
     """Whether there is an account of this bare address."""
-    if db.memory[EXISTENCE].get(account):
-        return True
-    if db.memory[STRANGERS].get(account):
-        return False
-    is_there = db.row(_FIND, account) is not None
-    db.memory[EXISTENCE if is_there else STRANGERS].put(account, True)
-    return is_there
+    return identity(db, account) is not None
 
 
 def create(db: Database, account: str, credentials: Credentials, created: float) -> None:
@@ -100,12 +116,14 @@ def create_many(db: Database, accounts: Iterable[tuple[str, Credentials]], creat
         if account in given or exists(db, account):
             raise AccountExists(account)
         given[account] = credentials
+    identities = {account: token_hex(IDENTITY_BYTES) for account in given}
+    rows = [(account, JID.parse(account).domain, created, identity) for account, identity in identities.items()]
     with db.change():
-        db.write_many(_INSERT, ((account, JID.parse(account).domain, created) for account in given))
+        db.write_many(_INSERT, rows)
         db.write_many(_INSERT_CREDENTIAL, (row for entry in given.items() for row in _credential_rows(*entry)))
-    for account in given:
+    for account, identity in identities.items():
         db.memory[STRANGERS].forget(account)
-        db.memory[EXISTENCE].put(account, True)
+        db.memory[IDENTITIES].put(account, identity)
 
 
 def credential(db: Database, account: str, hash: str) -> Credential | None:

@@ -28,6 +28,13 @@ class NoSuchAccount(Exception):
         super().__init__(f"{account} does not exist")
 
 
+class Overtaken(Exception):
+    """The password of that account was changed while another one was being salted, which was not kept."""
+
+    def __init__(self, account: JID) -> None:
+        super().__init__(f"the password of {account} was changed meanwhile")
+
+
 def create(server: "Server", account: JID, password: str) -> None:
     """Make an account. Yields; raises as create_many does."""
     create_many(server, [(account, password)])
@@ -56,11 +63,17 @@ def _refuse_unsuitable(server: "Server", account: JID) -> None:
 def change_password(server: "Server", account: JID, password: str, keep: Session | None = None) -> None:
     """Set another password and end the account's sessions, all but the one that asked. Yields.
 
-    Raises NoSuchAccount, and ValueError for a password that is not allowed.
+    Raises NoSuchAccount, also where it was removed meanwhile and another one has its name; ValueError for a password
+    that is not allowed; Overtaken where a session asks and the password was changed meanwhile.
     """
+    identity = stored.identity(server.db, account) if keep is None else keep.identity
+    before = stored.credential(server.db, account, passwords.PLAIN_HASH)
     [credentials] = passwords.salted(server, [password])
-    if not stored.exists(server.db, account):
+    if identity is None or stored.identity(server.db, account) != identity:
         raise NoSuchAccount(account)
+    # That change has ended this session: who was to be shut out with it would have the last word otherwise.
+    if keep is not None and stored.credential(server.db, account, passwords.PLAIN_HASH) != before:
+        raise Overtaken(account)
     stored.set_credentials(server.db, account, credentials)
     # RFC 6120 section 4.9.3.16: what secured the stream has been revoked, the client is to log in anew.
     end_sessions(server, account, StreamError("reset", "the password was changed"), keep)

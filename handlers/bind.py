@@ -54,11 +54,12 @@ def bind(server: "Server", iq: Stanza) -> etree._Element:
     """Make a session of a stream that has logged in, at the resource that the client asks for or one of our own."""
     stream = iq.origin
     account = stream.account
-    if account is None or not accounts.exists(server.db, account):  # it may be gone since the login
+    # It may be gone since the login, and the name somebody else's
+    if account is None or accounts.identity(server.db, account) != stream.identity:
         raise StanzaError("not-authorized")
     address = _address(account, iq.only_child().findtext(RESOURCE))
     _make_room(server, address)
-    session = Session(server, address, stream)
+    session = Session(server, address, stream.identity, stream)
     stream.bind(session)
     for step in server.tables.session_bound:
         step(session)

@@ -71,7 +71,7 @@ def note_end(session: "Session") -> None:
     Nothing is kept of an account that was removed.
     """
     db, account = session.server.db, session.account
-    if session.server.online.sessions(account) or not accounts.exists(db, account):
+    if session.server.online.sessions(account) or accounts.identity(db, account) != session.identity:
         return
     try:
         last_activity.put(db, account, time.time(), _last_words(session))

@@ -92,8 +92,10 @@ class Bursts:
             self._by_device[device] = ended
 
     def forget(self, device: JID) -> None:
-        """There is no such device any more."""
-        self._by_device.pop(device, None)
+        """There is no such device any more; what comes to have its address is not told what this one has missed."""
+        forgotten = self._by_device.pop(device, None)
+        if forgotten is not None:
+            forgotten.is_untold = False  # an answer of an app server may still come
 
 
 def is_away(server: "Server", device: JID) -> bool:

@@ -4,12 +4,15 @@ Off unless it is switched on. Without `open`, only people who have an account ca
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gevent
 from lxml import etree
 
+from db import accounts as stored
 from db.accounts import AccountExists
 from handlers import accounts
 from handlers.sasl.settings import SASLSettings
@@ -89,27 +92,39 @@ def make_account(server: "Server", iq: Stanza) -> None:
     if stream.account is not None or iq.only_child().find(REMOVE) is not None:
         raise StanzaError("unexpected-request")
     account, password = _account_and_password(iq, stream.host, incomplete="not-acceptable")  # XEP-0077 section 3.1
-    _refuse_mass_registration(server, stream.peer)
-    _slow_down(server, stream.peer, account)
-    try:
-        accounts.create(server, account, password)
-    except AccountExists:
-        server.state(LoginThrottle).failed(stream.peer, account, time.monotonic())  # guessing names is guessing too
-        raise StanzaError("conflict") from None
-    except ValueError as error:
-        raise StanzaError("not-acceptable", str(error)) from None
-    server.state(NewAccounts).add(network(stream.peer), time.monotonic())
+    with _counted(server, stream.peer):
+        _slow_down(server, stream.peer, account)
+        try:
+            accounts.create(server, account, password)
+        except AccountExists:
+            raise StanzaError("conflict") from None
+        except ValueError as error:
+            raise StanzaError("not-acceptable", str(error)) from None
 
 
-def _refuse_mass_registration(server: "Server", peer: str) -> None:
+@contextmanager
+def _counted(server: "Server", peer: str) -> Iterator[None]:
+    """Count an account against mass registration while it is being made, which takes a while: others that are made side
+    by side are not to slip through. What is not made does not count."""
+    counts, place = server.state(NewAccounts), network(peer)
     limit = server.settings(RegisterSettings).accounts_per_address
     # Half a unit of tolerance: what was counted a moment ago has faded a little already.
-    if limit and server.state(NewAccounts).get(network(peer), time.monotonic()) > limit - 0.5:
+    if limit and counts.get(place, time.monotonic()) > limit - 0.5:
         raise StanzaError("resource-constraint", "too many accounts were made from your address")
+    counts.add(place, time.monotonic())
+    try:
+        yield
+    except BaseException:
+        counts.take_back(place, time.monotonic())
+        raise
 
 
 def _slow_down(server: "Server", peer: str, account: JID) -> None:
-    delay = server.state(LoginThrottle).delay(peer, account, time.monotonic())
+    """Guessing names is guessing, too, and counts before the wait, so that attempts side by side do. Yields."""
+    throttle, now = server.state(LoginThrottle), time.monotonic()
+    delay = throttle.delay(peer, account, now)
+    if stored.exists(server.db, account):
+        throttle.failed(peer, account, now)
     gevent.sleep(min(delay, server.settings(SASLSettings).max_delay_seconds))
 
 
@@ -160,6 +175,8 @@ def _change_password(server: "Server", iq: Stanza, session: Session) -> None:
         accounts.change_password(server, account, password, keep=session)
     except accounts.NoSuchAccount:  # removed meanwhile
         raise StanzaError("registration-required") from None
+    except accounts.Overtaken as error:
+        raise StanzaError("not-authorized", str(error)) from None
     except ValueError as error:
         raise StanzaError("not-acceptable", str(error)) from None
 

@@ -88,8 +88,10 @@ def enable(server: "Server", stream: Any, asked: etree._Element) -> None:
 def resume(server: "Server", stream: Any, asked: etree._Element) -> None:
     """Section 5: go on with a session, whether its older connection is known to be broken or not."""
     id, h = asked.get("previd", ""), count(asked.get("h"))
+    if accounts.identity(server.db, stream.account) != stream.identity:  # it is gone since the login
+        raise Refused("not-authorized")
     session = server.state(Resumable).sessions.get(id)
-    if session is None or session.account != stream.account:  # nobody learns of the ids of others
+    if session is None or session.identity != stream.identity:  # nobody learns of the ids of others
         raise Refused("item-not-found", ended_streams.handled(server.db, stream.account, id, time.time()))
     management = session.state(Management)
     assert management is not None
@@ -297,7 +299,7 @@ def let_go(session: "Session") -> None:
 
 def _remember_count(session: "Session", id: str, h: int) -> None:
     db, account, now = session.server.db, session.account, time.time()
-    if accounts.exists(db, account):
+    if accounts.identity(db, account) == session.identity:
         with suppress(*session.server.storage_errors):  # then its client will ask in vain
             ended_streams.remember(db, account, id, h, now, now + REMEMBERED_SECONDS)
 

@@ -33,6 +33,11 @@ class FadingCounts:
         if len(self._counts) > BOUND:
             self._counts.popitem(last=False)
 
+    def take_back(self, key: str, now: float) -> None:
+        """Count one less: what was counted did not happen."""
+        if key in self._counts:
+            self._counts[key] = (max(self.get(key, now) - 1.0, 0.0), now)
+
     def __len__(self) -> int:
         return len(self._counts)
 

@@ -31,7 +31,7 @@ class Client:
         self.closed_with: StreamError | None = None
         self._inbox: list[str] = []
         self.server = server
-        self.session = Session(server, self.jid, connection=self)
+        self.session = Session(server, self.jid, accounts.identity(server.db, self.account) or "", connection=self)
         server.online.add(self.session)
 
     def sends(self, text: str) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 import gevent
 from lxml import etree
 
+from db import accounts
 from handlers.managed_sessions import Management
 from tests.in_process import Client, xml
 from xmpp.errors import StreamError
@@ -73,6 +74,7 @@ class ReturningClient(ManagedClient):
     def __init__(self, server: Server, account: str) -> None:
         self.server = server
         self.account = JID.parse(account)
+        self.identity = accounts.identity(server.db, self.account)
         self.closed_with = None
         self.waited_for = []
         self._inbox = []

@@ -114,4 +114,4 @@ def test_made_up_addresses_do_not_push_accounts_out(db: Database) -> None:
     for number in range(accounts.STRANGERS.bound + 10):
         accounts.exists(db, f"stranger{number}@montague.example")
     assert len(db.memory[accounts.STRANGERS]) == accounts.STRANGERS.bound
-    assert db.memory[accounts.EXISTENCE].get(ROMEO)
+    assert db.memory[accounts.IDENTITIES].get(ROMEO)

@@ -85,6 +85,18 @@ def test_every_earlier_version_becomes_what_a_new_file_is(path: Path, tmp_path: 
         assert schema(migrated.connection) == schema(new.connection)
 
 
+def test_accounts_of_before_there_were_identities_get_one_each(path: Path) -> None:
+    make_file(path, *(tuple(step) for step in MIGRATIONS[:8]))
+    connection = sqlite3.connect(path)
+    for name in ("juliet", "romeo"):
+        connection.execute(f"INSERT INTO account VALUES ('{name}@localhost', 'localhost', 0)")
+    connection.commit()
+    connection.close()
+    with Database(path) as db:
+        identities = {accounts.identity(db, f"{name}@localhost") for name in ("juliet", "romeo")}
+    assert len(identities) == 2 and all(identity and len(identity) == 16 for identity in identities)
+
+
 FIRST = ("CREATE TABLE person (name TEXT)", "INSERT INTO person VALUES ('romeo')")
 SECOND = ("ALTER TABLE person ADD COLUMN house TEXT", "UPDATE person SET house = 'montague'")
 

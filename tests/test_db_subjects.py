@@ -80,8 +80,21 @@ def test_an_account_that_was_asked_for_before_it_was_created_exists(db: Database
     assert not accounts.exists(db, NURSE)
     accounts.create(db, NURSE, {}, created=0.0)
     assert accounts.exists(db, NURSE)
-    db.memory[accounts.EXISTENCE].forget(NURSE)  # as if others had pushed it out
+    db.memory[accounts.IDENTITIES].forget(NURSE)  # as if others had pushed it out
     assert accounts.exists(db, NURSE)
+
+
+def test_an_account_that_is_made_anew_is_another_one(db: Database) -> None:
+    assert accounts.identity(db, NURSE) is None
+    identities = []
+    for _ in range(2):
+        accounts.create(db, NURSE, {}, created=0.0)
+        known = [accounts.identity(each, NURSE) for each in both_ways(db)]
+        assert known[0] == known[1] and known[0]
+        identities.append(known[0])
+        accounts.remove(db, NURSE)
+        assert [accounts.identity(each, NURSE) for each in both_ways(db)] == [None, None]
+    assert identities[0] != identities[1]
 
 
 def test_creating_an_account_that_exists_changes_nothing(db: Database) -> None:

@@ -375,6 +375,20 @@ def test_a_device_that_has_come_back_is_woken_again(patient: tuple[Client, Clien
     assert pushes(app) == [{"message-count": "1"}]
 
 
+def test_what_a_device_has_missed_is_not_told_to_another_account_of_that_name(
+    server: Server, romeo: Client, app: Client, phone: Client
+) -> None:
+    leave(phone)
+    write(romeo)
+    write(romeo)  # to be told of when the app server has answered
+    [push] = app.received()
+    accounts.remove(server, JULIET)
+    add_accounts(server, "juliet")
+    leave(enabled(server))
+    answer(app, push)
+    assert app.received() == []
+
+
 def test_what_was_not_acknowledged_when_the_connection_broke_wakes_the_device(
     romeo: Client, app: Client, phone: Client
 ) -> None:

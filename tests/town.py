@@ -6,6 +6,7 @@ from typing import Any
 
 import gevent
 
+from db import accounts as stored
 from db.database import Database
 from db.errors import StorageError
 from handlers import FEATURES
@@ -135,6 +136,8 @@ class Town:
         self._streams = [each for each in self._streams if each.state is not State.CLOSED] + [stream]
         device.connect(line)
         self.settle()
-        stream.authenticated(device.account)
+        identity = stored.identity(self.server.db, device.account)
+        assert identity is not None
+        stream.authenticated(device.account, identity)
         device.begin_stream()
         self.settle()

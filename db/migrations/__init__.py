@@ -14,6 +14,7 @@ from db.migrations import (
     v0006_archive_index,
     v0007_pubsub,
     v0008_directory,
+    v0009_accounts,
 )
 
 MIGRATIONS: Sequence[Sequence[str]] = (
@@ -25,6 +26,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0006_archive_index.STATEMENTS,
     v0007_pubsub.STATEMENTS,
     v0008_directory.STATEMENTS,
+    v0009_accounts.STATEMENTS,
 )
 
 

@@ -9,7 +9,7 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gevent
 from lxml import etree
@@ -40,11 +40,18 @@ feature = Feature("sasl", rfc="6120", settings=SASLSettings, optional=False)
 
 
 class Login:
-    """A stream's attempts to log in: how many have failed, and the exchange that is under way, if one is."""
+    """A stream's attempts to log in: how many have failed, and the one that is under way, if one is."""
 
     def __init__(self) -> None:
         self.failures = 0
-        self.exchange: Exchange | None = None
+        self.attempt: Attempt | None = None
+
+
+class Attempt(NamedTuple):
+    """An exchange, and what it is checked with."""
+
+    exchange: Exchange
+    check: passwords.Check
 
 
 # -- what is offered
@@ -104,10 +111,10 @@ def _answering_failure(handle: ElementHandler) -> ElementHandler:
 def begin(server: "Server", stream: Any, auth: etree._Element) -> None:
     """Begin an exchange, in place of one that is under way. The first message may come along, or is asked for."""
     login = _login(stream)
-    login.exchange = None
-    login.exchange = _exchange(server, stream, auth.get("mechanism"))
+    login.attempt = None
+    login.attempt = _attempt(server, stream, auth.get("mechanism"))
     if auth.text or len(auth):
-        _go_on(server, stream, login.exchange, _data(auth))
+        _go_on(server, stream, login.attempt, _data(auth))
     else:
         _send(stream, "challenge", b"")
 
@@ -123,10 +130,10 @@ def refuse_before_tls(server: "Server", stream: Any, auth: etree._Element) -> No
 @_answering_failure
 def respond(server: "Server", stream: Any, response: etree._Element) -> None:
     """Go on with the exchange."""
-    exchange = _login(stream).exchange
-    if exchange is None:
+    attempt = _login(stream).attempt
+    if attempt is None:
         raise SASLFailure("malformed-request", "nothing to respond to")
-    _go_on(server, stream, exchange, _data(response))
+    _go_on(server, stream, attempt, _data(response))
 
 
 @feature.element(ABORT, when=State.OPEN)
@@ -153,45 +160,47 @@ def _data(element: etree._Element) -> bytes:
         raise SASLFailure("incorrect-encoding") from None
 
 
-def _exchange(server: "Server", stream: Any, name: str | None) -> Exchange:
-    circumstances = _circumstances(stream)
+def _attempt(server: "Server", stream: Any, name: str | None) -> Attempt:
+    circumstances, check = _circumstances(stream), passwords.Check(server)
     mechanism = circumstances.chosen(name)
     if mechanism.hash is None:
-        return Plain(stream.host, lambda account, password: passwords.is_right(server, account, password))
+        return Attempt(Plain(stream.host, check.is_right), check)
     terms = Terms(stream.host, mechanism.hash, mechanism.is_plus, circumstances.offers_plus, circumstances.bindings)
-    return Scram(terms, lambda account, hash: passwords.credential(server, account, hash))
+    return Attempt(Scram(terms, check.credential), check)
 
 
 # -- how it goes on
 
 
-def _go_on(server: "Server", stream: Any, exchange: Exchange, data: bytes) -> None:
-    outcome = exchange.respond(data)
+def _go_on(server: "Server", stream: Any, attempt: Attempt, data: bytes) -> None:
+    outcome = attempt.exchange.respond(data)
     if isinstance(outcome, Challenge):
         _send(stream, "challenge", outcome.data)
     else:
-        _conclude(server, stream, outcome)
+        _conclude(server, stream, outcome, attempt.check)
 
 
-def _conclude(server: "Server", stream: Any, verdict: Verdict) -> None:
+def _conclude(server: "Server", stream: Any, verdict: Verdict, check: passwords.Check) -> None:
     """Answer an attempt. Yields for as long as the failures before it demand.
 
-    A right password waits too: who guesses could otherwise hang up on whatever takes longer than a success.
+    A right password waits too: who guesses could otherwise hang up on whatever takes longer than a success. What was
+    right when the exchange began, or the wait, has to be right at its end.
     """
     throttle, now = server.state(LoginThrottle), time.monotonic()
     delay = min(throttle.delay(stream.peer, verdict.account, now), server.settings(SASLSettings).max_delay_seconds)
     if not verdict.is_right:
         throttle.failed(stream.peer, verdict.account, now)  # before the wait, so that attempts side by side count
     gevent.sleep(delay)
-    if not verdict.is_right:
+    if not verdict.is_right or not check.still_holds():
         raise SASLFailure("not-authorized")
+    server.db.touched = None  # what others have stored meanwhile is nothing to wait for
     _send(stream, "success", verdict.data)
-    stream.authenticated(verdict.account)
+    stream.authenticated(verdict.account, check.identity)
 
 
 def _fail(server: "Server", stream: Any, failure: SASLFailure) -> None:
     login = _login(stream)
-    login.exchange = None
+    login.attempt = None
     login.failures += 1
     stream.send_element(failure.element())
     if login.failures >= server.settings(SASLSettings).tries:

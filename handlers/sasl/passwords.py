@@ -38,22 +38,45 @@ def salted(server: "Server", passwords: Sequence[str]) -> list[dict[str, account
     return derived
 
 
-def is_right(server: "Server", account: JID, password: str) -> bool:
-    """Whether that is the account's password. Yields, for as long where there is no such account."""
-    try:
-        prepared = saslprep(password)
-    except ValueError:
-        return False
-    kept = credential(server, account, PLAIN_HASH)
-    return bool(server.state(HashingThreads).apply(salted_keys.is_right, (prepared, PLAIN_HASH, kept)))
+class Check:
+    """What one attempt to log in is checked with, and at its end held against: others have had their turns since, and
+    the password may be another one, or the account gone and its name somebody else's."""
 
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._account: JID | None = None
+        self._hash = ""
+        self._kept: accounts.Credential | None = None
+        self.identity: str | None = None
+        """Of the account that was asked for; None where there is none."""
 
-def credential(server: "Server", account: JID, hash: str) -> accounts.Credential:
-    """What to check a password with: where there is no such account, a false one that looks the same (RFC 5802
-    section 9)."""
-    kept = accounts.credential(server.db, account, hash)
-    if kept is not None:
-        return kept
-    return salted_keys.false_credential(
-        secret(server.db, FALSE_SALTS), account, hash, server.settings(SASLSettings).iterations
-    )
+    def credential(self, account: JID, hash: str) -> accounts.Credential:
+        """What to check a password with: where there is no such account, a false one that looks the same (RFC 5802
+        section 9)."""
+        db = self._server.db
+        self._account, self._hash = account, hash
+        self.identity = accounts.identity(db, account)
+        self._kept = accounts.credential(db, account, hash)
+        if self._kept is not None:
+            return self._kept
+        iterations = self._server.settings(SASLSettings).iterations
+        return salted_keys.false_credential(secret(db, FALSE_SALTS), account, hash, iterations)
+
+    def is_right(self, account: JID, password: str) -> bool:
+        """Whether that is the account's password. Yields, for as long where there is no such account."""
+        try:
+            prepared = saslprep(password)
+        except ValueError:
+            return False
+        kept = self.credential(account, PLAIN_HASH)
+        return bool(self._server.state(HashingThreads).apply(salted_keys.is_right, (prepared, PLAIN_HASH, kept)))
+
+    def still_holds(self) -> bool:
+        """Whether the account is still the one that was asked for, and its password the one that was checked."""
+        if self._account is None or self._kept is None or self.identity is None:
+            return False
+        db = self._server.db
+        return (
+            accounts.identity(db, self._account) == self.identity
+            and accounts.credential(db, self._account, self._hash) == self._kept
+        )

@@ -79,8 +79,9 @@ def limits_after_login(settings: StreamSettings) -> XMLLimits:
 class ClientStream(Connection):
     """What a feature sees of a client that has no session yet, and what carries its session later.
 
-    `when_known` is called once, after login or at the end. `exchange` is for whoever conducts a negotiation of several
-    elements (SASL), None between negotiations.
+    `when_known` is called once, after login or at the end. `identity` is that of the account that has logged in: its
+    name may be somebody else's by the time a resource is bound. `exchange` is for whoever conducts a negotiation of
+    several elements (SASL), None between negotiations.
     """
 
     transport: SocketTransport
@@ -102,6 +103,7 @@ class ClientStream(Connection):
         self._limits = limits_before_login(server.stream_settings)
         self.feed = self._new_feed()
         self.session: Session | None = None
+        self.identity: str | None = None
         self.exchange: Any = None
         self._when_known: Callable[[], None] | None = when_known
         self._login_deadline = gevent.get_hub().loop.timer(server.stream_settings.login_seconds)  # no greenlet: smaller
@@ -145,9 +147,10 @@ class ClientStream(Connection):
         """Enqueue a stanza: the answer to a request made before binding."""
         self.write(stanza.wire())
 
-    def authenticated(self, account: JID) -> None:
+    def authenticated(self, account: JID, identity: str) -> None:
         """Say that this account has logged in; the client begins a new stream, with the larger limits."""
         self._negotiation.authenticated(account)
+        self.identity = identity
         self._limits = limits_after_login(self.server.stream_settings)
         self._become_known()
         self._begin_anew()
