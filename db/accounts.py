@@ -46,6 +46,7 @@ class AccountCredential(Model):
 
 
 _FIND = Prepared(Account.select(Account.identity).where(Account.jid == ANY))
+_FIND_CREATED = Prepared(Account.select(Account.created).where(Account.jid == ANY))
 _LIST = Prepared(Account.select(Account.jid, Account.created).order_by(Account.domain, Account.jid))
 _LIST_DOMAIN = Prepared(Account.select(Account.jid, Account.created).where(Account.domain == ANY).order_by(Account.jid))
 _INSERT = Prepared(Account.insert(jid=ANY, domain=ANY, created=ANY, identity=ANY))
@@ -102,6 +103,13 @@ def identity(db: Database, account: str) -> str | None:
 def exists(db: Database, account: str) -> bool:
     """Whether there is an account of this bare address."""
     return identity(db, account) is not None
+
+
+def since(db: Database, account: str) -> float:
+    """Since when this address is of who has it now, to the millisecond; 0.0 where that is not known here. What was
+    written under it before is somebody else's."""
+    row = db.row(_FIND_CREATED, account)
+    return int(row[0] * 1000) / 1000 if row else 0.0
 
 
 def create(db: Database, account: str, credentials: Credentials, created: float) -> None:

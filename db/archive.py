@@ -239,21 +239,21 @@ def _entry(row: int, uid: str, at: int, size: int) -> Entry:
 # -- taking back
 
 _NEWEST = (
-    _M.select(_M.id, _M.message_id, _M.is_sent)
+    _M.select(_M.id, _M.at, _M.message_id, _M.is_sent)
     .join(TEXT, on=TEXT.c.rowid == _M.id)
     .where(MATCHES)
     .order_by(TEXT.c.rowid.desc())
     .limit(ANY)
 )
-_FIND_ORIGINAL = Prepared(_NEWEST.select_from(SQL("id")).where(SQL("message_id = ? AND is_sent = ?")).limit(ANY))
+_FIND_ORIGINAL = Prepared(_NEWEST.select_from(SQL("id, at")).where(SQL("message_id = ? AND is_sent = ?")).limit(ANY))
 _REPLACE = Prepared(_M.update(text=ANY, stanza=ANY).where(_M.id == ANY))
 
 
-def row_by_message_id(db: Database, archive: int, contact: str, is_sent: bool, message_id: str) -> int | None:
-    """The newest message with the id that its sender gave it, among the RETRACTABLE last ones of a conversation."""
+def original(db: Database, archive: int, contact: str, is_sent: bool, message_id: str) -> tuple[int, float] | None:
+    """The row and the time of the newest message that its sender gave this id, among the RETRACTABLE last."""
     settle(db)
     found = db.row(_FIND_ORIGINAL, words_of(archive, contact), RETRACTABLE, message_id, is_sent, 1)
-    return found[0] if found else None
+    return (found[0], found[1] / 1000) if found else None
 
 
 def replace(db: Database, row: int, stanza: bytes) -> None:

@@ -52,6 +52,9 @@ _DELETE = Prepared(
         (PushRegistration.account == ANY) & (PushRegistration.service == ANY) & (PushRegistration.node == ANY)
     )
 )
+_OF_SERVICE = (PushRegistration.service == ANY) | ((PushRegistration.service > ANY) & (PushRegistration.service < ANY))
+_FIND_OF_SERVICE = Prepared(PushRegistration.select(PushRegistration.account).where(_OF_SERVICE).distinct())
+_DELETE_OF_SERVICE = Prepared(PushRegistration.delete().where(_OF_SERVICE))
 
 
 def registrations(db: Database, account: str) -> tuple[Registration, ...]:
@@ -78,3 +81,13 @@ def remove(db: Database, account: str, service: JID, node: str | None = None) ->
     if gone:
         db.write_many(_DELETE, ((account, each.service, each.node) for each in gone))
         db.memory[REGISTRATIONS].put(account, tuple(each for each in listed if each not in gone))
+
+
+def forget_service(db: Database, service: JID) -> None:
+    """Removes all registrations at a bare address and its resources, whosesoever they are."""
+    addresses = (service, f"{service}/", f"{service}0")  # in the order of text, "0" comes right after "/"
+    accounts = db.rows(_FIND_OF_SERVICE, *addresses)
+    if accounts:
+        db.write(_DELETE_OF_SERVICE, *addresses)
+    for (account,) in accounts:
+        db.memory[REGISTRATIONS].forget(account)

@@ -11,7 +11,7 @@ from secrets import token_hex
 from types import MappingProxyType
 from typing import NamedTuple
 
-from peewee import BooleanField, CompositeKey, Model, TextField
+from peewee import SQL, BooleanField, CompositeKey, Model, TextField
 
 from db.database import Database
 from db.memory import Remembered
@@ -59,6 +59,15 @@ _PUT_ITEM = Prepared(
     RosterItem.replace(account=ANY, contact=ANY, name=ANY, groups=ANY, subscription=ANY, ask=ANY, approved=ANY)
 )
 _DELETE_ITEM = Prepared(RosterItem.delete().where((RosterItem.account == ANY) & (RosterItem.contact == ANY)))
+_IS_BOUND = (RosterItem.subscription != SQL("'none'")) | RosterItem.ask | RosterItem.approved
+_FIND_BOUND = Prepared(
+    RosterItem.select(RosterItem.account).where((RosterItem.contact == ANY) & _IS_BOUND).order_by(RosterItem.account)
+)
+_RELEASE = Prepared(
+    RosterItem.update(subscription=SQL("'none'"), ask=SQL("0"), approved=SQL("0")).where(
+        (RosterItem.contact == ANY) & _IS_BOUND
+    )
+)
 _FIND_VERSION = Prepared(RosterVersion.select(RosterVersion.version).where(RosterVersion.account == ANY))
 _PUT_VERSION = Prepared(RosterVersion.replace(account=ANY, version=ANY))
 
@@ -147,9 +156,29 @@ def remove(db: Database, account: str, contact: JID) -> Roster:
         return _remember(db, account, items)
 
 
+def bound_to(db: Database, contact: JID) -> list[JID]:
+    """Whose rosters say more of a contact than its name: a subscription, a request for one, an approval."""
+    return [JID.parse(account) for (account,) in db.rows(_FIND_BOUND, contact)]
+
+
+def release(db: Database, contact: JID) -> None:
+    """Ends whatever binds others to a contact that is gone; it stays in their rosters, as a name."""
+    accounts = bound_to(db, contact)
+    with db.change():
+        db.write(_RELEASE, contact)
+        db.write_many(_PUT_VERSION, ((account, _new_version()) for account in accounts))
+    for account in accounts:
+        db.memory[ROSTERS].forget(account)
+
+
+def _new_version() -> str:
+    """Random, so that none comes again, not even with another account of that name."""
+    return token_hex(8)
+
+
 def _remember(db: Database, account: str, items: dict[JID, Item]) -> Roster:
-    """Gives the roster its next version: random, so that none comes again, not even with an account of that name."""
-    version = token_hex(8)
+    """Gives the roster its next version."""
+    version = _new_version()
     db.write(_PUT_VERSION, account, version)
     return db.memory[ROSTERS].put(account, Roster(items, version))
 

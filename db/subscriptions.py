@@ -45,6 +45,8 @@ _PUT = Prepared(SubscriptionRequest.replace(account=ANY, sender=ANY, at=ANY, sta
 _DELETE = Prepared(
     SubscriptionRequest.delete().where((SubscriptionRequest.account == ANY) & (SubscriptionRequest.sender == ANY))
 )
+_FIND_ASKED = Prepared(SubscriptionRequest.select(SubscriptionRequest.account).where(SubscriptionRequest.sender == ANY))
+_DELETE_OF = Prepared(SubscriptionRequest.delete().where(SubscriptionRequest.sender == ANY))
 
 
 class Request(NamedTuple):
@@ -108,3 +110,12 @@ def drop(db: Database, account: str, sender: JID) -> None:
         return
     db.write(_DELETE, account, sender)
     db.memory[SENDERS].put(account, known - {sender})
+
+
+def drop_all_of(db: Database, sender: JID) -> None:
+    """Forgets whatever somebody who is gone has asked for."""
+    asked = db.rows(_FIND_ASKED, sender)
+    if asked:
+        db.write(_DELETE_OF, sender)
+    for (account,) in asked:
+        db.memory[SENDERS].forget(account)

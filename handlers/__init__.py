@@ -174,7 +174,12 @@ TABLES = Tables(
     node_changed=(bookmarks.follow_node,),
     private_xml_kept=(bookmarks.follow_private_xml,),
     contact_changed=(subscribing.recheck_contact, last_items.send_to_contact),
-    account_removed=(subscriptions.cancel_all, push.forget_account, pubsub.forget_account),
+    account_removed=(
+        subscriptions.cancel_all,
+        presence.forget_account,
+        push.forget_account,
+        pubsub.forget_account,
+    ),
     item_published=(avatars.tell_of_avatar, vcard4.keep_as_vcard),
     server_started=(
         upkeep.start,  # also where the archive is switched off

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from db import offline
+from db import accounts, offline
 from handlers import delay, stanza_ids
 from handlers.access import is_blocked
 from handlers.acknowledgements import Ticket
@@ -68,7 +68,9 @@ def drop_retracted(delivery: Delivery) -> None:
         return
     db, account = delivery.server.db, delivery.account
     original = offline.newest(db, account, stanza.sender.bare, taken_back)
-    if original is not None and retraction.can_be_retracted(Stanza.from_wire(original.stanza), stanza):
+    if original is None or original.at < accounts.since(db, stanza.sender.bare):
+        return
+    if retraction.can_be_retracted(Stanza.from_wire(original.stanza), stanza):
         offline.drop_one(db, account, original.id)
 
 

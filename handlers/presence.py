@@ -71,6 +71,13 @@ def leave(session: "Session") -> None:
     _disappear(session, Stanza.build("presence", type="unavailable", sender=session.jid))
 
 
+def forget_account(server: "Server", account: JID) -> None:
+    """ACCOUNT_REMOVED: whoever gets its address is not told when they leave who have shown themselves to this one."""
+    for session in server.online:
+        if session.directed:
+            session.directed.difference_update([to for to in session.directed if to.bare == account])
+
+
 # -- steps for what an account receives
 
 

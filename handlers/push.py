@@ -171,9 +171,10 @@ def note_logout(session: "Session") -> None:
 
 
 def forget_account(server: "Server", account: JID) -> None:
-    """ACCOUNT_REMOVED: another account of that name begins anew."""
+    """ACCOUNT_REMOVED: another account of that name begins anew; nor does it become somebody's app server."""
     for device in _devices(server, account):
         server.state(Bursts).forget(device)
+    registrations.forget_service(server.db, account)
 
 
 # -- waking

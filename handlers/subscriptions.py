@@ -11,7 +11,7 @@ from db import rosters
 from db import subscriptions as requests
 from db.rosters import Item
 from handlers import presence, roster_items, subscription_states
-from handlers.access import is_blocked
+from handlers.access import is_at_home, is_blocked
 from handlers.subscription_states import State as Subscription
 from xmpp.config import setting
 from xmpp.errors import StanzaError
@@ -128,11 +128,26 @@ def cancel(server: "Server", account: JID, contact: JID) -> None:
 
 
 def cancel_all(server: "Server", account: JID) -> None:
-    """ACCOUNT_REMOVED, before its rows are: nobody sees it, or waits for it, any more."""
+    """ACCOUNT_REMOVED, before its rows are: nobody sees it, or waits for it, any more; and whoever gets its name finds
+    nothing that was granted to it."""
     for session in server.online.sessions(account):
         presence.leave(session)
     for contact in requests.senders(server.db, account).union(rosters.roster(server.db, account).items):
-        cancel(server, account, contact)
+        if not is_at_home(server, contact) or server.online.sessions(contact):
+            cancel(server, account, contact)
+    _release(server, account)
+
+
+def _release(server: "Server", account: JID) -> None:
+    """End what binds the accounts of this server to one that is gone, also where no stanza gets through: one may have
+    blocked the other, or have granted what was never asked for. Who is not online costs no more than a row."""
+    requests.drop_all_of(server.db, account)
+    bound = [each for each in rosters.bound_to(server.db, account) if server.online.sessions(each)]
+    before = {each: rosters.item(server.db, each, account) for each in bound}
+    rosters.release(server.db, account)
+    for each, known in before.items():
+        roster_items.push(server, each, rosters.item(server.db, each, account) or Item(account))
+        roster_items.tell_changed(server, each, account, known)
 
 
 # -- what is written down

@@ -197,5 +197,5 @@ def test_a_message_is_looked_for_by_its_senders_id_only_so_far_back(
     number = archives.of(db, JULIET).number
     add(db, JULIET, *"abcd")
     add(db, JULIET, "e", contact="paris@localhost")
-    found = {uid: archive.row_by_message_id(db, number, "mercutio@localhost", False, uid) for uid in "abcde"}
+    found = {uid: archive.original(db, number, "mercutio@localhost", False, uid) for uid in "abcde"}
     assert [uid for uid, row in found.items() if row is not None] == ["b", "c", "d"]

@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import quoteattr
 
-from db import archive
+from db import accounts, archive
 from db.database import Database
 from handlers.archive.rules import RETRACT
 from handlers.payloads import MUC_USER
@@ -24,9 +24,14 @@ def bury(db: Database, retraction: Stanza, number: int, contact: JID, is_sent: b
     taken_back = retracted_id(retraction)
     if not taken_back or not retraction.id:  # the tombstone could not name the retraction
         return
-    row = archive.row_by_message_id(db, number, contact, is_sent, taken_back)
-    archived = None if row is None else archive.stanza(db, row)
-    if row is None or archived is None:
+    found = archive.original(db, number, contact, is_sent, taken_back)
+    if found is None:
+        return
+    row, written_at = found
+    if not is_sent and written_at < accounts.since(db, contact):  # by somebody else, who had this address before
+        return
+    archived = archive.stanza(db, row)
+    if archived is None:
         return
     original = Stanza.from_wire(archived)
     if can_be_retracted(original, retraction):

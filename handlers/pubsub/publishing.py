@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from db import pubsub_items, pubsub_nodes
+from db import accounts, pubsub_items, pubsub_nodes
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node
 from handlers.pubsub import access, hosts, items, nodes, notifications
@@ -53,10 +53,16 @@ def retract(request: Request) -> None:
         item = pubsub_items.get(host.server.db, node, id)
         if item is None:
             raise refused("item-not-found")
-        if not is_owner and item.publisher != request.asker.bare:
+        if not is_owner and not _has_published(request, item):
             raise refused("forbidden")
     is_asked_to_tell = names.BOOLEANS.get(request.action.get("notify", ""), False)
     _remove(host, node, ids, is_told=configuration.notify_retract or is_asked_to_tell)
+
+
+def _has_published(request: Request, item: Item) -> bool:
+    """Whether who asks has published the item, and not somebody who had the address before."""
+    asker = request.asker.bare
+    return item.publisher == asker and item.at >= accounts.since(request.server.db, asker)
 
 
 # -- for features that keep something in nodes
