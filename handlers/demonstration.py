@@ -24,7 +24,7 @@ def settings(
     return {
         "listen": {key: value for key, value in listen.items() if value is not None},
         "server": {"domains": domains} if domains else {},
-        "register": {"enabled": True, "open": True, "accounts_per_address": 0},
+        "register": {"enabled": True, "open": True, "accounts_per_address": 0, "min_password_length": 1},
         "sasl": {"max_delay_seconds": 0},
     }
 

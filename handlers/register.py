@@ -14,12 +14,14 @@ from lxml import etree
 
 from db import accounts as stored
 from db.accounts import AccountExists
-from handlers import accounts
+from handlers import accounts, registration_form
+from handlers.registration_form import CHANGE_PASSWORD, NAMESPACE, PASSWORD, QUERY, USERNAME
+from handlers.sasl.saslprep import saslprep
 from handlers.sasl.settings import SASLSettings
 from handlers.throttle import FadingCounts, LoginThrottle, network
 from xmpp.config import setting
 from xmpp.errors import StanzaError
-from xmpp.jid import JID, MalformedJID
+from xmpp.jid import JID
 from xmpp.routing.feature import OWN, SERVER, STREAM, Feature, State
 from xmpp.routing.session import Session
 from xmpp.stanza import Stanza
@@ -27,11 +29,7 @@ from xmpp.stanza import Stanza
 if TYPE_CHECKING:
     from xmpp.server import Server
 
-NAMESPACE = "jabber:iq:register"
 STREAM_FEATURE = "http://jabber.org/features/iq-register"
-QUERY = f"{{{NAMESPACE}}}query"
-USERNAME = f"{{{NAMESPACE}}}username"
-PASSWORD = f"{{{NAMESPACE}}}password"
 REMOVE = f"{{{NAMESPACE}}}remove"
 
 HOUR = 3600.0
@@ -47,6 +45,12 @@ class RegisterSettings:
         "How many accounts may be made from one address in a row; each hour half of them are forgotten. 0: any number.",
         minimum=0,
         maximum=20,
+    )
+    min_password_length: int = setting(
+        8,
+        "How many characters a password has at least that people choose themselves. Administrators may give any.",
+        minimum=1,
+        maximum=100,
     )
 
 
@@ -74,13 +78,11 @@ def offer_registration(stream: Any) -> etree._Element | None:
 @feature.iq_get(QUERY, to=[STREAM])
 def ask_for_details(server: "Server", iq: Stanza) -> etree._Element:
     """What is needed for an account."""
-    if not server.settings(RegisterSettings).open:
+    settings = server.settings(RegisterSettings)
+    if not settings.open:
         raise StanzaError("service-unavailable")
-    query = etree.Element(QUERY, nsmap={None: NAMESPACE})
-    etree.SubElement(query, f"{{{NAMESPACE}}}instructions").text = "Choose a username and a password."
-    etree.SubElement(query, USERNAME)
-    etree.SubElement(query, PASSWORD)
-    return query
+    least = settings.min_password_length
+    return registration_form.query(f"Choose a username, and a password of at least {least} characters.")
 
 
 @feature.iq_set(QUERY, to=[STREAM])
@@ -91,7 +93,7 @@ def make_account(server: "Server", iq: Stanza) -> None:
         raise StanzaError("not-allowed")
     if stream.account is not None or iq.only_child().find(REMOVE) is not None:
         raise StanzaError("unexpected-request")
-    account, password = _account_and_password(iq, stream.host, incomplete="not-acceptable")  # XEP-0077 section 3.1
+    account, password = _account_and_password(server, iq, stream.host, incomplete="not-acceptable")  # section 3.1
     with _counted(server, stream.peer):
         _slow_down(server, stream.peer, account)
         try:
@@ -168,7 +170,8 @@ def _remove(server: "Server", iq: Stanza, account: JID) -> None:
 
 
 def _change_password(server: "Server", iq: Stanza, session: Session) -> None:
-    account, password = _account_and_password(iq, session.account.domain, incomplete="bad-request")  # section 3.3
+    host = session.account.domain
+    account, password = _account_and_password(server, iq, host, incomplete="bad-request")  # section 3.3
     if account != session.account:
         raise StanzaError("not-allowed", "this is not your account")
     try:
@@ -181,13 +184,20 @@ def _change_password(server: "Server", iq: Stanza, session: Session) -> None:
         raise StanzaError("not-acceptable", str(error)) from None
 
 
-def _account_and_password(iq: Stanza, host: str, incomplete: str) -> tuple[JID, str]:
+def _account_and_password(server: "Server", iq: Stanza, host: str, incomplete: str) -> tuple[JID, str]:
     """What the query names; `incomplete` is the error where something is missing."""
-    query = iq.only_child()
-    name, password = query.findtext(USERNAME), query.findtext(PASSWORD)
+    try:
+        # Whoever has logged in need not say the old password: that field is not asked for, and may be left out
+        name, password = registration_form.filled_in(iq.only_child(), NAMESPACE, CHANGE_PASSWORD)
+    except ValueError as error:
+        raise StanzaError(incomplete, str(error)) from None
     if not name or not password:
         raise StanzaError(incomplete, "both a username and a password are needed")
+    least = server.settings(RegisterSettings).min_password_length
     try:
-        return JID.of(name, host), password
-    except MalformedJID as error:
+        account = registration_form.account(name, host)
+        if len(saslprep(password)) < least:
+            raise StanzaError("not-acceptable", f"a password needs at least {least} characters")
+    except ValueError as error:
         raise StanzaError("not-acceptable", str(error)) from None
+    return account, password

@@ -7,7 +7,10 @@ import pytest
 
 from db import accounts as stored
 from db import rosters
+from handlers import administration
+from handlers.registration_form import CHANGE_PASSWORD
 from tests.streams import JULIET, Stream, listening_server, local_name
+from xmpp import dataforms
 from xmpp.jid import JID
 from xmpp.server import Server
 
@@ -61,7 +64,45 @@ def test_a_stranger_is_offered_an_account_and_asked_for_name_and_password(server
     with Stream(server) as stream:
         assert stream.open().find("{http://jabber.org/features/iq-register}register") is not None
         answer = stream.asks(f"<iq type='get' id='1'>{query('')}</iq>")
-        assert [local_name(field) for field in answer[0]] == ["instructions", "username", "password"]
+        assert [local_name(field) for field in answer[0]] == ["instructions", "username", "password", "x"]
+
+
+def test_a_form_asks_for_the_same(stranger: Stream) -> None:
+    form = stranger.asks(f"<iq type='get' id='1'>{query('')}</iq>")[0][-1]
+    assert (form.tag, form.get("type")) == (dataforms.X, "form")
+    fields = {field.get("var"): field for field in form.findall(dataforms.FIELD)}
+    assert [(var, field.get("type")) for var, field in fields.items()] == [
+        ("FORM_TYPE", "hidden"),
+        ("username", "text-single"),
+        ("password", "text-private"),
+    ]
+    assert fields["FORM_TYPE"].findtext(dataforms.VALUE) == REGISTER
+    for var in ("username", "password"):
+        assert fields[var].get("label")
+        assert fields[var].find("{jabber:x:data}required") is not None
+    assert "at least 8 characters" in form.findtext("{jabber:x:data}instructions", "")
+
+
+def form(type: str = "submit", form_type: str = REGISTER, **values: str) -> str:
+    filled_in = {"FORM_TYPE": form_type, **values}
+    fields = "".join(f"<field var='{var}'><value>{value}</value></field>" for var, value in filled_in.items() if value)
+    return f"<x xmlns='jabber:x:data' type='{type}'>{fields}</x>"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        form(username="romeo", password="wherefore"),
+        form(username="romeo", password="wherefore", form_type=""),
+        form(username="romeo", password="wherefore", email="romeo@montague.example"),
+        "<username>nobody</username><password>something</password>" + form(username="romeo", password="wherefore"),
+    ],
+    ids=["form", "without FORM_TYPE", "with what was not asked for", "and other fields, which do not count"],
+)
+def test_an_account_is_made_by_a_form(server: Server, stranger: Stream, content: str) -> None:
+    assert stranger.asks_iq(query(content)) == "result"
+    assert stranger.tries_password("romeo", "wherefore") == "success"
+    assert [jid for jid, _ in stored.listing(server.db)] == [JULIET, ROMEO]
 
 
 def test_an_account_is_made_and_used_on_the_same_stream(stranger: Stream) -> None:
@@ -79,22 +120,78 @@ def test_the_name_is_an_address_and_normalised_like_one(server: Server, stranger
 @pytest.mark.parametrize(
     ("content", "condition"),
     [
-        ("<username>juliet</username><password>new</password>", "conflict"),
-        ("<username>JULIET</username><password>new</password>", "conflict"),
+        ("<username>juliet</username><password>wherefore</password>", "conflict"),
+        ("<username>JULIET</username><password>wherefore</password>", "conflict"),
         ("", "not-acceptable"),
         ("<username>romeo</username>", "not-acceptable"),
         ("<username>romeo</username><password/>", "not-acceptable"),
-        ("<username/><password>new</password>", "not-acceptable"),
-        ("<username>ro meo</username><password>new</password>", "not-acceptable"),
-        ("<username>romeo@example.org</username><password>new</password>", "not-acceptable"),
+        ("<username/><password>wherefore</password>", "not-acceptable"),
+        ("<username>ro meo</username><password>wherefore</password>", "not-acceptable"),
+        ("<username>romeo@example.org</username><password>wherefore</password>", "not-acceptable"),
         ("<username>romeo</username><password>\u00ad</password>", "not-acceptable"),
-        (f"<username>{'r' * 1024}</username><password>new</password>", "not-acceptable"),
+        (f"<username>{'r' * 1024}</username><password>wherefore</password>", "not-acceptable"),
         (f"<username>romeo</username><password>{'x' * 1024}</password>", "not-acceptable"),
+        ("<username>romeo</username><password>whereof</password>", "not-acceptable"),
+        (form(username="juliet", password="wherefore"), "conflict"),
+        (form(username="romeo"), "not-acceptable"),
+        (form(password="wherefore"), "not-acceptable"),
+        (form(username="romeo", password="wherefore", type="cancel"), "not-acceptable"),
+        (form(username="romeo", password="wherefore", form_type="jabber:iq:search"), "not-acceptable"),
+        (form(username="romeo", password="whereof"), "not-acceptable"),
+        (f"<username>romeo</username><password>wherefore</password>{form(username='romeo')}", "not-acceptable"),
         ("<remove/>", "unexpected-request"),
     ],
 )
 def test_what_cannot_be_registered_is_refused(stranger: Stream, content: str, condition: str) -> None:
     assert stranger.asks_iq(query(content)) == condition
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "words"),
+    [
+        ("ro meo", "wherefore", "a username may not contain spaces"),
+        ("romeo ", "wherefore", "a username may not contain spaces"),
+        ("\u00a0romeo", "wherefore", "a username may not contain spaces"),
+        ("ro/meo", "wherefore", "a username may not contain the character /"),
+        ("romeo\u2665", "wherefore", "a username may not contain the character \u2665"),
+        ("ro\u200bmeo", "wherefore", "a username may not contain characters that cannot be seen"),
+        ("ro\ue000meo", "wherefore", "a username may not contain characters that cannot be seen"),
+        ("r" * 1024, "wherefore", "the username is too long"),
+        ("@localhost", "wherefore", "the username is empty"),
+        ("romeo@example.org", "wherefore", "addresses here end in @localhost; the username is what stands before that"),
+        ("romeo@", "wherefore", "addresses here end in @localhost; the username is what stands before that"),
+        ("romeo", "whereof", "a password needs at least 8 characters"),
+        ("romeo", "a\u00adb\u00adc\u00add\u00ade", "a password needs at least 8 characters"),
+        ("romeo", "where\u2028fore", "a password may not contain control characters, or others that have no meaning of"
+                                      " their own"),
+        ("romeo", "\u05d0wherefore", "a password that is written from right to left may not contain anything written"
+                                     " the other way"),
+        ("romeo", "x" * 1024, "a password has at most 1023 characters"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_words_for_people(stranger: Stream, name: str, password: str, words: str) -> None:
+    answer = stranger.asks(f"<iq type='set' id='1'>{wish(name, password)}</iq>")
+    assert [local_name(each) for each in answer[0]] == ["not-acceptable", "text"]
+    assert answer[0][1].text == words
+
+
+def test_a_whole_address_is_understood_as_its_username(server: Server, stranger: Stream) -> None:
+    assert stranger.asks_iq(wish("romeo@LOCALHOST", "wherefore")) == "result"
+    assert stored.exists(server.db, ROMEO)
+
+
+def test_how_long_a_password_has_to_be_is_a_setting_that_binds_no_administrator(tmp_path: Path) -> None:
+    limits = {"accounts_per_address": 0, "min_password_length": 12}
+    with listening_server(tmp_path, register=limits) as server, Stream(server) as stream:
+        stream.open()
+        assert stream.asks_iq(wish("romeo", "elevenchars")) == "not-acceptable"
+        assert stream.asks_iq(wish("romeo", "twelve chars")) == "result"
+        administration.carry_out(server, "passwd", account="romeo@localhost", password="short")
+        administration.carry_out(server, "add", account="nurse@localhost", password="short")
+        assert stream.tries_password("romeo", "short") == "success"
+        stream.open()
+        stream.binds("orchard")
+        assert stream.asks_iq(wish("romeo", "elevenchars")) == "not-acceptable"
 
 
 def test_registration_that_is_not_open_is_not_offered(tmp_path: Path) -> None:
@@ -132,12 +229,28 @@ def test_the_owner_changes_the_password(tmp_path: Path, is_open: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        form(username="juliet", password="new secret"),
+        form(username="juliet", password="new secret", form_type=CHANGE_PASSWORD, old_password="secret"),
+        form(username="juliet@localhost", password="new secret", form_type=CHANGE_PASSWORD),
+    ],
+)
+def test_the_owner_changes_the_password_by_a_form(server: Server, juliet: Stream, content: str) -> None:
+    assert juliet.asks_iq(query(content)) == "result"
+    assert can_log_in(server, "juliet", "new secret")
+
+
+@pytest.mark.parametrize(
     ("content", "condition"),
     [
         ("<username>juliet</username><password/>", "bad-request"),
+        (form(username="juliet"), "bad-request"),
+        (form(username="romeo", password="new secret"), "not-allowed"),
+        ("<username>juliet</username><password>whereof</password>", "not-acceptable"),
         ("<username>juliet</username>", "bad-request"),
         ("<username>juliet</username><password>\u0007</password>".replace("\u0007", "\ue000"), "not-acceptable"),
-        ("<username>romeo</username><password>new</password>", "not-allowed"),
+        ("<username>romeo</username><password>wherefore</password>", "not-allowed"),
     ],
 )
 def test_a_password_that_cannot_be_set_leaves_the_old_one(

@@ -33,7 +33,7 @@ def saslprep(password: str) -> str:
     if not prepared:
         raise ValueError("the password is empty")
     if any(is_prohibited(character) for character in prepared for is_prohibited in _PROHIBITED):
-        raise ValueError("the password contains a character that is not allowed, such as a control character")
+        raise ValueError("a password may not contain control characters, or others that have no meaning of their own")
     _refuse_mixed_directions(prepared)
     return prepared
 
@@ -51,4 +51,4 @@ def _refuse_mixed_directions(text: str) -> None:
         return
     is_enclosed = stringprep.in_table_d1(text[0]) and stringprep.in_table_d1(text[-1])
     if not is_enclosed or any(map(stringprep.in_table_d2, text)):
-        raise ValueError("the password mixes directions of writing in a way that is not allowed")
+        raise ValueError("a password that is written from right to left may not contain anything written the other way")

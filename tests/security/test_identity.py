@@ -12,7 +12,8 @@ from scramp import ScramClient
 
 from db import accounts as stored
 from db import last_activity
-from handlers import accounts, register
+from handlers import accounts
+from handlers.registration_form import NAMESPACE as REGISTER
 from handlers.sasl import salted_keys
 from handlers.throttle import LoginThrottle
 from tests.in_process import Client
@@ -102,11 +103,11 @@ def test_what_was_right_before_the_wait_has_to_be_right_after_it(
 def test_of_two_who_register_a_name_side_by_side_one_gets_it(server: Server) -> None:
     romeo = JID.parse("romeo@localhost")
     with Stream(server) as one, Stream(server) as two:
-        asked = []
+        asked: list[gevent.Greenlet[..., str]] = []
         for stream, password in ((one, "of the one"), (two, "of the two")):
             stream.open()
             wish = f"<username>romeo</username><password>{password}</password>"
-            asked.append(gevent.spawn(stream.asks_iq, f"<query xmlns='{register.NAMESPACE}'>{wish}</query>"))
+            asked.append(gevent.spawn(stream.asks_iq, f"<query xmlns='{REGISTER}'>{wish}</query>"))
         answers = [each.get() for each in asked]
         assert sorted(answers) == ["conflict", "result"]
         winner = "of the one" if answers[0] == "result" else "of the two"
@@ -117,11 +118,11 @@ def test_of_two_who_register_a_name_side_by_side_one_gets_it(server: Server) -> 
 def test_those_who_register_side_by_side_are_counted_together(tmp_path: Path) -> None:
     with listening_server(tmp_path, register={"accounts_per_address": 2}) as server:
         streams = [Stream(server) for _ in range(6)]
-        asked = []
+        asked: list[gevent.Greenlet[..., str]] = []
         for number, stream in enumerate(streams):
             stream.open()
             wish = f"<username>user{number}</username><password>wherefore</password>"
-            asked.append(gevent.spawn(stream.asks_iq, f"<query xmlns='{register.NAMESPACE}'>{wish}</query>"))
+            asked.append(gevent.spawn(stream.asks_iq, f"<query xmlns='{REGISTER}'>{wish}</query>"))
         assert sorted(each.get() for each in asked) == ["resource-constraint"] * 4 + ["result"] * 2
         assert len(stored.listing(server.db)) == 1 + 2
         for stream in streams:
@@ -134,7 +135,7 @@ def test_a_name_that_is_taken_costs_nothing_of_what_may_be_registered(tmp_path: 
         answers = []
         for name in ("juliet", "romeo", "mercutio"):
             wish = f"<username>{name}</username><password>wherefore</password>"
-            answers.append(stream.asks_iq(f"<query xmlns='{register.NAMESPACE}'>{wish}</query>"))
+            answers.append(stream.asks_iq(f"<query xmlns='{REGISTER}'>{wish}</query>"))
         assert answers == ["conflict", "result", "resource-constraint"]
 
 

@@ -205,7 +205,7 @@ def test_row_38_one_address_makes_a_few_accounts_only(tmp_path: Path) -> None:
         for number in range(3):
             with Stream(server) as stream:
                 stream.open()
-                answers.append(stream.asks_iq(wish(f"user{number}", "secret")))
+                answers.append(stream.asks_iq(wish(f"user{number}", "wherefore")))
         assert answers == ["result", "result", "resource-constraint"]
         assert not stored.exists(server.db, JID.parse("user2@localhost"))
 
@@ -213,7 +213,7 @@ def test_row_38_one_address_makes_a_few_accounts_only(tmp_path: Path) -> None:
 def test_row_38_trying_names_is_slowed_down_like_trying_passwords(server: Server) -> None:
     with Stream(server) as stream:
         stream.open()
-        assert stream.asks_iq(wish("juliet", "mine")) == "conflict"
+        assert stream.asks_iq(wish("juliet", "mine now")) == "conflict"
     assert server.state(LoginThrottle).delay("127.0.0.1", "romeo@localhost", time.monotonic()) > 0
 
 
