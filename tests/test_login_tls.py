@@ -3,13 +3,15 @@
 import ssl
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from lxml import etree
 from scramp import ScramClient
 
-from tests.rawclient import SUCCESS, RawClient, anything_goes, condition_of, new_account
+from tests.configured import demo_server
+from tests.rawclient import SUCCESS, RawClient, StreamEnded, anything_goes, condition_of, new_account
 from tests.servers import RunningServer
 from xmpp import names
 
@@ -46,11 +48,17 @@ def binding_data(client: RawClient, binding: str) -> bytes:
     return x509.load_der_x509_certificate(certificate).fingerprint(function)
 
 
-def log_in(client: RawClient, mechanism: str, account: tuple[str, str], channel: tuple[str, bytes]) -> etree._Element:
+def begin(client: RawClient, mechanism: str, first: str) -> etree._Element:
+    encoded = b64encode(first.encode()).decode()
+    client.send(f"<auth xmlns='{names.SASL}' mechanism='{mechanism}'>{encoded}</auth>")
+    return client.receive()
+
+
+def log_in(
+    client: RawClient, mechanism: str, account: tuple[str, str], channel: tuple[str, bytes] | None
+) -> etree._Element:
     scram = ScramClient([mechanism], *account, channel)
-    first = b64encode(scram.get_client_first().encode()).decode()
-    client.send(f"<auth xmlns='{names.SASL}' mechanism='{mechanism}'>{first}</auth>")
-    challenge = client.receive()
+    challenge = begin(client, mechanism, scram.get_client_first())
     if str(challenge.tag).endswith("failure"):
         return challenge
     scram.set_server_first(b64decode(challenge.text or "").decode())
@@ -98,3 +106,48 @@ def test_a_client_that_could_bind_but_was_shown_no_way_to_is_refused(
     client.open()
     answer = log_in(client, "SCRAM-SHA-256", account, ("tls-server-end-point", b"anything"))  # its flag is "y"
     assert condition_of(answer) == "not-authorized"
+
+
+@pytest.mark.parametrize(
+    ("version", "missing"), [(ssl.TLSVersion.TLSv1_3, "tls-unique"), (ssl.TLSVersion.TLSv1_2, "tls-exporter")]
+)
+def test_a_binding_that_the_channel_does_not_have_is_no_failed_attempt(
+    client: RawClient, account: tuple[str, str], missing: str
+) -> None:
+    client.open()
+    for mechanism in (*PLUS, *PLUS):
+        answer = begin(client, mechanism, f"p={missing},,n={account[0]},r=abc")
+        assert condition_of(answer) == "malformed-request"
+    assert log_in(client, "SCRAM-SHA-256", account, None).tag == SUCCESS
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_3])
+def test_not_even_that_can_be_tried_for_ever(client: RawClient, account: tuple[str, str]) -> None:
+    client.open()
+    with pytest.raises(StreamEnded, match="policy-violation"):
+        for _ in range(100):
+            begin(client, PLUS[0], f"p=tls-unique,,n={account[0]},r=abc")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_3])
+def test_who_could_have_bound_is_refused_after_that_too(client: RawClient, account: tuple[str, str]) -> None:
+    """Whoever sits in between could have made it fail."""
+    client.open()
+    begin(client, PLUS[0], f"p=tls-unique,,n={account[0]},r=abc")
+    answer = begin(client, "SCRAM-SHA-256", f"y,,n={account[0]},r=abc")
+    assert condition_of(answer) == "not-authorized"
+
+
+def test_where_binding_is_switched_off_nobody_is_offered_it_and_those_who_could_log_in(tmp_path: Path) -> None:
+    with (
+        demo_server(tmp_path, sasl={"channel_binding": False}) as server,
+        RawClient(server.tls_port, tls=anything_goes()) as client,
+    ):
+        account = new_account(server.port)
+        features = client.open()
+        assert features.find("{urn:xmpp:sasl-cb:0}sasl-channel-binding") is None
+        offered = [each.text for each in features.findall(f"{{{names.SASL}}}mechanisms/*")]
+        assert offered == ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"]
+        answer = begin(client, "SCRAM-SHA-256-PLUS", f"p=tls-server-end-point,,n={account[0]},r=abc")
+        assert condition_of(answer) == "invalid-mechanism"
+        assert log_in(client, "SCRAM-SHA-256", account, ("tls-unique", b"anything")).tag == SUCCESS  # its flag is "y"

@@ -15,8 +15,8 @@ import gevent
 from lxml import etree
 
 from handlers.sasl import passwords
-from handlers.sasl.exchange import Challenge, Exchange, Verdict
-from handlers.sasl.mechanisms import Circumstances
+from handlers.sasl.exchange import CannotBind, Challenge, Exchange, Verdict
+from handlers.sasl.mechanisms import MECHANISMS, Circumstances
 from handlers.sasl.plain import Plain
 from handlers.sasl.scram import Scram, Terms
 from handlers.sasl.settings import SASLSettings
@@ -35,15 +35,18 @@ RESPONSE = f"{{{names.SASL}}}response"
 ABORT = f"{{{names.SASL}}}abort"
 CHANNEL_BINDINGS = "urn:xmpp:sasl-cb:0"
 
+MAX_MISBINDINGS = len(MECHANISMS)  # of one stream that are no failures: once by each mechanism
 EMPTY = "="  # RFC 6120 section 6.4.2: data of no length, where no text means no data
 feature = Feature("sasl", rfc="6120", settings=SASLSettings, optional=False)
 
 
 class Login:
-    """A stream's attempts to log in: how many have failed, and the one that is under way, if one is."""
+    """A stream's attempts to log in: how many have failed, how many came to nothing since they could not bind to the
+    channel, and the one that is under way, if one is."""
 
     def __init__(self) -> None:
         self.failures = 0
+        self.misbindings = 0
         self.attempt: Attempt | None = None
 
 
@@ -79,10 +82,9 @@ def offer_channel_bindings(stream: Any) -> etree._Element | None:
 
 
 def _circumstances(stream: Any) -> Circumstances:
-    server = stream.server
-    return Circumstances(
-        server.settings(SASLSettings).mechanisms, stream.is_secure, server.must_be_secure, stream.channel_bindings()
-    )
+    server, settings = stream.server, stream.server.settings(SASLSettings)
+    bindings = stream.channel_bindings() if settings.channel_binding else {}
+    return Circumstances(settings.mechanisms, stream.is_secure, server.must_be_secure, bindings)
 
 
 # -- what comes in
@@ -201,7 +203,10 @@ def _conclude(server: "Server", stream: Any, verdict: Verdict, check: passwords.
 def _fail(server: "Server", stream: Any, failure: SASLFailure) -> None:
     login = _login(stream)
     login.attempt = None
-    login.failures += 1
+    if isinstance(failure, CannotBind) and login.misbindings < MAX_MISBINDINGS:
+        login.misbindings += 1  # it may know another mechanism
+    else:
+        login.failures += 1
     stream.send_element(failure.element())
     if login.failures >= server.settings(SASLSettings).tries:
         raise StreamError("policy-violation", "too many failed attempts to log in")

@@ -25,6 +25,11 @@ class Verdict:
     data: bytes = b""
 
 
+class CannotBind(SASLFailure):
+    """The client wants to bind to its channel in a way that this connection does not have. Nothing was said of a
+    password yet, so that it is no failed attempt."""
+
+
 class Exchange(Protocol):
     """One attempt to log in by one mechanism."""
 

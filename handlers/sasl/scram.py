@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from db.accounts import Credential
-from handlers.sasl.exchange import Challenge, CredentialOf, Verdict, claimed_account, text_of
+from handlers.sasl.exchange import CannotBind, Challenge, CredentialOf, Verdict, claimed_account, text_of
 from handlers.sasl.salted_keys import algorithm
 from xmpp.errors import SASLFailure
 from xmpp.jid import JID
@@ -93,7 +93,8 @@ def binding_data(flag: str, kind: str | None, terms: Terms) -> bytes:
     if kind is None:
         return b""
     if kind not in terms.bindings:
-        raise SASLFailure("malformed-request", f"no channel binding of the type {kind}")
+        # tls-unique on TLS 1.3, most of all: some clients take no notice of what they are told there is (XEP-0440)
+        raise CannotBind("malformed-request", "this connection has no channel binding of that type")
     return terms.bindings[kind]
 
 

@@ -15,6 +15,11 @@ class SASLSettings:
         "What clients may log in with. Each SCRAM has its channel-binding form -PLUS with it.",
         choices=FAMILIES,
     )
+    channel_binding: bool = setting(
+        True,
+        "Whether the forms -PLUS are offered, by which a client finds out that somebody sits in between with a "
+        "certificate of his own. Some old clients cannot log in where they are.",
+    )
     iterations: int = setting(
         10_000,
         "How much work it is to try one password. Accounts keep the number that was set when they got theirs, so set "
