@@ -16,6 +16,7 @@ from handlers import (
     carbons,
     client_caps,
     client_state,
+    comings_and_goings,
     delay,
     devices,
     disco,
@@ -164,6 +165,7 @@ TABLES = Tables(
         stream_management.hibernate,  # last: where it stops, the session goes on
     ),
     session_ended=(
+        comings_and_goings.note_end,
         push.note_logout,
         last_activity.note_end,  # before leaving: it asks whether the client has said goodbye
         presence.leave,

@@ -3,6 +3,7 @@
 They run inside the server, or, where none runs, inside the command line on a server that does not listen.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +13,9 @@ from db.errors import StorageError
 from handlers import accounts
 from xmpp.control import Refused
 from xmpp.jid import JID, MalformedJID
+from xmpp.logs import one_word
+
+log = logging.getLogger(__name__)
 
 
 def carry_out(server: Any, command: str, **arguments: Any) -> Any:
@@ -35,6 +39,7 @@ def change_password(server: Any, account: str, password: str) -> None:
         accounts.change_password(server, _address(account), password)
     except (accounts.NoSuchAccount, ValueError) as error:
         raise Refused(f"{error}.") from error
+    _note(_address(account), "was given another password")
 
 
 def remove(server: Any, account: str) -> None:
@@ -43,6 +48,7 @@ def remove(server: Any, account: str) -> None:
         accounts.remove(server, _address(account))
     except accounts.NoSuchAccount as error:
         raise Refused(f"{error}.") from error
+    _note(_address(account), "was removed")
 
 
 def listing(server: Any) -> list[tuple[str, float, int]]:
@@ -63,6 +69,8 @@ def import_accounts(server: Any, accounts_and_passwords: Sequence[tuple[str, str
         accounts.create_many(server, given)
     except (stored.AccountExists, ValueError) as error:
         raise Refused(f"{error}.") from error
+    for account, _ in given:
+        _note(account, "was made")
 
 
 COMMANDS: Mapping[str, Callable[..., Any]] = MappingProxyType(
@@ -75,6 +83,10 @@ COMMANDS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "import": import_accounts,
     }
 )
+
+
+def _note(account: JID, what: str) -> None:
+    log.info("account %s %s by the administrator", one_word(account), what)
 
 
 def _objection(server: Any, address: str) -> str:

@@ -3,6 +3,7 @@
 Off unless it is switched on. Without `open`, only people who have an account can do something with it.
 """
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from lxml import etree
 from db import accounts as stored
 from db.accounts import AccountExists
 from handlers import accounts, registration_form
+from handlers.comings_and_goings import shown_address
 from handlers.registration_form import CHANGE_PASSWORD, NAMESPACE, PASSWORD, QUERY, USERNAME
 from handlers.sasl.saslprep import saslprep
 from handlers.sasl.settings import SASLSettings
@@ -22,6 +24,7 @@ from handlers.throttle import FadingCounts, LoginThrottle, network
 from xmpp.config import setting
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
+from xmpp.logs import one_word
 from xmpp.routing.feature import OWN, SERVER, STREAM, Feature, State
 from xmpp.routing.session import Session
 from xmpp.stanza import Stanza
@@ -33,6 +36,8 @@ STREAM_FEATURE = "http://jabber.org/features/iq-register"
 REMOVE = f"{{{NAMESPACE}}}remove"
 
 HOUR = 3600.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ def make_account(server: "Server", iq: Stanza) -> None:
             raise StanzaError("conflict") from None
         except ValueError as error:
             raise StanzaError("not-acceptable", str(error)) from None
+    log.info("account %s was registered from %s", one_word(account), shown_address(stream.peer))
 
 
 @contextmanager
@@ -166,6 +172,7 @@ def _remove(server: "Server", iq: Stanza, account: JID) -> None:
     if len(iq.only_child()) != 1:
         raise StanzaError("bad-request", "<remove/> stands alone")
     accounts.erase(server, account)
+    log.info("account %s was removed by its owner", one_word(account))
     iq.after_reply(lambda: accounts.end_removed(server, account))
 
 
@@ -182,6 +189,7 @@ def _change_password(server: "Server", iq: Stanza, session: Session) -> None:
         raise StanzaError("not-authorized", str(error)) from None
     except ValueError as error:
         raise StanzaError("not-acceptable", str(error)) from None
+    log.info("account %s was given another password by its owner", one_word(account))
 
 
 def _account_and_password(server: "Server", iq: Stanza, host: str, incomplete: str) -> tuple[JID, str]:

@@ -10,6 +10,7 @@ import gevent
 
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 REMOVED = "[removed]"
+MAX_WORD = 100  # characters of an address: it may have 3,000
 
 # What carries a secret: the content of SASL elements and of passwords in XML, and the value behind such a name.
 _IN_XML = re.compile(
@@ -34,6 +35,13 @@ def start_logging(style: str, level: str) -> None:
 def redacted(text: str) -> str:
     """Return the text with secrets taken out of it. The second line of defence: nobody should log them at all."""
     return _NAMED.sub(rf"\1{REMOVED}", _IN_XML.sub(rf"\1{REMOVED}", text))
+
+
+def one_word(text: str) -> str:
+    """Return what somebody else has chosen as one word of a line: nothing in it begins another line, ends the word, or
+    turns the direction of writing; and it is not longer than MAX_WORD."""
+    shown = text[:MAX_WORD] + ("..." if len(text) > MAX_WORD else "")
+    return "".join(each if each.isprintable() and not each.isspace() else f"\\u{ord(each):04x}" for each in shown)
 
 
 class TextFormatter(logging.Formatter):

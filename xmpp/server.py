@@ -87,6 +87,7 @@ class Server:
         self.process_names = ProcessNames()
         self.trees = Trees(names.STANZA_TAGS | self.registry.element_tags | {STARTTLS})
         self.listener = ClientListener(self)
+        self.is_stopping = False
         self._states: dict[type, Any] = {}
 
     def settings(self, of: type[Settings]) -> Settings:
@@ -124,6 +125,7 @@ class Server:
 
     def stop(self) -> None:
         """End every stream with system-shutdown, and wait a little until they have been told. Yields."""
+        self.is_stopping = True
         self.listener.stop()
         self.listener.close_streams(StreamError("system-shutdown"))
         for step in self.tables.server_stopping:

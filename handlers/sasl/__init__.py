@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import gevent
 from lxml import etree
 
+from handlers import comings_and_goings
 from handlers.sasl import passwords
-from handlers.sasl.exchange import CannotBind, Challenge, Exchange, Verdict
+from handlers.sasl.exchange import CannotBind, Challenge, Exchange, Verdict, WrongPassword
 from handlers.sasl.mechanisms import MECHANISMS, Circumstances
 from handlers.sasl.plain import Plain
 from handlers.sasl.scram import Scram, Terms
@@ -51,8 +52,9 @@ class Login:
 
 
 class Attempt(NamedTuple):
-    """An exchange, and what it is checked with."""
+    """An exchange by a mechanism, and what it is checked with."""
 
+    mechanism: str
     exchange: Exchange
     check: passwords.Check
 
@@ -166,9 +168,9 @@ def _attempt(server: "Server", stream: Any, name: str | None) -> Attempt:
     circumstances, check = _circumstances(stream), passwords.Check(server)
     mechanism = circumstances.chosen(name)
     if mechanism.hash is None:
-        return Attempt(Plain(stream.host, check.is_right), check)
+        return Attempt(mechanism.name, Plain(stream.host, check.is_right), check)
     terms = Terms(stream.host, mechanism.hash, mechanism.is_plus, circumstances.offers_plus, circumstances.bindings)
-    return Attempt(Scram(terms, check.credential), check)
+    return Attempt(mechanism.name, Scram(terms, check.credential), check)
 
 
 # -- how it goes on
@@ -179,29 +181,33 @@ def _go_on(server: "Server", stream: Any, attempt: Attempt, data: bytes) -> None
     if isinstance(outcome, Challenge):
         _send(stream, "challenge", outcome.data)
     else:
-        _conclude(server, stream, outcome, attempt.check)
+        _conclude(server, stream, outcome, attempt)
 
 
-def _conclude(server: "Server", stream: Any, verdict: Verdict, check: passwords.Check) -> None:
+def _conclude(server: "Server", stream: Any, verdict: Verdict, attempt: Attempt) -> None:
     """Answer an attempt. Yields for as long as the failures before it demand.
 
     A right password waits too: who guesses could otherwise hang up on whatever takes longer than a success. What was
     right when the exchange began, or the wait, has to be right at its end.
     """
-    throttle, now = server.state(LoginThrottle), time.monotonic()
+    throttle, now, check = server.state(LoginThrottle), time.monotonic(), attempt.check
     delay = min(throttle.delay(stream.peer, verdict.account, now), server.settings(SASLSettings).max_delay_seconds)
     if not verdict.is_right:
         throttle.failed(stream.peer, verdict.account, now)  # before the wait, so that attempts side by side count
     gevent.sleep(delay)
-    if not verdict.is_right or not check.still_holds():
-        raise SASLFailure("not-authorized")
+    if not verdict.is_right:
+        raise WrongPassword(verdict.account, "no such account" if check.identity is None else "wrong password")
+    if not check.still_holds():
+        raise WrongPassword(verdict.account, "the account or its password has changed meanwhile")
     server.db.touched = None  # what others have stored meanwhile is nothing to wait for
     _send(stream, "success", verdict.data)
     stream.authenticated(verdict.account, check.identity)
+    comings_and_goings.note_login(stream.peer, verdict.account, attempt.mechanism)
 
 
 def _fail(server: "Server", stream: Any, failure: SASLFailure) -> None:
     login = _login(stream)
+    _note(server, stream, login.attempt, failure)
     login.attempt = None
     if isinstance(failure, CannotBind) and login.misbindings < MAX_MISBINDINGS:
         login.misbindings += 1  # it may know another mechanism
@@ -210,6 +216,14 @@ def _fail(server: "Server", stream: Any, failure: SASLFailure) -> None:
     stream.send_element(failure.element())
     if login.failures >= server.settings(SASLSettings).tries:
         raise StreamError("policy-violation", "too many failed attempts to log in")
+
+
+def _note(server: "Server", stream: Any, attempt: Attempt | None, failure: SASLFailure) -> None:
+    if isinstance(failure, WrongPassword):
+        comings_and_goings.note_failure(server, stream.peer, failure.account, failure.reason)
+    else:
+        account = attempt.check.account if attempt is not None else None
+        comings_and_goings.note_failure(server, stream.peer, account, str(failure))
 
 
 def _send(stream: Any, name: str, data: bytes) -> None:

@@ -25,6 +25,15 @@ class Verdict:
     data: bytes = b""
 
 
+class WrongPassword(SASLFailure):
+    """An attempt that came to its end. `account` and `reason` are for the log: the client is told neither."""
+
+    def __init__(self, account: JID, reason: str) -> None:
+        super().__init__("not-authorized")
+        self.account = account
+        self.reason = reason
+
+
 class CannotBind(SASLFailure):
     """The client wants to bind to its channel in a way that this connection does not have. Nothing was said of a
     password yet, so that it is no failed attempt."""

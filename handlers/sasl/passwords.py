@@ -64,12 +64,17 @@ class Check:
 
     def is_right(self, account: JID, password: str) -> bool:
         """Whether that is the account's password. Yields, for as long where there is no such account."""
+        kept = self.credential(account, PLAIN_HASH)
         try:
             prepared = saslprep(password)
         except ValueError:
             return False
-        kept = self.credential(account, PLAIN_HASH)
         return bool(self._server.state(HashingThreads).apply(salted_keys.is_right, (prepared, PLAIN_HASH, kept)))
+
+    @property
+    def account(self) -> JID | None:
+        """The account that was asked for; None where the attempt has not come that far."""
+        return self._account
 
     def still_holds(self) -> bool:
         """Whether the account is still the one that was asked for, and its password the one that was checked."""
