@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
+from db import accounts as stored
 from handlers import accounts, blocking, delay, offline, stanza_ids
 from handlers.acknowledgements import Unacknowledged
 from handlers.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
@@ -36,16 +37,18 @@ class UnderWay(set["gevent.Greenlet[..., None]"]):
     """What goes on with the stanzas of sessions that are over."""
 
 
-def send_another_way(server: "Server", account: JID, stanzas: Iterable[Unacknowledged]) -> None:
-    """Give each stanza its other way: to another device, to those kept, back to its sender, or none.
+def send_another_way(over: Session, stanzas: Iterable[Unacknowledged]) -> None:
+    """Give each stanza of a session that is over its other way: to another device, to those kept, back to its sender,
+    or none.
 
-    The first of them at once. There may be thousands, and others have their turn before the rest.
+    The first of them at once. There may be thousands, and others have their turn before the rest; the account may have
+    been removed by then, and its name be somebody else's, to whom none of them goes.
     """
     waiting = deque(stanzas)
-    _send_some(server, account, waiting)
+    _send_some(over, waiting)
     if waiting:
-        under_way = server.state(UnderWay)
-        rest = gevent.spawn(_send_rest, server, account, waiting)
+        under_way = over.server.state(UnderWay)
+        rest = gevent.spawn(_send_rest, over, waiting)
         under_way.add(rest)
         rest.link(under_way.discard)
 
@@ -55,19 +58,20 @@ def finish(server: "Server") -> None:
     gevent.joinall(list(server.state(UnderWay)))
 
 
-def _send_rest(server: "Server", account: JID, waiting: deque[Unacknowledged]) -> None:
+def _send_rest(over: Session, waiting: deque[Unacknowledged]) -> None:
+    db = over.server.db
     while waiting:
         gevent.sleep(PAUSE_SECONDS)
-        server.db.touched = None
-        server.db.touch_unfinished()  # the last of it may not have been written yet: it waits for the disk
-        _send_some(server, account, waiting)
+        db.touched = None
+        db.touch_unfinished()  # the last of it may not have been written yet: it waits for the disk
+        _send_some(over, waiting)
 
 
-def _send_some(server: "Server", account: JID, waiting: deque[Unacknowledged]) -> None:
+def _send_some(over: Session, waiting: deque[Unacknowledged]) -> None:
     room, outgoing = BYTES_AT_ONCE, dict[Session, list[Stanza]]()
     for _ in range(min(len(waiting), STANZAS_AT_ONCE)):
         each = waiting.popleft()
-        _send_one(server, account, each, outgoing)
+        _send_one(over, each, outgoing)
         room -= len(each.stanza)
         if room < 0:
             break
@@ -79,13 +83,12 @@ def _send_some(server: "Server", account: JID, waiting: deque[Unacknowledged]) -
             session.send(stanza)
 
 
-def _send_one(
-    server: "Server", account: JID, each: Unacknowledged, outgoing: "dict[Session, list[Stanza]]"
-) -> None:
+def _send_one(over: Session, each: Unacknowledged, outgoing: dict[Session, list[Stanza]]) -> None:
+    server, account = over.server, over.account
     stanza = Stanza.from_wire(each.stanza)
     try:
         if stanza.kind == "message":
-            _send_message(server, account, each, stanza, outgoing)
+            _send_message(over, each, stanza, outgoing)
         elif stanza.is_request:
             raise StanzaError("service-unavailable")
     except StanzaError as error:
@@ -98,13 +101,18 @@ def _send_one(
 
 
 def _send_message(
-    server: "Server", account: JID, each: Unacknowledged, stanza: Stanza, outgoing: "dict[Session, list[Stanza]]"
+    over: Session, each: Unacknowledged, stanza: Stanza, outgoing: dict[Session, list[Stanza]]
 ) -> None:
+    server, account = over.server, over.account
     if stanza.type == "groupchat":
         raise StanzaError("recipient-unavailable")  # the room removes who is no longer there
     if stanza.type not in ONE_TO_ONE or not SECOND_HAND.isdisjoint(stanza.child_tags):
         return
     if stanza.child_tags <= offline.PASSING:  # that somebody was typing then
+        return
+    if stored.identity(server.db, account) != over.identity:
+        if each.devices <= 1:
+            raise StanzaError("service-unavailable")
         return
     # The resource is gone, so this is for the account now (RFC 6121 section 8.5.3.2.1).
     repeat = delay.stamped(stanza, account.domain, each.at).addressed(account)

@@ -11,16 +11,18 @@ import pytest
 from scramp import ScramClient
 
 from db import accounts as stored
-from db import last_activity
-from handlers import accounts
+from db import last_activity, offline
+from handlers import accounts, redelivery
+from handlers.redelivery import STANZAS_AT_ONCE
 from handlers.registration_form import NAMESPACE as REGISTER
 from handlers.sasl import salted_keys
 from handlers.throttle import LoginThrottle
 from tests.in_process import Client
 from tests.managed_client import NAMESPACE as SM
-from tests.managed_client import ManagedClient, ReturningClient
+from tests.managed_client import ROMEO, ManagedClient, ReturningClient, write
 from tests.streams import FEW_ITERATIONS, JULIET, Stream, listening_server, local_name, outcome
 from xmpp.jid import JID
+from xmpp.routing.session import Session
 from xmpp.server import Server
 
 NEWCOMER = salted_keys.derive("of the newcomer", FEW_ITERATIONS)
@@ -79,7 +81,7 @@ def test_a_challenge_is_not_answered_with_a_password_that_is_over(
 def test_what_was_right_before_the_wait_has_to_be_right_after_it(
     tmp_path: Path, mechanism: str, change: Change
 ) -> None:
-    with listening_server(tmp_path, sasl={"max_delay_seconds": 1.0}) as server, Stream(server) as stream:
+    with listening_server(tmp_path, sasl={"max_delay_seconds": 2.0}) as server, Stream(server) as stream:
         for _ in range(5):
             server.state(LoginThrottle).failed("192.0.2.1", JULIET, time.monotonic())
         stream.open()
@@ -139,12 +141,19 @@ def test_a_name_that_is_taken_costs_nothing_of_what_may_be_registered(tmp_path: 
         assert answers == ["conflict", "result", "resource-constraint"]
 
 
+def begin_to_change_password(
+    server: Server, password: str, keep: Session | None = None
+) -> "gevent.Greenlet[..., None]":
+    """The new password is being salted; it cannot be done before this test gives way again."""
+    changing = gevent.spawn(accounts.change_password, server, JULIET, password, keep)
+    gevent.sleep(0)  # only what waits to be called back has its turn: it begins
+    return changing
+
+
 @pytest.mark.parametrize("asks", ["owner", "administrator"])
 def test_a_new_password_is_not_set_for_whoever_has_the_name_then(server: Server, asks: str) -> None:
     keep = Client(server, "juliet@localhost/balcony").session if asks == "owner" else None
-    changing = gevent.spawn(accounts.change_password, server, JULIET, "of the old one", keep)
-    changing.start()
-    gevent.idle()
+    changing = begin_to_change_password(server, "of the old one", keep)
     become_somebody_elses_unnoticed(server)
     with pytest.raises(accounts.NoSuchAccount):
         changing.get()
@@ -170,15 +179,14 @@ def test_who_is_shut_out_by_a_new_password_sets_no_other_one(server: Server) -> 
 
 def test_the_administrator_has_the_last_word_about_a_password(server: Server) -> None:
     client = Client(server, "juliet@localhost/balcony")
-    own = gevent.spawn(accounts.change_password, server, JULIET, "of her own", keep=client.session)
-    gevent.idle()
+    own = begin_to_change_password(server, "of her own", client.session)
     get_another_password(server)  # as the administrator does, when hers is being salted
     with pytest.raises(accounts.Overtaken):
         own.get()
     assert is_of_newcomer(server)
-    given = gevent.spawn(accounts.change_password, server, JULIET, "of the administrator")
-    gevent.idle()
-    stored.set_credentials(server.db, JULIET, salted_keys.derive("of her own", FEW_ITERATIONS))
+    hers = salted_keys.derive("of her own", FEW_ITERATIONS)
+    given = begin_to_change_password(server, "of the administrator")
+    stored.set_credentials(server.db, JULIET, hers)
     given.get()
     with Stream(server) as stream:
         stream.open()
@@ -237,3 +245,17 @@ def test_a_stream_of_an_account_that_is_gone_resumes_nothing(server: Server) -> 
         become_somebody_elses_unnoticed(server)
         failed = stream.asks(f"<resume xmlns='{SM}' previd='whatever' h='0'/>")
         assert (local_name(failed), local_name(failed[0])) == ("failed", "not-authorized")
+
+
+def test_what_a_device_had_not_acknowledged_is_kept_for_no_other_account_of_that_name(server: Server) -> None:
+    """There may be so much of it that others have their turn in between."""
+    accounts.create(server, ROMEO, "wherefore")
+    romeo, juliet = Client(server, f"{ROMEO}/orchard"), ManagedClient(server, f"{JULIET}/balcony")
+    juliet.sends("<presence/>")
+    juliet.enables(resume="true")
+    texts = [str(number) for number in range(2 * STANZAS_AT_ONCE + 1)]
+    write(romeo, *texts)
+    become_somebody_elses(server)
+    redelivery.finish(server)
+    assert offline.count(server.db, JULIET) == 0
+    assert len(romeo.received()) == len(texts)  # all were refused
