@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from handlers import registration_form
 from tests.in_process import Client, add_accounts, server_in
 from tests.nodes import ask, configure, create, form, owner, publish, pubsub, subscribe
 from tests.servers import ROOT
@@ -69,6 +70,7 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
         "pubsub#node": "text-single",
         "pubsub#subscriber_jid": "jid-single",
     },
+    "jabber:iq:register": {"password": "text-private", "username": "text-single"},  # XEP-0077 section 9.2
     "jabber:iq:search": {  # XEP-0055 section 7.3
         "email": "text-single",
         "first": "text-single",
@@ -100,6 +102,7 @@ MAKERS = {
     "handlers/pubsub/configuration.py",
     "handlers/pubsub/subscription_options.py",
     "handlers/push_bursts.py",
+    "handlers/registration_form.py",
     "handlers/search.py",
 }
 """The files that make forms, all of which are sent below."""
@@ -152,6 +155,7 @@ def all_forms(server: Server) -> list[etree._Element]:
         *of_search(hamlet),
         *of_push(server, hamlet),
         *of_nodes(hamlet, francisco),
+        etree.tostring(registration_form.query("Choose a username and a password."), encoding="unicode"),
     ]
     return [x for answer in answers for x in parse(answer.encode()).iter(dataforms.X) if x.get("type") != "submit"]
 

@@ -131,10 +131,13 @@ def test_row_30_a_client_that_does_not_read_is_dropped_and_stalls_nobody(tmp_pat
 def test_row_30_dropping_a_client_is_no_mistake_of_the_server(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with listening_server(tmp_path, streams={"unsent_bytes": 65_536}) as server, Stream(server) as deaf:
+    streams = {"unsent_bytes": 65_536, "bytes_per_second": 1_000_000_000}
+    with listening_server(tmp_path, streams=streams) as server, Stream(server) as deaf:
         deaf.logs_in()
-        deaf.send(f"<message to='{deaf.binds()}'><body>{'x' * 100_000}</body></message>")
-        assert deaf.last_words() == []
+        message = f"<message to='{deaf.binds()}'><body>{'x' * 100_000}</body></message>"
+        with pytest.raises(ConnectionError):
+            while True:
+                deaf.send(message)
         assert not list(server.online)
     assert "Traceback" not in capfd.readouterr().err
     assert not caplog.records
