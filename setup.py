@@ -18,7 +18,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    py_modules=["xserv"],
+    py_modules=["assembly", "xserv"],
     packages=find_packages(include=["xmpp", "xmpp.*", "handlers", "handlers.*", "db", "db.*", "web", "web.*"]),
     entry_points={"console_scripts": ["xserv = xserv:main"]},
     # Why each of these: docs/dependencies.md

@@ -1,4 +1,4 @@
-"""xserv: the command line, and the place where all parts are put together. The only file that sees everything."""
+"""xserv: the command line."""
 
 from gevent import monkey
 
@@ -6,32 +6,29 @@ monkey.patch_all()  # before anything else imports sockets and threads
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 import click
 
-from db.database import Database
+import assembly
 from db.errors import StorageError
-from handlers import FEATURES, TABLES, administration, demonstration
+from handlers import demonstration
 from xmpp import __version__, terminal
-from xmpp.config import ConfigError, Configuration, Section
+from xmpp.config import ConfigError
 from xmpp.config_texts import documentation, example
-from xmpp.control import CarryOut, ControlClient, ControlError, ControlSocket, Refused
+from xmpp.control import CarryOut, ControlError, Refused
+from xmpp.datafolder import DataFolder, DataFolderError
 from xmpp.logs import start_logging
-from xmpp.routing.feature import Feature
-from xmpp.server import Server, ServerSettings
+from xmpp.server import ServerSettings
 from xmpp.service import serve
 from xmpp.stream.certificates import CertificateError
-from xmpp.stream.client import StreamSettings
-from xmpp.stream.listener import ListenError, ListenSettings
+from xmpp.stream.listener import ListenError
 from xmpp.stream.tls import ServerTLS, TLSSettings
 
-DATABASE, CONTROL, CERTIFICATES = "xserv.db", "control.sock", "certificates"  # in the data folder
-FAILURES = (ConfigError, CertificateError, ListenError, StorageError, ControlError, Refused)
+FAILURES = (ConfigError, CertificateError, ListenError, StorageError, ControlError, Refused, DataFolderError)
 """What is no mistake in the code: told in one sentence, without a traceback."""
 
 
@@ -86,11 +83,12 @@ def main() -> None:
 def run(config: Path | None, data: Path, log_format: str, log_level: str) -> None:
     """Run the server until SIGTERM or Ctrl-C; SIGHUP reads configuration and certificates again."""
     start_logging(log_format, log_level)
-    file = _chosen(config, data)
-    configured = functools.partial(_configuration, file)
-    with _blaming(file), _opened_server(data, configured(), has_tls=True) as server:
+    folder = DataFolder(data)
+    file = assembly.chosen(config, folder)
+    configured = functools.partial(assembly.read_configuration, file)
+    with assembly.blaming(file), assembly.opened_server(folder, configured()) as server:
         announce = functools.partial(terminal.announce_server, server.default_domain, data)
-        serve(server, _control_socket(server, data), configured, announce)
+        serve(server, assembly.control_socket(server, folder), configured, announce)
 
 
 @main.command()
@@ -105,14 +103,16 @@ def run(config: Path | None, data: Path, log_format: str, log_level: str) -> Non
 def demo(config: Path | None, data: Path | None, log_format: str, log_level: str, **options: Any) -> None:
     """Try it out, on this machine only: two ready accounts, open registration, login without TLS."""
     start_logging(log_format, log_level)
-    configured = functools.partial(_configuration, config, overriding=demonstration.settings(**options))
+    configured = functools.partial(
+        assembly.read_configuration, config, overriding=demonstration.settings(**options)
+    )
     with (
-        _blaming(config),
-        _kept_or_temporary(data) as folder,
-        _opened_server(folder, configured(), has_tls=True, must_be_secure=False) as server,
+        assembly.blaming(config),
+        assembly.kept_or_temporary(data) as folder,
+        assembly.opened_server(folder, configured(), must_be_secure=False) as server,
     ):
         announce = functools.partial(terminal.announce_demo, demonstration.make_accounts(server))
-        serve(server, _control_socket(server, folder), configured, announce)
+        serve(server, assembly.control_socket(server, folder), configured, announce)
 
 
 @main.group()
@@ -120,31 +120,40 @@ def user() -> None:
     """Accounts, whether the server runs or not. Passwords are asked for, or read from standard input."""
 
 
-def _administrative(command: Callable[..., None]) -> Callable[..., None]:
-    """Hand a command what carries out administration: the server that runs on the data folder, or this process."""
+def _administrative(*, may_make: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Hand a command what carries out administration: the server that runs on the data folder, or this process.
 
-    @_config_option
-    @_data_option
-    @functools.wraps(command)
-    def administering(config: Path | None, data: Path, **arguments: Any) -> None:
-        with _administration(config, data) as carry_out:
-            command(carry_out, **arguments)
+    Only a command that makes accounts may make a database.
+    """
 
-    return administering
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        @_config_option
+        @_data_option
+        @functools.wraps(command)
+        def administering(config: Path | None, data: Path, **arguments: Any) -> None:
+            made_new = functools.partial(terminal.announce_new_database, data)
+            with assembly.administering(config, DataFolder(data), may_make=may_make, made_new=made_new) as carry_out:
+                command(carry_out, **arguments)
+
+        return administering
+
+    return decorated
 
 
 @user.command()
 @click.argument("account")
-@_administrative
+@_administrative(may_make=True)
 def add(carry_out: CarryOut, account: str) -> None:
     """Make an account, for example juliet@example.org."""
+    for _, reason in carry_out("unsuitable", addresses=[account]):
+        raise Refused(reason)
     carry_out("add", account=account, password=terminal.ask_password())
     click.echo(f"{account} can log in now.")
 
 
 @user.command()
 @click.argument("account")
-@_administrative
+@_administrative()
 def passwd(carry_out: CarryOut, account: str) -> None:
     """Set another password; whoever is logged in as this account is logged out."""
     carry_out("passwd", account=account, password=terminal.ask_password())
@@ -153,7 +162,7 @@ def passwd(carry_out: CarryOut, account: str) -> None:
 
 @user.command()
 @click.argument("account")
-@_administrative
+@_administrative()
 def remove(carry_out: CarryOut, account: str) -> None:
     """Remove an account and all it has; whoever is logged in as it is logged out."""
     carry_out("remove", account=account)
@@ -161,7 +170,7 @@ def remove(carry_out: CarryOut, account: str) -> None:
 
 
 @user.command("list")
-@_administrative
+@_administrative()
 def list_accounts(carry_out: CarryOut) -> None:
     """List the accounts, the day each was made on, and how many clients are logged in."""
     terminal.show_accounts(carry_out("list"))
@@ -169,7 +178,7 @@ def list_accounts(carry_out: CarryOut) -> None:
 
 @user.command("import")
 @click.argument("file", type=click.File(encoding="utf-8"))
-@_administrative
+@_administrative(may_make=True)
 def import_accounts(carry_out: CarryOut, file: TextIO) -> None:
     """Make the accounts of FILE, or of standard input for `-`: on each line an address, a space, a password."""
     listed = terminal.read_accounts(file)
@@ -188,109 +197,23 @@ def configuration() -> None:
 @configuration.command("example")
 def print_example() -> None:
     """Print a whole configuration: every setting, explained, with its default value."""
-    click.echo(example(_sections()), nl=False)
+    click.echo(example(assembly.sections()), nl=False)
 
 
 @configuration.command("documentation")
 def print_documentation() -> None:
     """Print the same as Markdown."""
-    click.echo(documentation(_sections()), nl=False)
+    click.echo(documentation(assembly.sections()), nl=False)
 
 
 @configuration.command("check")
 @click.argument("file", type=_file)
 def check(file: Path) -> None:
     """Check a configuration, and the certificates that it names."""
-    checked = _configuration(file)
-    with _blaming(file), TemporaryDirectory() as keys:
+    checked = assembly.read_configuration(file)
+    with assembly.blaming(file), TemporaryDirectory() as keys:
         ServerTLS(checked[TLSSettings], checked[ServerSettings].domains, Path(keys))
     click.echo(f"{file} is fine.")
-
-
-# Putting the parts together
-
-
-def _sections() -> list[Section]:
-    """All that a configuration may hold: the engine's own settings, and those of the features."""
-    engine = {"server": ServerSettings, "listen": ListenSettings, "tls": TLSSettings, "streams": StreamSettings}
-    return [Section(name, settings, settings.__doc__ or "") for name, settings in engine.items()] + [
-        Section(each.name, each.settings, _about(each), each.optional, each.by_default)
-        for each in FEATURES
-        if each.settings or each.optional
-    ]
-
-
-def _about(feature: Feature) -> str:
-    if feature.settings and feature.settings.__doc__:
-        return feature.settings.__doc__
-    return f"XEP-{feature.xep}." if feature.xep else f"RFC {feature.rfc}."
-
-
-def _chosen(config: Path | None, data: Path) -> Path | None:
-    """The configuration file that was asked for, else the one in the data folder, if there is one."""
-    beside = data / "xserv.toml"
-    return config or (beside if beside.exists() else None)
-
-
-def _configuration(file: Path | None, *, overriding: Mapping[str, Mapping[str, Any]] | None = None) -> Configuration:
-    """Read the configuration, then put other settings in place of its own. Raises ConfigError."""
-    return Configuration.load(file, _sections()).with_values(overriding or {})
-
-
-@contextmanager
-def _kept_or_temporary(data: Path | None) -> Iterator[Path]:
-    if data:
-        yield data
-        return
-    with TemporaryDirectory(prefix="xserv-demo-") as temporary:
-        yield Path(temporary)
-
-
-@contextmanager
-def _opened_server(
-    data: Path, configuration: Configuration, *, has_tls: bool, must_be_secure: bool = True
-) -> Iterator[Server]:
-    """A server on its data folder, which no other process can open meanwhile."""
-    try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{data}: this folder cannot be made: {error.strerror}.") from error
-    domains = configuration[ServerSettings].domains
-    with Database(data / DATABASE) as db:
-        tls = ServerTLS(configuration[TLSSettings], domains, data / CERTIFICATES) if has_tls else None
-        yield Server(
-            configuration,
-            db,
-            FEATURES,
-            TABLES,
-            storage_errors=(StorageError,),
-            tls=tls,
-            must_be_secure=must_be_secure,
-        )
-
-
-@contextmanager
-def _blaming(file: Path | None) -> Iterator[None]:
-    """Name the configuration file where what it says turns out wrong only when it is tried."""
-    try:
-        yield
-    except (CertificateError, ListenError) as error:
-        raise ConfigError(f"{file}: {error}" if file else str(error)) from error
-
-
-def _control_socket(server: Server, data: Path) -> ControlSocket:
-    return ControlSocket(data / CONTROL, functools.partial(administration.carry_out, server))
-
-
-@contextmanager
-def _administration(config: Path | None, data: Path) -> Iterator[CarryOut]:
-    client = ControlClient.connect(data / CONTROL)
-    if client:
-        with closing(client):
-            yield client
-        return
-    with _opened_server(data, _configuration(_chosen(config, data)), has_tls=False) as server:
-        yield functools.partial(administration.carry_out, server)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from db.errors import in_our_words
 from db.groups import GroupCommit
 from db.lock import lock
 from db.memory import Memory
-from db.migrations import migrate
+from db.migrations import migrate, refuse_older
 from db.queries import Prepared
 from db.tickets import Ticket
 from db.wal import KEPT_BYTES, Wal, WalIndex
@@ -40,11 +40,12 @@ class Database:
     """An open database; closed by close() or at the end of a with block. Raises StorageError and its kinds.
 
     `touched` is the ticket of the last write; whoever tells somebody about a write waits for it, and sets it to
-    None before the next piece of work.
+    None before the next piece of work. Without `may_migrate` a file of an earlier xserv is refused, and left alone.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, may_migrate: bool = True) -> None:
         self.path = Path(path)
+        self._may_migrate = may_migrate
         self.memory = Memory()
         self.touched: Ticket | None = None
         try:
@@ -123,10 +124,13 @@ class Database:
 
     def _open(self, opened: ExitStack) -> tuple[sqlite3.Connection, GroupCommit]:
         opened.callback(os.close, lock(self.path))
+        is_new = not self.path.exists()
         index = WalIndex(self.path)
         opened.callback(index.close)
         sql = _connect(self.path)
         opened.callback(sql.close)  # the last connection to close brings the log into the file, and removes it
+        if not is_new and not self._may_migrate:
+            refuse_older(sql)
         migrate(sql)
         sql.foreign_keys = 1  # not before: a migration may drop a table that it has copied
         sql.pragma("wal_checkpoint(TRUNCATE)")  # what a killed process left behind may not be on the disk yet

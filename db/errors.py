@@ -39,6 +39,18 @@ class DatabaseTooNew(StorageError):
         self.version = version
 
 
+class DatabaseTooOld(StorageError):
+    """The file was written by an earlier xserv, and whoever opens it may not change that."""
+
+    def __init__(self, path: str, version: int, known: int) -> None:
+        super().__init__(
+            f"{path} is of an older version of xserv (schema {version}, this one has {known}); "
+            "start the server on it once, with `xserv run`, which brings it up to date"
+        )
+        self.path = path
+        self.version = version
+
+
 def in_our_words(error: Exception) -> StorageError:
     """The StorageError that says what peewee, sqlite3 or the system raised."""
     cause = error.args[0] if isinstance(error, peewee.PeeweeException) and error.args else error

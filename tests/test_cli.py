@@ -95,7 +95,7 @@ def test_a_database_that_another_server_has_open_is_told_in_a_sentence(tmp_path:
 
 
 def test_a_database_of_a_later_version_is_told_in_a_sentence(tmp_path: Path) -> None:
-    succeeds("user", "list", "--data", tmp_path)
+    succeeds("user", "add", "juliet@localhost", "--data", tmp_path, typed="swordfish\n")
     database = sqlite3.connect(tmp_path / "xserv.db")
     database.execute("PRAGMA user_version = 999")
     database.close()

@@ -100,7 +100,8 @@ class ControlClient:
             return None
         except OSError as error:
             connection.close()
-            raise ControlError(f"{path}: cannot be used: {error}.") from error
+            hint = "; run this as the user that the server runs as" if isinstance(error, PermissionError) else ""
+            raise ControlError(f"{path}: cannot be used: {error.strerror or error}{hint}.") from error
         return cls(connection)
 
     def __call__(self, command: str, **arguments: Any) -> Any:

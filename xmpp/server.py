@@ -1,6 +1,6 @@
 """One server: its configuration, its storage, its features and tables, who is online, and its listeners.
 
-Built by xserv.py, which is the only file that knows all the parts. Two servers can live in one process.
+Built by assembly.py, which is the only file that knows all the parts. Two servers can live in one process.
 """
 
 import logging

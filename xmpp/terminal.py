@@ -74,6 +74,11 @@ def in_batches(accounts: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[s
             progress.advance(bar, len(batch))
 
 
+def announce_new_database(data: Path) -> None:
+    """Print that there was none, to standard error: whoever meant another folder sees it."""
+    click.echo(f"There was no database in {data}; a new one was made.", err=True)
+
+
 def announce_server(domain: str, data: Path, listening: Iterable[str]) -> None:
     """Print what a server listens on, and the next thing to do."""
     _show_listening(listening)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from peewee import SqliteDatabase
 
-from db.errors import DatabaseTooNew
+from db.errors import DatabaseTooNew, DatabaseTooOld
 from db.migrations import (
     v0001_first_schema,
     v0002_archive,
@@ -40,3 +40,9 @@ def migrate(sql: SqliteDatabase, migrations: Sequence[Sequence[str]] = MIGRATION
             for statement in statements:
                 sql.execute_sql(statement)
             sql.user_version = number
+
+
+def refuse_older(sql: SqliteDatabase, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
+    """For who may not run steps on what others use. Raises DatabaseTooOld."""
+    if sql.user_version < len(migrations):
+        raise DatabaseTooOld(sql.database, sql.user_version, len(migrations))

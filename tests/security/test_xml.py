@@ -69,7 +69,7 @@ def test_row_03_entities_are_refused_in_front_of_the_header(demo: RunningServer)
 
 PARSERS = {"XMLParser", "XMLPullParser", "HTMLParser", "HTMLPullParser"}
 PARSING = {"XML", "HTML", "fromstring", "fromstringlist", "parse", "iterparse", "XMLID", "parseid"}
-SOURCES = [ROOT / "xserv.py"] + [
+SOURCES = [ROOT / "xserv.py", ROOT / "assembly.py"] + [
     file for folder in ("xmpp", "handlers", "db", "web") for file in sorted((ROOT / folder).rglob("*.py"))
 ]
 

@@ -1,0 +1,157 @@
+"""All parts put together: what a server is made of, and what carries out administration. The only file that sees
+everything."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from db.database import Database
+from db.errors import StorageError
+from handlers import FEATURES, TABLES, administration
+from xmpp.config import ConfigError, Configuration, Section
+from xmpp.control import CarryOut, ControlClient, ControlSocket
+from xmpp.datafolder import DataFolder
+from xmpp.routing.feature import Feature
+from xmpp.server import Server, ServerSettings
+from xmpp.stream.certificates import CertificateError
+from xmpp.stream.client import StreamSettings
+from xmpp.stream.listener import ListenError, ListenSettings
+from xmpp.stream.tls import ServerTLS, TLSSettings
+
+
+def sections() -> list[Section]:
+    """All that a configuration may hold: the engine's own settings, and those of the features."""
+    engine = {"server": ServerSettings, "listen": ListenSettings, "tls": TLSSettings, "streams": StreamSettings}
+    return [Section(name, settings, settings.__doc__ or "") for name, settings in engine.items()] + [
+        Section(each.name, each.settings, _about(each), each.optional, each.by_default)
+        for each in FEATURES
+        if each.settings or each.optional
+    ]
+
+
+def _about(feature: Feature) -> str:
+    if feature.settings and feature.settings.__doc__:
+        return feature.settings.__doc__
+    return f"XEP-{feature.xep}." if feature.xep else f"RFC {feature.rfc}."
+
+
+def chosen(config: Path | None, data: DataFolder) -> Path | None:
+    """The configuration file that was asked for, else the one in the data folder, if there is one."""
+    return config or (data.configuration if data.has(data.configuration) else None)
+
+
+def read_configuration(
+    file: Path | None, *, overriding: Mapping[str, Mapping[str, Any]] | None = None
+) -> Configuration:
+    """Read the configuration, then put other settings in place of its own. Raises ConfigError."""
+    return Configuration.load(file, sections()).with_values(overriding or {})
+
+
+@contextmanager
+def opened_server(data: DataFolder, configuration: Configuration, *, must_be_secure: bool = True) -> Iterator[Server]:
+    """A server that can listen, on its data folder, which no other process can open meanwhile.
+
+    The database is made, or brought up to date. Raises what xserv.FAILURES has.
+    """
+    data.make()
+    data.close_to_others()
+    with Database(data.database) as db:
+        tls = ServerTLS(configuration[TLSSettings], configuration[ServerSettings].domains, data.certificates)
+        yield _server(configuration, db, tls, must_be_secure)
+
+
+def control_socket(server: Server, data: DataFolder) -> ControlSocket:
+    """What the command line reaches the server by."""
+    return ControlSocket(data.control, partial(administration.carry_out, server))
+
+
+@contextmanager
+def blaming(file: Path | None) -> Iterator[None]:
+    """Name the configuration file where what it says turns out wrong only when it is tried."""
+    try:
+        yield
+    except (CertificateError, ListenError) as error:
+        raise ConfigError(f"{file}: {error}" if file else str(error)) from error
+
+
+@contextmanager
+def kept_or_temporary(data: Path | None) -> Iterator[DataFolder]:
+    """The data folder that was asked for, else one for as long as this lasts."""
+    if data:
+        yield DataFolder(data)
+        return
+    with TemporaryDirectory(prefix="xserv-demo-") as temporary:
+        yield DataFolder(Path(temporary))
+
+
+# Administration
+
+
+@contextmanager
+def administering(
+    config: Path | None, data: DataFolder, *, may_make: bool, made_new: Callable[[], None]
+) -> Iterator[CarryOut]:
+    """What carries out administration: the server that runs on the data folder, or this process.
+
+    `may_make`: where there is no database, a new one is made, and `made_new` called. Raises DataFolderError otherwise.
+    """
+    client = ControlClient.connect(data.control)
+    if client:
+        with closing(client):
+            yield client
+        return
+    if not may_make:
+        data.refuse_missing_database()
+    with ExitStack() as opened:
+        yield _Alone(data, read_configuration(chosen(config, data)), opened, made_new)
+
+
+class _Alone:
+    """Carries out administration while no server runs. What is not there is made by the first command that stores."""
+
+    def __init__(
+        self, data: DataFolder, configuration: Configuration, opened: ExitStack, made_new: Callable[[], None]
+    ) -> None:
+        self._data = data
+        self._configuration = configuration
+        self._opened = opened
+        self._made_new = made_new
+        self._server: Server | None = None
+
+    def __call__(self, command: str, **arguments: Any) -> Any:
+        if command == "unsuitable" and not self._data.has(self._data.database):
+            return self._judge_beforehand(**arguments)
+        if self._server is None:
+            self._server = self._open()
+        return administration.carry_out(self._server, command, **arguments)
+
+    def _judge_beforehand(self, **arguments: Any) -> Any:
+        """Before there is a database, so that none is made for what is refused anyway."""
+        with TemporaryDirectory() as empty, Database(Path(empty) / "xserv.db") as db:
+            return administration.carry_out(_server(self._configuration, db), "unsuitable", **arguments)
+
+    def _open(self) -> Server:
+        is_new = not self._data.has(self._data.database)
+        self._data.make()
+        self._data.close_to_others()
+        db = self._opened.enter_context(Database(self._data.database, may_migrate=False))
+        if is_new:
+            self._made_new()
+        return _server(self._configuration, db)
+
+
+def _server(
+    configuration: Configuration, db: Database, tls: ServerTLS | None = None, must_be_secure: bool = True
+) -> Server:
+    return Server(
+        configuration,
+        db,
+        FEATURES,
+        TABLES,
+        storage_errors=(StorageError,),
+        tls=tls,
+        must_be_secure=must_be_secure,
+    )
