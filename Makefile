@@ -1,4 +1,4 @@
-# make demo    try the server out; needs Python 3.11 or later, and nothing else
+# make demo    try the server out; needs Python 3.11 or later (with its venv, on Debian: python3-venv), and nothing else
 # make test    lint, types and tests
 # make soak    the tests that could go on for ever, for about half an hour; says how much they went through
 # make bench   measure it beside other servers, for some twenty minutes; ARGS="--smoke", ARGS=--help and so on
@@ -54,9 +54,18 @@ LOCKING := --quiet --upgrade --strip-extras --generate-hashes \
 clean:
 	rm -rf build dist $(VENV)
 
+# An environment whose pip does not run was left half made by a first try that failed, or is another Python's: it is made
+# anew, with all that is in it.
+ifeq ($(shell $(BIN)/python -m pip --version 2>/dev/null),)
+.PHONY: $(BIN)/python $(VENV)/runs $(VENV)/tests
+endif
+
+NO_VENV := Python cannot make an environment (venv) here. On Debian and Ubuntu: apt install python3-venv. Then try again.
+
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "xserv needs Python 3.11 or later: make PYTHON=...")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "xserv needs Python 3.11 or later: make PYTHON=...")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo '$(NO_VENV)' >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo '$(NO_VENV)' >&2; exit 1; }
 
 $(VENV)/runs: requirements.lock | $(BIN)/python
 	$(PIP_INSTALL) --require-hashes --requirement requirements.lock

@@ -1,7 +1,7 @@
 """All parts put together: what a server is made of, and what carries out administration. The only file that sees
 everything."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -106,32 +106,55 @@ def administering(
     if not may_make:
         data.refuse_missing_database()
     with ExitStack() as opened:
-        yield _Alone(data, read_configuration(chosen(config, data)), opened, made_new)
+        yield _Alone(data, chosen(config, data), opened, made_new)
 
 
 class _Alone:
     """Carries out administration while no server runs. What is not there is made by the first command that stores."""
 
-    def __init__(
-        self, data: DataFolder, configuration: Configuration, opened: ExitStack, made_new: Callable[[], None]
-    ) -> None:
+    def __init__(self, data: DataFolder, file: Path | None, opened: ExitStack, made_new: Callable[[], None]) -> None:
         self._data = data
-        self._configuration = configuration
+        self._file = file
+        self._configuration = read_configuration(file)
         self._opened = opened
         self._made_new = made_new
         self._server: Server | None = None
 
     def __call__(self, command: str, **arguments: Any) -> Any:
-        if command == "unsuitable" and not self._data.has(self._data.database):
-            return self._judge_beforehand(**arguments)
-        if self._server is None:
-            self._server = self._open()
-        return administration.carry_out(self._server, command, **arguments)
+        if command == "unsuitable":
+            return self._unsuitable(**arguments)
+        return administration.carry_out(self._its_server(), command, **arguments)
 
-    def _judge_beforehand(self, **arguments: Any) -> Any:
-        """Before there is a database, so that none is made for what is refused anyway."""
+    def _unsuitable(self, addresses: Sequence[str]) -> list[tuple[int, str]]:
+        found = self._judge(addresses)
+        return [(place, self._foreign(addresses[place]) or reason) for place, reason in found]
+
+    def _foreign(self, address: str) -> str | None:
+        """What to do where the domain is not known here: the server may be run with another configuration."""
+        domains = self._configuration[ServerSettings].domains
+        domain = administration.domain_of(address)
+        if domain is None or domain in domains:
+            return None
+        if self._file:
+            return (
+                f"{domain} is not among the domains of {self._file} ({', '.join(domains)}): "
+                "add it there to [server] domains, or name the server's configuration with --config."
+            )
+        return (
+            f"{domain} is not among the domains known here ({', '.join(domains)}), since there is no configuration: "
+            f"name the server's with --config, or put it at {self._data.configuration}."
+        )
+
+    def _judge(self, addresses: Sequence[str]) -> Any:
+        """Where there is no database yet, on one that is thrown away: none is made for what is refused anyway."""
+        if self._data.has(self._data.database):
+            return administration.carry_out(self._its_server(), "unsuitable", addresses=addresses)
         with TemporaryDirectory() as empty, Database(Path(empty) / "xserv.db") as db:
-            return administration.carry_out(_server(self._configuration, db), "unsuitable", **arguments)
+            return administration.carry_out(_server(self._configuration, db), "unsuitable", addresses=addresses)
+
+    def _its_server(self) -> Server:
+        self._server = self._server or self._open()
+        return self._server
 
     def _open(self) -> Server:
         is_new = not self._data.has(self._data.database)

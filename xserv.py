@@ -23,7 +23,7 @@ from xmpp.control import CarryOut, ControlError, Refused
 from xmpp.datafolder import DataFolder, DataFolderError
 from xmpp.logs import start_logging
 from xmpp.server import ServerSettings
-from xmpp.service import serve
+from xmpp.service import loss_of_terminal, serve
 from xmpp.stream.certificates import CertificateError
 from xmpp.stream.listener import ListenError
 from xmpp.stream.tls import ServerTLS, TLSSettings
@@ -81,14 +81,18 @@ def main() -> None:
 @_log_format_option
 @_log_level_option
 def run(config: Path | None, data: Path, log_format: str, log_level: str) -> None:
-    """Run the server until SIGTERM or Ctrl-C; SIGHUP reads configuration and certificates again."""
+    """Run the server until SIGTERM or Ctrl-C; SIGHUP reads configuration and certificates again.
+
+    Where it was started on a terminal, it ends with the terminal.
+    """
     start_logging(log_format, log_level)
     folder = DataFolder(data)
     file = assembly.chosen(config, folder)
     configured = functools.partial(assembly.read_configuration, file)
     with assembly.blaming(file), assembly.opened_server(folder, configured()) as server:
         announce = functools.partial(terminal.announce_server, server.default_domain, data)
-        serve(server, assembly.control_socket(server, folder), configured, announce)
+        control = assembly.control_socket(server, folder)
+        serve(server, control, configured, announce, ends_at_hangup=loss_of_terminal())
 
 
 @main.command()
@@ -112,7 +116,7 @@ def demo(config: Path | None, data: Path | None, log_format: str, log_level: str
         assembly.opened_server(folder, configured(), must_be_secure=False) as server,
     ):
         announce = functools.partial(terminal.announce_demo, demonstration.make_accounts(server))
-        serve(server, assembly.control_socket(server, folder), configured, announce)
+        serve(server, assembly.control_socket(server, folder), configured, announce, ends_at_hangup=lambda: True)
 
 
 @main.group()

@@ -89,6 +89,14 @@ def _note(account: JID, what: str) -> None:
     log.info("account %s %s by the administrator", one_word(account), what)
 
 
+def domain_of(address: str) -> str | None:
+    """The domain of an account's address that somebody typed, None if it is no such address."""
+    try:
+        return _address(address).domain
+    except Refused:
+        return None
+
+
 def _objection(server: Any, address: str) -> str:
     try:
         account = _new_account(server, address)

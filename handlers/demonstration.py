@@ -3,11 +3,16 @@
 import ipaddress
 import secrets
 from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 
-from db import accounts
-from handlers import administration
+from db import accounts, rosters
+from db.rosters import Item
+from handlers import administration, roster_items, subscriptions
 from xmpp.config import ConfigError
+from xmpp.jid import JID
+from xmpp.routing.delivery import Delivery
+from xmpp.stanza import Stanza
 
 NAMES = ("juliet", "romeo")
 PASSWORD_BYTES = 12
@@ -30,12 +35,28 @@ def settings(
 
 
 def make_accounts(server: Any) -> dict[str, str]:
-    """Make those of the demo's accounts that are not there yet; returns their passwords. Yields."""
+    """Make those of the demo's accounts that are not there yet; returns their passwords. Yields.
+
+    They know each other from the start. Where both were there already, their contact lists are their own affair.
+    """
     addresses = [f"{name}@{server.default_domain}" for name in NAMES]
     missing = [address for address in addresses if not accounts.exists(server.db, address)]
     passwords = {address: secrets.token_urlsafe(PASSWORD_BYTES) for address in missing}
     administration.carry_out(server, "import", accounts_and_passwords=list(passwords.items()))
+    if passwords:
+        _introduce(server, [JID.parse(address) for address in addresses])
     return passwords
+
+
+def _introduce(server: Any, people: Sequence[JID]) -> None:
+    """Each has the other as a contact, and sees the other's presence: asked for and granted, as clients do it."""
+    for account, contact in permutations(people, 2):
+        known = rosters.item(server.db, account, contact)
+        roster_items.keep(server, account, (known or Item(contact))._replace(name=contact.local.capitalize()))
+    for type in ("subscribe", "subscribed"):
+        for account, contact in permutations(people, 2):
+            presence = Stanza.build("presence", type=type, to=contact, sender=account)
+            subscriptions.sent(Delivery(server, account, presence))
 
 
 def _is_loopback(address: str) -> bool:

@@ -145,7 +145,12 @@ def test_what_was_stored_is_what_the_server_knows(tmp_path: Path) -> None:
     ("arguments", "typed", "sentence"),
     [
         (["add", "juliet@localhost"], "other\n", "juliet@localhost exists."),
-        (["add", "juliet@elsewhere"], "other\n", "elsewhere is not served here; expected NAME@localhost."),
+        (
+            ["add", "juliet@elsewhere"],
+            "other\n",
+            "elsewhere is not among the domains known here (localhost), since there is no configuration: "
+            "name the server's with --config, or put it at FOLDER/xserv.toml.",
+        ),
         (["add", "juliet"], "other\n", "'juliet' is not the address of an account, expected NAME@DOMAIN."),
         (["add", "romeo@localhost"], "", "Expected the password on the first line of standard input."),
         (["passwd", "romeo@localhost"], "other\n", "romeo@localhost does not exist."),
@@ -156,7 +161,8 @@ def test_what_cannot_be_done_to_accounts_is_told_in_a_sentence(
     tmp_path: Path, arguments: list[str], typed: str, sentence: str
 ) -> None:
     succeeds("user", "add", "juliet@localhost", "--data", tmp_path, typed="first\n")
-    assert complaint("user", *arguments, "--data", tmp_path, typed=typed) == sentence
+    told = complaint("user", *arguments, "--data", tmp_path, typed=typed)
+    assert told.replace(str(tmp_path), "FOLDER") == sentence
 
 
 def test_adding_an_account_that_exists_changes_nothing(tmp_path: Path) -> None:
@@ -164,6 +170,26 @@ def test_adding_an_account_that_exists_changes_nothing(tmp_path: Path) -> None:
     complaint("user", "add", "juliet@localhost", "--data", tmp_path, typed="second\n")
     with running(tmp_path) as server:
         logged_in_over_tls(server, "juliet", "first").close()
+
+
+def test_a_domain_that_the_configuration_does_not_have_names_the_configuration(tmp_path: Path) -> None:
+    path = configured(tmp_path, "[server]\ndomains = ['capulet.example', 'montague.example']")
+    told = complaint("user", "add", "juliet@localhost", "--data", tmp_path, typed="swordfish\n")
+    assert told == (
+        f"localhost is not among the domains of {path} (capulet.example, montague.example): "
+        "add it there to [server] domains, or name the server's configuration with --config."
+    )
+    with running(tmp_path):
+        told = complaint("user", "add", "juliet@localhost", "--data", tmp_path, typed="swordfish\n")
+    assert told == "localhost is not served here; expected NAME@capulet.example or NAME@montague.example."
+
+
+def test_a_server_that_runs_is_asked_which_domains_it_has(tmp_path: Path) -> None:
+    elsewhere, data = tmp_path / "etc", tmp_path / "data"
+    elsewhere.mkdir()
+    path = configured(elsewhere, "[server]\ndomains = ['capulet.example']")
+    with RunningServer("run", "--config", str(path), "--data", str(data)):
+        succeeds("user", "add", "juliet@capulet.example", "--data", data, typed="swordfish\n")
 
 
 def test_a_password_is_never_an_argument() -> None:
@@ -183,7 +209,11 @@ def test_accounts_are_imported_from_a_list(tmp_path: Path) -> None:
         ("romeo@localhost", "expected an address, a space, and a password."),
         ("juliet@localhost again", "juliet@localhost is on line 1 too."),
         ("JULIET@localhost again", "juliet@localhost is on line 1 too."),
-        ("romeo@elsewhere secret", "elsewhere is not served here; expected NAME@localhost. Nothing was imported."),
+        (
+            "romeo@elsewhere secret",
+            "elsewhere is not among the domains known here (localhost), since there is no configuration: "
+            "name the server's with --config, or put it at FOLDER/xserv.toml. Nothing was imported.",
+        ),
         ("nurse@localhost secret", "nurse@localhost exists. Nothing was imported."),
     ],
 )
@@ -193,7 +223,8 @@ def test_a_mistake_in_a_list_of_accounts_is_found_before_any_is_made(
     succeeds("user", "add", "nurse@localhost", "--data", tmp_path, typed="swordfish\n")
     path = tmp_path / "list"
     path.write_text(f"juliet@localhost swordfish\n{line}\n")
-    assert complaint("user", "import", path, "--data", tmp_path) == f"{path}, line 2: {sentence}"
+    told = complaint("user", "import", path, "--data", tmp_path)
+    assert told.replace(f"at {tmp_path}", "at FOLDER") == f"{path}, line 2: {sentence}"
     assert len(succeeds("user", "list", "--data", tmp_path).splitlines()) == 1
 
 
@@ -277,6 +308,35 @@ def test_a_demo_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Monkey
         assert os.listdir(tmp_path)
         assert server.terminate() == 0
     assert not os.listdir(tmp_path)
+
+
+def test_the_people_of_a_demo_know_each_other() -> None:
+    with RunningServer.demo() as server:
+        said = server.wait_for("Account juliet"), server.wait_for("Account romeo")
+        passwords = [line.split()[-1] for line in said]
+        with (
+            logged_in(server.port, "juliet", passwords[0]) as juliet,
+            logged_in(server.port, "romeo", passwords[1]) as romeo,
+        ):
+            for client, contact, name in ((juliet, "romeo", "Romeo"), (romeo, "juliet", "Juliet")):
+                [item] = client.ask("get", "<query xmlns='jabber:iq:roster'/>")[0]
+                assert dict(item.attrib) == {"jid": f"{contact}@localhost", "name": name, "subscription": "both"}
+                client.send("<presence/>")
+            romeo.comes_before_pong()
+            seen = [stanza.get("type") for stanza in juliet.comes_before_pong() if stanza.get("from") == romeo.jid]
+            assert seen == [None]
+            assert server.terminate() == 0
+
+
+def test_a_demo_leaves_the_contacts_of_its_people_to_them(tmp_path: Path) -> None:
+    with RunningServer.demo("--data", str(tmp_path)) as server:
+        password = server.wait_for("Account juliet").split()[-1]
+        with logged_in(server.port, "juliet", password) as juliet:
+            item = "<item jid='romeo@localhost' subscription='remove'/>"
+            juliet.ask("set", f"<query xmlns='jabber:iq:roster'>{item}</query>")
+        assert server.terminate() == 0
+    with RunningServer.demo("--data", str(tmp_path)) as server, logged_in(server.port, "juliet", password) as juliet:
+        assert len(juliet.ask("get", "<query xmlns='jabber:iq:roster'/>")[0]) == 0
 
 
 def test_a_demo_with_a_data_folder_keeps_it(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def is_within(module: str, parts: tuple[str, ...]) -> bool:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_down_only(path: Path) -> None:
     part = path.relative_to(ROOT).parts[0]
-    own = [module for module in imports_of(path) if is_within(module, (*PARTS, "xserv", "tests"))]
+    own = [module for module in imports_of(path) if is_within(module, (*PARTS, "xserv", "assembly", "tests"))]
     upward = [module for module in own if not is_within(module, MAY_IMPORT[part])]
     upward = [module for module in upward if not (part == "db" and module == "xmpp")]
     assert not upward

@@ -1,6 +1,7 @@
 """A server as a process: listening, what it answers signals with, and its end."""
 
 import logging
+import os
 import signal
 from collections.abc import Callable
 
@@ -20,15 +21,25 @@ def serve(
     control: ControlSocket,
     configured: Callable[[], Configuration],
     announce: Callable[[list[str]], None],
+    *,
+    ends_at_hangup: Callable[[], bool],
 ) -> None:
     """Run the server until SIGTERM or SIGINT; SIGHUP takes over what `configured` reads anew.
 
-    `announce` is called with what it listens on. Raises ListenError and ControlError.
+    `announce` is called with what it listens on. `ends_at_hangup` is asked at each SIGHUP whether it means the end
+    instead. Raises ListenError and ControlError.
     """
     told_to_stop = Event()
+
+    def hang_up() -> None:
+        if ends_at_hangup():
+            told_to_stop.set()
+        else:
+            _reload(server, configured)
+
     gevent.signal_handler(signal.SIGTERM, told_to_stop.set)
     gevent.signal_handler(signal.SIGINT, told_to_stop.set)
-    gevent.signal_handler(signal.SIGHUP, _reload, server, configured)
+    gevent.signal_handler(signal.SIGHUP, hang_up)
     try:
         control.start()
         announce(list(server.start()))
@@ -37,6 +48,15 @@ def serve(
     finally:
         control.stop()
         server.stop()
+
+
+def loss_of_terminal() -> Callable[[], bool]:
+    """Return what tells whether a terminal that this process has now is gone, of which SIGHUP tells too.
+
+    A service has none, and nor has what nohup started.
+    """
+    terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
+    return lambda: not all(map(os.isatty, terminals))
 
 
 def _reload(server: Server, configured: Callable[[], Configuration]) -> None:

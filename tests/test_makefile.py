@@ -1,0 +1,63 @@
+"""`make demo` on a machine that is not ready for it: it says what to install, and a failed first try is repaired."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers import PATIENCE, ROOT
+
+BASE = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
+SAYS = "apt install python3-venv"
+
+# What Debian's does without python3-venv: the environment is half made when it finds out.
+HALF_MADE = f"""
+mkdir -p "$folder/bin" && ln -sf {BASE} "$folder/bin/python"
+printf 'home = %s\\ninclude-system-site-packages = false\\n' {BASE.parent} > "$folder/pyvenv.cfg"
+echo "The virtual environment was not created successfully because ensurepip is not available." >&2
+exit 1
+"""
+NO_ENSUREPIP = "exit 1"
+
+
+def fake_python(folder: Path, *, ensurepip: str = "exit 0", venv: str = HALF_MADE) -> Path:
+    path = folder / "python-of-debian"
+    path.write_text(
+        "#!/bin/sh\nfor folder; do :; done\n"
+        f'case "$*" in\n*"import ensurepip"*) {ensurepip};;\n"-m venv"*) {venv};;\n'
+        f'*) exec {sys.executable} "$@";;\nesac\n'
+    )
+    path.chmod(0o755)
+    return path
+
+
+def make(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("how", [{"ensurepip": NO_ENSUREPIP}, {}, {"venv": "exit 1"}], ids=["known", "half", "nothing"])
+def test_it_says_what_to_install_where_python_makes_no_environment(tmp_path: Path, how: dict[str, str]) -> None:
+    done = make("demo", f"VENV={tmp_path}/venv", f"PYTHON={fake_python(tmp_path, **how)}")
+    assert done.returncode != 0
+    assert SAYS in done.stderr
+
+
+def test_a_half_made_environment_is_made_anew(tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    make("demo", f"VENV={venv}", f"PYTHON={fake_python(tmp_path)}")
+    assert (venv / "bin" / "python").exists()
+    for stamp in ("runs", "tests"):  # nothing that was in it counts
+        (venv / stamp).touch()
+    planned = make("--dry-run", "demo", f"VENV={venv}", f"PYTHON={sys.executable}").stdout
+    assert f"-m venv --clear {venv}" in planned
+    assert "--require-hashes --requirement requirements.lock" in planned
+
+    done = make(venv / "bin" / "python", f"VENV={venv}", f"PYTHON={sys.executable}")
+    assert done.returncode == 0, done.stderr
+    subprocess.run([venv / "bin" / "python", "-m", "pip", "--version"], check=True, capture_output=True)
+    assert "-m venv" not in make("--dry-run", "demo", f"VENV={venv}", f"PYTHON={sys.executable}").stdout
