@@ -1,6 +1,7 @@
 """All parts put together: what a server is made of, and what carries out administration. The only file that sees
 everything."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -11,7 +12,9 @@ from typing import Any
 from db.database import Database
 from db.errors import StorageError
 from handlers import FEATURES, TABLES, administration
+from xmpp import config_review
 from xmpp.config import ConfigError, Configuration, Section
+from xmpp.config_review import ClashError
 from xmpp.control import CarryOut, ControlClient, ControlSocket
 from xmpp.datafolder import DataFolder
 from xmpp.routing.feature import Feature
@@ -20,6 +23,8 @@ from xmpp.stream.certificates import CertificateError
 from xmpp.stream.client import StreamSettings
 from xmpp.stream.listener import ListenError, ListenSettings
 from xmpp.stream.tls import ServerTLS, TLSSettings
+
+log = logging.getLogger(__name__)
 
 
 def sections() -> list[Section]:
@@ -47,7 +52,20 @@ def read_configuration(
     file: Path | None, *, overriding: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Configuration:
     """Read the configuration, then put other settings in place of its own. Raises ConfigError."""
-    return Configuration.load(file, sections()).with_values(overriding or {})
+    configuration = Configuration.load(file, sections()).with_values(overriding or {})
+    with blaming(file):
+        config_review.refuse_clashes(configuration, FEATURES)
+    return configuration
+
+
+def served_configuration(
+    file: Path | None, *, overriding: Mapping[str, Mapping[str, Any]] | None = None
+) -> Configuration:
+    """The same for a server: what is unwise is said in the log."""
+    configuration = read_configuration(file, overriding=overriding)
+    for doubt in config_review.unwise(configuration, file):
+        log.warning("%s%s", f"{file}: " if file else "", doubt)
+    return configuration
 
 
 @contextmanager
@@ -73,7 +91,7 @@ def blaming(file: Path | None) -> Iterator[None]:
     """Name the configuration file where what it says turns out wrong only when it is tried."""
     try:
         yield
-    except (CertificateError, ListenError) as error:
+    except (CertificateError, ListenError, ClashError) as error:
         raise ConfigError(f"{file}: {error}" if file else str(error)) from error
 
 

@@ -8,7 +8,6 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 import click
@@ -16,17 +15,15 @@ import click
 import assembly
 from db.errors import StorageError
 from handlers import demonstration
-from xmpp import __version__, terminal
+from xmpp import __version__, config_review, terminal
 from xmpp.config import ConfigError
 from xmpp.config_texts import documentation, example
 from xmpp.control import CarryOut, ControlError, Refused
 from xmpp.datafolder import DataFolder, DataFolderError
 from xmpp.logs import start_logging
-from xmpp.server import ServerSettings
 from xmpp.service import loss_of_terminal, serve
 from xmpp.stream.certificates import CertificateError
 from xmpp.stream.listener import ListenError
-from xmpp.stream.tls import ServerTLS, TLSSettings
 
 FAILURES = (ConfigError, CertificateError, ListenError, StorageError, ControlError, Refused, DataFolderError)
 """What is no mistake in the code: told in one sentence, without a traceback."""
@@ -88,7 +85,7 @@ def run(config: Path | None, data: Path, log_format: str, log_level: str) -> Non
     start_logging(log_format, log_level)
     folder = DataFolder(data)
     file = assembly.chosen(config, folder)
-    configured = functools.partial(assembly.read_configuration, file)
+    configured = functools.partial(assembly.served_configuration, file)
     with assembly.blaming(file), assembly.opened_server(folder, configured()) as server:
         announce = functools.partial(terminal.announce_server, server.default_domain, data)
         control = assembly.control_socket(server, folder)
@@ -108,7 +105,7 @@ def demo(config: Path | None, data: Path | None, log_format: str, log_level: str
     """Try it out, on this machine only: two ready accounts, open registration, login without TLS."""
     start_logging(log_format, log_level)
     configured = functools.partial(
-        assembly.read_configuration, config, overriding=demonstration.settings(**options)
+        assembly.served_configuration, config, overriding=demonstration.settings(**options)
     )
     with (
         assembly.blaming(config),
@@ -215,8 +212,13 @@ def print_documentation() -> None:
 def check(file: Path) -> None:
     """Check a configuration, and the certificates that it names."""
     checked = assembly.read_configuration(file)
-    with assembly.blaming(file), TemporaryDirectory() as keys:
-        ServerTLS(checked[TLSSettings], checked[ServerSettings].domains, Path(keys))
+    with assembly.blaming(file):
+        certificates = config_review.review_certificates(checked)
+    doubts = [*config_review.unwise(checked, file), *certificates.doubts]
+    if doubts:
+        raise ConfigError("\n".join(f"{file}: {doubt}" for doubt in doubts))
+    for note in certificates.notes:
+        click.echo(note, err=True)
     click.echo(f"{file} is fine.")
 
 

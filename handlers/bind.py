@@ -29,7 +29,8 @@ RESOURCE_BYTES = 16  # of randomness: who knows a full address can send to it
 class BindSettings:
     """Resources: the clients of one account."""
 
-    resources: int = setting(10, "How many clients of one account may be connected at a time.", minimum=1)
+    resources: int = setting(10, "How many clients of one account may be connected at a time.",
+                             minimum=1, maximum=1_000)  # fmt: skip
 
 
 feature = Feature("bind", rfc="6120", settings=BindSettings, optional=False)

@@ -37,7 +37,7 @@ INTEREST = "blocking"
 class BlockingSettings:
     """Blocking: the lists of those whom an account does not want to hear of."""
 
-    max_items: int = setting(1_000, "The most addresses on one account's list.", minimum=1)
+    max_items: int = setting(1_000, "The most addresses on one account's list.", minimum=1, maximum=100_000)
 
 
 feature = Feature("blocking", xep="0191", disco=[NAMESPACE], settings=BlockingSettings, optional=False)

@@ -42,10 +42,11 @@ STREAM_LANGUAGE = "en"  # of clients that name no other
 class ClientCapsSettings:
     """What clients support: learned from their presence, and by asking."""
 
-    answer_seconds: int = setting(30, "How long a client may take to say what it supports.", minimum=1)
-    max_bytes: int = setting(65_536, "How long the features of one client may be together.", minimum=1_000)
+    answer_seconds: int = setting(30, "How long a client may take to say what it supports.", minimum=1, maximum=3_600)
+    max_bytes: int = setting(65_536, "How long the features of one client may be together.",
+                             minimum=1_000, maximum=10_000_000, at_most="known_bytes")  # fmt: skip
     known_bytes: int = setting(4 << 20, "How much is remembered for all clients that announce the same hash.",
-                               minimum=65_536)  # fmt: skip
+                               minimum=65_536, maximum=1 << 30)  # fmt: skip
 
 
 feature = Feature("client_caps", xep="0115", settings=ClientCapsSettings)

@@ -23,7 +23,7 @@ class ClientStateSettings:
     """Clients that are connected while nobody looks at them: presence, chat states and events wait."""
 
     held_bytes: int = setting(262_144, "How much waits for one inactive client, before it is sent after all.",
-                              minimum=0)  # fmt: skip
+                              minimum=0, maximum=1 << 30, at_most="streams.unsent_bytes")  # fmt: skip
 
 
 feature = Feature("client_state", xep="0352", settings=ClientStateSettings)

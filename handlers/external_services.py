@@ -1,6 +1,7 @@
 """XEP-0215: where clients find services outside of XMPP, such as STUN and TURN for calls, and what lets them in."""
 
 import hmac
+import ipaddress
 import re
 import time
 from base64 import b64encode
@@ -27,7 +28,8 @@ CREDENTIALS = f"{{{NAMESPACE}}}credentials"
 SERVICE = f"{{{NAMESPACE}}}service"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_HOST = re.compile(r"[0-9A-Za-z_.:-]+")
+_LABEL = re.compile(r"[0-9A-Za-z_](?:[0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?")
+_HOST_LENGTH = 253  # RFC 1035 section 2.3.4, as text
 
 
 def _hold_name(name: str) -> None:
@@ -36,8 +38,22 @@ def _hold_name(name: str) -> None:
 
 
 def _hold_host(host: str) -> None:
-    if not _HOST.fullmatch(host):
-        raise ValueError("expected the name or the address of a host")
+    if not (_is_address(host) or _is_host_name(host)):
+        raise ValueError("expected the name or the IP address of a host alone; its port is a setting of its own")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_host_name(host: str) -> bool:
+    """As DNS has them (RFC 1123 section 2.1), so that what looks like an address and is none is no name either."""
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= _HOST_LENGTH and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
 
 @dataclass(frozen=True)
@@ -54,7 +70,7 @@ class ExternalService:
     password: str = setting("", "The password that goes with it.", secret=True)
     secret: str = setting("", "Shared with the service, to make usernames and passwords that end: the"
                           " static-auth-secret of coturn.", secret=True)  # fmt: skip
-    lifetime: int = setting(86_400, "After how many seconds those end.", minimum=60)
+    lifetime: int = setting(86_400, "After how many seconds those end.", minimum=60, maximum=31_536_000)
 
     def __post_init__(self) -> None:
         if bool(self.username) != bool(self.password):

@@ -17,11 +17,12 @@ class StreamManagementSettings:
     """Stream management: how long a session waits to be resumed, and how much waits to be acknowledged."""
 
     resume_seconds: int = setting(600, "How long a session whose connection broke waits to be resumed, if its client"
-                                  " asks for no other time.", minimum=1)  # fmt: skip
-    max_resume_seconds: int = setting(3600, "The longest time that a client can ask for.", minimum=1)
+                                  " asks for no other time.",
+                                  minimum=1, maximum=604_800, at_most="max_resume_seconds")  # fmt: skip
+    max_resume_seconds: int = setting(3600, "The longest time that a client can ask for.", minimum=1, maximum=604_800)
     max_stanzas: int = setting(5_000, "How many stanzas wait for a client to acknowledge them; beyond, its session"
-                               " ends, and they take another way.", minimum=10)  # fmt: skip
-    max_bytes: int = setting(8 << 20, "How many bytes they may have together.", minimum=100_000)
+                               " ends, and they take another way.", minimum=10, maximum=1_000_000)  # fmt: skip
+    max_bytes: int = setting(8 << 20, "How many bytes they may have together.", minimum=100_000, maximum=1 << 30)
 
 
 class Management:

@@ -35,7 +35,7 @@ class OfflineSettings:
     """Messages that wait for an account to come online."""
 
     max_messages: int = setting(200, "How many messages wait for one account; their senders are told beyond that.",
-                                minimum=0)  # fmt: skip
+                                minimum=0, maximum=1_000_000)  # fmt: skip
 
 
 feature = Feature("offline", xep="0160", disco=["msgoffline"], settings=OfflineSettings, optional=False)

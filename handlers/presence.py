@@ -29,7 +29,7 @@ class PresenceSettings:
     """Presence."""
 
     max_directed: int = setting(500, "To how many addresses one session may send presence of its own accord.",
-                                minimum=1)  # fmt: skip
+                                minimum=1, maximum=100_000)  # fmt: skip
 
 
 feature = Feature("presence", rfc="6121", settings=PresenceSettings, optional=False)

@@ -26,8 +26,9 @@ QUERY = f"{{{NAMESPACE}}}query"
 class PrivateSettings:
     """Private XML: what clients keep on the server for themselves."""
 
-    max_bytes: int = setting(65_536, "The longest element.", minimum=1_000)
-    max_elements: int = setting(100, "The most elements that one account keeps.", minimum=1)
+    max_bytes: int = setting(65_536, "The longest element.",
+                             minimum=1_000, maximum=10_000_000, at_most="streams.stanza_bytes")  # fmt: skip
+    max_elements: int = setting(100, "The most elements that one account keeps.", minimum=1, maximum=100_000)
 
 
 feature = Feature("private", xep="0049", disco=[NAMESPACE], account_disco=[NAMESPACE], settings=PrivateSettings)

@@ -48,11 +48,13 @@ TEMPORARY = frozenset(
 class PushSettings:
     """Push notifications: what app servers are told about messages for devices that are away."""
 
-    max_registrations: int = setting(20, "The most app servers and nodes that one account has enabled.", minimum=1)
-    max_bytes: int = setting(4_000, "The longest request to enable push, with its options.", minimum=500)
+    max_registrations: int = setting(20, "The most app servers and nodes that one account has enabled.",
+                                     minimum=1, maximum=1_000)  # fmt: skip
+    max_bytes: int = setting(4_000, "The longest request to enable push, with its options.",
+                             minimum=500, maximum=1_000_000, at_most="streams.stanza_bytes")  # fmt: skip
     burst_seconds: float = setting(10.0, "For how long a device that was woken and has not come back yet is left"
-                                         " alone.", minimum=0)  # fmt: skip
-    answer_seconds: float = setting(30.0, "How long an app server may take to answer.", minimum=1)
+                                         " alone.", minimum=0, maximum=2_592_000)  # fmt: skip
+    answer_seconds: float = setting(30.0, "How long an app server may take to answer.", minimum=1, maximum=3_600)
     include_sender: bool = setting(False, "Whether app servers are told who has sent the last message.")
     include_body: bool = setting(False, "Whether app servers are told what is in the last message.")
 

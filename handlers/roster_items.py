@@ -28,10 +28,10 @@ INTEREST = "roster"
 class RosterSettings:
     """Rosters: the contacts of an account."""
 
-    max_items: int = setting(1_000, "The most contacts of one account.", minimum=1)
-    max_groups: int = setting(20, "The most groups that one contact is in.", minimum=1)
-    max_name_bytes: int = setting(500, "The longest name of a contact, in bytes.", minimum=1)
-    max_group_bytes: int = setting(100, "The longest name of a group, in bytes.", minimum=1)
+    max_items: int = setting(1_000, "The most contacts of one account.", minimum=1, maximum=100_000)
+    max_groups: int = setting(20, "The most groups that one contact is in.", minimum=1, maximum=1_000)
+    max_name_bytes: int = setting(500, "The longest name of a contact, in bytes.", minimum=1, maximum=10_000)
+    max_group_bytes: int = setting(100, "The longest name of a group, in bytes.", minimum=1, maximum=10_000)
 
 
 def keep(server: "Server", account: JID, item: Item) -> None:

@@ -31,8 +31,10 @@ PRE_APPROVAL = "urn:xmpp:features:pre-approval"
 class SubscriptionSettings:
     """Requests to see an account's presence, kept until they are answered."""
 
-    max_requests: int = setting(200, "How many requests wait for the answer of one account.", minimum=1)
-    max_request_bytes: int = setting(10_000, "The longest request.", minimum=1_000)
+    max_requests: int = setting(200, "How many requests wait for the answer of one account.",
+                                minimum=1, maximum=100_000)  # fmt: skip
+    max_request_bytes: int = setting(10_000, "The longest request.",
+                                     minimum=1_000, maximum=1_000_000, at_most="streams.stanza_bytes")  # fmt: skip
 
 
 feature = Feature("subscriptions", rfc="6121", settings=SubscriptionSettings, optional=False)

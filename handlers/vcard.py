@@ -25,7 +25,8 @@ VCARD = "{vcard-temp}vCard"
 class VCardSettings:
     """vCards: what people tell about themselves, with their photo."""
 
-    max_bytes: int = setting(131_072, "The longest vCard; photos take a third more than their file.", minimum=1_000)
+    max_bytes: int = setting(131_072, "The longest vCard; photos take a third more than their file.",
+                             minimum=1_000, maximum=10_000_000, at_most="streams.stanza_bytes")  # fmt: skip
 
 
 feature = Feature(

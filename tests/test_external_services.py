@@ -179,7 +179,7 @@ def test_the_username_says_nothing_but_is_ones_own() -> None:
         ({"username": "x"}, "services #1: expected both a username and a password, or none."),
         ({"username": "x", "password": "y", "secret": "z"}, "#1: expected either a secret, or a username and a passw"),
         ({"type": "a b"}, 'services #1 type: expected a type such as stun or turn, found "a b".'),
-        ({"host": "turn:user@host/"}, 'services #1 host: expected the name or the address of a host, found "turn:'),
+        ({"host": "turn:user@host/"}, 'services #1 host: expected the name or the IP address of a host alone; its'),
         ({"port": 0}, 'services #1 port: expected a whole number from 1 to 65535, or "", found 0.'),
     ],
 )

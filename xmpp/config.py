@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -35,17 +35,20 @@ def setting(
     check: Callable[[Any], object] | None = None,
     restart: bool = False,
     secret: bool = False,
+    at_most: str | tuple[str, ...] = (),
 ) -> Any:
     """Declare a field of a settings dataclass.
 
     Its type is bool, int, float, str, Path, a list, tuple or dict of those, or one of them `| None`, which the file
     writes as `""`; or a tuple of frozen dataclasses whose fields are settings too, which the file writes as tables.
-    Such a dataclass may have fields that are REQUIRED, and refuse by a ValueError what does not go together.
+    Such a dataclass may have fields that are REQUIRED. Any may refuse by a ValueError what does not go together.
 
     Minimum, maximum and choices hold for every item of a list. `check` gets the value and raises ValueError, whose
     text says what was expected. `restart`: it is read only when the server starts. `secret`: no error shows it.
+    `at_most` names other settings that this one makes no sense above, as `key` of the same section or `section.key`.
     """
-    rule = Rule(comment, minimum, maximum, tuple(choices), check, restart, secret)
+    bounds = (at_most,) if isinstance(at_most, str) else at_most
+    rule = Rule(comment, minimum, maximum, tuple(choices), check, restart, secret, bounds)
     if isinstance(default, (list, dict)):
         return field(default_factory=default.copy, repr=not secret, metadata={"rule": rule})
     return field(default=default, repr=not secret, metadata={"rule": rule})
@@ -109,6 +112,7 @@ class Configuration:
     sections: Mapping[str, Section]
     _settings: Mapping[type, Any]
     _enabled: Mapping[str, bool]
+    _given: frozenset[tuple[str, str]] = frozenset()  # what was set by somebody, by section and key
 
     @classmethod
     def load(cls, path: Path | None, sections: Iterable[Section]) -> Self:
@@ -139,8 +143,9 @@ class Configuration:
             if section.can_be_disabled:
                 enabled[name] = given.pop("enabled", enabled[name])
             if section.settings:
-                settings[section.settings] = replace(settings[section.settings], **given)
-        return replace(self, _settings=settings, _enabled=enabled)
+                settings[section.settings] = _replaced(settings[section.settings], given, f"{source}: [{name}]")
+        given_now = {(name, key) for name, table in values.items() for key in table}
+        return replace(self, _settings=settings, _enabled=enabled, _given=self._given | given_now)
 
     def _section(self, name: str, table: object, source: str) -> Section:
         if not isinstance(table, Mapping):
@@ -158,10 +163,48 @@ class Configuration:
             if entry.rule.restart and self._value(section, entry) != new._value(section, entry)
         ]
 
+    def contradictions(self) -> list[str]:
+        """Return which settings contradict each other, a sentence for each. The server can go on with them."""
+        return [*self._too_large(), *self._without_effect()]
+
+    def _too_large(self) -> Iterator[str]:
+        enabled = {name: section for name, section in self.sections.items() if self.is_enabled(name)}
+        for section in enabled.values():
+            for entry in section.entries.values():
+                for other_name, _, other_key in (bound.rpartition(".") for bound in entry.rule.at_most):
+                    other = enabled.get(other_name or section.name)
+                    if other and self._value(section, entry) > self._value(other, other.entries[other_key]):
+                        yield (
+                            f"[{section.name}] {entry.key}: expected at most {self._said(other, other_key)}, "
+                            f"found {self._said(section, entry.key)}."
+                        )
+
+    def _without_effect(self) -> Iterator[str]:
+        """What is set of a feature that is off unless it is switched on."""
+        for name, section in self.sections.items():
+            given = [key for key in section.entries if (name, key) in self._given]
+            if given and section.can_be_disabled and not self.is_enabled(name) and "enabled" not in given:
+                yield (
+                    f"[{name}] {', '.join(given)} has no effect, since [{name}] enabled is false by default; "
+                    "set enabled = true too."
+                )
+
+    def _said(self, section: Section, key: str) -> str:
+        value = self._value(section, section.entries[key])
+        by_default = "" if (section.name, key) in self._given else " by default"
+        return f"{value} ([{section.name}] {key}{by_default})"
+
     def _value(self, section: Section, entry: Entry) -> Any:
         if section.can_be_disabled and entry.key == "enabled":
             return self.is_enabled(section.name)
         return getattr(self._settings[section.settings], entry.key) if section.settings else None
+
+
+def _replaced(settings: Any, given: Mapping[str, Any], where: str) -> Any:
+    try:
+        return replace(settings, **given)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}.") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def _as_comment(text: str) -> list[str]:
 
 
 def _explanation(entry: Entry) -> str:
-    return entry.rule.comment + (" Read only when the server starts." if entry.rule.restart else "")
+    bound = " Not above " + " or ".join(f"`{name}`" for name in bounds) + "." if (bounds := entry.rule.at_most) else ""
+    return entry.rule.comment + bound + (" Read only when the server starts." if entry.rule.restart else "")
 
 
 def _default(entry: Entry) -> str:

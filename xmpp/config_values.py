@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
@@ -21,9 +22,13 @@ class Rule:
     check: Callable[[Any], object] | None = None
     restart: bool = False
     secret: bool = False
+    at_most: tuple[str, ...] = ()
 
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
+
+
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Unsuitable(Exception):
@@ -37,6 +42,7 @@ def suitable(value: Any, kind: Any, rule: Rule, folder: Path) -> Any:
     """
     converted = _converted(value, kind, folder)
     _hold_bounds(converted, rule)
+    _hold_characters(converted)
     if rule.check and converted is not None:
         rule.check(converted)
     return converted
@@ -96,6 +102,13 @@ def _hold_bounds(value: Any, rule: Rule) -> None:
         too_large = rule.maximum is not None and not item <= rule.maximum
         if too_small or too_large or (rule.choices and item not in rule.choices):
             raise Unsuitable
+
+
+def _hold_characters(value: Any) -> None:
+    """Any text may come to stand in XML."""
+    for item in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(item, str) and _NOT_IN_XML.search(item):
+            raise ValueError("expected a text without control characters")
 
 
 def _bounds(rule: Rule) -> str:

@@ -40,6 +40,8 @@ def _hold_domains(domains: tuple[str, ...]) -> None:
     for domain in domains:
         if JID.parse(domain).domain != domain:
             raise ValueError(f"expected domains as they stand in addresses, such as {JID.parse(domain).domain}")
+    if len(set(domains)) < len(domains):
+        raise ValueError("expected each domain once")
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ class ArchiveSettings:
     """The archive: what accounts have sent and received is there for all their devices."""
 
     # People expect to find again what was written years ago. A million messages is some ten years of much writing.
-    max_days: int = setting(0, "How many days messages are kept; 0: as long as the account.", minimum=0)
+    max_days: int = setting(0, "How many days messages are kept; 0: as long as the account.", minimum=0, maximum=36_500)
     max_messages: int = setting(1_000_000, "How many messages are kept for one account, the newest; 0: all.",
-                                minimum=0)  # fmt: skip
+                                minimum=0, maximum=1_000_000_000)  # fmt: skip
     page_messages: int = setting(50, "How many messages a client gets at a time, if it asks for no other number.",
-                                 minimum=1)  # fmt: skip
-    max_page_messages: int = setting(100, "The most messages that a client gets at a time.", minimum=1)
+                                 minimum=1, maximum=1_000, at_most="max_page_messages")  # fmt: skip
+    max_page_messages: int = setting(100, "The most messages that a client gets at a time.", minimum=1, maximum=1_000)
     max_listed: int = setting(1_000, "The most addresses in an account's lists of whose messages are archived.",
-                              minimum=0)  # fmt: skip
+                              minimum=0, maximum=100_000)  # fmt: skip

@@ -6,6 +6,13 @@ from handlers.sasl.mechanisms import FAMILIES
 from xmpp.config import setting
 
 
+def _hold_mechanisms(mechanisms: tuple[str, ...]) -> None:
+    if not mechanisms:
+        raise ValueError("expected at least one mechanism, or nobody could log in")
+    if len(set(mechanisms)) < len(mechanisms):
+        raise ValueError("expected each mechanism once")
+
+
 @dataclass(frozen=True)
 class SASLSettings:
     """Logging in."""
@@ -14,6 +21,7 @@ class SASLSettings:
         FAMILIES,
         "What clients may log in with. Each SCRAM has its channel-binding form -PLUS with it.",
         choices=FAMILIES,
+        check=_hold_mechanisms,
     )
     channel_binding: bool = setting(
         True,

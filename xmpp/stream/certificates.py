@@ -81,6 +81,16 @@ def doubts(certificate: Certificate, domain: str, now: datetime) -> Iterator[str
         yield f"{path}: the certificate does not name {domain}."
 
 
+def notes(certificate: Certificate, domain: str, now: datetime) -> Iterator[str]:
+    """Say what else whoever sets the server up should know of the certificate, a sentence for each."""
+    leaf, path = certificate.x509, certificate.chain_file
+    yield f"{path}: valid until {leaf.not_valid_after_utc:%Y-%m-%d}, {(leaf.not_valid_after_utc - now).days} days left."
+    if leaf.issuer == leaf.subject:
+        yield f"{path}: the certificate for {domain} is self-signed, so clients ask their people whether to trust it."
+    if _is_open_to_all(certificate.key_file):
+        yield f"{certificate.key_file}: everybody on this machine can read the key; chmod 600 closes it."
+
+
 def end_point_hash(certificate: x509.Certificate) -> bytes | None:
     """Return the `tls-server-end-point` channel binding (RFC 5929 section 4.1).
 
@@ -122,6 +132,15 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise CertificateError(f"{path}: cannot be read: {error.strerror}.") from error
+
+
+def _is_open_to_all(path: Path) -> bool:
+    """Whether the mode of a file, and of all folders above it, lets everybody read it."""
+    real = path.resolve()
+    try:
+        return bool(real.stat().st_mode & 0o004) and all(each.stat().st_mode & 0o001 for each in real.parents)
+    except OSError:
+        return False
 
 
 def _is_for(certificate: x509.Certificate, domain: str) -> bool:

@@ -37,20 +37,28 @@ BEFORE_LOGIN = (State.INSECURE, State.OPEN)
 class StreamSettings:
     """Streams: how long things may take, and how much of them there may be."""
 
-    login_seconds: int = setting(30, "How long a client may take to log in.", minimum=1)
-    close_seconds: int = setting(5, "How long to wait for a client to hang up after the stream was closed.", minimum=1)
-    dead_peer_seconds: int = setting(180, "After how long a peer that answers nothing at all is given up.", minimum=4)
+    login_seconds: int = setting(30, "How long a client may take to log in.", minimum=1, maximum=3_600)
+    close_seconds: int = setting(5, "How long to wait for a client to hang up after the stream was closed.",
+                                 minimum=1, maximum=60)  # fmt: skip
+    dead_peer_seconds: int = setting(180, "After how long a peer that answers nothing at all is given up.",
+                                     minimum=4, maximum=86_400)  # fmt: skip
     unsent_bytes: int = setting(4 << 20, "How much may wait for a client that does not read, before it is dropped.",
-                                minimum=65536)  # fmt: skip
+                                minimum=65536, maximum=1 << 30)  # fmt: skip
     bytes_per_second: int = setting(2_000_000, "How much is read from one client; it is slowed down to that, "
-                                    "after one second's worth at once.", minimum=10_000)  # fmt: skip
-    stanza_bytes: int = setting(262_144, "The longest stanza, once logged in.", minimum=10_000)
-    stanza_elements: int = setting(4_000, "The most elements in a stanza, once logged in.", minimum=32)
-    stanza_depth: int = setting(64, "The deepest nesting in a stanza, once logged in.", minimum=8)
-    stanza_attributes: int = setting(64, "The most attributes of an element, once logged in.", minimum=16)
-    new_names: int = setting(300, "How many names that this server has not seen yet one client may use.", minimum=10)
-    login_stanza_bytes: int = setting(10_000, "The longest stanza before login.", minimum=10_000)
-    login_stanza_elements: int = setting(32, "The most elements in a stanza before login.", minimum=16)
+                                    "after one second's worth at once.",
+                                    minimum=10_000, maximum=1_000_000_000)  # fmt: skip
+    stanza_bytes: int = setting(262_144, "The longest stanza, once logged in.",
+                                minimum=10_000, maximum=10_000_000, at_most="unsent_bytes")  # fmt: skip
+    stanza_elements: int = setting(4_000, "The most elements in a stanza, once logged in.", minimum=32, maximum=100_000)
+    stanza_depth: int = setting(64, "The deepest nesting in a stanza, once logged in.", minimum=8, maximum=200)
+    stanza_attributes: int = setting(64, "The most attributes of an element, once logged in.",
+                                     minimum=16, maximum=1_000)  # fmt: skip
+    new_names: int = setting(300, "How many names that this server has not seen yet one client may use.",
+                             minimum=10, maximum=100_000)  # fmt: skip
+    login_stanza_bytes: int = setting(10_000, "The longest stanza before login.",
+                                      minimum=10_000, maximum=100_000, at_most="stanza_bytes")  # fmt: skip
+    login_stanza_elements: int = setting(32, "The most elements in a stanza before login.",
+                                         minimum=16, maximum=1_000, at_most="stanza_elements")  # fmt: skip
 
 
 def limits_before_login(settings: StreamSettings) -> XMLLimits:

@@ -1,6 +1,7 @@
 """Listening: sockets, one greenlet for each client that connects, and how many there may be."""
 
 import errno
+import ipaddress
 import logging
 import os
 import ssl
@@ -30,19 +31,40 @@ BACKLOG = 1024
 NO_PORT = -1
 
 
+def _hold_addresses(addresses: tuple[str, ...]) -> None:
+    if not addresses:
+        raise ValueError("expected at least one address, or nobody could connect")
+    try:
+        parsed = [ipaddress.ip_address(address) for address in addresses]
+    except ValueError:
+        raise ValueError("expected IP addresses, such as 127.0.0.1, ::1, or :: for all") from None
+    if len(set(parsed)) < len(parsed):
+        raise ValueError("expected each address once")
+    for one in parsed:
+        covered = [each for each in parsed if each != one and (each.version == 4 or one.version == 6)]
+        if one.is_unspecified and covered:
+            raise ValueError(f"expected no {covered[0]} beside {one}, which is all addresses and so has it already")
+
+
 @dataclass(frozen=True)
 class ListenSettings:
     """Where clients connect."""
 
     addresses: tuple[str, ...] = setting(("::",), "The addresses to listen on; `::` is all of them, IPv4 too.",
-                                         restart=True)  # fmt: skip
+                                         check=_hold_addresses, restart=True)  # fmt: skip
     port: int = setting(5222, "The port for clients that begin without TLS and switch to it (STARTTLS). "
                         "0: the system chooses one, -1: none.", minimum=-1, maximum=65535, restart=True)  # fmt: skip
     tls_port: int = setting(5223, "The port for TLS from the first byte (XEP-0368). 0 and -1 as above.",
                             minimum=-1, maximum=65535, restart=True)  # fmt: skip
-    connections: int = setting(100_000, "How many clients may be connected.", minimum=1)
+    connections: int = setting(100_000, "How many clients may be connected.", minimum=1, maximum=1_000_000)
     strangers_per_address: int = setting(100, "How many clients that have not logged in may come from one address.",
-                                         minimum=1)  # fmt: skip
+                                         minimum=1, maximum=1_000_000, at_most="connections")  # fmt: skip
+
+    def __post_init__(self) -> None:
+        if self.port == self.tls_port == NO_PORT:
+            raise ValueError("port and tls_port are both -1, so nobody could connect; expected one of them at least")
+        if self.port == self.tls_port != 0:
+            raise ValueError(f"port and tls_port are both {self.port}; expected two different ports, or -1 for none")
 
 
 class ListenError(Exception):

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 APPLICATION_PROTOCOL = "xmpp-client"
 TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # forward secrecy and AEAD only; TLS 1.3 has nothing else
 NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0303 0002 02 78")  # a fatal alert, RFC 7301 section 3.2
+DAYS_TO_RENEW = 14  # certbot renews 30 days before the end, so that something is wrong then
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -42,6 +43,8 @@ def _hold_domains(files: Mapping[str, Path]) -> None:
         _by_domain(files)
     except idna.IDNAError as error:
         raise ValueError("expected the names of domains in front of the paths") from error
+    if len(_by_domain(files)) < len(files):
+        raise ValueError("expected each domain once, however it is written")
 
 
 def _by_domain(files: Mapping[str, Path]) -> dict[str, Path]:
@@ -68,6 +71,21 @@ class TLSSettings:
     )
 
 
+def read_certificates(settings: TLSSettings, domains: Sequence[str], folder: Path) -> dict[str, Certificate]:
+    """Read the certificate of each domain; self-signed ones are kept in the folder. Raises CertificateError."""
+    chains, keys = _by_domain(settings.certificates), _by_domain(settings.keys)
+    _refuse_unknown("certificates", chains, domains)
+    _refuse_unknown("keys", keys, [domain for domain in domains if a_label(domain) in chains])
+    certificates = {}
+    for domain in domains:
+        label = a_label(domain)
+        if own := chains.get(label):
+            certificates[domain] = read_certificate(own, keys.get(label))
+        else:
+            certificates[domain] = self_signed_certificate(folder, domain)
+    return certificates
+
+
 @dataclass(frozen=True)
 class _Presented:
     """What a client of one context sees, and the domain it asked for by SNI, if that is one of ours."""
@@ -90,18 +108,20 @@ class ServerTLS:
 
         Raises CertificateError, and then nothing has changed.
         """
-        certificates = _certificates(settings, domains, self._folder)
+        certificates = read_certificates(settings, domains, self._folder)
         presented = {
-            _context(certificate, settings): _Presented(end_point_hash(certificate.x509), domain)
+            context_for(certificate, settings): _Presented(end_point_hash(certificate.x509), domain)
             for domain, certificate in certificates.items()
         }
         first = certificates[domains[0]]
-        default = _context(first, settings)
+        default = context_for(first, settings)
         default.sni_callback = self._choose_certificate
         presented[default] = _Presented(end_point_hash(first.x509), None)
         self._presented.update(presented)  # the old ones stay for as long as a connection has them
         self._by_name = {a_label(seen.domain): context for context, seen in presented.items() if seen.domain}
         self._default = default
+        for domain, certificate in certificates.items():
+            _tell(certificate, domain, datetime.now(UTC))
 
     def secure(self, sock: socket.socket) -> ssl.SSLSocket:
         """Shake hands after STARTTLS and return the socket to go on with. Yields.
@@ -144,19 +164,19 @@ class ServerTLS:
             secured.context = context
 
 
-def _certificates(settings: TLSSettings, domains: Sequence[str], folder: Path) -> dict[str, Certificate]:
-    chains, keys = _by_domain(settings.certificates), _by_domain(settings.keys)
-    _refuse_unknown("certificates", chains, domains)
-    _refuse_unknown("keys", keys, [domain for domain in domains if a_label(domain) in chains])
-    certificates = {}
-    for domain in domains:
-        label = a_label(domain)
-        own = chains.get(label)
-        certificate = read_certificate(own, keys.get(label)) if own else self_signed_certificate(folder, domain)
-        for doubt in doubts(certificate, domain, datetime.now(UTC)):
-            log.warning(doubt)
-        certificates[domain] = certificate
-    return certificates
+def _tell(certificate: Certificate, domain: str, now: datetime) -> None:
+    """Say in the log how long clients will take the certificate, and why they may not."""
+    days = (certificate.x509.not_valid_after_utc - now).days
+    for doubt in doubts(certificate, domain, now):
+        log.warning(doubt)
+    log.log(
+        logging.INFO if days >= DAYS_TO_RENEW else logging.WARNING,
+        "certificate for %s: %s, valid until %s, %d days left",
+        domain,
+        certificate.chain_file,
+        f"{certificate.x509.not_valid_after_utc:%Y-%m-%d}",
+        max(days, 0),
+    )
 
 
 def _refuse_unknown(key: str, given: Mapping[str, Path], domains: Sequence[str]) -> None:
@@ -165,7 +185,8 @@ def _refuse_unknown(key: str, given: Mapping[str, Path], domains: Sequence[str])
         raise CertificateError(f"[tls] {key}: {domain} is not known here; {expected}.")
 
 
-def _context(certificate: Certificate, settings: TLSSettings) -> ssl.SSLContext:
+def context_for(certificate: Certificate, settings: TLSSettings) -> ssl.SSLContext:
+    """What connections with this certificate are made from. Raises CertificateError where OpenSSL cannot use it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = VERSIONS[settings.minimum_version]
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION

@@ -1,0 +1,266 @@
+"""What `config check` finds beyond single values; a server stops where going on would be wrong, else its log warns."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+import assembly
+from tests.commandline import complaint, configured, running, xserv
+from tests.test_certificates import DAY, NOW, RSA_KEY, issue, key_pem, pem, write
+from xmpp import config_review
+from xmpp.config import ConfigError, entries_of
+
+
+def told(tmp_path: Path, text: str) -> str:
+    """The sentence that stops a server, without the name of the file."""
+    path = tmp_path / "xserv.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        assembly.read_configuration(path)
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+def unwise(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "xserv.toml"
+    path.write_text(text)
+    return config_review.unwise(assembly.read_configuration(path), path)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "[listen]\naddresses = ['nonsense']",
+            '[listen] addresses: expected IP addresses, such as 127.0.0.1, ::1, or :: for all, found ["nonsense"].',
+        ),
+        (
+            "[listen]\naddresses = ['127.0.0.256']",
+            '[listen] addresses: expected IP addresses, such as 127.0.0.1, ::1, or :: for all, found ["127.0.0.256"].',
+        ),
+        (
+            "[listen]\naddresses = []",
+            "[listen] addresses: expected at least one address, or nobody could connect, found [].",
+        ),
+        (
+            "[listen]\naddresses = ['::1', '0:0::1']",
+            '[listen] addresses: expected each address once, found ["::1", "0:0::1"].',
+        ),
+        (
+            "[listen]\naddresses = ['0.0.0.0', '::']",
+            "[listen] addresses: expected no 0.0.0.0 beside ::, which is all addresses and so has it already, "
+            'found ["0.0.0.0", "::"].',
+        ),
+        (
+            "[listen]\nport = 5222\ntls_port = 5222",
+            "[listen]: port and tls_port are both 5222; expected two different ports, or -1 for none.",
+        ),
+        (
+            "[listen]\nport = 5223",
+            "[listen]: port and tls_port are both 5223; expected two different ports, or -1 for none.",
+        ),
+        (
+            "[listen]\nport = -1\ntls_port = -1",
+            "[listen]: port and tls_port are both -1, so nobody could connect; expected one of them at least.",
+        ),
+        (
+            "[sasl]\nmechanisms = []",
+            "[sasl] mechanisms: expected at least one mechanism, or nobody could log in, found [].",
+        ),
+        ("[sasl]\nmechanisms = ['PLAIN', 'PLAIN']", "[sasl] mechanisms: expected each mechanism once, found "),
+        (
+            "[server]\ndomains = ['example.org', 'pubsub.example.org']",
+            "[server] domains: expected domains that are no services, found pubsub.example.org, where a service of "
+            "example.org answers; leave it out.",
+        ),
+        (
+            "[server]\ndomains = ['pubsub.example.org', 'example.org']",
+            "[server] domains: expected domains that are no services, found pubsub.example.org",
+        ),
+        (
+            "[server]\ndomains = ['example.org', 'example.org']",
+            '[server] domains: expected each domain once, found ["example.org", "example.org"].',
+        ),
+        (
+            "[server]\ndomains = ['example.org', 'EXAMPLE.org']",
+            "[server] domains: expected domains as they stand in addresses, such as example.org, found ",
+        ),
+        (
+            "[server]\ndomains = ['münchen.example', 'xn--mnchen-3ya.example']",
+            "[server] domains: expected domains as they stand in addresses, such as münchen.example, found ",
+        ),
+        (
+            "[tls.certificates]\n'münchen.example' = 'a.pem'\n'xn--mnchen-3ya.example' = 'b.pem'",
+            "[tls] certificates: expected each domain once, however it is written, found ",
+        ),
+        (
+            "[tls.certificates]\n'example.org' = 'a.pem'\n'Example.org' = 'b.pem'",
+            "[tls] certificates: expected each domain once, however it is written, found ",
+        ),
+        (
+            "[streams]\nunsent_bytes = 1000000000000",
+            "[streams] unsent_bytes: expected a whole number from 65536 to 1073741824, found 1000000000000.",
+        ),
+        (
+            "[[external_services.services]]\ntype = 'turn'\nhost = 'turn.example.org'\nname = \"\\u0001\"",
+            "[external_services] services #1 name: expected a text without control characters, found ",
+        ),
+        ('[version]\nname = "\\u0007"', "[version] name: expected a text without control characters, found "),
+        ('[disco]\nadmin = ["xmpp:\\u0007"]', "[disco] admin: expected a text without control characters, found "),
+    ],
+)
+def test_what_cannot_be_served_is_told_with_what_was_expected(tmp_path: Path, text: str, sentence: str) -> None:
+    assert told(tmp_path, text).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "turn.example.org:3478", "turn:turn.example.org", "a..b", ":::", "1.2.3.4.5", "300.1.1.1", "-a.org", "a" * 64],
+)
+def test_a_host_that_is_none_is_no_external_service(tmp_path: Path, host: str) -> None:
+    sentence = told(tmp_path, f"[[external_services.services]]\ntype = 'turn'\nhost = '{host}'")
+    assert sentence == (
+        "[external_services] services #1 host: expected the name or the IP address of a host alone; "
+        f'its port is a setting of its own, found "{host}".'
+    )
+
+
+@pytest.mark.parametrize("host", ["turn.example.org", "turn.example.org.", "192.0.2.1", "2001:db8::1", "turn_1", "9.a"])
+def test_a_host_by_name_or_address_is_an_external_service(tmp_path: Path, host: str) -> None:
+    assert unwise(tmp_path, f"[[external_services.services]]\ntype = 'turn'\nhost = '{host}'") == []
+
+
+@pytest.mark.parametrize("addresses", [["0.0.0.0", "::1"], ["127.0.0.1", "::1"], ["::"], ["fe80::1%eth0"]])
+def test_addresses_that_go_together_are_listened_on(tmp_path: Path, addresses: list[str]) -> None:
+    assert unwise(tmp_path, f"[listen]\naddresses = {addresses}") == []
+
+
+def test_every_number_has_a_least_and_a_greatest_value() -> None:
+    unbounded = [
+        f"[{section.name}] {entry.key}"
+        for section in assembly.sections()
+        for each in (section.entries, *(entries_of(entry.table) for entry in section.entries.values() if entry.table))
+        for entry in each.values()
+        if {int, float} & {entry.type, *get_args(entry.type)} and None in (entry.rule.minimum, entry.rule.maximum)
+    ]
+    assert unbounded == []
+
+
+BOUNDED = [
+    (section, entry, *(bound.rpartition(".")[::2]))
+    for section in assembly.sections()
+    for entry in section.entries.values()
+    for bound in entry.rule.at_most
+]
+
+
+@pytest.mark.parametrize(
+    ("section", "entry", "of", "bound"), BOUNDED, ids=lambda each: getattr(each, "name", getattr(each, "key", each))
+)
+def test_settings_that_contradict_each_other_are_found(
+    tmp_path: Path, section: Any, entry: Any, of: str, bound: str
+) -> None:
+    sections: Any = {each.name: each for each in assembly.sections()}
+    least = int(sections[of or section.name].entries[bound].rule.minimum)
+    value = max(least + 1, int(entry.rule.minimum))
+    text = f"{of or section.name}.{bound} = {least}\n{section.name}.{entry.key} = {value}\n"
+    assert any(
+        f"[{section.name}] {entry.key}: expected at most {least} ([{of or section.name}] {bound}), "
+        f"found {value} ([{section.name}] {entry.key})." == each
+        for each in unwise(tmp_path, text)
+    )
+
+
+def test_the_defaults_contradict_nothing() -> None:
+    assert assembly.read_configuration(None).contradictions() == []
+
+
+def test_a_default_that_another_setting_contradicts_is_found(tmp_path: Path) -> None:
+    assert unwise(tmp_path, "[archive]\nmax_page_messages = 20") == [
+        "[archive] page_messages: expected at most 20 ([archive] max_page_messages), "
+        "found 50 ([archive] page_messages by default)."
+    ]
+    assert unwise(tmp_path, "[archive]\nenabled = false\nmax_page_messages = 20") == []
+
+
+def test_settings_of_what_is_not_switched_on_are_found(tmp_path: Path) -> None:
+    assert unwise(tmp_path, "[register]\nopen = true") == [
+        "[register] open has no effect, since [register] enabled is false by default; set enabled = true too."
+    ]
+    assert unwise(tmp_path, "[register]\nenabled = false\nopen = true") == []
+
+
+def test_a_secret_that_everybody_can_read_is_found(tmp_path: Path) -> None:
+    text = "[[external_services.services]]\ntype = 'turn'\nhost = 'turn.example.org'\nsecret = 'wherefore'"
+    configured(tmp_path, text).chmod(0o600)
+    assert unwise(tmp_path, text) == []
+    (tmp_path / "xserv.toml").chmod(0o644)
+    assert unwise(tmp_path, text) == [
+        "everybody on this machine can read this file, and it holds a secret; chmod 600 closes it."
+    ]
+    assert "wherefore" not in "".join(unwise(tmp_path, text))
+
+
+# -- certificates
+
+
+def with_certificate(tmp_path: Path, content: bytes) -> Path:
+    write(tmp_path / "both.pem", content)
+    return configured(tmp_path, "[server]\ndomains = ['example.org']\n[tls.certificates]\n'example.org' = 'both.pem'\n")
+
+
+@pytest.mark.parametrize(
+    ("leaf", "doubt"),
+    [
+        (issue(ends=NOW - DAY), "the certificate for example.org expired on "),
+        (issue(ends=NOW + 5 * DAY), "the certificate for example.org is not valid before "),
+        (issue(names=["other.example"]), "the certificate does not name example.org."),
+    ],
+    ids=["expired", "not yet valid", "of another name"],
+)
+def test_a_certificate_that_clients_refuse_fails_the_check_and_is_a_warning_to_a_server(
+    tmp_path: Path, leaf: Any, doubt: str
+) -> None:
+    path = with_certificate(tmp_path, pem(leaf) + key_pem())
+    assert complaint("config", "check", path).startswith(f"{path}: {tmp_path}/both.pem: {doubt}")
+    with running(tmp_path) as server:  # others' clients may still take it, and people would be cut off
+        assert any("WARNING" in line and f"both.pem: {doubt}" in line for line in server.said)
+
+
+def test_a_key_that_does_not_fit_stops_both(tmp_path: Path) -> None:
+    path = with_certificate(tmp_path, pem(issue()) + key_pem(RSA_KEY))
+    sentence = f"{path}: {tmp_path}/both.pem: the key does not belong to the certificate in {tmp_path}/both.pem."
+    assert complaint("config", "check", path) == sentence
+    assert complaint("run", "--data", tmp_path) == sentence
+
+
+def test_a_self_signed_certificate_is_fine_and_noted(tmp_path: Path) -> None:
+    path = with_certificate(tmp_path, pem(issue()) + key_pem())
+    done = xserv("config", "check", path)
+    assert (done.returncode, done.stdout) == (0, f"{path} is fine.\n")
+    assert f"{tmp_path}/both.pem: the certificate for example.org is self-signed" in done.stderr
+
+
+def test_a_domain_without_a_certificate_is_fine_and_noted(tmp_path: Path) -> None:
+    done = xserv("config", "check", configured(tmp_path))
+    assert done.returncode == 0
+    assert done.stderr.startswith("localhost: no certificate in [tls] certificates, so the server makes a self-signed")
+
+
+def test_contradictions_fail_the_check_and_are_warnings_to_a_server(tmp_path: Path) -> None:
+    path = configured(tmp_path, "[register]\nopen = true\n[archive]\npage_messages = 200\n")
+    done = xserv("config", "check", path)
+    assert done.returncode == 1
+    assert "[register] open has no effect" in done.stderr
+    assert "[archive] page_messages: expected at most 100" in done.stderr
+    with running(tmp_path) as server:
+        assert any("WARNING" in line and f"{path}: [register] open has no effect" in line for line in server.said)
+
+
+def test_how_long_a_certificate_is_valid_is_in_the_log(tmp_path: Path) -> None:
+    ends = datetime.now(UTC) + timedelta(days=40, hours=1)
+    with_certificate(tmp_path, pem(issue(ends=ends)) + key_pem())
+    with running(tmp_path) as server:
+        [line] = [line for line in server.said if "INFO" in line and "certificate for example.org" in line]
+    assert line.endswith(f"both.pem, valid until {ends:%Y-%m-%d}, 40 days left")

@@ -1,0 +1,81 @@
+"""What is wrong, or only unwise, in a configuration as a whole: what no setting can tell by itself."""
+
+import stat
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from xmpp.config import Configuration, Entry, entries_of
+from xmpp.routing.feature import Feature, Registry
+from xmpp.server import ServerSettings
+from xmpp.stream.certificates import doubts, notes
+from xmpp.stream.tls import TLSSettings, context_for, read_certificates
+
+
+class ClashError(Exception):
+    """Two things want one name; says where, and what to do."""
+
+
+def refuse_clashes(configuration: Configuration, features: Iterable[Feature]) -> None:
+    """Raise ClashError where a domain that is served is the address of another one's service."""
+    registry = Registry.of(each for each in features if configuration.is_enabled(each.name))
+    domains = configuration[ServerSettings].domains
+    for domain in domains:
+        for service in registry.services(domain):
+            if service in domains:
+                raise ClashError(
+                    f"[server] domains: expected domains that are no services, found {service}, where a service of "
+                    f"{domain} answers; leave it out."
+                )
+
+
+def unwise(configuration: Configuration, file: Path | None) -> list[str]:
+    """Return what a server can go on with and was hardly meant so, a sentence for each."""
+    found = configuration.contradictions()
+    if file and file.stat().st_mode & stat.S_IROTH and _holds_secret(configuration):
+        found.append("everybody on this machine can read this file, and it holds a secret; chmod 600 closes it.")
+    return found
+
+
+class CertificateReview(NamedTuple):
+    """What is to be said of certificates: why clients will refuse them, and what else there is to know."""
+
+    doubts: list[str]
+    notes: list[str]
+
+
+def review_certificates(configuration: Configuration) -> CertificateReview:
+    """Look at the certificates that the configuration names. Raises CertificateError where one is no use at all."""
+    settings, domains, now = configuration[TLSSettings], configuration[ServerSettings].domains, datetime.now(UTC)
+    review = CertificateReview([], [])
+    with TemporaryDirectory() as self_signed:
+        for domain, certificate in read_certificates(settings, domains, Path(self_signed)).items():
+            context_for(certificate, settings)
+            if certificate.chain_file.parent == Path(self_signed):
+                review.notes.append(
+                    f"{domain}: no certificate in [tls] certificates, so the server makes a self-signed one, "
+                    "and clients ask their people whether to trust it."
+                )
+                continue
+            review.doubts.extend(doubts(certificate, domain, now))
+            review.notes.extend(notes(certificate, domain, now))
+    return review
+
+
+def _holds_secret(configuration: Configuration) -> bool:
+    return any(
+        any(_secrets_in(getattr(configuration[section.settings], key), entry))
+        for section in configuration.sections.values()
+        if section.settings
+        for key, entry in entries_of(section.settings).items()
+    )
+
+
+def _secrets_in(value: Any, entry: Entry) -> Iterator[bool]:
+    yield entry.rule.secret and bool(value)
+    if entry.table:
+        for table in value:
+            for key, inner in entries_of(entry.table).items():
+                yield from _secrets_in(getattr(table, key), inner)
