@@ -4,8 +4,17 @@ from gevent import monkey
 
 monkey.patch_all()  # before anything else imports sockets and threads
 
+import sys
+
+from xmpp import logs
+
+if logs.asks_for_json(sys.argv[1:]):
+    logs.start_logging("json", "info")  # for what is said by what is imported, or before the arguments are understood
+
 import functools
+import logging
 import os
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,10 +29,11 @@ from xmpp.config import ConfigError
 from xmpp.config_texts import documentation, example
 from xmpp.control import CarryOut, ControlError, Refused
 from xmpp.datafolder import DataFolder, DataFolderError
-from xmpp.logs import start_logging
 from xmpp.service import loss_of_terminal, serve
 from xmpp.stream.certificates import CertificateError
 from xmpp.stream.listener import ListenError
+
+log = logging.getLogger("xserv")
 
 FAILURES = (ConfigError, CertificateError, ListenError, StorageError, ControlError, Refused, DataFolderError)
 """What is no mistake in the code: told in one sentence, without a traceback."""
@@ -33,7 +43,20 @@ FAILURES = (ConfigError, CertificateError, ListenError, StorageError, ControlErr
 
 
 class CommandLine(click.Group):
-    """Commands that end with one sentence and exit status 1 where they fail."""
+    """Commands that end with one sentence and exit status 1 where they fail. It is JSON where the log is."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        if not logs.asks_for_json(sys.argv[1:]):
+            return super().main(*arguments, **options)
+        try:
+            status = super().main(*arguments, **{**options, "standalone_mode": False})
+        except click.ClickException as failure:
+            log.error(failure.format_message())
+            sys.exit(failure.exit_code)
+        except click.Abort:
+            log.error("interrupted")
+            sys.exit(1)
+        sys.exit(status if isinstance(status, int) else 0)
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -65,6 +88,13 @@ _log_level_option = click.option(
 )
 
 
+def _start_logging(style: str, level: str) -> terminal.Say:
+    """Start the log, and return what prints a line beside it."""
+    logs.start_logging(style, level)
+    log.info("xserv %s starts, on Python %s", __version__, platform.python_version())
+    return logs.printer(style, click.echo)
+
+
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="xserv")
 def main() -> None:
@@ -82,12 +112,12 @@ def run(config: Path | None, data: Path, log_format: str, log_level: str) -> Non
 
     Where it was started on a terminal, it ends with the terminal.
     """
-    start_logging(log_format, log_level)
+    say = _start_logging(log_format, log_level)
     folder = DataFolder(data)
     file = assembly.chosen(config, folder)
     configured = functools.partial(assembly.served_configuration, file)
     with assembly.blaming(file), assembly.opened_server(folder, configured()) as server:
-        announce = functools.partial(terminal.announce_server, server.default_domain, data)
+        announce = functools.partial(terminal.announce_server, say, server.default_domain, data)
         control = assembly.control_socket(server, folder)
         serve(server, control, configured, announce, ends_at_hangup=loss_of_terminal())
 
@@ -103,7 +133,7 @@ def run(config: Path | None, data: Path, log_format: str, log_level: str) -> Non
 @_log_level_option
 def demo(config: Path | None, data: Path | None, log_format: str, log_level: str, **options: Any) -> None:
     """Try it out, on this machine only: two ready accounts, open registration, login without TLS."""
-    start_logging(log_format, log_level)
+    say = _start_logging(log_format, log_level)
     configured = functools.partial(
         assembly.served_configuration, config, overriding=demonstration.settings(**options)
     )
@@ -112,7 +142,7 @@ def demo(config: Path | None, data: Path | None, log_format: str, log_level: str
         assembly.kept_or_temporary(data) as folder,
         assembly.opened_server(folder, configured(), must_be_secure=False) as server,
     ):
-        announce = functools.partial(terminal.announce_demo, demonstration.make_accounts(server))
+        announce = functools.partial(terminal.announce_demo, say, demonstration.make_accounts(server))
         serve(server, assembly.control_socket(server, folder), configured, announce, ends_at_hangup=lambda: True)
 
 

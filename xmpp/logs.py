@@ -3,8 +3,12 @@
 import json
 import logging
 import re
+import sys
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
 
 import gevent
 
@@ -25,11 +29,29 @@ _NAMED = re.compile(
 
 
 def start_logging(style: str, level: str) -> None:
-    """Log what is of this level or above, as `text` or `json`; what escapes from a greenlet is logged too."""
-    handler = logging.StreamHandler()
+    """Log what is of this level or above, as `text` or `json`.
+
+    Warnings, what escapes from a greenlet, and what ends the process go the same way.
+    """
+    handler = _Handler()
     handler.setFormatter(JSONFormatter() if style == "json" else TextFormatter(TEXT))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_crash
     gevent.get_hub().print_exception = _log_uncaught  # type: ignore[method-assign,assignment]
+
+
+def asks_for_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line says `--log-format json`: what is said before it is read through is JSON then too."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return "--log-format=json" in arguments or ("--log-format", "json") in pairs
+
+
+def printer(style: str, print_line: Callable[[str], object]) -> Callable[[str], object]:
+    """Return what prints a line for people as `print_line` does, or, where the style is `json`, as an object."""
+    if style != "json":
+        return print_line
+    return lambda text: print_line(_json_line(time.time(), logging.INFO, "xserv", text))
 
 
 def redacted(text: str) -> str:
@@ -55,15 +77,34 @@ class JSONFormatter(logging.Formatter):
     """An object on a line of its own: time, level, logger, message, and traceback where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        entry = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": redacted(record.getMessage()),
-        }
-        if record.exc_info:
-            entry["traceback"] = redacted(self.formatException(record.exc_info))
-        return json.dumps(entry, ensure_ascii=False)
+        more = {"traceback": redacted(self.formatException(record.exc_info))} if record.exc_info else {}
+        return _json_line(record.created, record.levelno, record.name, redacted(record.getMessage()), **more)
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """To standard error; a record that is itself a mistake is told of in the same form, not in logging's own."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        told = logging.LogRecord(
+            record.name, logging.ERROR, record.pathname, record.lineno, "not logged: %r", (record.msg,), sys.exc_info()
+        )
+        try:
+            self.stream.write(self.format(told) + self.terminator)
+            self.flush()
+        except (OSError, ValueError):  # nobody reads the log any more
+            return
+
+
+def _json_line(created: float, level: int, logger: str, message: str, **more: str) -> str:
+    """In ASCII, so that it is JSON and one line, whatever the terminal or the pipe makes of other characters."""
+    moment = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")
+    level_name = logging.getLevelName(level).lower()
+    return json.dumps({"time": moment, "level": level_name, "logger": logger, "message": message, **more})
+
+
+def _log_crash(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+    """In place of Python's own, which prints past the log."""
+    logging.getLogger("xserv").critical("ended by a mistake: %r", error, exc_info=(kind, error, at))
 
 
 def _log_uncaught(

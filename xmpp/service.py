@@ -8,6 +8,7 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
+from xmpp import __version__
 from xmpp.config import ConfigError, Configuration
 from xmpp.control import ControlSocket
 from xmpp.server import Server
@@ -42,7 +43,9 @@ def serve(
     gevent.signal_handler(signal.SIGHUP, hang_up)
     try:
         control.start()
-        announce(list(server.start()))
+        listening = list(server.start())
+        log.info("xserv %s serves %s on %s", __version__, ", ".join(server.domains), ", ".join(listening))
+        announce(listening)
         told_to_stop.wait()
         log.info("stopping")
     finally:

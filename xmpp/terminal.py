@@ -1,7 +1,7 @@
 """What the command line asks for, reads and shows."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -13,6 +13,9 @@ from rich.table import Table
 
 from xmpp.control import Refused
 from xmpp.jid import JID, MalformedJID
+
+Say = Callable[[str], object]
+"""Prints a line."""
 
 BATCH = 50  # accounts that are made at a time: often enough for a progress bar
 
@@ -79,24 +82,24 @@ def announce_new_database(data: Path) -> None:
     click.echo(f"There was no database in {data}; a new one was made.", err=True)
 
 
-def announce_server(domain: str, data: Path, listening: Iterable[str]) -> None:
+def announce_server(say: Say, domain: str, data: Path, listening: Iterable[str]) -> None:
     """Print what a server listens on, and the next thing to do."""
-    _show_listening(listening)
-    click.echo(f"Next: xserv user add NAME@{domain} --data {data}, and log in with an XMPP client.")
+    _show_listening(say, listening)
+    say(f"Next: xserv user add NAME@{domain} --data {data}, and log in with an XMPP client.")
 
 
-def announce_demo(passwords: Mapping[str, str], listening: Iterable[str]) -> None:
+def announce_demo(say: Say, passwords: Mapping[str, str], listening: Iterable[str]) -> None:
     """Print what a demo listens on, its new accounts, and the next thing to do."""
-    _show_listening(listening)
+    _show_listening(say, listening)
     for address, password in passwords.items():
-        click.echo(f"Account {address} with password {password}")
-    click.echo("Next: log in with an XMPP client for each of the two accounts, and say hello. Ctrl-C ends the demo.")
+        say(f"Account {address} with password {password}")
+    say("Next: log in with an XMPP client for each of the two accounts, and say hello. Ctrl-C ends the demo.")
 
 
-def _show_listening(addresses: Iterable[str]) -> None:
+def _show_listening(say: Say, addresses: Iterable[str]) -> None:
     """Scripts read the ports from these lines."""
     for address in addresses:
-        click.echo(f"Listening on {address}")
+        say(f"Listening on {address}")
 
 
 def show_accounts(accounts: Iterable[tuple[str, float, int]]) -> None:
