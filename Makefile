@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SOURCES := setup.py assembly.py xserv.py $(shell find $(wildcard xmpp handlers db web) -name '*.py')
+SOURCES := setup.py assembly.py xserv.py onefile/build.py onefile/start.py $(shell find $(wildcard xmpp handlers db web) -name '*.py')
 
 # Which interpreters and systems dist/xserv.pyz is for: compiled packages come once for each.
 PYZ_PYTHONS := 3.11 3.12 3.13 3.14
@@ -90,5 +90,5 @@ dist/xserv.pyz: $(SOURCES) build/packages $(VENV)/tests
 	$(PIP_INSTALL) --no-deps --no-build-isolation --target build/site .
 	rm -rf build/site/bin
 	mkdir -p dist
-	$(BIN)/shiv --site-packages build/site --compressed --reproducible \
+	$(BIN)/python onefile/build.py --site-packages build/site --compressed --reproducible \
 		--python '/usr/bin/env python3' --entry-point xserv:main --output-file $@
