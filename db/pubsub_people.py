@@ -25,6 +25,7 @@ class PubSubAffiliation(Model):
     node = IntegerField()
     jid = TextField()
     affiliation = TextField()
+    has_agreed = IntegerField()
 
     class Meta:
         table_name = "pubsub_affiliation"
@@ -46,14 +47,17 @@ class PubSubSubscription(Model):
 _A, _S = PubSubAffiliation, PubSubSubscription
 _AFFILIATION = Prepared(_A.select(_A.affiliation).where((_A.node == ANY) & (_A.jid == ANY)))
 _AFFILIATIONS = Prepared(_A.select(_A.jid, _A.affiliation).where(_A.node == ANY).order_by(_A.jid))
-_AFFILIATED = Prepared(_A.select(_A.jid).where((_A.node == ANY) & (_A.affiliation == ANY)).order_by(_A.jid))
+_OWNERS = Prepared(
+    _A.select(_A.jid).where((_A.node == ANY) & (_A.affiliation == ANY) & (_A.has_agreed == ANY)).order_by(_A.jid)
+)
+_AGREE = Prepared(_A.update(has_agreed=ANY).where((_A.node == ANY) & (_A.jid == ANY)))
 _AFFILIATIONS_OF = Prepared(
     _A.select(PubSubNode.name, _A.affiliation)
     .join(PubSubNode, on=(PubSubNode.id == _A.node))
     .where((_A.jid == ANY) & (PubSubNode.host == ANY))
     .order_by(PubSubNode.name)
 )
-_PUT_AFFILIATION = Prepared(_A.replace(node=ANY, jid=ANY, affiliation=ANY))
+_PUT_AFFILIATION = Prepared(_A.replace(node=ANY, jid=ANY, affiliation=ANY, has_agreed=ANY))
 _DELETE_AFFILIATION = Prepared(_A.delete().where((_A.node == ANY) & (_A.jid == ANY)))
 _DELETE_AFFILIATIONS_OF = Prepared(_A.delete().where(_A.jid == ANY))
 _COUNT_AFFILIATIONS = Prepared(_A.select(fn.COUNT(_A.jid)).where(_A.node == ANY))
@@ -102,9 +106,9 @@ def affiliations(db: Database, node: Node) -> dict[JID, str]:
     return {JID.parse(jid): affiliation for jid, affiliation in db.rows(_AFFILIATIONS, node.id)}
 
 
-def affiliated(db: Database, node: Node, affiliation: str) -> list[JID]:
-    """All that are this to a node."""
-    return [JID.parse(jid) for (jid,) in db.rows(_AFFILIATED, node.id, affiliation)]
+def owners(db: Database, node: Node) -> list[JID]:
+    """The owners of a node who have agreed to be it, in order of their addresses."""
+    return [JID.parse(jid) for (jid,) in db.rows(_OWNERS, node.id, "owner", True)]
 
 
 def affiliations_of(db: Database, host: JID, jid: JID) -> list[tuple[str, str]]:
@@ -112,12 +116,17 @@ def affiliations_of(db: Database, host: JID, jid: JID) -> list[tuple[str, str]]:
     return db.rows(_AFFILIATIONS_OF, jid, host)
 
 
-def affiliate(db: Database, node: Node, jid: JID, affiliation: str) -> None:
+def affiliate(db: Database, node: Node, jid: JID, affiliation: str, *, has_agreed: bool = False) -> None:
     """Makes a bare address something to a node, or nothing again: "none". The caller bounds their count."""
     if affiliation == "none":
         db.write(_DELETE_AFFILIATION, node.id, jid)
     else:
-        db.write(_PUT_AFFILIATION, node.id, jid, affiliation)
+        db.write(_PUT_AFFILIATION, node.id, jid, affiliation, has_agreed)
+
+
+def agree(db: Database, node: Node, jid: JID) -> None:
+    """Notes that a bare address agrees to what it is to a node."""
+    db.write(_AGREE, True, node.id, jid)
 
 
 def count_affiliations(db: Database, node: Node) -> int:

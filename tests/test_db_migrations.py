@@ -28,6 +28,7 @@ from db import (
 from db.database import Database
 from db.errors import DatabaseTooNew
 from db.migrations import MIGRATIONS, migrate
+from xmpp.jid import JID
 
 SUBJECTS = (
     accounts,
@@ -157,3 +158,17 @@ def test_whatever_belongs_to_an_account_goes_with_it(path: Path) -> None:
             keys = db.connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
             cascades = {(key[2], key[3], key[6]) for key in keys}
             assert cascades == others.get(table, usual)
+
+
+def test_only_who_made_a_node_has_agreed_to_own_it(path: Path) -> None:
+    steps = [tuple(step) for step in MIGRATIONS]
+    before = next(number for number, step in enumerate(steps) if any("has_agreed" in each for each in step))
+    nodes = (
+        "INSERT INTO pubsub_node VALUES (1, 'pubsub.localhost', 'n', NULL, 'romeo@localhost', 0, '{}', 0, 0)",
+        "INSERT INTO pubsub_affiliation VALUES (1, 'romeo@localhost', 'owner'), (1, 'juliet@localhost', 'owner')",
+    )
+    make_file(path, *steps[: before - 1], (*steps[before - 1], *nodes))
+    with Database(path) as db:
+        node = pubsub_nodes.get(db, JID.parse("pubsub.localhost"), "n")
+        assert node is not None
+        assert pubsub_people.owners(db, node) == ["romeo@localhost"]

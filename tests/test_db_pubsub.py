@@ -104,13 +104,22 @@ def test_affiliations_are_of_bare_addresses_and_none_is_none(db: Database, node:
     pubsub_people.affiliate(db, node, ROMEO, "member")
     assert pubsub_people.affiliation(db, node, ROMEO) == "member"
     assert pubsub_people.affiliations(db, node) == {ROMEO: "member"}
-    assert pubsub_people.affiliated(db, node, "member") == [ROMEO]
     assert pubsub_people.affiliations_of(db, JULIET, ROMEO) == [("tune", "member")]
     assert pubsub_people.affiliations_of(db, SERVICE, ROMEO) == []
     assert pubsub_people.count_affiliations(db, node) == 1
     pubsub_people.affiliate(db, node, ROMEO, "none")
     assert pubsub_people.affiliation(db, node, ROMEO) == "none"
     assert pubsub_people.affiliations(db, node) == {}
+
+
+def test_an_owner_is_one_once_it_has_agreed(db: Database, node: Node) -> None:
+    pubsub_people.affiliate(db, node, ROMEO, "owner")
+    pubsub_people.affiliate(db, node, JULIET, "owner", has_agreed=True)
+    assert pubsub_people.owners(db, node) == [JULIET]
+    pubsub_people.agree(db, node, ROMEO)
+    assert pubsub_people.owners(db, node) == [JULIET, ROMEO]
+    pubsub_people.affiliate(db, node, JULIET, "publisher", has_agreed=True)
+    assert pubsub_people.owners(db, node) == [ROMEO]
 
 
 def test_subscriptions_are_of_exact_addresses_and_found_by_bare_ones(db: Database, node: Node) -> None:

@@ -152,7 +152,10 @@ def test_an_owner_may_leave_the_node_of_a_service_to_another_one(
 ) -> None:
     change = affiliations(hamlet="none", francisco="owner")
     if host == SERVICE:
-        assert ask(hamlet, change, to=host) == ""
+        unchanged = [{"jid": HAMLET, "affiliation": "owner"}]
+        assert refused(hamlet, change, host) == ("not-acceptable", unchanged)  # Francisco has not agreed yet
+        assert ask(francisco, configure(MUSINGS, title="Mine"), to=host) == ""
+        assert ask(hamlet, affiliations(hamlet="none"), to=host) == ""
         assert listed(francisco, "affiliations", host) == {FRANCISCO: "owner"}
     else:  # an account owns its nodes
         assert refused(hamlet, change, host) == ("not-acceptable", [{"jid": HAMLET, "affiliation": "owner"}])
@@ -213,8 +216,8 @@ def test_only_owners_may_ask_and_only_of_a_node(hamlet: Client, francisco: Clien
 # -- 8.8 subscriptions
 
 
-def test_an_owner_subscribes_others_and_ends_that(hamlet: Client, francisco: Client, host: str) -> None:
-    ask(hamlet, publish(MUSINGS, "1"), to=host)
+def test_an_owner_subscribes_who_waits_for_it_and_ends_that(hamlet: Client, waiting: Client, host: str) -> None:
+    francisco = waiting
     assert ask(hamlet, subscriptions(francisco="subscribed"), to=host) == ""
     assert events(francisco.received()) == [
         f"{host}: subscription {MUSINGS}", f"{host}: items {MUSINGS} item 1",
@@ -225,20 +228,20 @@ def test_an_owner_subscribes_others_and_ends_that(hamlet: Client, francisco: Cli
     assert listed(hamlet, "subscriptions", host) == {}
 
 
-def test_who_may_not_see_a_node_is_not_subscribed_to_it_by_its_owner(hamlet: Client, host: str) -> None:
-    ask(hamlet, configure(MUSINGS, access_model="whitelist"), to=host)
-    ask(hamlet, affiliations(polonius="member"), to=host)
+def test_an_owner_subscribes_nobody_who_has_not_asked_and_the_others_are_done(
+    hamlet: Client, waiting: Client, host: str
+) -> None:
     change = subscriptions(francisco="subscribed", polonius="subscribed")
-    assert refused(hamlet, change, host) == ("not-acceptable", [{"jid": FRANCISCO, "subscription": "none"}])
-    assert listed(hamlet, "subscriptions", host) == {POLONIUS: "subscribed"}
+    assert refused(hamlet, change, host) == ("not-acceptable", [{"jid": POLONIUS, "subscription": "none"}])
+    assert listed(hamlet, "subscriptions", host) == {FRANCISCO: "subscribed"}
 
 
-def test_an_owner_subscribes_nobody_to_more_than_they_may_have(hamlet: Client, host: str) -> None:
+def test_an_owner_who_may_not_have_more_subscriptions_does_not_give_itself_one(hamlet: Client, host: str) -> None:
     for node in ("two", "three"):
         assert ask(hamlet, create(node, access_model="open"), to=host) == ""
-        assert ask(hamlet, subscriptions(francisco="subscribed").replace(MUSINGS, node), to=host) == ""
-    unchanged = [{"jid": FRANCISCO, "subscription": "none"}]
-    assert refused(hamlet, subscriptions(francisco="subscribed"), host) == ("not-acceptable", unchanged)
+        assert ask(hamlet, subscriptions(hamlet="subscribed").replace(MUSINGS, node), to=host) == ""
+    unchanged = [{"jid": HAMLET, "subscription": "none"}]
+    assert refused(hamlet, subscriptions(hamlet="subscribed"), host) == ("not-acceptable", unchanged)
 
 
 def test_a_state_that_cannot_be_given(hamlet: Client, host: str) -> None:

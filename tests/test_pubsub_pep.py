@@ -266,7 +266,7 @@ def test_what_an_account_is_to_nodes_elsewhere_goes_with_it(server: Server, rome
         assert ask(romeo, create(name), to=to) == ""
     theirs = pubsub_nodes.get(server.db, JID.parse(SERVICE), "theirs")
     assert theirs is not None
-    pubsub_people.affiliate(server.db, theirs, juliet.account, "owner")
+    pubsub_people.affiliate(server.db, theirs, juliet.account, "owner", has_agreed=True)
     ask(juliet, create("hers"))
     ask(romeo, subscribe("hers", "romeo@localhost"))
     accounts.remove(server, romeo.account)

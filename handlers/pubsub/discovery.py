@@ -147,8 +147,8 @@ def _meta_data(host: Host, node: Node) -> Form:
     told = {f"pubsub#{name}": values[f"pubsub#{name}"] for name in TOLD if values[f"pubsub#{name}"]}
     told["pubsub#creator"] = (node.creator,)
     told["pubsub#creation_date"] = (timestamps.format_utc(node.created),)
-    for affiliation in ("owner", "publisher"):
-        told[f"pubsub#{affiliation}"] = tuple(jid for jid, each in affiliations.items() if each == affiliation)
+    told["pubsub#owner"] = tuple(host.owners(node))
+    told["pubsub#publisher"] = tuple(jid for jid, each in affiliations.items() if each == "publisher")
     told["pubsub#num_subscribers"] = (str(pubsub_people.count_subscriptions(host.server.db, node)),)
     return Form(META_DATA, tuple(told.items()), TYPES)
 

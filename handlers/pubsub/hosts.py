@@ -52,11 +52,13 @@ class Host(ABC):
 
     @abstractmethod
     def owners(self, node: Node) -> list[JID]:
-        """The owners of a node, by their bare addresses."""
+        """The owners of a node who have agreed to be it, by their bare addresses: their rosters count for who may see
+        the node, they are named as its owners, and are asked and told what owners are."""
 
     @abstractmethod
     def affiliation(self, node: Node, jid: JID) -> str:
-        """What a bare address is to a node."""
+        """What a bare address is to a node. It may be an owner without being one of `owners`: somebody has made it one,
+        and it has not agreed."""
 
     @abstractmethod
     def affiliations(self, node: Node) -> dict[JID, str]:
@@ -65,6 +67,11 @@ class Host(ABC):
     @abstractmethod
     def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session]":
         """Those that are notified because of presence, without a subscription."""
+
+    def note_agreement(self, node: Node, owner: JID) -> None:
+        """An owner (bare address) has acted as one: it agrees to be it."""
+        if owner not in self.owners(node):
+            pubsub_people.agree(self.server.db, node, owner)
 
     def relation(self, node: Node, asker: JID) -> Relation:
         """What somebody is to a node and its owners."""
@@ -191,7 +198,7 @@ class Service(Host):
         return False
 
     def owners(self, node: Node) -> list[JID]:
-        return pubsub_people.affiliated(self.server.db, node, "owner")
+        return pubsub_people.owners(self.server.db, node)
 
     def affiliation(self, node: Node, jid: JID) -> str:
         return pubsub_people.affiliation(self.server.db, node, jid)

@@ -1,4 +1,8 @@
-"""XEP-0060 sections 8.6, 8.8 and 8.9: owners say who belongs to their nodes: requests, subscriptions, affiliations."""
+"""XEP-0060 sections 8.6, 8.8 and 8.9: owners say who belongs to their nodes: requests, subscriptions, affiliations.
+
+But nobody becomes a subscriber who has not asked, and who is made an owner is none to others before it acts as one
+(`Host.owners`): else anybody could have the service speak to somebody, or answer from their roster.
+"""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -41,25 +45,28 @@ def show_subscriptions(request: Request) -> etree._Element:
 
 
 def change_subscriptions(request: Request) -> None:
-    """8.8.2: addresses are subscribed, or not any more. Those for which that cannot be are named in the error, with
-    the state that they stay in; the others are done."""
+    """8.8.2: addresses that wait are subscribed, others not any more. Those for which that cannot be are named in the
+    error, with the state that they stay in; the others are done."""
     host, node = request.host, request.owned_node()
     wanted = _wanted(request.action, SUBSCRIPTION, "subscription")
-    failed = [jid for jid, state in wanted.items() if not _change_subscription(host, node, jid, state)]
+    request.note_agreement()
+    failed = [jid for jid, state in wanted.items() if not _change_subscription(request, jid, state)]
     if failed:
         states = (_subscription(jid, _state(host, node, jid)) for jid in failed)
         raise _refused_for(answer("subscriptions", states, OWNER, node=node.name))
 
 
-def _change_subscription(host: Host, node: Node, jid: JID, wanted: str) -> bool:
+def _change_subscription(request: Request, jid: JID, wanted: str) -> bool:
     """Whether the subscription is in that state now."""
+    host, node = request.host, request.node
     state = _state(host, node, jid)
     if wanted == state:
         return True
     if wanted == "none":
         subscribing.cancel(host, node, jid)
         return True
-    if wanted != "subscribed" or not _may_subscribe(host, node, jid, state):
+    has_asked = state == "pending" or jid.bare == request.asker.bare
+    if wanted != "subscribed" or not has_asked or not _may_subscribe(host, node, jid, state):
         return False
     if state == "none":
         pubsub_people.subscribe(host.server.db, node, Subscription(jid, "pending"))
@@ -103,6 +110,8 @@ def change_affiliations(request: Request) -> None:
     what they stay; the others are done, are told, and lose the subscriptions that do not go with it."""
     host, node = request.host, request.owned_node()
     wanted = _wanted(request.action, AFFILIATION, "affiliation", are_bare=True)
+    if wanted.get(request.asker.bare, "owner") == "owner":
+        request.note_agreement()
     _hold_number(host, node, wanted)
     new_owners_first = sorted(wanted.items(), key=lambda change: change[1] != "owner")
     failed = [jid for jid, affiliation in new_owners_first if not _change_affiliation(host, node, jid, affiliation)]
@@ -179,6 +188,7 @@ def take_approval(delivery: Delivery) -> Literal["stop"] | None:
     host = hosts.host_at(delivery.server, stanza.to)
     node = hosts.find(host, _text(x, approval.NODE))
     if node is not None and x.get("type") == "submit" and host.affiliation(node, stanza.sender.bare) == "owner":
+        host.note_agreement(node, stanza.sender.bare)
         _decide(host, node, x)
     return STOP
 

@@ -53,7 +53,9 @@ def configure(request: Request) -> None:
         raise refused("bad-request", "a form is missing")
     if form.get("type") == "cancel":
         return
-    reconfigure(request.host, node, configuration.submitted(form, request.configuration))
+    changed = configuration.submitted(form, request.configuration)
+    request.note_agreement()
+    reconfigure(request.host, node, changed)
 
 
 def show_default(request: Request) -> etree._Element:
@@ -64,6 +66,7 @@ def show_default(request: Request) -> etree._Element:
 def delete(request: Request) -> None:
     """8.4: the node goes, with all that is in it; subscribers may be told where to look instead."""
     node, redirect = request.owned_node(), request.action.find(REDIRECT)
+    request.note_agreement()
     remove(request.host, node, redirect.get("uri") if redirect is not None else None)
 
 
@@ -72,6 +75,7 @@ def purge(request: Request) -> None:
     host, node = request.host, request.owned_node()
     if not request.configuration.persist_items:
         raise unsupported("persistent-items")
+    request.note_agreement()
     gone = _ids_to_tell(host, node)
     pubsub_items.clear(host.server.db, node)
     notifications.purged(host, node, request.configuration)
@@ -100,7 +104,7 @@ def make(host: Host, name: str, creator: JID, wanted: NodeConfiguration) -> Node
         text = configuration.to_text(wanted)
         node = pubsub_nodes.create(db, host.address, name, creator.bare, text, time.time())
         if creator.bare != host.address:
-            pubsub_people.affiliate(db, node, creator.bare, "owner")
+            pubsub_people.affiliate(db, node, creator.bare, "owner", has_agreed=True)
     return node
 
 

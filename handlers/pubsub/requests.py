@@ -80,6 +80,10 @@ class Request:
             raise refused("forbidden")
         return node
 
+    def note_agreement(self) -> None:
+        """An owner asks for a change: only somebody does who wants to be one."""
+        self.host.note_agreement(self.node, self.asker.bare)
+
 
 def address_in(element: etree._Element) -> JID:
     """The address in the attribute `jid`. Raises StanzaError where it is missing (6.3.4.3) or malformed."""
