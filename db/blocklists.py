@@ -47,6 +47,12 @@ def is_blocked(db: Database, account: str, jid: JID) -> bool:
     return bool(listed) and (jid in listed or jid.bare in listed or jid.domain in listed)
 
 
+def names(db: Database, account: str, jid: JID) -> bool:
+    """Whether a pattern of the account's list matches a bare address, or one of its resources."""
+    listed = patterns(db, account)
+    return bool(listed) and (jid.domain in listed or any(pattern.bare == jid for pattern in listed))
+
+
 def add(db: Database, account: str, blocked: Iterable[JID]) -> frozenset[JID]:
     """Puts addresses on the list; returns those that were not on it."""
     listed = patterns(db, account)

@@ -46,6 +46,12 @@ def forbid(server: "Server", iq: Stanza) -> NoReturn:
     raise StanzaError("forbidden")
 
 
+def is_blocked_in_part(server: "Server", account: JID, jid: JID) -> bool:
+    """Whether the account has blocked a bare address, or a resource of it: for what one of its resources has said, and
+    nobody knows any more which."""
+    return blocklists.names(server.db, account, jid) and jid not in (account, account.domain)
+
+
 def is_blocked(server: "Server", account: JID, jid: JID) -> bool:
     """Whether the account has blocked this address, by itself or by a pattern. No query, and quick for an empty list.
 

@@ -75,7 +75,7 @@ def answer(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
     """Whatever is asked of nodes. A stranger is answered as if there were no account (RFC 6120 section 13.11), unless
     it asks for a node that is there for it."""
     assert iq.to is not None and iq.sender is not None and iq.type is not None
-    pubsub, host = iq.only_child(), hosts.host_at(server, iq.to)
+    pubsub, host = iq.only_child(), hosts.host_at(server, iq.to, iq.sender)
     if not len(pubsub):
         if host.is_hidden_from(iq.sender, None):
             raise StanzaError("service-unavailable")

@@ -24,8 +24,11 @@ def fields(node: str = "", subscriber: str = "") -> tuple[Field, ...]:
 
 
 def ask_owners(host: Host, node: Node, jid: JID) -> None:
-    """Send the form to all owners; the first who answers decides (12.12)."""
+    """Send the form to all owners who want to hear of whoever asks; the first who answers decides (12.12)."""
     form = wire(dataforms.form(SUBSCRIBE_AUTHORIZATION, fields(node.name, jid), title="Subscription request"))
+    is_unheard = host.unheard_by(node)
     for owner in host.owners(node):
+        if is_unheard(owner):
+            continue
         id = secrets.token_urlsafe(9)
         host.server.router.route(Stanza.build("message", form, type="normal", id=id, to=owner, sender=host.address))

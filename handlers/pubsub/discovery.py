@@ -213,7 +213,7 @@ def _add(query: etree._Element, host: Host, name: str, title: str) -> None:
 
 def _host(server: "Server", iq: Stanza) -> Host:
     assert iq.to is not None
-    return hosts.host_at(server, iq.to)
+    return hosts.host_at(server, iq.to, iq.sender)
 
 
 def _name(iq: Stanza) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from db import pubsub_nodes, pubsub_people, rosters
+from db import blocklists, pubsub_nodes, pubsub_people, rosters
 from db.pubsub_nodes import Node
 from handlers import client_caps
-from handlers.access import is_at_home, is_blocked, sees_presence
+from handlers.access import is_at_home, is_blocked, is_blocked_in_part, sees_presence
 from handlers.pubsub import access
 from handlers.pubsub.access import Relation
 from handlers.pubsub.configuration import ACCOUNT_NODE, SERVICE_NODE, NodeConfiguration, from_text
@@ -27,10 +27,11 @@ FOR_CONTACTS = frozenset({"presence", "roster"})
 
 @dataclass(frozen=True)
 class Host(ABC):
-    """Where nodes are: by its address."""
+    """Where nodes are: by its address. `actor` is who has asked for what is done here, by its full address."""
 
     server: "Server"
     address: JID
+    actor: JID | None = None
 
     default: ClassVar[NodeConfiguration]
 
@@ -48,7 +49,25 @@ class Host(ABC):
 
     def is_apart_from(self, jid: JID) -> bool:
         """Whether somebody here has blocked this host (bare address); an account has a list of its own, too."""
-        return is_blocked(self.server, jid, self.address)
+        return is_at_home(self.server, jid) and is_blocked(self.server, jid, self.address)
+
+    def unheard_by(self, node: Node, *publishers: JID) -> Callable[[JID], bool]:
+        """Whether somebody (bare address) is to hear nothing of what is told of a node now: it has blocked the host,
+        who has asked for this, one of those who once published what it is about, or whoever owns the node."""
+        server, owners = self.server, self.owners(node)
+
+        def is_unheard(jid: JID) -> bool:
+            if self.is_apart_from(jid):
+                return True
+            if not is_at_home(server, jid) or not blocklists.patterns(server.db, jid):
+                return False  # nearly always
+            if self.actor is not None and is_blocked(server, jid, self.actor):
+                return True
+            if any(is_blocked_in_part(server, jid, each) for each in publishers):
+                return True
+            return bool(owners) and all(is_blocked(server, jid, each) for each in owners)
+
+        return is_unheard
 
     @abstractmethod
     def owners(self, node: Node) -> list[JID]:
@@ -113,7 +132,9 @@ class Host(ABC):
         """Whether an owner shows its presence to somebody, and the groups of its roster that they are in."""
         sees, groups = False, tuple[str, ...]()
         for owner in owners:
-            if owner.domain in self.server.domains and sees_presence(self.server, owner, jid):
+            if owner.domain not in self.server.domains or is_blocked(self.server, owner, jid):
+                continue
+            if sees_presence(self.server, owner, jid):
                 item = rosters.item(self.server.db, owner, jid)
                 sees, groups = True, groups + (item.groups if item else ())
         return sees, groups
@@ -218,9 +239,9 @@ def services(server: "Server") -> "Iterator[Service]":
                 yield Service(server, JID.parse(address))
 
 
-def host_at(server: "Server", address: JID) -> Host:
+def host_at(server: "Server", address: JID, actor: JID | None) -> Host:
     """The host of that address: an account's bare address, or that of the service."""
-    return Account(server, address.bare) if address.local else Service(server, address.bare)
+    return (Account if address.local else Service)(server, address.bare, actor)
 
 
 def find(host: Host, name: str) -> Node | None:

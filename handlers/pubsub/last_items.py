@@ -115,7 +115,7 @@ def _last(session: "Session", host: Host, name: str) -> Stanza | None:
     if access.refusal_to_show_items(configuration, host.relation(node, session.jid)) is not None:
         return None
     item = pubsub_items.last(session.server.db, node, retrieval.since(configuration))
-    if item is None:
+    if item is None or host.unheard_by(node, item.publisher)(session.account):
         return None
     session.server.db.touch_unfinished()  # it may have come just now
     return notifications.last_item(host, node, configuration, item).addressed(session.jid)

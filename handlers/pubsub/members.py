@@ -185,7 +185,7 @@ def take_approval(delivery: Delivery) -> Literal["stop"] | None:
         return None
     if _text(x, "FORM_TYPE") != approval.SUBSCRIBE_AUTHORIZATION:
         return None
-    host = hosts.host_at(delivery.server, stanza.to)
+    host = hosts.host_at(delivery.server, stanza.to, stanza.sender)
     node = hosts.find(host, _text(x, approval.NODE))
     if node is not None and x.get("type") == "submit" and host.affiliation(node, stanza.sender.bare) == "owner":
         host.note_agreement(node, stanza.sender.bare)

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from db import pubsub_people
 from db.pubsub_items import Item
@@ -24,10 +25,12 @@ def published(host: Host, node: Node, configuration: NodeConfiguration, given: I
     _notify(host, node, configuration, _items(host, node, configuration, given))
 
 
-def retracted(host: Host, node: Node, configuration: NodeConfiguration, ids: Iterable[str]) -> None:
-    """Items were removed (7.2.2.1)."""
-    content = (b"<retract id=%b/>" % quoted(id).encode() for id in ids)
-    _notify(host, node, configuration, items.of_node(node, content))
+def retracted(host: Host, node: Node, configuration: NodeConfiguration, gone: Iterable[Item]) -> None:
+    """Items were removed (7.2.2.1): told together as far as one has published them, since who has blocked one is not to
+    hear its ids."""
+    for publisher, theirs in groupby(sorted(gone, key=_publisher), key=_publisher):
+        content = (b"<retract id=%b/>" % quoted(item.id).encode() for item in theirs)
+        _notify(host, node, configuration, items.of_node(node, content), publisher)
 
 
 def purged(host: Host, node: Node, configuration: NodeConfiguration) -> None:
@@ -52,7 +55,7 @@ def configured(host: Host, node: Node, changed: NodeConfiguration) -> None:
 def subscription_changed(host: Host, node: Node, jid: JID, state: str, *, to: JID | None = None) -> None:
     """A subscription was granted, or ended (12.19): the subscriber is told, or somebody else."""
     content = f"<subscription node={quoted(node.name)} jid={quoted(jid)} subscription={quoted(state)}/>"
-    _pass_on(host, _event(host, content.encode()).addressed(to or jid))
+    _tell(host, node, _event(host, content.encode()).addressed(to or jid))
 
 
 def affiliation_changed(host: Host, node: Node, jid: JID, affiliation: str) -> None:
@@ -63,7 +66,7 @@ def affiliation_changed(host: Host, node: Node, jid: JID, affiliation: str) -> N
         f"<affiliation jid={quoted(jid)} affiliation={quoted(affiliation)}/></affiliations></pubsub>"
     )
     message = Stanza.build("message", content.encode(), type="headline", id=_id(), to=jid, sender=host.address)
-    _pass_on(host, message)
+    _tell(host, node, message)
 
 
 # -- the last item
@@ -78,25 +81,31 @@ def last_item(host: Host, node: Node, configuration: NodeConfiguration, item: It
 
 def send_last_item(host: Host, node: Node, configuration: NodeConfiguration, item: Item, to: JID) -> None:
     """Tell a subscriber of the last item."""
-    _pass_on(host, last_item(host, node, configuration, item).addressed(to))
+    _tell(host, node, last_item(host, node, configuration, item).addressed(to), item.publisher)
 
 
 # -- whom
 
 
 def _notify(
-    host: Host, node: Node, configuration: NodeConfiguration, content: bytes, states: tuple[str, ...] = ("subscribed",)
+    host: Host,
+    node: Node,
+    configuration: NodeConfiguration,
+    content: bytes,
+    *publishers: JID,
+    states: tuple[str, ...] = ("subscribed",),
 ) -> None:
     """Tell everybody of an event: devices that want to hear of the node, and subscribers, once each."""
     if not configuration.deliver_notifications:
         return
-    event = _event(host, content, configuration.notification_type)
+    event, is_unheard = _event(host, content, configuration.notification_type), host.unheard_by(node, *publishers)
     addressed, told = event.copies(), set[JID]()
     for session in host.devices(node, configuration):
-        told.add(session.account)
-        session.send(addressed(session.jid))
+        if not is_unheard(session.account):
+            told.add(session.account)
+            session.send(addressed(session.jid))
     for jid in _subscribers(host, node, configuration, states):
-        if jid.bare not in told:
+        if jid.bare not in told and not is_unheard(jid.bare):
             _pass_on(host, addressed(jid))
 
 
@@ -113,20 +122,27 @@ def _subscribers(host: Host, node: Node, configuration: NodeConfiguration, state
             yield jid
 
 
+def _tell(host: Host, node: Node, message: Stanza, *publishers: JID) -> None:
+    """Send a message about a node to somebody, if they want to hear of that."""
+    assert message.to is not None
+    if not host.unheard_by(node, *publishers)(message.to.bare):
+        _pass_on(host, message)
+
+
 def _pass_on(host: Host, message: Stanza) -> None:
     """Send a message to a subscriber. Headlines to accounts here go straight to their devices, since no step keeps
-    them; blocking alone keeps them away."""
+    them; blocking alone would keep them away, which has been looked at."""
     server, to = host.server, message.to
     assert to is not None
     if message.type != "headline" or not to.local or to.domain not in server.domains:
         server.router.route(message)
-    elif not host.is_apart_from(to.bare):
-        if to.is_bare:
-            sessions = [session for session in server.online.available(to) if session.priority >= 0]
-        else:
-            sessions = [session for session in (server.online.session(to),) if session is not None]
-        for session in sessions:
-            session.send(message)
+        return
+    if to.is_bare:
+        sessions = [session for session in server.online.available(to) if session.priority >= 0]
+    else:
+        sessions = [session for session in (server.online.session(to),) if session is not None]
+    for session in sessions:
+        session.send(message)
 
 
 # -- events
@@ -151,6 +167,10 @@ def _items(host: Host, node: Node, configuration: NodeConfiguration, shown: Iter
 
 def _owner(host: Host, node: Node) -> str:
     return next(iter(host.owners(node)), "")
+
+
+def _publisher(item: Item) -> JID:
+    return item.publisher
 
 
 def _named(name: str, node: Node, content: bytes = b"") -> bytes:

@@ -48,21 +48,9 @@ def retract(request: Request) -> None:
         raise refused("forbidden")
     if not configuration.persist_items:
         raise unsupported("persistent-items")
-    ids = _retracted_ids(request.action)
-    for id in ids:
-        item = pubsub_items.get(host.server.db, node, id)
-        if item is None:
-            raise refused("item-not-found")
-        if not is_owner and not _has_published(request, item):
-            raise refused("forbidden")
+    gone = [_retractable(request, node, id, is_owner=is_owner) for id in _retracted_ids(request.action)]
     is_asked_to_tell = names.BOOLEANS.get(request.action.get("notify", ""), False)
-    _remove(host, node, ids, is_told=configuration.notify_retract or is_asked_to_tell)
-
-
-def _has_published(request: Request, item: Item) -> bool:
-    """Whether who asks has published the item, and not somebody who had the address before."""
-    asker = request.asker.bare
-    return item.publisher == asker and item.at >= accounts.since(request.server.db, asker)
+    _remove(host, node, gone, is_told=configuration.notify_retract or is_asked_to_tell)
 
 
 # -- for features that keep something in nodes
@@ -100,8 +88,9 @@ def retract_for(server: "Server", account: JID, node_name: str, item_id: str) ->
 def retract_at(host: Host, node_name: str, item_id: str) -> None:
     """`retract_for`, at any host."""
     node = hosts.find(host, node_name)
-    if node is not None and pubsub_items.get(host.server.db, node, item_id) is not None:
-        _remove(host, node, [item_id], is_told=True)
+    item = node and pubsub_items.get(host.server.db, node, item_id)
+    if node is not None and item is not None:
+        _remove(host, node, [item], is_told=True)
 
 
 # -- publishing
@@ -220,8 +209,8 @@ def _keep(
                 step(host.server, host.address, node.name, item.id, item.payload)
 
 
-def _store(host: Host, node: Node, configuration: NodeConfiguration, given: Sequence[Item]) -> list[str]:
-    """Write items down; returns the ids of those that had to go for them (7.1.2.5)."""
+def _store(host: Host, node: Node, configuration: NodeConfiguration, given: Sequence[Item]) -> list[Item]:
+    """Write items down; returns those that had to go for them (7.1.2.5)."""
     db, ids = host.server.db, [item.id for item in given]
     if configuration.item_expire is not None:
         pubsub_items.remove_before(db, node, time.time() - configuration.item_expire)
@@ -232,7 +221,7 @@ def _store(host: Host, node: Node, configuration: NodeConfiguration, given: Sequ
     with db.change():
         pubsub_items.remove(db, node, [item.id for item in dropped])
         pubsub_items.put(db, node, given)
-    return [item.id for item in dropped]
+    return dropped
 
 
 def _excess(host: Host, node: Node, configuration: NodeConfiguration, given: int, replaced: int) -> int:
@@ -275,8 +264,24 @@ def _retracted_ids(action: etree._Element) -> list[str]:
     return list(dict.fromkeys(element.get("id", "") for element in elements))
 
 
-def _remove(host: Host, node: Node, ids: list[str], *, is_told: bool) -> None:
+def _retractable(request: Request, node: Node, id: str, *, is_owner: bool) -> Item:
+    item = pubsub_items.get(request.server.db, node, id)
+    if item is None:
+        raise refused("item-not-found")
+    if not is_owner and not _has_published(request, item):
+        raise refused("forbidden")
+    return item
+
+
+def _has_published(request: Request, item: Item) -> bool:
+    """Whether who asks has published the item, and not somebody who had the address before."""
+    asker = request.asker.bare
+    return item.publisher == asker and item.at >= accounts.since(request.server.db, asker)
+
+
+def _remove(host: Host, node: Node, gone: Sequence[Item], *, is_told: bool) -> None:
+    ids = [item.id for item in gone]
     pubsub_items.remove(host.server.db, node, ids)
     if is_told:
-        notifications.retracted(host, node, hosts.configuration_of(node), ids)
+        notifications.retracted(host, node, hosts.configuration_of(node), gone)
     nodes.tell_retracted(host, node, ids)
