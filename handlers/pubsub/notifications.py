@@ -8,6 +8,7 @@ from db import pubsub_people
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node
 from handlers import delay
+from handlers.access import is_at_home
 from handlers.pubsub import access, items, subscription_options
 from handlers.pubsub import configuration as configurations
 from handlers.pubsub.configuration import NodeConfiguration
@@ -95,22 +96,25 @@ def _notify(
     *publishers: JID,
     states: tuple[str, ...] = ("subscribed",),
 ) -> None:
-    """Tell everybody of an event: devices that want to hear of the node, and subscribers, once each."""
+    """Tell everybody of an event: subscribers, and devices that want to hear of the node, each device once.
+
+    Subscribed accounts come before their devices, which are told only what has not reached them that way.
+    """
     if not configuration.deliver_notifications:
         return
     event, is_unheard = _event(host, content, configuration.notification_type), host.unheard_by(node, *publishers)
     addressed, told = event.copies(), set[JID]()
-    for session in host.devices(node, configuration):
-        if not is_unheard(session.account):
-            told.add(session.account)
-            session.send(addressed(session.jid))
     for jid in _subscribers(host, node, configuration, states):
-        if jid.bare not in told and not is_unheard(jid.bare):
-            _pass_on(host, addressed(jid))
+        if jid not in told and not is_unheard(jid.bare):
+            told.update(_pass_on(host, addressed(jid)))
+    for session in host.devices(node, configuration):
+        if session.jid not in told and not is_unheard(session.account):
+            session.send(addressed(session.jid))
 
 
 def _subscribers(host: Host, node: Node, configuration: NodeConfiguration, states: tuple[str, ...]) -> Iterator[JID]:
-    """The addresses that are subscribed, as far as they may still see the node and want to be notified."""
+    """The addresses that are subscribed, as far as they may still see the node and want to be notified. A bare one
+    comes before its resources."""
     server = host.server
     relation, refusals = host.relations(node), access.Refusals(configuration)
     for jid, state, text in pubsub_people.subscriptions(server.db, node):
@@ -129,20 +133,22 @@ def _tell(host: Host, node: Node, message: Stanza, *publishers: JID) -> None:
         _pass_on(host, message)
 
 
-def _pass_on(host: Host, message: Stanza) -> None:
-    """Send a message to a subscriber. Headlines to accounts here go straight to their devices, since no step keeps
-    them; blocking alone would keep them away, which has been looked at."""
+def _pass_on(host: Host, message: Stanza) -> list[JID]:
+    """Send a message to a subscriber; returns the devices here that it reaches (RFC 6121 section 8.5). Headlines to
+    accounts here go straight to their devices, since no step keeps them; blocking alone would keep them away, which has
+    been looked at."""
     server, to = host.server, message.to
     assert to is not None
-    if message.type != "headline" or not to.local or to.domain not in server.domains:
-        server.router.route(message)
-        return
     if to.is_bare:
         sessions = [session for session in server.online.available(to) if session.priority >= 0]
     else:
         sessions = [session for session in (server.online.session(to),) if session is not None]
-    for session in sessions:
-        session.send(message)
+    if message.type != "headline" or not is_at_home(server, to):
+        server.router.route(message)
+    else:
+        for session in sessions:
+            session.send(message)
+    return [session.jid for session in sessions]
 
 
 # -- events
