@@ -130,6 +130,14 @@ def test_who_wants_to_hear_of_more_later_gets_the_items_of_what_is_new(romeo: Cl
     assert events(comes_online(juliet, TUNE, "urn:example:mood")) == ["romeo@localhost: items urn:example:mood item 2"]
 
 
+def test_an_interest_that_was_withdrawn_is_a_new_one_when_it_is_renewed(romeo: Client, juliet: Client) -> None:
+    ask(romeo, publish(TUNE, "1"), to="")
+    told = [f"romeo@localhost: items {TUNE} item 1"]
+    for _ in range(2):
+        assert events(comes_online(juliet, TUNE)) == told
+        assert events(comes_online(juliet)) == []
+
+
 def test_a_node_can_keep_its_last_item_to_itself(romeo: Client, juliet: Client) -> None:
     ask(romeo, publish(TUNE, "1", send_last_published_item="never"), to="")
     assert events(comes_online(juliet, TUNE)) == []

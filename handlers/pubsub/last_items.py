@@ -22,7 +22,7 @@ ON_PRESENCE = "on_sub_and_presence"
 
 
 class Informed:
-    """The nodes, by name, whose last items a session has been sent since it came."""
+    """The nodes, by name, that a session wanted to hear of last, since it came: it has been sent their last items."""
 
     def __init__(self, names: Set[str]) -> None:
         self.names = names
@@ -44,7 +44,7 @@ def send_wanted(session: "Session", features: frozenset[str]) -> None:
     if not session.is_available or informed is None:
         return
     wanted = interests(features)
-    new, informed.names = wanted - informed.names, wanted | informed.names
+    new, informed.names = wanted - informed.names, wanted
     if new:
         session.send_all(_of_publishers(session, new))
 
