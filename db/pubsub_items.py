@@ -15,13 +15,15 @@ ALL = -1  # of a count: no limit
 
 
 class Item(NamedTuple):
-    """An item. `payload` is b"" where it has none; `sequence` is its place: greater is newer."""
+    """An item. `payload` is b"" where it has none; `sequence` is its place: greater is newer. `has_moved`: it was there
+    before, at another place."""
 
     id: str
     publisher: JID
     at: float
     payload: bytes
     sequence: int = 0
+    has_moved: bool = False
 
 
 class PubSubItem(Model):
@@ -31,12 +33,20 @@ class PubSubItem(Model):
     publisher = TextField()
     at = FloatField()
     payload = BlobField()
+    has_moved = IntegerField()
 
     class Meta:
         table_name = "pubsub_item"
 
 
-_COLUMNS = (PubSubItem.item_id, PubSubItem.publisher, PubSubItem.at, PubSubItem.payload, PubSubItem.sequence)
+_COLUMNS = (
+    PubSubItem.item_id,
+    PubSubItem.publisher,
+    PubSubItem.at,
+    PubSubItem.payload,
+    PubSubItem.sequence,
+    PubSubItem.has_moved,
+)
 _OF_NODE = PubSubItem.node == ANY
 _BY_ID = _OF_NODE & (PubSubItem.item_id == ANY)
 _SINCE = PubSubItem.at >= ANY
@@ -56,9 +66,16 @@ _FORWARDS = Prepared(
 _IDS = Prepared(
     PubSubItem.select(PubSubItem.item_id).where(_OF_NODE & _SINCE).order_by(PubSubItem.sequence.desc()).limit(ANY)
 )
+_PLACES = PubSubItem.select(PubSubItem.item_id, PubSubItem.sequence)
+_PLACES_BACKWARDS = Prepared(
+    _PLACES.where(_OF_NODE & (PubSubItem.sequence < ANY) & _SINCE).order_by(PubSubItem.sequence.desc()).limit(ANY)
+)
+_PLACES_FORWARDS = Prepared(
+    _PLACES.where(_OF_NODE & (PubSubItem.sequence > ANY) & _SINCE).order_by(PubSubItem.sequence).limit(ANY)
+)
 _OLDEST = PubSubItem.select(PubSubItem.sequence).where(_OF_NODE).order_by(PubSubItem.sequence).limit(ANY)
 _DELETE_OLDEST = Prepared(PubSubItem.delete().where(PubSubItem.sequence.in_(_OLDEST)))
-_INSERT = Prepared(PubSubItem.insert(node=ANY, item_id=ANY, publisher=ANY, at=ANY, payload=ANY))
+_INSERT = Prepared(PubSubItem.insert(node=ANY, item_id=ANY, publisher=ANY, at=ANY, payload=ANY, has_moved=ANY))
 _DELETE = Prepared(PubSubItem.delete().where(_BY_ID))
 _DELETE_ALL = Prepared(PubSubItem.delete().where(_OF_NODE))
 _DELETE_BEFORE = Prepared(PubSubItem.delete().where(_OF_NODE & (PubSubItem.at < ANY)))
@@ -90,12 +107,24 @@ def ids(db: Database, node: Node, count: int, since: float = 0.0) -> list[str]:
     return [id for (id,) in db.rows(_IDS, node.id, since, count)]
 
 
+def newest_places(
+    db: Database, node: Node, count: int, *, before: int = NEWEST, since: float = 0.0
+) -> list[tuple[str, int]]:
+    """As `newest`, but only the ids and places."""
+    return db.rows(_PLACES_BACKWARDS, node.id, before, since, count)
+
+
+def oldest_places(db: Database, node: Node, count: int, *, after: int = 0, since: float = 0.0) -> list[tuple[str, int]]:
+    """As `oldest`, but only the ids and places."""
+    return db.rows(_PLACES_FORWARDS, node.id, after, since, count)
+
+
 def put(db: Database, node: Node, items: Iterable[Item]) -> None:
     """Adds items, the newest last, each in place of an earlier one of its id. The caller bounds what a node holds."""
     with db.change():
         for item in items:
-            db.write(_DELETE, node.id, item.id)
-            db.write(_INSERT, node.id, item.id, item.publisher, item.at, item.payload)
+            has_moved = db.write(_DELETE, node.id, item.id) > 0
+            db.write(_INSERT, node.id, item.id, item.publisher, item.at, item.payload, has_moved)
 
 
 def remove(db: Database, node: Node, item_ids: Iterable[str]) -> None:
@@ -118,5 +147,5 @@ def clear(db: Database, node: Node) -> None:
     db.write(_DELETE_ALL, node.id)
 
 
-def _item(id: str, publisher: str, at: float, payload: bytes, sequence: int) -> Item:
-    return Item(id, JID.parse(publisher), at, payload, sequence)
+def _item(id: str, publisher: str, at: float, payload: bytes, sequence: int, has_moved: int) -> Item:
+    return Item(id, JID.parse(publisher), at, payload, sequence, bool(has_moved))

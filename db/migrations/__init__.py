@@ -15,7 +15,7 @@ from db.migrations import (
     v0007_pubsub,
     v0008_directory,
     v0009_accounts,
-    v0010_pubsub_consent,
+    v0010_pubsub,
 )
 
 MIGRATIONS: Sequence[Sequence[str]] = (
@@ -28,7 +28,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0007_pubsub.STATEMENTS,
     v0008_directory.STATEMENTS,
     v0009_accounts.STATEMENTS,
-    v0010_pubsub_consent.STATEMENTS,
+    v0010_pubsub.STATEMENTS,
 )
 
 

@@ -8,7 +8,7 @@ from lxml import etree
 from db import pubsub_items, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from handlers.disco_info import INFO, ITEMS, Form, Identity, Info
-from handlers.pubsub import access, configuration, hosts, retrieval
+from handlers.pubsub import access, configuration, cursors, hosts, retrieval
 from handlers.pubsub.access import Relation
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.hosts import Host
@@ -196,10 +196,24 @@ def _list_items_of_node(server: "Server", iq: Stanza) -> etree._Element:
     if refusal is not None:
         raise refused(refusal)
     query = etree.Element(ITEMS_QUERY, {"node": node.name}, nsmap={None: ITEMS})
-    most = server.settings(PubSubSettings).max_page_items
-    for id in reversed(pubsub_items.ids(server.db, node, most, retrieval.since(configured))):
+    found, is_described = _places(server, node, iq, retrieval.since(configured))
+    for id, _ in found:
         etree.SubElement(query, f"{{{ITEMS}}}item", jid=host.address, name=id)
+    if is_described:
+        query.append(cursors.page(server.db, node, [place for _, place in found]))
     return query
+
+
+def _places(server: "Server", node: Node, iq: Stanza, since: float) -> tuple[list[tuple[str, int]], bool]:
+    """The ids and places of the page of items that is asked for, or of the newest; and whether it is to be said which
+    they are."""
+    db, asked, most = server.db, _asked(iq), server.settings(PubSubSettings).max_page_items
+    number = most if asked.max is None else min(asked.max, most)
+    after, before = cursors.bounds(db, node, asked)
+    if asked != PageRequest() and asked.before is None:
+        return pubsub_items.oldest_places(db, node, number, after=after, since=since), True
+    found = pubsub_items.newest_places(db, node, number + 1, before=before, since=since)
+    return found[:number][::-1], asked != PageRequest() or len(found) > number
 
 
 def _add(query: etree._Element, host: Host, name: str, title: str) -> None:

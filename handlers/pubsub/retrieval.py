@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from db import pubsub_items, pubsub_nodes
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node
-from handlers.pubsub import access, hosts, items
+from handlers.pubsub import access, cursors, hosts, items
 from handlers.pubsub.conditions import refused, unsupported
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.requests import PUBSUB, Request
@@ -25,17 +25,10 @@ ITEM = f"{{{PUBSUB}}}item"
 
 
 class Page(NamedTuple):
-    """Items, the newest last, and how many there are in the whole node if that is to be said."""
+    """Items, the newest last, and whether it is to be said which they are of all in the node."""
 
     items: Sequence[Item]
-    total: int | None = None
-
-    def element(self) -> bytes:
-        """Which items these are (XEP-0059), if that is to be said."""
-        if self.total is None:
-            return b""
-        ids = [item.id for item in self.items]
-        return wire(resultsets.page(first=ids[0] if ids else None, last=ids[-1] if ids else None, count=self.total))
+    is_described: bool = False
 
 
 # -- requests
@@ -52,7 +45,10 @@ def show_items(request: Request) -> bytes:
     page = _page(request, node, since(configuration))
     owner = next(iter(request.host.owners(node)), "")
     content = items.of_node(node, (items.element(item, owner, configuration) for item in page.items))
-    return b'<pubsub xmlns="%b">%b%b</pubsub>' % (PUBSUB.encode(), content, page.element())
+    described = b""
+    if page.is_described:
+        described = wire(cursors.page(request.server.db, node, [item.sequence for item in page.items]))
+    return b'<pubsub xmlns="%b">%b%b</pubsub>' % (PUBSUB.encode(), content, described)
 
 
 def since(configuration: NodeConfiguration) -> float:
@@ -110,30 +106,22 @@ def _most_recent(request: Request, node: Node, since: float) -> Page:
     found = pubsub_items.newest(db, node, number + 1, since=since)  # one more tells whether there are more
     shown = _within(request, found[:number])
     is_complete = len(shown) in (len(found), wanted)
-    return Page(shown[::-1], None if is_complete else pubsub_nodes.usage(db, node).items)
+    return Page(shown[::-1], is_described=not is_complete)
 
 
 def _page_of_set(request: Request, node: Node, asked: PageRequest, since: float) -> Page:
     settings, db = request.server.settings(PubSubSettings), request.server.db
     number = min(settings.page_items if asked.max is None else asked.max, settings.max_page_items)
     shown = _within(request, _of_set(db, node, asked, number, since))
-    return Page(shown if asked.before is None else shown[::-1], pubsub_nodes.usage(db, node).items)
+    return Page(shown if asked.before is None else shown[::-1], is_described=True)
 
 
 def _of_set(db: "Database", node: Node, asked: PageRequest, number: int, since: float) -> list[Item]:
     """A page (XEP-0059): backwards from `before`, the newest first, else forwards from `after`."""
+    after, before = cursors.bounds(db, node, asked)
     if asked.before is not None:
-        before = _place(db, node, asked.before) if asked.before else pubsub_items.NEWEST
         return pubsub_items.newest(db, node, number, before=before, since=since)
-    after = _place(db, node, asked.after) if asked.after else 0
     return pubsub_items.oldest(db, node, number, after=after, since=since)
-
-
-def _place(db: "Database", node: Node, id: str) -> int:
-    item = pubsub_items.get(db, node, id)
-    if item is None:
-        raise refused("item-not-found")
-    return item.sequence
 
 
 def page_asked_for(request: Request) -> PageRequest | None:

@@ -1,0 +1,68 @@
+"""XEP-0059: the cursors of pages of items. They say a place in the node, since an item that is published again moves.
+
+Whoever pages by what an answer calls first and last misses nothing, whatever moves or goes meanwhile. Clients that name
+an item by its id instead (as the examples of XEP-0060 read) get on from where it is, if it has never moved.
+
+A place is a number that counts all items of the server, which nobody is to watch: a cursor is that number enciphered,
+with what proves that it comes from here.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+from lxml import etree
+
+from db import pubsub_items, pubsub_nodes
+from db.database import Database
+from db.pubsub_nodes import Node
+from db.secrets import secret
+from handlers.pubsub.conditions import refused
+from xmpp import resultsets
+from xmpp.resultsets import PageRequest
+
+_HALF = 8  # bytes
+_CURSOR = re.compile(rf"[0-9a-f]{{{4 * _HALF}}}", re.ASCII)
+
+
+def of(db: Database, node: Node, place: int) -> str:
+    """The cursor for a place in a node."""
+    proof = _digest(db, node, b"proof", place.to_bytes(_HALF, "big"))
+    return (proof + _hidden(db, node, proof, place)).hex()
+
+
+def place(db: Database, node: Node, cursor: str) -> int:
+    """The place that a cursor, or the id of an item, says. Raises StanzaError where it says none."""
+    if _CURSOR.fullmatch(cursor):
+        data = bytes.fromhex(cursor)
+        proof, hidden = data[:_HALF], data[_HALF:]
+        found = int.from_bytes(_hidden(db, node, proof, int.from_bytes(hidden, "big")), "big")
+        if of(db, node, found) == cursor:
+            return found
+    item = pubsub_items.get(db, node, cursor)
+    if item is None or item.has_moved:
+        raise refused("item-not-found")
+    return item.sequence
+
+
+def bounds(db: Database, node: Node, asked: PageRequest) -> tuple[int, int]:
+    """The places that a page lies between, as far as they are said. Raises StanzaError where they say none."""
+    after = place(db, node, asked.after) if asked.after else 0
+    return after, place(db, node, asked.before) if asked.before else pubsub_items.NEWEST
+
+
+def page(db: Database, node: Node, places: Sequence[int]) -> etree._Element:
+    """The description of a page with the items of these places."""
+    first, last = (of(db, node, places[0]), of(db, node, places[-1])) if places else (None, None)
+    return resultsets.page(first=first, last=last, count=pubsub_nodes.usage(db, node).items)
+
+
+def _hidden(db: Database, node: Node, proof: bytes, place: int) -> bytes:
+    """A place enciphered, or deciphered."""
+    mask = int.from_bytes(_digest(db, node, b"mask", proof), "big")
+    return (place ^ mask).to_bytes(_HALF, "big")
+
+
+def _digest(db: Database, node: Node, purpose: bytes, data: bytes) -> bytes:
+    key = secret(db, "cursors of items") + node.id.to_bytes(_HALF, "big")
+    return hashlib.blake2b(data, digest_size=_HALF, key=key, person=purpose).digest()
