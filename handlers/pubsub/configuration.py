@@ -70,11 +70,30 @@ def _boolean(var: str, label: str) -> Field:
     return Field(PREFIX + var, "boolean", label)
 
 
+LANGUAGES = {
+    "ar": "العربية",
+    "de": "Deutsch",
+    "en": "English",
+    "es": "Español",
+    "fr": "Français",
+    "hi": "हिन्दी",
+    "it": "Italiano",
+    "ja": "日本語",
+    "nl": "Nederlands",
+    "pl": "Polski",
+    "pt": "Português",
+    "ru": "Русский",
+    "tr": "Türkçe",
+    "uk": "Українська",
+    "zh": "中文",
+}
+"""Some that are offered: any other can be named, too."""
+
 FIELDS = (
     _text("title", "A short name for the node"),
     _text("description", "A description of the node"),
     _text("type", "The type of the node's data, usually the namespace of the payload"),
-    _text("language", "The default language of the node"),
+    Field("pubsub#language", "list-single", "The default language of the node", options=LANGUAGES, is_open=True),
     Field("pubsub#contact", "jid-multi", "Whom to contact with questions"),
     _choice(
         "access_model",
@@ -200,7 +219,14 @@ def _number(text: str) -> int | None:
 def form(configuration: NodeConfiguration) -> etree._Element:
     """The form to configure a node with, filled in as the node is configured (8.2.2)."""
     filled = values_of(configuration)
-    return dataforms.form(NODE_CONFIG, [replace(field, values=filled[field.var]) for field in FIELDS])
+    return dataforms.form(NODE_CONFIG, [_filled(field, filled[field.var]) for field in FIELDS])
+
+
+def _filled(field: Field, values: tuple[str, ...]) -> Field:
+    """A field with its values, which a list offers in any case (XEP-0004 section 3.3)."""
+    if field.options is None or not field.is_open:
+        return replace(field, values=values)
+    return replace(field, values=values, options={**{value: value for value in values}, **field.options})
 
 
 def result(configuration: NodeConfiguration) -> etree._Element:
