@@ -6,6 +6,7 @@ stands in push_events, how often it is woken in push_bursts.
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Set
+from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -77,9 +78,13 @@ def _service(request: etree._Element) -> JID:
 
 
 def _options(request: etree._Element) -> bytes:
+    """The options as the submitted form that they are: clients call it by another type, or by none."""
     form = request.find(dataforms.X)
-    if form is None:
+    if form is None or not len(form):
         return b""
+    if form.get("type", "form") == "form":
+        form = deepcopy(form)
+        form.set("type", "submit")
     try:
         dataforms.submitted(form, PUBLISH_OPTIONS, ())
     except ValueError as error:

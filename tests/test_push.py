@@ -126,6 +126,24 @@ def test_row_58_a_push_has_a_summary_and_the_options_and_nothing_of_the_message(
     )
 
 
+@pytest.mark.parametrize("type", ["", "type='form'", "type='submit'"])
+def test_row_58_the_options_are_a_form_that_was_filled_in_whatever_a_client_calls_it(
+    server: Server, romeo: Client, app: Client, type: str
+) -> None:
+    options = OPTIONS.replace("type='submit'", type)
+    leave(enabled(server, ENABLE.replace("/>", f">{options}</enable>")))
+    write(romeo)
+    [sent] = app.received()
+    assert xml(OPTIONS) in sent.replace(' xmlns="http://jabber.org/protocol/pubsub"', "")
+
+
+def test_row_58_an_empty_form_has_no_options(server: Server, romeo: Client, app: Client) -> None:
+    leave(enabled(server, ENABLE.replace("/>", "><x xmlns='jabber:x:data'/></enable>")))
+    write(romeo)
+    [sent] = app.received()
+    assert "publish-options" not in sent
+
+
 def test_row_58_sender_and_body_are_told_only_if_configured(tmp_path: Path) -> None:
     told = {"include_sender": True, "include_body": True}
     with server_of(tmp_path, push=told) as server:
@@ -568,7 +586,8 @@ def test_a_node_is_disabled_or_all_of_an_app_server(server: Server, phone: Clien
     [
         ("<enable xmlns='urn:xmpp:push:0' node='n'/>", "bad-request"),
         ("<enable xmlns='urn:xmpp:push:0' jid='@' node='n'/>", "jid-malformed"),
-        ("<enable xmlns='urn:xmpp:push:0' jid='a.example'><x xmlns='jabber:x:data'/></enable>", "bad-request"),
+        (ENABLE.replace("/>", f">{OPTIONS.replace('submit', 'cancel')}</enable>"), "bad-request"),
+        (ENABLE.replace("/>", f">{OPTIONS.replace('secret', 'FORM_TYPE')}</enable>"), "bad-request"),
         (ENABLE.replace("/>", f">{OPTIONS.replace('publish-options', 'other')}</enable>"), "bad-request"),
         (ENABLE.replace("'phone'", f"'{'n' * 4000}'"), "policy-violation"),
         ("<disable xmlns='urn:xmpp:push:0'/>", "bad-request"),
