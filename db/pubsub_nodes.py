@@ -28,15 +28,22 @@ class Node(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """How many nodes and items there are, and how many bytes their payloads take."""
+    """How many items a node has, and how many bytes it takes with all that is in it, and its affiliations."""
 
-    nodes: int
     items: int
     bytes: int
 
 
-NODES = Remembered[Mapping[str, Node]](bound=50_000, weigh=lambda nodes: 1 + len(nodes))
-"""Of accounts, whose nodes are looked through for each device that comes online; some 1 KB each."""
+NODE_BYTES = 500  # beside its texts
+ALL_ACCOUNTS = ""
+
+
+def _weight(nodes: Mapping[str, Node]) -> int:
+    return NODE_BYTES + sum(NODE_BYTES + len(each.name) + len(each.configuration) for each in nodes.values())
+
+
+NODES = Remembered[Mapping[str, Node]](bound=50_000_000, weigh=_weight)
+"""Of accounts, whose nodes are looked through for each device that comes online; in bytes, about."""
 
 
 class PubSubNode(Model):
@@ -52,6 +59,14 @@ class PubSubNode(Model):
 
     class Meta:
         table_name = "pubsub_node"
+
+
+class PubSubUsage(Model):
+    jid = TextField(primary_key=True)
+    bytes = IntegerField()
+
+    class Meta:
+        table_name = "pubsub_usage"
 
 
 _COLUMNS = (
@@ -77,8 +92,10 @@ _INSERT = Prepared(
 _CONFIGURE = Prepared(PubSubNode.update(configuration=ANY).where(PubSubNode.id == ANY))
 _DELETE = Prepared(PubSubNode.delete().where(PubSubNode.id == ANY))
 _USAGE = Prepared(PubSubNode.select(PubSubNode.items, PubSubNode.bytes).where(PubSubNode.id == ANY))
-_TOTAL = (fn.COUNT(PubSubNode.id), fn.SUM(PubSubNode.items), fn.SUM(PubSubNode.bytes))
-_USAGE_OF_CREATOR = Prepared(PubSubNode.select(*_TOTAL).where((PubSubNode.host == ANY) & (PubSubNode.creator == ANY)))
+_COUNT = Prepared(
+    PubSubNode.select(fn.COUNT(PubSubNode.id)).where((PubSubNode.host == ANY) & (PubSubNode.creator == ANY))
+)
+_BYTES = Prepared(PubSubUsage.select(PubSubUsage.bytes).where(PubSubUsage.jid == ANY))
 
 
 def get(db: Database, host: JID, name: str) -> Node | None:
@@ -126,13 +143,29 @@ def delete(db: Database, node: Node) -> None:
 def usage(db: Database, node: Node) -> Usage:
     """What a node holds."""
     row = db.row(_USAGE, node.id)
-    return Usage(1, *row) if row else Usage(0, 0, 0)
+    return Usage(*row) if row else Usage(0, 0)
 
 
-def usage_of(db: Database, host: JID, creator: JID) -> Usage:
-    """What the nodes hold that somebody has made at this host, all together."""
-    [(nodes, items, size)] = db.rows(_USAGE_OF_CREATOR, host, creator)
-    return Usage(nodes, items or 0, size or 0)
+def count(db: Database, host: JID, creator: JID) -> int:
+    """How many nodes somebody has made at this host."""
+    [(found,)] = db.rows(_COUNT, host, creator)
+    return int(found)
+
+
+def bytes_of(db: Database, jid: JID) -> int:
+    """How many bytes are kept for a bare address: the nodes that it has made, with all that is in them, and its
+    subscriptions. Costs the same however much that is."""
+    return _bytes(db, jid)
+
+
+def bytes_in_all(db: Database) -> int:
+    """How many bytes are kept for all together."""
+    return _bytes(db, ALL_ACCOUNTS)
+
+
+def _bytes(db: Database, jid: str) -> int:
+    row = db.row(_BYTES, jid)
+    return row[0] if row else 0
 
 
 def _node(id: int, host: str, name: str, creator: str, created: float, configuration: str) -> Node:

@@ -57,7 +57,12 @@ _AFFILIATIONS_OF = Prepared(
     .where((_A.jid == ANY) & (PubSubNode.host == ANY))
     .order_by(PubSubNode.name)
 )
-_PUT_AFFILIATION = Prepared(_A.replace(node=ANY, jid=ANY, affiliation=ANY, has_agreed=ANY))
+# No REPLACE: what goes for that is not counted by triggers
+_PUT_AFFILIATION = Prepared(
+    _A.insert(node=ANY, jid=ANY, affiliation=ANY, has_agreed=ANY).on_conflict(
+        conflict_target=[_A.node, _A.jid], preserve=[_A.affiliation, _A.has_agreed]
+    )
+)
 _DELETE_AFFILIATION = Prepared(_A.delete().where((_A.node == ANY) & (_A.jid == ANY)))
 _DELETE_AFFILIATIONS_OF = Prepared(_A.delete().where(_A.jid == ANY))
 _COUNT_AFFILIATIONS = Prepared(_A.select(fn.COUNT(_A.jid)).where(_A.node == ANY))
@@ -80,7 +85,11 @@ _SUBSCRIPTIONS_ANYWHERE = Prepared(
     .order_by(PubSubNode.host, PubSubNode.name, _S.jid)
     .limit(ANY)
 )
-_PUT_SUBSCRIPTION = Prepared(_S.replace(node=ANY, jid=ANY, subscriber=ANY, state=ANY, options=ANY))
+_PUT_SUBSCRIPTION = Prepared(
+    _S.insert(node=ANY, jid=ANY, subscriber=ANY, state=ANY, options=ANY).on_conflict(
+        conflict_target=[_S.node, _S.jid], preserve=[_S.state, _S.options]
+    )
+)
 _DELETE_SUBSCRIPTION = Prepared(_S.delete().where((_S.node == ANY) & (_S.jid == ANY)))
 _DELETE_SUBSCRIPTIONS_BY = Prepared(_S.delete().where((_S.node == ANY) & (_S.subscriber == ANY)))
 _DELETE_SUBSCRIPTIONS_OF = Prepared(_S.delete().where(_S.subscriber == ANY))

@@ -151,6 +151,7 @@ def test_whatever_belongs_to_an_account_goes_with_it(path: Path) -> None:
         "pubsub_item": {("pubsub_node", "node", "CASCADE")},
         "pubsub_affiliation": {("pubsub_node", "node", "CASCADE")},  # also of people elsewhere
         "pubsub_subscription": {("pubsub_node", "node", "CASCADE")},
+        "pubsub_usage": set(),  # goes when there is nothing left to count
     }
     with Database(path) as db:
         for model in MODELS:

@@ -88,16 +88,43 @@ def test_old_items_are_left_out_and_removed(db: Database, node: Node) -> None:
 
 
 def test_what_a_node_holds_is_counted(db: Database, node: Node) -> None:
+    empty = pubsub_nodes.usage(db, node)
+    assert empty == Usage(0, 500 + len("tune{}"))
+    item = 100 + len("1" + JULIET)
     put(db, node, "1", "2", "3", payload=b"12345")
     put(db, node, "3", payload=b"1")
-    assert pubsub_nodes.usage(db, node) == Usage(1, 3, 11)
+    assert pubsub_nodes.usage(db, node) == Usage(3, empty.bytes + 3 * item + 11)
     pubsub_items.remove(db, node, ["2"])
-    assert pubsub_nodes.usage_of(db, JULIET, JULIET) == Usage(1, 2, 6)
+    assert pubsub_nodes.usage(db, node) == Usage(2, empty.bytes + 2 * item + 6)
     pubsub_items.remove_oldest(db, node, 1)
     assert pubsub_items.ids(db, node, 9) == ["3"]
     pubsub_items.clear(db, node)
-    assert pubsub_nodes.usage_of(db, JULIET, JULIET) == Usage(1, 0, 0)
-    assert pubsub_nodes.usage_of(db, ROMEO, ROMEO) == Usage(0, 0, 0)
+    assert pubsub_nodes.usage(db, node) == empty
+
+
+def test_what_is_kept_for_somebody_is_counted(db: Database, node: Node) -> None:
+    before = pubsub_nodes.bytes_of(db, JULIET)
+    for affiliation in ("member", "publisher"):
+        pubsub_people.affiliate(db, node, ROMEO, affiliation)
+    assert pubsub_nodes.bytes_of(db, JULIET) == before + 100 + len(ROMEO)
+    for state in ("pending", "subscribed"):
+        pubsub_people.subscribe(db, node, Subscription(ROMEO.with_resource("ä"), state))
+    assert pubsub_nodes.bytes_of(db, ROMEO) == 150 + len(ROMEO) + len("/ä".encode())
+    assert pubsub_nodes.bytes_in_all(db) == pubsub_nodes.bytes_of(db, JULIET) + pubsub_nodes.bytes_of(db, ROMEO)
+    node = pubsub_nodes.configure(db, node, '{"title": "Nightingale"}')
+    pubsub_people.affiliate(db, node, ROMEO, "none")
+    assert pubsub_nodes.bytes_of(db, JULIET) == before + len('"title": "Nightingale"')
+    put(db, node, "1", "2")
+    pubsub_nodes.delete(db, node)
+    assert [pubsub_nodes.bytes_of(db, each) for each in (JULIET, ROMEO)] == [0, 0]
+    assert pubsub_nodes.bytes_in_all(db) == 0
+
+
+def test_nothing_is_kept_for_an_account_that_is_gone(db: Database, node: Node) -> None:
+    put(db, node, "1")
+    pubsub_people.subscribe(db, node, Subscription(ROMEO))
+    accounts.remove(db, JULIET)
+    assert db.connection.execute("SELECT jid, bytes FROM pubsub_usage WHERE bytes != 0").fetchall() == []
 
 
 def test_affiliations_are_of_bare_addresses_and_none_is_none(db: Database, node: Node) -> None:

@@ -12,7 +12,7 @@ from lxml import etree
 from db import pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
-from handlers.pubsub import access, approval, hosts, notifications, subscribing
+from handlers.pubsub import access, approval, budget, hosts, notifications, subscribing
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.hosts import Host
 from handlers.pubsub.requests import OWNER, Request, address_in, answer
@@ -140,9 +140,10 @@ def _change_affiliation(host: Host, node: Node, jid: JID, wanted: str) -> bool:
 def _hold_number(host: Host, node: Node, wanted: Mapping[JID, str]) -> None:
     most = host.server.settings(PubSubSettings).max_affiliations
     known = host.affiliations(node)
-    new = sum(affiliation != "none" and jid not in known for jid, affiliation in wanted.items())
-    if new and len(known) + new > most:
+    new = [jid for jid, affiliation in wanted.items() if affiliation != "none" and jid not in known]
+    if new and len(known) + len(new) > most:
         raise refused("resource-constraint", f"a node has at most {most} affiliations")
+    budget.hold(host.server, node.creator, sum(map(budget.size_of_affiliation, new)))
 
 
 def _affiliation(jid: JID, affiliation: str) -> etree._Element:

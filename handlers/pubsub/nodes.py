@@ -9,7 +9,7 @@ from lxml import etree
 
 from db import pubsub_items, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
-from handlers.pubsub import configuration, hosts, notifications, subscribing
+from handlers.pubsub import budget, configuration, hosts, notifications, subscribing
 from handlers.pubsub.conditions import refused, unsupported
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Account, Host
@@ -19,6 +19,7 @@ from xmpp import dataforms
 from xmpp.jid import JID
 
 MAX_NAME_BYTES = 1023  # a NodeID could be the resource of an address (4.6.1)
+MAX_CONFIGURATION_BYTES = 8_000  # as it is kept, title and contacts and all
 REDIRECT = f"{{{OWNER}}}redirect"
 
 
@@ -98,10 +99,11 @@ def make(host: Host, name: str, creator: JID, wanted: NodeConfiguration) -> Node
     if len(name.encode()) > MAX_NAME_BYTES:
         raise refused("not-acceptable", f"the name of a node may have {MAX_NAME_BYTES} bytes")
     db, most = host.server.db, host.server.settings(PubSubSettings).max_nodes
-    if pubsub_nodes.usage_of(db, host.address, creator.bare).nodes >= most:
+    if pubsub_nodes.count(db, host.address, creator.bare) >= most:
         raise refused("max-nodes-exceeded", f"at most {most} nodes")
+    text = _text(wanted)
+    budget.hold(host.server, creator.bare, budget.size_of_node(name, text))
     with db.change():
-        text = configuration.to_text(wanted)
         node = pubsub_nodes.create(db, host.address, name, creator.bare, text, time.time())
         if creator.bare != host.address:
             pubsub_people.affiliate(db, node, creator.bare, "owner", has_agreed=True)
@@ -117,7 +119,9 @@ def reconfigure(host: Host, node: Node, changed: NodeConfiguration) -> None:
     """Configure a node, if it is configured otherwise, with all that comes of it (8.2.5)."""
     if changed == hosts.configuration_of(node):
         return
-    node = pubsub_nodes.configure(host.server.db, node, configuration.to_text(changed))
+    text = _text(changed)
+    budget.hold(host.server, node.creator, len(text.encode()) - len(node.configuration.encode()))
+    node = pubsub_nodes.configure(host.server.db, node, text)
     _hold(host, node, changed)
     subscribing.cancel_unauthorized(host, node)
     subscribing.approve_entitled(host, node)
@@ -145,6 +149,14 @@ def tell_retracted(host: Host, node: Node, ids: list[str]) -> None:
 
 def _ids_to_tell(host: Host, node: Node) -> list[str]:
     return pubsub_items.ids(host.server.db, node, pubsub_items.ALL) if isinstance(host, Account) else []
+
+
+def _text(wanted: NodeConfiguration) -> str:
+    """A configuration as it is kept, which is remembered for many accounts and shown in lists."""
+    text = configuration.to_text(wanted)
+    if len(text.encode()) > MAX_CONFIGURATION_BYTES:
+        raise refused("not-acceptable", f"the configuration of a node may have {MAX_CONFIGURATION_BYTES} bytes")
+    return text
 
 
 def _hold(host: Host, node: Node, wanted: NodeConfiguration) -> None:

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from lxml import etree
 from db import accounts, pubsub_items, pubsub_nodes
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node
-from handlers.pubsub import access, hosts, items, nodes, notifications
+from handlers.pubsub import access, budget, hosts, items, nodes, notifications
 from handlers.pubsub.conditions import refused, unsupported
 from handlers.pubsub.configuration import NodeConfiguration, demanded
 from handlers.pubsub.hosts import Account, Host
@@ -112,7 +112,7 @@ def _publish_at_new_node(request: Request, options: Mapping[str, Any]) -> Sequen
     if not host.creates_by_publishing() or not host.may_create(request.asker):
         raise refused("item-not-found")
     given = _items(request, replace(host.default, **options))
-    _hold_bytes(host, request.asker.bare, given)
+    budget.hold(host.server, request.asker.bare, sum(map(budget.size_of_item, given)))
     node = nodes.make_with(host, request.node_name, request.asker, dict(options))
     _keep(host, node, hosts.configuration_of(node), given)
     return given
@@ -217,7 +217,8 @@ def _store(host: Host, node: Node, configuration: NodeConfiguration, given: Sequ
     replaced = [item for id in ids if (item := pubsub_items.get(db, node, id)) is not None]
     excess = _excess(host, node, configuration, len(given), len(replaced))
     dropped = _oldest_but(host, node, excess, ids)
-    _hold_bytes(host, node.creator, given, [*replaced, *dropped])
+    room = sum(map(budget.size_of_item, [*replaced, *dropped]))
+    budget.hold(host.server, node.creator, sum(map(budget.size_of_item, given)) - room)
     with db.change():
         pubsub_items.remove(db, node, [item.id for item in dropped])
         pubsub_items.put(db, node, given)
@@ -244,14 +245,6 @@ def _oldest_but(host: Host, node: Node, count: int, ids: Sequence[str]) -> list[
         return []
     found = pubsub_items.oldest(host.server.db, node, count + len(ids))
     return [item for item in found if item.id not in ids][:count]
-
-
-def _hold_bytes(host: Host, creator: JID, given: Iterable[Item], gone: Iterable[Item] = ()) -> None:
-    most = host.server.settings(PubSubSettings).max_bytes
-    before = pubsub_nodes.usage_of(host.server.db, host.address, creator).bytes
-    after = before + sum(len(item.payload) for item in given) - sum(len(item.payload) for item in gone)
-    if after > most and after > before:
-        raise refused("resource-constraint", f"all items together may have {most} bytes")
 
 
 # -- retracting

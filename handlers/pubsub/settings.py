@@ -17,9 +17,11 @@ class PubSubSettings:
     max_item_bytes: int = setting(131_072, "The longest payload of an item.",
                                   minimum=1_000, maximum=10_000_000,
                                   at_most=("max_bytes", "streams.stanza_bytes"))  # fmt: skip
-    max_bytes: int = setting(20_000_000, "How long all items together may be, of one account, and of the nodes that "
-                             "one address has made on the service.",
-                             minimum=10_000, maximum=1_000_000_000_000)  # fmt: skip
+    max_bytes: int = setting(20_000_000, "How much is kept for one account: nodes of its own, and those that it has "
+                             "made on the service, with titles, items, affiliations and all, and its subscriptions.",
+                             minimum=10_000, maximum=1_000_000_000_000, at_most="max_bytes_in_all")  # fmt: skip
+    max_bytes_in_all: int = setting(10_000_000_000, "How much of that is kept for all accounts together.",
+                                    minimum=10_000, maximum=1_000_000_000_000_000)  # fmt: skip
     max_subscriptions: int = setting(1_000, "The most subscriptions that one address has at one account, or on the "
                                      "service.", minimum=1, maximum=1_000_000)  # fmt: skip
     max_subscribers: int = setting(10_000, "The most subscriptions to one node.", minimum=1, maximum=1_000_000)

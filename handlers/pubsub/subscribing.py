@@ -8,7 +8,7 @@ from lxml import etree
 from db import pubsub_items, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
-from handlers.pubsub import access, approval, hosts, notifications, retrieval, subscription_options
+from handlers.pubsub import access, approval, budget, hosts, notifications, retrieval, subscription_options
 from handlers.pubsub.conditions import no_such_subscriber, refused, unsupported
 from handlers.pubsub.hosts import Account, Host
 from handlers.pubsub.requests import PUBSUB, Request, address_in, answer
@@ -205,6 +205,7 @@ def hold_limits(host: Host, node: Node, jid: JID) -> None:
     counts = (pubsub_people.count_subscriptions(db, node, state) for state in ("subscribed", "pending"))
     if sum(counts) >= settings.max_subscribers:
         raise refused("resource-constraint", f"a node has at most {settings.max_subscribers} subscriptions")
+    budget.hold(host.server, jid.bare, budget.size_of_subscription(jid))
 
 
 def approve(host: Host, node: Node, jid: JID) -> None:

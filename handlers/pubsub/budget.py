@@ -1,0 +1,47 @@
+"""How much nodes may keep, in bytes: for each account, and for all together. Nothing grows without asking here."""
+
+from typing import TYPE_CHECKING
+
+from db import pubsub_nodes
+from db.pubsub_items import Item
+from handlers.pubsub.conditions import refused
+from handlers.pubsub.settings import PubSubSettings
+from xmpp.errors import StanzaError
+from xmpp.jid import JID
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+# What a row takes beside its text, as the storage counts it, too.
+NODE, ITEM, AFFILIATION, SUBSCRIPTION = 500, 100, 100, 150
+
+
+def hold(server: "Server", account: JID, more: int) -> None:
+    """Raises StanzaError where so many bytes more are not to be kept for an account (bare address)."""
+    settings = server.settings(PubSubSettings)
+    if more <= 0:
+        return
+    if pubsub_nodes.bytes_of(server.db, account) + more > settings.max_bytes:
+        raise refused("resource-constraint", f"all that is kept in nodes together may have {settings.max_bytes} bytes")
+    if pubsub_nodes.bytes_in_all(server.db) + more > settings.max_bytes_in_all:
+        raise StanzaError("resource-constraint", "the server keeps as much in nodes as it may", type="wait")
+
+
+def size_of_node(name: str, configuration: str) -> int:
+    """What a node takes without anything in it."""
+    return NODE + len(name.encode()) + len(configuration.encode())
+
+
+def size_of_item(item: Item) -> int:
+    """What an item takes."""
+    return ITEM + len(item.payload) + len(item.id.encode()) + len(item.publisher.encode())
+
+
+def size_of_affiliation(jid: JID) -> int:
+    """What it takes that somebody is something to a node."""
+    return AFFILIATION + len(jid.encode())
+
+
+def size_of_subscription(jid: JID) -> int:
+    """What a subscription takes, which counts for who is subscribed: else anybody could use up what others have."""
+    return SUBSCRIPTION + len(jid.encode())
