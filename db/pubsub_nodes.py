@@ -14,6 +14,7 @@ from db.queries import ANY, Prepared
 from xmpp.jid import JID
 
 ALL = -1  # of a count: no limit
+AFTER_ALL = b""  # to SQLite a blob comes after every text
 
 
 class Node(NamedTuple):
@@ -84,6 +85,13 @@ _LIST = Prepared(
     .order_by(PubSubNode.name)
     .limit(ANY)
 )
+_LIST_BACKWARDS = Prepared(
+    PubSubNode.select(*_COLUMNS)
+    .where((PubSubNode.host == ANY) & (PubSubNode.name < ANY))
+    .order_by(PubSubNode.name.desc())
+    .limit(ANY)
+)
+_NAME = Prepared(PubSubNode.select(PubSubNode.name).where((PubSubNode.host == ANY) & (PubSubNode.id == ANY)))
 _INSERT = Prepared(
     PubSubNode.insert(
         host=ANY, name=ANY, account=ANY, creator=ANY, created=ANY, configuration=ANY, items=ANY, bytes=ANY
@@ -104,6 +112,12 @@ def get(db: Database, host: JID, name: str) -> Node | None:
     return _node(*row) if row else None
 
 
+def name_of(db: Database, host: JID, id: int) -> str | None:
+    """The name of a node of this host, by its id."""
+    row = db.row(_NAME, host, id)
+    return row[0] if row else None
+
+
 def of_account(db: Database, account: JID) -> Mapping[str, Node]:
     """An account's own nodes, by name. Remembered: costs no query again."""
     known = db.memory[NODES].get(account)
@@ -115,6 +129,11 @@ def of_account(db: Database, account: JID) -> Mapping[str, Node]:
 def of_host(db: Database, host: JID, *, after: str = "", count: int = ALL) -> list[Node]:
     """So many of the nodes of a host, in the order of their names; only those whose name comes after that one."""
     return [_node(*row) for row in db.rows(_LIST, host, after, count)]
+
+
+def of_host_backwards(db: Database, host: JID, *, before: str, count: int) -> list[Node]:
+    """As `of_host`, in the other direction: only those whose name comes before that one; "" comes after all."""
+    return [_node(*row) for row in db.rows(_LIST_BACKWARDS, host, before or AFTER_ALL, count)]
 
 
 def create(db: Database, host: JID, name: str, creator: JID, configuration: str, created: float) -> Node:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from peewee import CompositeKey, IntegerField, Model, TextField, fn
 
 from db.database import Database
-from db.pubsub_nodes import Node, PubSubNode
+from db.pubsub_nodes import AFTER_ALL, ALL, Node, PubSubNode
 from db.queries import ANY, Prepared
 from xmpp.jid import JID
 
@@ -54,8 +54,16 @@ _AGREE = Prepared(_A.update(has_agreed=ANY).where((_A.node == ANY) & (_A.jid == 
 _AFFILIATIONS_OF = Prepared(
     _A.select(PubSubNode.name, _A.affiliation)
     .join(PubSubNode, on=(PubSubNode.id == _A.node))
-    .where((_A.jid == ANY) & (PubSubNode.host == ANY))
+    .where((_A.jid == ANY) & (PubSubNode.host == ANY) & (PubSubNode.name > ANY))
     .order_by(PubSubNode.name)
+    .limit(ANY)
+)
+_AFFILIATIONS_OF_BACKWARDS = Prepared(
+    _A.select(PubSubNode.name, _A.affiliation)
+    .join(PubSubNode, on=(PubSubNode.id == _A.node))
+    .where((_A.jid == ANY) & (PubSubNode.host == ANY) & (PubSubNode.name < ANY))
+    .order_by(PubSubNode.name.desc())
+    .limit(ANY)
 )
 # No REPLACE: what goes for that is not counted by triggers
 _PUT_AFFILIATION = Prepared(
@@ -69,6 +77,12 @@ _COUNT_AFFILIATIONS = Prepared(_A.select(fn.COUNT(_A.jid)).where(_A.node == ANY)
 
 _SUBSCRIPTION = Prepared(_S.select(_S.jid, _S.state, _S.options).where((_S.node == ANY) & (_S.jid == ANY)))
 _SUBSCRIPTIONS = Prepared(_S.select(_S.jid, _S.state, _S.options).where(_S.node == ANY).order_by(_S.jid))
+_SUBSCRIBED = Prepared(
+    _S.select(_S.jid).where((_S.node == ANY) & (_S.state == ANY) & (_S.jid > ANY)).order_by(_S.jid).limit(ANY)
+)
+_SUBSCRIBED_BACKWARDS = Prepared(
+    _S.select(_S.jid).where((_S.node == ANY) & (_S.state == ANY) & (_S.jid < ANY)).order_by(_S.jid.desc()).limit(ANY)
+)
 _SUBSCRIPTIONS_BY = Prepared(
     _S.select(_S.jid, _S.state, _S.options).where((_S.node == ANY) & (_S.subscriber == ANY)).order_by(_S.jid)
 )
@@ -120,9 +134,19 @@ def owners(db: Database, node: Node) -> list[JID]:
     return [JID.parse(jid) for (jid,) in db.rows(_OWNERS, node.id, "owner", True)]
 
 
-def affiliations_of(db: Database, host: JID, jid: JID) -> list[tuple[str, str]]:
-    """What a bare address is to the nodes of a host: name of the node and affiliation, by name."""
-    return db.rows(_AFFILIATIONS_OF, jid, host)
+def affiliations_of(
+    db: Database, host: JID, jid: JID, *, after: str = "", count: int = ALL
+) -> list[tuple[str, str]]:
+    """What a bare address is to so many of the nodes of a host: name of the node and affiliation, by name; only those
+    whose name comes after that one. There may be any number of them: others say so."""
+    return db.rows(_AFFILIATIONS_OF, jid, host, after, count)
+
+
+def affiliations_of_backwards(
+    db: Database, host: JID, jid: JID, *, before: str, count: int
+) -> list[tuple[str, str]]:
+    """As `affiliations_of`, in the other direction: only those whose name comes before that one; "" comes after all."""
+    return db.rows(_AFFILIATIONS_OF_BACKWARDS, jid, host, before or AFTER_ALL, count)
 
 
 def affiliate(db: Database, node: Node, jid: JID, affiliation: str, *, has_agreed: bool = False) -> None:
@@ -156,6 +180,16 @@ def subscription(db: Database, node: Node, jid: JID) -> Subscription | None:
 def subscriptions(db: Database, node: Node) -> list[Subscription]:
     """All subscriptions to a node, pending ones too."""
     return [_subscription(*row) for row in db.rows(_SUBSCRIPTIONS, node.id)]
+
+
+def subscribed(db: Database, node: Node, *, after: str = "", count: int = ALL) -> list[str]:
+    """So many of the addresses that are subscribed, and do not wait, in their order; only those after that one."""
+    return [jid for (jid,) in db.rows(_SUBSCRIBED, node.id, "subscribed", after, count)]
+
+
+def subscribed_backwards(db: Database, node: Node, *, before: str, count: int) -> list[str]:
+    """As `subscribed`, in the other direction: only those before that address; "" comes after all."""
+    return [jid for (jid,) in db.rows(_SUBSCRIBED_BACKWARDS, node.id, "subscribed", before or AFTER_ALL, count)]
 
 
 def subscriptions_by(db: Database, node: Node, subscriber: JID) -> list[Subscription]:

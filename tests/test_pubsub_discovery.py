@@ -56,7 +56,8 @@ def test_nodes_are_listed_page_by_page(hamlet: Client) -> None:
     assert "<first>a</first><last>b</last>" in first
     page = "<set xmlns='http://jabber.org/protocol/rsm'><after>b</after></set>"
     assert ask(hamlet, query(ITEMS, content=page), "get") == (
-        f'<query xmlns="{ITEMS}"><item jid="{SERVICE}" name="C" node="c"></item></query>'
+        f'<query xmlns="{ITEMS}"><item jid="{SERVICE}" name="C" node="c"></item>'
+        '<set xmlns="http://jabber.org/protocol/rsm"><first>c</first><last>c</last></set></query>'
     )
 
 

@@ -34,7 +34,8 @@ def _begin(jid: str) -> str:
 
 def _charge(jid: str, bytes: str) -> str:
     """More, or less, is kept."""
-    return "\n        ".join(f"UPDATE pubsub_usage SET bytes = bytes + {bytes} WHERE jid = {each};" for each in (jid, "''"))
+    return f"""UPDATE pubsub_usage SET bytes = bytes + {bytes} WHERE jid = {jid};
+        UPDATE pubsub_usage SET bytes = bytes + {bytes} WHERE jid = '';"""
 
 
 def _end(jid: str) -> str:

@@ -21,24 +21,21 @@ from handlers.pubsub.conditions import refused
 from xmpp import resultsets
 from xmpp.resultsets import PageRequest
 
+OF_NODES = 0  # the scope of cursors of lists of nodes; those of items have the id of their node
 _HALF = 8  # bytes
 _CURSOR = re.compile(rf"[0-9a-f]{{{4 * _HALF}}}", re.ASCII)
 
 
 def of(db: Database, node: Node, place: int) -> str:
     """The cursor for a place in a node."""
-    proof = _digest(db, node, b"proof", place.to_bytes(_HALF, "big"))
-    return (proof + _hidden(db, node, proof, place)).hex()
+    return hidden(db, node.id, place)
 
 
 def place(db: Database, node: Node, cursor: str) -> int:
     """The place that a cursor, or the id of an item, says. Raises StanzaError where it says none."""
-    if _CURSOR.fullmatch(cursor):
-        data = bytes.fromhex(cursor)
-        proof, hidden = data[:_HALF], data[_HALF:]
-        found = int.from_bytes(_hidden(db, node, proof, int.from_bytes(hidden, "big")), "big")
-        if of(db, node, found) == cursor:
-            return found
+    found = shown(db, node.id, cursor)
+    if found is not None:
+        return found
     item = pubsub_items.get(db, node, cursor)
     if item is None or item.has_moved:
         raise refused("item-not-found")
@@ -57,12 +54,30 @@ def page(db: Database, node: Node, places: Sequence[int]) -> etree._Element:
     return resultsets.page(first=first, last=last, count=pubsub_nodes.usage(db, node).items)
 
 
-def _hidden(db: Database, node: Node, proof: bytes, place: int) -> bytes:
-    """A place enciphered, or deciphered."""
-    mask = int.from_bytes(_digest(db, node, b"mask", proof), "big")
-    return (place ^ mask).to_bytes(_HALF, "big")
+# -- enciphering
 
 
-def _digest(db: Database, node: Node, purpose: bytes, data: bytes) -> bytes:
-    key = secret(db, "cursors of items") + node.id.to_bytes(_HALF, "big")
+def hidden(db: Database, scope: int, number: int) -> str:
+    """A number as a cursor, which is good in this scope only."""
+    proof = _digest(db, scope, b"proof", number.to_bytes(_HALF, "big"))
+    return (proof + _masked(db, scope, proof, number)).hex()
+
+
+def shown(db: Database, scope: int, cursor: str) -> int | None:
+    """The number that `hidden` has made this cursor of; None where it has not."""
+    if not _CURSOR.fullmatch(cursor):
+        return None
+    data = bytes.fromhex(cursor)
+    proof, masked = data[:_HALF], int.from_bytes(data[_HALF:], "big")
+    number = int.from_bytes(_masked(db, scope, proof, masked), "big")
+    return number if hidden(db, scope, number) == cursor else None
+
+
+def _masked(db: Database, scope: int, proof: bytes, number: int) -> bytes:
+    mask = int.from_bytes(_digest(db, scope, b"mask", proof), "big")
+    return (number ^ mask).to_bytes(_HALF, "big")
+
+
+def _digest(db: Database, scope: int, purpose: bytes, data: bytes) -> bytes:
+    key = secret(db, "cursors") + scope.to_bytes(_HALF, "big")
     return hashlib.blake2b(data, digest_size=_HALF, key=key, person=purpose).digest()

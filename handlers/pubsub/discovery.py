@@ -1,6 +1,8 @@
 """XEP-0060 sections 5.1 to 5.5: what can be found out about nodes, as far as the asker may see them."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -8,15 +10,17 @@ from lxml import etree
 from db import pubsub_items, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from handlers.disco_info import INFO, ITEMS, Form, Identity, Info
-from handlers.pubsub import access, configuration, cursors, hosts, retrieval
+from handlers.pubsub import access, configuration, cursors, hosts, lists, retrieval
 from handlers.pubsub.access import Relation
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.hosts import Host
+from handlers.pubsub.lists import Entry
 from handlers.pubsub.public_subscriptions import PUBLIC_SUBSCRIPTIONS
 from handlers.pubsub.requests import PUBSUB
 from handlers.pubsub.settings import PubSubSettings
 from xmpp import resultsets, timestamps
 from xmpp.dataforms import FieldType
+from xmpp.jid import JID
 from xmpp.resultsets import PageRequest
 from xmpp.stanza import Stanza
 
@@ -34,6 +38,9 @@ TYPES: Mapping[str, FieldType] = {
     "pubsub#publisher": "jid-multi",
 }
 ITEMS_QUERY = f"{{{ITEMS}}}query"
+MOST_LOOKED_AT = 1_000  # nodes, for one request
+AT_A_TIME = 50
+MOST_NAMED = 50  # owners, and publishers, in what is to be known of a node
 
 _BOTH = (
     "config-node",
@@ -112,8 +119,11 @@ def list_items(server: "Server", iq: Stanza) -> etree._Element:
 def list_nothing(iq: Stanza) -> etree._Element:
     """The answer where there is no account, and where somebody is not to learn that there is one (XEP-0030 section 8);
     the request may be malformed for both alike."""
-    _asked(iq)
     name = _name(iq)
+    if name:
+        _asked(iq)
+    else:
+        lists.asked_for(iq.only_child())
     return etree.Element(ITEMS_QUERY, {"node": name} if name else {}, nsmap={None: ITEMS})
 
 
@@ -147,8 +157,9 @@ def _meta_data(host: Host, node: Node) -> Form:
     told = {f"pubsub#{name}": values[f"pubsub#{name}"] for name in TOLD if values[f"pubsub#{name}"]}
     told["pubsub#creator"] = (node.creator,)
     told["pubsub#creation_date"] = (timestamps.format_utc(node.created),)
-    told["pubsub#owner"] = tuple(host.owners(node))
-    told["pubsub#publisher"] = tuple(jid for jid, each in affiliations.items() if each == "publisher")
+    publishers = (jid for jid, each in affiliations.items() if each == "publisher")
+    told["pubsub#owner"] = tuple(host.owners(node)[:MOST_NAMED])
+    told["pubsub#publisher"] = tuple(islice(publishers, MOST_NAMED))
     told["pubsub#num_subscribers"] = (str(pubsub_people.count_subscriptions(host.server.db, node)),)
     return Form(META_DATA, tuple(told.items()), TYPES)
 
@@ -158,31 +169,51 @@ def _meta_data(host: Host, node: Node) -> Form:
 
 def _list_nodes(server: "Server", iq: Stanza) -> etree._Element:
     """The nodes that the asker may see."""
-    host, asked = _host(server, iq), _asked(iq)
+    host, asked = _host(server, iq), lists.asked_for(iq.only_child())
     assert iq.sender is not None
-    most = server.settings(PubSubSettings).max_page_items
-    number = most if asked.max is None else min(asked.max, most)
-    shown, query = list[Node](), etree.Element(ITEMS_QUERY, nsmap={None: ITEMS})
-    for node in _visible_nodes(host, iq, asked.after or ""):
-        if len(shown) == number:
-            query.append(resultsets.page(first=shown[0].name, last=shown[-1].name) if shown else resultsets.page())
-            break
-        shown.append(node)
-        _add(query, host, node.name, hosts.configuration_of(node).title)
+    query = etree.Element(ITEMS_QUERY, nsmap={None: ITEMS})
+    entries = _visible_nodes(host, iq.sender, _by_name(host, asked))
+    described = lists.fill(query, entries, asked, server.settings(PubSubSettings).max_page_items)
+    if described is not None:
+        query.append(described)
     return query
 
 
-def _visible_nodes(host: Host, iq: Stanza, after: str) -> Iterator[Node]:
-    assert iq.sender is not None
-    relation, is_stranger = host.relations_to(iq.sender), host.is_hidden_from(iq.sender, None)
-    while found := pubsub_nodes.of_host(host.server.db, host.address, after=after, count=100):
+def _visible_nodes(host: Host, asker: JID, asked: PageRequest) -> Iterator[Entry]:
+    """Those that the asker may see, in the direction in which it goes. At a service it looks at so many: then, with a
+    cursor that does not name the last one, which may be hidden, the asker has to go on. An account's are few, and a
+    stranger is not to learn that there are any."""
+    relation, is_stranger, db = host.relations_to(asker), host.is_hidden_from(asker, None), host.server.db
+    for _ in count() if host.address.local else range(0, MOST_LOOKED_AT, AT_A_TIME):
+        found = hosts.nodes(host, asked, AT_A_TIME)
         for node in found:
-            asker = relation(node)
-            if is_stranger and not access.is_for_strangers(hosts.configuration_of(node), asker):
+            theirs = relation(node)
+            if is_stranger and not access.is_for_strangers(hosts.configuration_of(node), theirs):
                 continue
-            if _refusal(asker, node) is None:
-                yield node
-        after = found[-1].name
+            if _refusal(theirs, node) is None:
+                yield Entry(node.name, _item(host, node.name, hosts.configuration_of(node).title))
+        if len(found) < AT_A_TIME:
+            return
+        asked = _going_on(asked, found[-1].name)
+    yield Entry(cursors.hidden(db, cursors.OF_NODES, found[-1].id), None)
+
+
+def _going_on(asked: PageRequest, name: str) -> PageRequest:
+    return replace(asked, after=name) if asked.before is None else replace(asked, before=name)
+
+
+def _by_name(host: Host, asked: PageRequest) -> PageRequest:
+    """What is asked for, with names of nodes for cursors."""
+    cursor = asked.after if asked.before is None else asked.before
+    return _going_on(asked, _name_of(host, cursor)) if cursor else asked
+
+
+def _name_of(host: Host, cursor: str) -> str:
+    id = None if host.address.local else cursors.shown(host.server.db, cursors.OF_NODES, cursor)
+    name = cursor if id is None else pubsub_nodes.name_of(host.server.db, host.address, id)
+    if name is None:
+        raise refused("item-not-found")
+    return name
 
 
 def _list_items_of_node(server: "Server", iq: Stanza) -> etree._Element:
@@ -216,10 +247,11 @@ def _places(server: "Server", node: Node, iq: Stanza, since: float) -> tuple[lis
     return found[:number][::-1], asked != PageRequest() or len(found) > number
 
 
-def _add(query: etree._Element, host: Host, name: str, title: str) -> None:
-    item = etree.SubElement(query, f"{{{ITEMS}}}item", jid=host.address, node=name)
+def _item(host: Host, name: str, title: str) -> etree._Element:
+    item = etree.Element(f"{{{ITEMS}}}item", jid=host.address, node=name)
     if title:
         item.set("name", title)
+    return item
 
 
 # -- what is asked

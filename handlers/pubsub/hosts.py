@@ -14,6 +14,7 @@ from handlers.pubsub.access import Relation
 from handlers.pubsub.configuration import ACCOUNT_NODE, SERVICE_NODE, NodeConfiguration, from_text
 from handlers.pubsub.settings import PubSubSettings
 from xmpp.jid import JID
+from xmpp.resultsets import PageRequest
 from xmpp.routing.feature import Addressee
 
 if TYPE_CHECKING:
@@ -112,15 +113,12 @@ class Host(ABC):
 
     def relations_to(self, asker: JID) -> Callable[[Node], Relation]:
         """`relation`, for whoever looks at many nodes of this host."""
-        db, jid = self.server.db, asker.bare
-        affiliations = dict(pubsub_people.affiliations_of(db, self.address, jid))
-        subscriptions = {name: each.state for name, each in pubsub_people.subscriptions_of(db, self.address, jid)}
+        jid = asker.bare
 
         def relation(node: Node) -> Relation:
-            affiliation = "owner" if jid == self.address else affiliations.get(node.name, "none")
             is_for_contacts = configuration_of(node).access_model in FOR_CONTACTS
             contact = self._contact(self.owners(node) if is_for_contacts else [], jid)
-            return Relation(affiliation, subscriptions.get(node.name, "none"), *contact)
+            return Relation(self.affiliation(node, jid), self._subscription(node, jid), *contact)
 
         return relation
 
@@ -159,7 +157,8 @@ class Account(Host):
         return not access.is_for_strangers(configuration_of(node), self.relation(node, asker))
 
     def _knows_any(self, jid: JID) -> bool:
-        db, affiliations = self.server.db, pubsub_people.affiliations_of(self.server.db, self.address, jid)
+        db = self.server.db
+        affiliations = pubsub_people.affiliations_of(db, self.address, jid)
         return (
             any(affiliation != "outcast" for _, affiliation in affiliations)
             or pubsub_people.count_subscriptions_of(db, self.address, jid) > 0
@@ -247,6 +246,14 @@ def host_at(server: "Server", address: JID, actor: JID | None) -> Host:
 def find(host: Host, name: str) -> Node | None:
     """The node of that name at a host."""
     return pubsub_nodes.get(host.server.db, host.address, name)
+
+
+def nodes(host: Host, asked: PageRequest, count: int) -> list[Node]:
+    """So many of the nodes of a host, as a page goes on: backwards, if what comes before something is asked for."""
+    db = host.server.db
+    if asked.before is not None:
+        return pubsub_nodes.of_host_backwards(db, host.address, before=asked.before, count=count)
+    return pubsub_nodes.of_host(db, host.address, after=asked.after or "", count=count)
 
 
 def configuration_of(node: Node) -> NodeConfiguration:

@@ -12,9 +12,10 @@ from lxml import etree
 from db import pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
-from handlers.pubsub import access, approval, budget, hosts, notifications, subscribing
+from handlers.pubsub import access, approval, budget, hosts, lists, notifications, subscribing
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.hosts import Host
+from handlers.pubsub.lists import Entry
 from handlers.pubsub.requests import OWNER, Request, address_in, answer
 from handlers.pubsub.settings import PubSubSettings
 from xmpp import dataforms
@@ -37,11 +38,15 @@ TRANSITIONS: Mapping[str, frozenset[str]] = {
 
 
 def show_subscriptions(request: Request) -> etree._Element:
-    """8.8.1: all that are subscribed; not those who wait to be."""
-    node = request.owned_node()
-    found = pubsub_people.subscriptions(request.server.db, node)
-    elements = [_subscription(jid, state) for jid, state, _ in found if state == "subscribed"]
-    return answer("subscriptions", elements, OWNER, node=node.name)
+    """8.8.1: all that are subscribed, page by page; not those who wait to be."""
+    node, asked = request.owned_node(), lists.asked_for(request.action.getparent())
+    most = request.server.settings(PubSubSettings).max_page_items
+    if asked.before is None:
+        found = pubsub_people.subscribed(request.server.db, node, after=asked.after or "", count=most + 1)
+    else:
+        found = pubsub_people.subscribed_backwards(request.server.db, node, before=asked.before, count=most + 1)
+    entries = (Entry(jid, _subscription(jid, "subscribed")) for jid in found)
+    return lists.page("subscriptions", entries, asked, most, OWNER, node=node.name)
 
 
 def change_subscriptions(request: Request) -> None:
@@ -91,7 +96,7 @@ def _state(host: Host, node: Node, jid: JID) -> str:
     return subscription.state if subscription is not None else "none"
 
 
-def _subscription(jid: JID, state: str) -> etree._Element:
+def _subscription(jid: str, state: str) -> etree._Element:
     return etree.Element(SUBSCRIPTION, jid=jid, subscription=state)
 
 
@@ -99,10 +104,11 @@ def _subscription(jid: JID, state: str) -> etree._Element:
 
 
 def show_affiliations(request: Request) -> etree._Element:
-    """8.9.1: all that are something to the node."""
-    node = request.owned_node()
-    elements = [_affiliation(jid, each) for jid, each in request.host.affiliations(node).items()]
-    return answer("affiliations", elements, OWNER, node=node.name)
+    """8.9.1: all that are something to the node, page by page."""
+    node, asked = request.owned_node(), lists.asked_for(request.action.getparent())
+    most = request.server.settings(PubSubSettings).max_page_items
+    entries = (Entry(jid, _affiliation(jid, each)) for jid, each in request.host.affiliations(node).items())
+    return lists.page("affiliations", lists.ordered(entries, asked), asked, most, OWNER, node=node.name)
 
 
 def change_affiliations(request: Request) -> None:

@@ -8,14 +8,16 @@ from lxml import etree
 from db import pubsub_items, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
-from handlers.pubsub import access, approval, budget, hosts, notifications, retrieval, subscription_options
+from handlers.pubsub import access, approval, budget, hosts, lists, notifications, retrieval, subscription_options
 from handlers.pubsub.conditions import no_such_subscriber, refused, unsupported
 from handlers.pubsub.hosts import Account, Host
+from handlers.pubsub.lists import Entry
 from handlers.pubsub.requests import PUBSUB, Request, address_in, answer
 from handlers.pubsub.settings import PubSubSettings
 from handlers.pubsub.subscription_options import SubscriptionOptions
 from xmpp import dataforms
 from xmpp.jid import JID
+from xmpp.resultsets import PageRequest
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -159,26 +161,36 @@ def _text(options: SubscriptionOptions) -> str:
 
 
 def show_own_subscriptions(request: Request) -> etree._Element:
-    """5.6: those of the asker and its resources, at all nodes or at one."""
+    """5.6: those of the asker and its resources, at all nodes or at one, page by page."""
+    asked, wanted = lists.asked_for(request.action.getparent()), request.node_name
+    most = request.server.settings(PubSubSettings).max_page_items
     found = pubsub_people.subscriptions_of(request.server.db, request.host.address, request.asker.bare)
-    wanted = request.node_name
-    elements = [_element(name, each) for name, each in found if wanted in ("", name)]
-    return answer("subscriptions", elements, **({"node": wanted} if wanted else {}))
+    entries = (Entry(f"{name} {each.jid}", _element(name, each)) for name, each in found if wanted in ("", name))
+    named = {"node": wanted} if wanted else {}
+    return lists.page("subscriptions", lists.ordered(entries, asked), asked, most, **named)
 
 
 def show_own_affiliations(request: Request) -> etree._Element:
-    """5.7: what the asker is, to all nodes or to one."""
-    host, asker, wanted = request.host, request.asker.bare, request.node_name
+    """5.7: what the asker is, to all nodes, page by page, or to one."""
+    asked, wanted = lists.asked_for(request.action.getparent()), request.node_name
+    most = request.server.settings(PubSubSettings).max_page_items
+    entries = (
+        Entry(name, etree.Element(f"{{{PUBSUB}}}affiliation", node=name, affiliation=affiliation))
+        for name, affiliation in _own_affiliations(request, asked, most + 1)
+    )
+    return lists.page("affiliations", entries, asked, most, **({"node": wanted} if wanted else {}))
+
+
+def _own_affiliations(request: Request, asked: PageRequest, count: int) -> list[tuple[str, str]]:
+    host, asker, db = request.host, request.asker.bare, request.server.db
+    if request.node_name:
+        affiliation = "none" if request.found is None else host.affiliation(request.found, asker)
+        return [] if affiliation == "none" else [(request.node_name, affiliation)]
     if asker == host.address:
-        found = [(name, "owner") for name in pubsub_nodes.of_account(host.server.db, asker)]
-    else:
-        found = pubsub_people.affiliations_of(host.server.db, host.address, asker)
-    elements = [
-        etree.Element(f"{{{PUBSUB}}}affiliation", node=name, affiliation=affiliation)
-        for name, affiliation in found
-        if wanted in ("", name)
-    ]
-    return answer("affiliations", elements, **({"node": wanted} if wanted else {}))
+        return [(node.name, "owner") for node in hosts.nodes(host, asked, count)]
+    if asked.before is not None:
+        return pubsub_people.affiliations_of_backwards(db, host.address, asker, before=asked.before, count=count)
+    return pubsub_people.affiliations_of(db, host.address, asker, after=asked.after or "", count=count)
 
 
 def _answer(node: Node, subscription: Subscription, options: SubscriptionOptions | None = None) -> etree._Element:
