@@ -3,6 +3,7 @@
 That an account owns its own nodes is not written down, nor are subscriptions through presence (XEP-0163).
 """
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from peewee import CompositeKey, IntegerField, Model, TextField, fn
@@ -92,11 +93,16 @@ _SUBSCRIPTIONS_OF = Prepared(
     .where((_S.subscriber == ANY) & (PubSubNode.host == ANY))
     .order_by(PubSubNode.name, _S.jid)
 )
-_SUBSCRIPTIONS_ANYWHERE = Prepared(
-    _S.select(PubSubNode.host, PubSubNode.name, _S.jid, _S.state, _S.options)
+# Of those that are subscribed, with a text in their options
+_WITH_OPTION = (_S.state == ANY) & fn.INSTR(_S.options, ANY)
+_SUBSCRIBERS_WITH = Prepared(
+    _S.select(_S.subscriber).where((_S.node == ANY) & _WITH_OPTION).group_by(_S.subscriber).limit(ANY)
+)
+_NODES_SUBSCRIBED_WITH = Prepared(
+    _S.select(PubSubNode.host, PubSubNode.name)
     .join(PubSubNode, on=(PubSubNode.id == _S.node))
-    .where(_S.subscriber == ANY)
-    .order_by(PubSubNode.host, PubSubNode.name, _S.jid)
+    .where((_S.subscriber == ANY) & _WITH_OPTION)
+    .group_by(PubSubNode.host, PubSubNode.name)
     .limit(ANY)
 )
 _PUT_SUBSCRIPTION = Prepared(
@@ -157,6 +163,14 @@ def affiliate(db: Database, node: Node, jid: JID, affiliation: str, *, has_agree
         db.write(_PUT_AFFILIATION, node.id, jid, affiliation, has_agreed)
 
 
+def affiliate_all(db: Database, node: Node, affiliations: Mapping[JID, str]) -> None:
+    """`affiliate`, for many, who have not agreed to it."""
+    with db.change():
+        db.write_many(_DELETE_AFFILIATION, [(node.id, jid) for jid, each in affiliations.items() if each == "none"])
+        some = [(node.id, jid, each, False) for jid, each in affiliations.items() if each != "none"]
+        db.write_many(_PUT_AFFILIATION, some)
+
+
 def agree(db: Database, node: Node, jid: JID) -> None:
     """Notes that a bare address agrees to what it is to a node."""
     db.write(_AGREE, True, node.id, jid)
@@ -197,15 +211,25 @@ def subscriptions_by(db: Database, node: Node, subscriber: JID) -> list[Subscrip
     return [_subscription(*row) for row in db.rows(_SUBSCRIPTIONS_BY, node.id, subscriber)]
 
 
+def subscriptions_among(db: Database, node: Node, subscribers: Iterable[JID]) -> list[Subscription]:
+    """The subscriptions to a node of some bare addresses and all their resources."""
+    return [each for subscriber in subscribers for each in subscriptions_by(db, node, subscriber)]
+
+
 def subscriptions_of(db: Database, host: JID, subscriber: JID) -> list[tuple[str, Subscription]]:
     """The subscriptions of a bare address and all its resources to the nodes of a host, with the node's name."""
     return [(name, _subscription(*row)) for name, *row in db.rows(_SUBSCRIPTIONS_OF, subscriber, host)]
 
 
-def subscriptions_anywhere(db: Database, subscriber: JID, count: int) -> list[tuple[JID, str, Subscription]]:
-    """So many subscriptions of a bare address and all its resources, with the host and the name of the node."""
-    rows = db.rows(_SUBSCRIPTIONS_ANYWHERE, subscriber, count)
-    return [(JID.parse(host), name, _subscription(*row)) for host, name, *row in rows]
+def subscribers_with(db: Database, node: Node, option: str, count: int) -> list[str]:
+    """So many of the bare addresses that are subscribed to a node with a text in their options, in their order."""
+    return [jid for (jid,) in db.rows(_SUBSCRIBERS_WITH, node.id, "subscribed", option, count)]
+
+
+def nodes_subscribed_with(db: Database, subscriber: JID, option: str, count: int) -> list[tuple[str, str]]:
+    """So many of the nodes that a bare address or a resource of it is subscribed to with a text in its options, by host
+    and name, in their order."""
+    return db.rows(_NODES_SUBSCRIBED_WITH, subscriber, "subscribed", option, count)
 
 
 def subscribe(db: Database, node: Node, subscription: Subscription) -> None:

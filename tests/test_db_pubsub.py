@@ -182,6 +182,12 @@ def test_what_somebody_is_anywhere_can_be_forgotten(db: Database, node: Node) ->
     assert pubsub_people.subscriptions(db, node) == []
 
 
+def test_the_subscriptions_of_somebody_to_a_node_are_looked_up_without_all_others(db: Database, node: Node) -> None:
+    query = pubsub_people._SUBSCRIPTIONS_BY
+    plan = db.connection.execute("EXPLAIN QUERY PLAN " + query.text, (node.id, ROMEO)).fetchall()
+    assert "pubsub_subscription_by_subscriber (subscriber=? AND node=?)" in plan[0][3]
+
+
 def test_a_page_of_items_is_one_look_into_an_index(db: Database, node: Node) -> None:
     for query in (pubsub_items._BACKWARDS, pubsub_items._FORWARDS):
         plan = db.connection.execute("EXPLAIN QUERY PLAN " + query.text, (node.id, 0, 0.0, 100)).fetchall()

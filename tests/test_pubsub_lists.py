@@ -21,7 +21,6 @@ NODE = "musings"
 ITEMS = INFO.replace("#info", "#items")
 HAMLET = JID.parse("hamlet@localhost")
 SERVICE_ADDRESS = JID.parse(SERVICE)
-MOST = 7_000  # of one kind
 RESOURCE = "r" * 1_000
 LONG_NAME = "n" * 1_000
 

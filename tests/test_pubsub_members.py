@@ -213,6 +213,22 @@ def test_only_owners_may_ask_and_only_of_a_node(hamlet: Client, francisco: Clien
     assert ask(francisco, owner(f"<{what}/>"), type) == "bad-request nodeid-required"
 
 
+def test_hundreds_of_changes_at_once_do_not_look_at_each_other_nor_at_all_subscriptions(tmp_path: Path) -> None:
+    with server_in(tmp_path, pubsub={"max_affiliations": 1_000}) as server:
+        add_accounts(server, "hamlet")
+        hamlet, statements = online(server, f"{HAMLET}/elsinore"), list[str]()
+        ask(hamlet, create(MUSINGS))
+        for number in range(100):
+            ask(hamlet, subscribe(MUSINGS, f"{HAMLET}/{number}"))
+        hamlet.received()
+        changes = affiliations(**{f"n{number}": "owner" for number in range(450)})
+        server.db.connection.set_trace_callback(statements.append)
+        assert ask(hamlet, changes) == ""
+        server.db.connection.set_trace_callback(None)
+    read = [each for each in statements if each.startswith("SELECT")]
+    assert len(read) < 500  # the subscriptions of each
+
+
 # -- 8.8 subscriptions
 
 

@@ -63,6 +63,9 @@ STATEMENTS = (
     """UPDATE pubsub_affiliation SET has_agreed = 1
         WHERE affiliation = 'owner' AND jid = (SELECT creator FROM pubsub_node WHERE id = node)""",
     "ALTER TABLE pubsub_item ADD COLUMN has_moved INTEGER NOT NULL DEFAULT 0",
+    # To look for those of somebody to one node took as long as to read all of the node
+    "DROP INDEX pubsub_subscription_by_subscriber",
+    "CREATE INDEX pubsub_subscription_by_subscriber ON pubsub_subscription (subscriber, node, jid)",
     # By bare address, and under no name for all together
     """CREATE TABLE pubsub_usage (
         jid TEXT NOT NULL,

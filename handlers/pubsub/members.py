@@ -4,7 +4,7 @@ But nobody becomes a subscriber who has not asked, and who is made an owner is n
 (`Host.owners`): else anybody could have the service speak to somebody, or answer from their roster.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Literal
 
 from lxml import etree
@@ -118,34 +118,37 @@ def change_affiliations(request: Request) -> None:
     wanted = _wanted(request.action, AFFILIATION, "affiliation", are_bare=True)
     if wanted.get(request.asker.bare, "owner") == "owner":
         request.note_agreement()
-    _hold_number(host, node, wanted)
-    new_owners_first = sorted(wanted.items(), key=lambda change: change[1] != "owner")
-    failed = [jid for jid, affiliation in new_owners_first if not _change_affiliation(host, node, jid, affiliation)]
-    subscribing.cancel_unauthorized(host, node)
-    subscribing.approve_entitled(host, node)
+    known, owners = host.affiliations(node), set(host.owners(node))
+    _hold_number(host, node, wanted, known)
+    changed = dict[JID, str]()
+    for jid, affiliation in wanted.items():
+        if affiliation != known.get(jid, "none") and _is_possible(jid, affiliation, known, owners):
+            changed[jid] = affiliation
+            owners.discard(jid)
+    _change_affiliations(host, node, changed)
+    failed = [jid for jid, affiliation in wanted.items() if affiliation != {**known, **changed}.get(jid, "none")]
     if failed:
-        affiliations = (_affiliation(jid, host.affiliation(node, jid)) for jid in failed)
+        affiliations = (_affiliation(jid, known.get(jid, "none")) for jid in failed)
         raise _refused_for(answer("affiliations", affiliations, OWNER, node=node.name))
 
 
-def _change_affiliation(host: Host, node: Node, jid: JID, wanted: str) -> bool:
-    """Whether the address is that to the node now. There is always an owner, and of an account's nodes it is the
+def _is_possible(jid: JID, wanted: str, known: Mapping[JID, str], owners: Set[JID]) -> bool:
+    """Whether the address may become that to the node. There is always an owner, and of an account's nodes it is the
     account."""
-    affiliation = host.affiliation(node, jid)
-    if wanted == affiliation:
-        return True
-    if wanted not in TRANSITIONS.get(affiliation, access.AFFILIATIONS):
-        return False
-    if host.owners(node) == [jid]:
-        return False
-    pubsub_people.affiliate(host.server.db, node, jid, wanted)
-    notifications.affiliation_changed(host, node, jid, wanted)
-    return True
+    return wanted in TRANSITIONS.get(known.get(jid, "none"), access.AFFILIATIONS) and owners != {jid}
 
 
-def _hold_number(host: Host, node: Node, wanted: Mapping[JID, str]) -> None:
+def _change_affiliations(host: Host, node: Node, changed: Mapping[JID, str]) -> None:
+    """There may be hundreds, and nothing else is done meanwhile."""
+    owners = host.owners(node)
+    pubsub_people.affiliate_all(host.server.db, node, changed)
+    notifications.affiliations_changed(host, node, changed)
+    are_owners_fewer = not changed.keys().isdisjoint(owners)
+    subscribing.recheck(host, node, None if are_owners_fewer else changed.keys())
+
+
+def _hold_number(host: Host, node: Node, wanted: Mapping[JID, str], known: Mapping[JID, str]) -> None:
     most = host.server.settings(PubSubSettings).max_affiliations
-    known = host.affiliations(node)
     new = [jid for jid, affiliation in wanted.items() if affiliation != "none" and jid not in known]
     if new and len(known) + len(new) > most:
         raise refused("resource-constraint", f"a node has at most {most} affiliations")

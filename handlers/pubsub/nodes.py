@@ -117,14 +117,15 @@ def make_with(host: Host, name: str, creator: JID, options: dict[str, Any]) -> N
 
 def reconfigure(host: Host, node: Node, changed: NodeConfiguration) -> None:
     """Configure a node, if it is configured otherwise, with all that comes of it (8.2.5)."""
-    if changed == hosts.configuration_of(node):
+    before = hosts.configuration_of(node)
+    if changed == before:
         return
     text = _text(changed)
     budget.hold(host.server, node.creator, len(text.encode()) - len(node.configuration.encode()))
     node = pubsub_nodes.configure(host.server.db, node, text)
     _hold(host, node, changed)
-    subscribing.cancel_unauthorized(host, node)
-    subscribing.approve_entitled(host, node)
+    if (changed.access_model, changed.roster_groups_allowed) != (before.access_model, before.roster_groups_allowed):
+        subscribing.recheck(host, node)
     if changed.notify_config:
         notifications.configured(host, node, changed)
 

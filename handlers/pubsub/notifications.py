@@ -1,7 +1,7 @@
 """XEP-0060 section 7.1.2 and others: who is told of what happens at a node. An event is put into bytes once."""
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 from db import pubsub_people
@@ -59,15 +59,12 @@ def subscription_changed(host: Host, node: Node, jid: JID, state: str, *, to: JI
     _tell(host, node, _event(host, content.encode()).addressed(to or jid))
 
 
-def affiliation_changed(host: Host, node: Node, jid: JID, affiliation: str) -> None:
-    """Somebody is something else to the node now (8.9.4), and is told."""
-    # As the example has it: in the namespace of the requests, and not as an event
-    content = (
-        f'<pubsub xmlns="http://jabber.org/protocol/pubsub"><affiliations node={quoted(node.name)}>'
-        f"<affiliation jid={quoted(jid)} affiliation={quoted(affiliation)}/></affiliations></pubsub>"
-    )
-    message = Stanza.build("message", content.encode(), type="headline", id=_id(), to=jid, sender=host.address)
-    _tell(host, node, message)
+def affiliations_changed(host: Host, node: Node, changed: Mapping[JID, str]) -> None:
+    """These are something else to the node now (8.9.4), and are told."""
+    is_unheard = host.unheard_by(node)
+    for jid, affiliation in changed.items():
+        if _may_be_reached(host, jid) and not is_unheard(jid):
+            _pass_on(host, _affiliation(host, node, jid, affiliation))
 
 
 # -- the last item
@@ -115,15 +112,22 @@ def _notify(
 def _subscribers(host: Host, node: Node, configuration: NodeConfiguration, states: tuple[str, ...]) -> Iterator[JID]:
     """The addresses that are subscribed, as far as they may still see the node and want to be notified. A bare one
     comes before its resources."""
-    server = host.server
+    server, is_headline = host.server, configuration.notification_type == "headline"
     relation, refusals = host.relations(node), access.Refusals(configuration)
     for jid, state, text in pubsub_people.subscriptions(server.db, node):
         if state not in states or not subscription_options.from_text(text).deliver:
             continue
+        if is_headline and not _may_be_reached(host, jid):
+            continue  # most of many thousands may be away
         if configuration.presence_based_delivery and not server.online.available(jid.bare):
             continue
         if state == "pending" or refusals[relation(jid.bare, state)] is None:
             yield jid
+
+
+def _may_be_reached(host: Host, jid: JID) -> bool:
+    """Whether a headline to somebody may find anybody: it is not kept for those who are away."""
+    return host.server.online.count(jid.bare) > 0 or not is_at_home(host.server, jid)
 
 
 def _tell(host: Host, node: Node, message: Stanza, *publishers: JID) -> None:
@@ -163,6 +167,15 @@ def _event(host: Host, content: bytes, type: str = "headline") -> Stanza:
 
 def _id() -> str:
     return secrets.token_urlsafe(9)
+
+
+def _affiliation(host: Host, node: Node, jid: JID, affiliation: str) -> Stanza:
+    # As the example has it: in the namespace of the requests, and not as an event
+    content = (
+        f'<pubsub xmlns="http://jabber.org/protocol/pubsub"><affiliations node={quoted(node.name)}>'
+        f"<affiliation jid={quoted(jid)} affiliation={quoted(affiliation)}/></affiliations></pubsub>"
+    )
+    return Stanza.build("message", content.encode(), type="headline", id=_id(), to=jid, sender=host.address)
 
 
 def _items(host: Host, node: Node, configuration: NodeConfiguration, shown: Iterable[Item]) -> bytes:

@@ -6,15 +6,17 @@ that nothing stays in them that has ended. Only those who may see a node are tol
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from lxml import etree
 
 from db import pubsub_people
-from db.pubsub_people import Subscription
-from handlers.pubsub import access, hosts, retrieval, subscription_options
+from handlers.pubsub import access, hosts, retrieval
 from handlers.pubsub.conditions import refused, unsupported
+from handlers.pubsub.lists import PAGE_BYTES
 from handlers.pubsub.requests import PUBSUB, Request
 from handlers.pubsub.settings import PubSubSettings
+from handlers.pubsub.subscription_options import PUBLIC_IN_TEXT
 from xmpp import resultsets
 from xmpp.resultsets import PageRequest
 from xmpp.wire import quoted, wire
@@ -22,10 +24,18 @@ from xmpp.wire import quoted, wire
 PUBLIC_SUBSCRIPTIONS = "urn:xmpp:pps:0"
 SUBSCRIPTIONS = "urn:xmpp:pps:subscriptions:0"
 SUBSCRIBERS = "urn:xmpp:pps:subscribers:0/"
-MOST = 10_000  # subscriptions of one account that are looked through
+MOST_NODES = 3_000  # of one account, wherever they are
+MOST_SUBSCRIBERS = 10_000
 
 ITEMS = f"{{{PUBSUB}}}items"
 CHANGES = frozenset({"configure", "create", "delete", "publish", "purge", "retract"})
+
+
+class Entry(NamedTuple):
+    """An item of a list, as the element that it becomes."""
+
+    name: str
+    attributes: Mapping[str, str]
 
 
 def is_list(name: str) -> bool:
@@ -46,31 +56,27 @@ def answer(request: Request) -> bytes:
 # -- the lists
 
 
-def _entries(request: Request) -> Mapping[str, bytes]:
-    """The payloads of a list, by the ids of its items."""
+def _entries(request: Request) -> Mapping[str, Entry]:
+    """What a list holds, by the ids of its items."""
     if request.node_name == SUBSCRIPTIONS:
         return _subscriptions(request)
     return _subscribers(request, request.node_name.removeprefix(SUBSCRIBERS))
 
 
-def _subscriptions(request: Request) -> Mapping[str, bytes]:
+def _subscriptions(request: Request) -> Mapping[str, Entry]:
     """The nodes that an account is subscribed to. A stranger is not told that there are none, since then it would know
     that there is an account (section 8)."""
     host = request.host
     if not host.address.local:
         raise refused("item-not-found")
-    found = pubsub_people.subscriptions_anywhere(host.server.db, host.address, MOST)
-    entries = {
-        _id(f"{at} {node}"): _payload("subscription", node=node, jid=at)
-        for at, node, subscription in found
-        if _is_public(subscription)
-    }
+    found = pubsub_people.nodes_subscribed_with(host.server.db, host.address, PUBLIC_IN_TEXT, MOST_NODES)
+    entries = {_id(f"{at} {node}"): Entry("subscription", {"node": node, "jid": at}) for at, node in found}
     if not entries and host.is_hidden_from(request.asker, None):
         raise refused("service-unavailable")
     return entries
 
 
-def _subscribers(request: Request, name: str) -> Mapping[str, bytes]:
+def _subscribers(request: Request, name: str) -> Mapping[str, Entry]:
     """Those who are subscribed to a node."""
     host, asker = request.host, request.asker
     node = hosts.find(host, name)
@@ -81,40 +87,48 @@ def _subscribers(request: Request, name: str) -> Mapping[str, bytes]:
     refusal = access.refusal_to_show_items(hosts.configuration_of(node), host.relation(node, asker))
     if refusal is not None:
         raise refused(refusal)
-    found = pubsub_people.subscriptions(host.server.db, node)
-    public = (subscription.jid.bare for subscription in found if _is_public(subscription))
-    return {_id(jid): _payload("subscriber", jid=jid) for jid in public}
-
-
-def _is_public(subscription: Subscription) -> bool:
-    options = subscription_options.from_text(subscription.options)
-    return options.public and subscription.state == "subscribed"
+    found = pubsub_people.subscribers_with(host.server.db, node, PUBLIC_IN_TEXT, MOST_SUBSCRIBERS)
+    return {_id(jid): Entry("subscriber", {"jid": jid}) for jid in found}
 
 
 def _id(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _payload(name: str, **attributes: str) -> bytes:
-    content = "".join(f" {attribute}={quoted(value)}" for attribute, value in attributes.items())
-    return f'<{name} xmlns="{PUBLIC_SUBSCRIPTIONS}"{content}/>'.encode()
+def _payload(entry: Entry) -> bytes:
+    content = "".join(f" {attribute}={quoted(value)}" for attribute, value in entry.attributes.items())
+    return f'<{entry.name} xmlns="{PUBLIC_SUBSCRIPTIONS}"{content}/>'.encode()
 
 
 # -- retrieving them
 
 
-def _page(request: Request, entries: Mapping[str, bytes]) -> bytes:
+def _page(request: Request, entries: Mapping[str, Entry]) -> bytes:
     """The items of certain ids, or a page (XEP-0059): as much as fits into one, if none is asked for."""
     named = [element.get("id", "") for element in request.action.iterchildren(retrieval.ITEM)]
     if named:
-        return _answer(request, {id: entries[id] for id in named if id in entries})
+        return _answer(request, _within({id: entries[id] for id in named if id in entries}))
     asked, settings = retrieval.page_asked_for(request), request.server.settings(PubSubSettings)
-    ids = _of_set(list(entries), asked or PageRequest(), settings.max_page_items)
-    page = b""
+    wanted = asked or PageRequest()
+    found = {id: entries[id] for id in _of_set(list(entries), wanted, settings.max_page_items)}
+    shown = _within(found, is_backwards=wanted.before is not None)
+    ids, page = list(shown), b""
     if asked is not None or len(ids) < len(entries):
         first, last = (ids[0], ids[-1]) if ids else (None, None)
         page = wire(resultsets.page(first=first, last=last, count=len(entries)))
-    return _answer(request, {id: entries[id] for id in ids}, page)
+    return _answer(request, shown, page)
+
+
+def _within(found: Mapping[str, Entry], *, is_backwards: bool = False) -> Mapping[str, bytes]:
+    """The payloads of as many as make a page, from one end."""
+    left, taken = PAGE_BYTES, dict[str, bytes]()
+    for id in reversed(list(found)) if is_backwards else found:
+        payload = _payload(found[id])
+        left -= len(payload)
+        if taken and left < 0:
+            break
+        taken[id] = payload
+    return dict(reversed(taken.items())) if is_backwards else taken
 
 
 def _answer(request: Request, entries: Mapping[str, bytes], page: bytes = b"") -> bytes:

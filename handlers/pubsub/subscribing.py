@@ -1,5 +1,6 @@
 """XEP-0060 sections 6.1 to 6.4, 5.6 and 5.7: subscriptions, their options, and what somebody has at a host."""
 
+from collections.abc import Set
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -235,19 +236,19 @@ def cancel(host: Host, node: Node, jid: JID) -> None:
     notifications.subscription_changed(host, node, jid, "none")
 
 
-def cancel_unauthorized(host: Host, node: Node) -> None:
-    """End the subscriptions of those who may not see the node any more (XEP-0163 section 7.1)."""
-    configuration, relation = hosts.configuration_of(node), host.relations(node)
-    for jid, state, _ in pubsub_people.subscriptions(host.server.db, node):
-        if access.refusal_to_subscribe(configuration, relation(jid.bare, state)) is not None:
+def recheck(host: Host, node: Node, among: Set[JID] | None = None) -> None:
+    """End the subscriptions of those who may not see the node any more (XEP-0163 section 7.1), and let in who waits for
+    an approval that is not needed any more (8.7): of all, or among some bare addresses."""
+    db, configuration, relation = host.server.db, hosts.configuration_of(node), host.relations(node)
+    if among is None:
+        found = pubsub_people.subscriptions(db, node)
+    else:
+        found = pubsub_people.subscriptions_among(db, node, among)
+    for jid, state, _ in found:
+        theirs = relation(jid.bare, state)
+        if access.refusal_to_subscribe(configuration, theirs) is not None:
             cancel(host, node, jid)
-
-
-def approve_entitled(host: Host, node: Node) -> None:
-    """Let those in who wait for an approval that they do not need any more (8.7)."""
-    configuration, relation = hosts.configuration_of(node), host.relations(node)
-    for jid, state, _ in pubsub_people.subscriptions(host.server.db, node):
-        if state == "pending" and not access.needs_approval(configuration, relation(jid.bare, state)):
+        elif state == "pending" and not access.needs_approval(configuration, theirs):
             approve(host, node, jid)
 
 

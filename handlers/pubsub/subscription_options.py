@@ -12,6 +12,7 @@ from xmpp.dataforms import Field
 
 SUBSCRIBE_OPTIONS = "http://jabber.org/protocol/pubsub#subscribe_options"
 DELIVER = "pubsub#deliver"
+PUBLIC_IN_TEXT = '"public": true'  # as the text that is kept says it
 FIELDS = (Field(DELIVER, "boolean", "Whether you are notified"),)
 
 
