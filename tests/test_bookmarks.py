@@ -125,6 +125,18 @@ CHANGES = {
 }
 
 
+def test_whom_to_tell_of_many_rooms_is_found_out_once(tmp_path: Path) -> None:
+    with server_in(tmp_path) as server:
+        add_accounts(server, "juliet")
+        juliet = Client(server, "juliet@localhost/balcony")
+        for rooms, most in ((300, 400), (0, 700)):  # each item is looked up, and once more to be removed
+            statements = list[str]()
+            server.db.connection.set_trace_callback(statements.append)
+            set_private(juliet, {JID.parse(f"r{number}@rooms.example"): Room(f"{number}") for number in range(rooms)})
+            server.db.connection.set_trace_callback(None)
+            assert len([each for each in statements if each.startswith("SELECT")]) < most
+
+
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize(("first", "then"), list(product(SET, SET)))
 def test_what_changes_in_one_form_changes_in_all(juliet: Client, first: str, then: str, change: str) -> None:

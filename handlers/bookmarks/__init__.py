@@ -111,9 +111,7 @@ def _keep_items(server: "Server", account: JID, rooms: Mapping[JID, Room]) -> No
     native = formats.bookmarks(retrieval.items_of(server, account, NATIVE))
     known = {each.address: each for each in native}
     changed = {address: room for address, room in rooms.items() if address not in known or known[address].room != room}
-    for each in native:
-        if each.address not in rooms:
-            publishing.retract_for(server, account, NATIVE, each.id)
+    publishing.retract_all_for(server, account, NATIVE, [each.id for each in native if each.address not in rooms])
     if changed:
         _make_fit(server, account, NATIVE)
         payloads = {

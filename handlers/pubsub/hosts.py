@@ -1,7 +1,7 @@
 """The two faces of publish-subscribe: every account (XEP-0163), and the service at pubsub.DOMAIN (XEP-0060)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -186,7 +186,10 @@ class Account(Host):
         db, roster = self.server.db, rosters.roster(self.server.db, self.address)
         affiliations = pubsub_people.affiliations(db, node)
         refusals = access.Refusals(configuration)
-        for contact in roster.subscribers:
+        contacts: Iterable[JID] = roster.subscribers
+        if configuration.access_model == "whitelist":
+            contacts = affiliations.keys() & set(contacts) if affiliations else ()
+        for contact in contacts:
             sessions = self._interested(contact, interest)
             if not sessions or self.is_apart_from(contact):
                 continue

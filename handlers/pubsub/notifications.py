@@ -1,7 +1,7 @@
 """XEP-0060 section 7.1.2 and others: who is told of what happens at a node. An event is put into bytes once."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from db import pubsub_people
@@ -21,22 +21,26 @@ from xmpp.wire import quoted, wire
 # -- what has happened
 
 
-def published(host: Host, node: Node, configuration: NodeConfiguration, given: Iterable[Item]) -> None:
-    """Items were published (7.1.2)."""
-    _notify(host, node, configuration, _items(host, node, configuration, given))
+def published(host: Host, node: Node, configuration: NodeConfiguration, given: Iterable[Sequence[Item]]) -> None:
+    """Items were published (7.1.2), with an event for each group of them."""
+    _notify(host, node, configuration, (_items(host, node, configuration, together) for together in given))
 
 
-def retracted(host: Host, node: Node, configuration: NodeConfiguration, gone: Iterable[Item]) -> None:
-    """Items were removed (7.2.2.1): told together as far as one has published them, since who has blocked one is not to
-    hear its ids."""
-    for publisher, theirs in groupby(sorted(gone, key=_publisher), key=_publisher):
-        content = (b"<retract id=%b/>" % quoted(item.id).encode() for item in theirs)
-        _notify(host, node, configuration, items.of_node(node, content), publisher)
+def retracted(host: Host, node: Node, configuration: NodeConfiguration, gone: Iterable[Sequence[Item]]) -> None:
+    """Items were removed (7.2.2.1), with an event for each group of them, as far as one has published them: who has
+    blocked one is not to hear its ids."""
+    by_publisher: dict[JID, list[bytes]] = {}
+    for together in gone:
+        for publisher, theirs in groupby(sorted(together, key=_publisher), key=_publisher):
+            content = (b"<retract id=%b/>" % quoted(item.id).encode() for item in theirs)
+            by_publisher.setdefault(publisher, []).append(items.of_node(node, content))
+    for publisher, contents in by_publisher.items():
+        _notify(host, node, configuration, contents, publisher)
 
 
 def purged(host: Host, node: Node, configuration: NodeConfiguration) -> None:
     """All items were removed (8.5.2)."""
-    _notify(host, node, configuration, _named("purge", node))
+    _notify(host, node, configuration, [_named("purge", node)])
 
 
 def deleted(host: Host, node: Node, configuration: NodeConfiguration, redirect: str | None = None) -> None:
@@ -44,13 +48,13 @@ def deleted(host: Host, node: Node, configuration: NodeConfiguration, redirect: 
     content = _named("delete", node)
     if redirect is not None:
         content = _named("delete", node, b"<redirect uri=%b/>" % quoted(redirect).encode())
-    _notify(host, node, configuration, content, states=("subscribed", "pending"))
+    _notify(host, node, configuration, [content], states=("subscribed", "pending"))
 
 
 def configured(host: Host, node: Node, changed: NodeConfiguration) -> None:
     """The node is configured in another way (8.2.5.3)."""
     form = wire(configurations.result(changed)) if changed.deliver_payloads else b""
-    _notify(host, node, changed, _named("configuration", node, form))
+    _notify(host, node, changed, [_named("configuration", node, form)])
 
 
 def subscription_changed(host: Host, node: Node, jid: JID, state: str, *, to: JID | None = None) -> None:
@@ -89,24 +93,29 @@ def _notify(
     host: Host,
     node: Node,
     configuration: NodeConfiguration,
-    content: bytes,
+    contents: Iterable[bytes],
     *publishers: JID,
     states: tuple[str, ...] = ("subscribed",),
 ) -> None:
-    """Tell everybody of an event: subscribers, and devices that want to hear of the node, each device once.
+    """Tell everybody of events: subscribers, and devices that want to hear of the node, each device once.
 
     Subscribed accounts come before their devices, which are told only what has not reached them that way.
     """
     if not configuration.deliver_notifications:
         return
-    event, is_unheard = _event(host, content, configuration.notification_type), host.unheard_by(node, *publishers)
-    addressed, told = event.copies(), set[JID]()
-    for jid in _subscribers(host, node, configuration, states):
-        if jid not in told and not is_unheard(jid.bare):
-            told.update(_pass_on(host, addressed(jid)))
-    for session in host.devices(node, configuration):
-        if session.jid not in told and not is_unheard(session.account):
-            session.send(addressed(session.jid))
+    is_unheard = host.unheard_by(node, *publishers)
+    subscribers = [jid for jid in _subscribers(host, node, configuration, states) if not is_unheard(jid.bare)]
+    devices = [each for each in host.devices(node, configuration) if not is_unheard(each.account)]
+    if not subscribers and not devices:
+        return
+    for content in contents:
+        addressed, told = _event(host, content, configuration.notification_type).copies(), set[JID]()
+        for jid in subscribers:
+            if jid not in told:
+                told.update(_pass_on(host, addressed(jid)))
+        for session in devices:
+            if session.jid not in told:
+                session.send(addressed(session.jid))
 
 
 def _subscribers(host: Host, node: Node, configuration: NodeConfiguration, states: tuple[str, ...]) -> Iterator[JID]:

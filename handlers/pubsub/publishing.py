@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -82,15 +82,16 @@ def publish_all_at(host: Host, owner: JID, node_name: str, payloads: Mapping[str
 
 def retract_for(server: "Server", account: JID, node_name: str, item_id: str) -> None:
     """Retract an item as the account's owner would, if there is such an item, and tell of it."""
-    retract_at(Account(server, account), node_name, item_id)
+    retract_all_for(server, account, node_name, [item_id])
 
 
-def retract_at(host: Host, node_name: str, item_id: str) -> None:
-    """`retract_for`, at any host."""
+def retract_all_for(server: "Server", account: JID, node_name: str, item_ids: Iterable[str]) -> None:
+    """`retract_for`, for the items of these ids, each of which is told of by itself."""
+    host = Account(server, account)
     node = hosts.find(host, node_name)
-    item = node and pubsub_items.get(host.server.db, node, item_id)
-    if node is not None and item is not None:
-        _remove(host, node, [item], is_told=True)
+    if node is not None:
+        found = (pubsub_items.get(server.db, node, id) for id in item_ids)
+        _remove(host, node, [item for item in found if item is not None], is_told=True, are_told_together=False)
 
 
 # -- publishing
@@ -199,10 +200,9 @@ def _keep(
 ) -> None:
     """Keep items, if the node keeps any, and tell everybody of them."""
     gone = _store(host, node, configuration, given) if configuration.persist_items else []
-    for told in [given] if are_told_together else [[item] for item in given]:
-        notifications.published(host, node, configuration, told)
+    notifications.published(host, node, configuration, [given] if are_told_together else [[item] for item in given])
     if gone and configuration.notify_retract and configuration.publish_node_full == "retract-oldest":
-        notifications.retracted(host, node, configuration, gone)
+        notifications.retracted(host, node, configuration, [gone])
     if isinstance(host, Account):
         for item in given:
             for step in host.server.tables.item_published:
@@ -272,9 +272,12 @@ def _has_published(request: Request, item: Item) -> bool:
     return item.publisher == asker and item.at >= accounts.since(request.server.db, asker)
 
 
-def _remove(host: Host, node: Node, gone: Sequence[Item], *, is_told: bool) -> None:
+def _remove(
+    host: Host, node: Node, gone: Sequence[Item], *, is_told: bool, are_told_together: bool = True
+) -> None:
     ids = [item.id for item in gone]
     pubsub_items.remove(host.server.db, node, ids)
     if is_told:
-        notifications.retracted(host, node, hosts.configuration_of(node), gone)
+        told = [gone] if are_told_together else [[item] for item in gone]
+        notifications.retracted(host, node, hosts.configuration_of(node), told)
     nodes.tell_retracted(host, node, ids)
