@@ -20,11 +20,12 @@ from handlers.comings_and_goings import shown_address
 from handlers.registration_form import CHANGE_PASSWORD, NAMESPACE, PASSWORD, QUERY, USERNAME
 from handlers.sasl.saslprep import saslprep
 from handlers.sasl.settings import SASLSettings
-from handlers.throttle import FadingCounts, LoginThrottle, network
+from handlers.throttle import FadingCounts, LoginThrottle
 from xmpp.config import setting
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.logs import one_word
+from xmpp.networks import network
 from xmpp.routing.feature import OWN, SERVER, STREAM, Feature, State
 from xmpp.routing.session import Session
 from xmpp.stanza import Stanza

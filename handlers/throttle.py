@@ -5,13 +5,13 @@ Time is given by the caller, in seconds.
 """
 
 from collections import OrderedDict
-from ipaddress import IPv6Address, IPv6Network, ip_address
+
+from xmpp.networks import network
 
 HALF_LIFE = 600.0
 MOST = 20.0  # no count is higher, so that an hour is enough to forget any
 BOUND = 10_000  # keys; what was counted longest ago goes first
 FIRST_DELAY = 0.25
-IPV6_PREFIX = 64  # what one customer gets at least
 
 
 class FadingCounts:
@@ -58,13 +58,3 @@ class LoginThrottle:
         """Count a failure."""
         self._networks.add(network(peer), now)
         self._accounts.add(account, now)
-
-
-def network(address: str) -> str:
-    """What counts as one place: an IPv4 address, or the /64 of an IPv6 one."""
-    ip = ip_address(address)
-    if not isinstance(ip, IPv6Address):
-        return address
-    if ip.ipv4_mapped is not None:  # a client of IPv4 on a socket that takes both
-        return str(ip.ipv4_mapped)
-    return str(IPv6Network((int(ip), IPV6_PREFIX), strict=False))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from handlers.throttle import BOUND, HALF_LIFE, MOST, FadingCounts, LoginThrottle, network
+from handlers.throttle import BOUND, HALF_LIFE, MOST, FadingCounts, LoginThrottle
 
 HERE, THERE = "192.0.2.1", "198.51.100.7"
 JULIET, ROMEO = "juliet@localhost", "romeo@localhost"
@@ -67,18 +67,3 @@ def test_failures_are_forgotten() -> None:
     for _ in range(100):
         throttle.failed(HERE, JULIET, now=0)
     assert throttle.delay(HERE, JULIET, now=6 * HALF_LIFE) == 0
-
-
-@pytest.mark.parametrize(
-    ("address", "place"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("::1", "::/64"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-    ],
-)
-def test_an_ipv6_network_counts_as_one_place(address: str, place: str) -> None:
-    assert network(address) == place
