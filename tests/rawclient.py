@@ -65,11 +65,13 @@ def condition_of(error: Element) -> str:
 
 
 class RawClient:
-    """One connection. `header` are the attributes of the server's last stream header."""
+    """One connection, from this address. `header` are the attributes of the server's last stream header."""
 
-    def __init__(self, port: int, *, tls: ssl.SSLContext | None = None, domain: str = "localhost") -> None:
+    def __init__(
+        self, port: int, *, tls: ssl.SSLContext | None = None, domain: str = "localhost", source: str = "127.0.0.1"
+    ) -> None:
         self.domain = domain
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE, source_address=(source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             self.secure(tls)
@@ -226,9 +228,9 @@ def new_account(port: int, name: str = "") -> tuple[str, str]:
     return name, password
 
 
-def logged_in(port: int, name: str, password: str, resource: str = "") -> RawClient:
+def logged_in(port: int, name: str, password: str, resource: str = "", source: str = "127.0.0.1") -> RawClient:
     """A client with a session on a demo, without TLS."""
-    client = RawClient(port)
+    client = RawClient(port, source=source)
     client.open()
     client.authenticate(name, password)
     client.bind(resource)

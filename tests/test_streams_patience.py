@@ -106,7 +106,8 @@ def test_one_address_has_a_limited_number_of_strangers(tmp_path: Path) -> None:
             stranger.open()
         with RawClient(server.port) as refused:
             assert refused.socket.recv(1) == b""
-        strangers[0].authenticate(*account)  # known from now on
+        strangers[0].authenticate(*account)
+        strangers[0].bind()  # known from now on
         with RawClient(server.port) as client:
             client.open()
             strangers[1].send("</stream:stream>")

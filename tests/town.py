@@ -19,6 +19,7 @@ from xmpp.routing.feature import State
 from xmpp.server import Server
 from xmpp.stream.client import ClientStream
 from xmpp.stream.outbox import Flusher
+from xmpp.stream.places import Places
 
 # What the loop was asked to do may take more than one round of it: after 5 ms it looks for other work.
 QUIET_ROUNDS = 4
@@ -131,7 +132,8 @@ class Town:
     def _connect(self, device: Device) -> None:
         """Log in. How is no business of these tests: the stream is told who it is."""
         line = Line()
-        stream = ClientStream(self.server, line, self._flusher, str(device), when_known=lambda: None)  # type: ignore
+        place = Places().take("here", most=1, most_strangers=1)
+        stream = ClientStream(self.server, line, self._flusher, str(device), place)  # type: ignore
         gevent.spawn(stream.serve)
         self._streams = [each for each in self._streams if each.state is not State.CLOSED] + [stream]
         device.connect(line)

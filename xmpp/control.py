@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from gevent.server import StreamServer
+from xmpp.accepting import PatientServer
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class ControlSocket:
     def __init__(self, path: Path, carry_out: CarryOut) -> None:
         self._path = path
         self._carry_out = carry_out
-        self._server: StreamServer | None = None
+        self._server: PatientServer | None = None
 
     def start(self) -> None:
         """Serve the socket. One that is left over from a killed server is replaced: the caller holds the data folder.
@@ -54,7 +54,7 @@ class ControlSocket:
             raise ControlError(f"{self._path}: no socket can be made there: {error}.") from error
         finally:
             os.umask(before)
-        self._server = StreamServer(listener, self._serve)
+        self._server = PatientServer(listener, self._serve)
         self._server.start()
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
 """A client's stream: TLS, the features of each state, and what comes in handed to the feature that declared it."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from xmpp.stanza import Stanza
 from xmpp.stream.connection import Connection
 from xmpp.stream.negotiation import Negotiation, features_wire
 from xmpp.stream.outbox import Flusher
+from xmpp.stream.places import Place
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.xmlfeed import StreamEnd, StreamHeader, XMLFeed, XMLLimits
 from xmpp.wire import wire
@@ -87,9 +88,9 @@ def limits_after_login(settings: StreamSettings) -> XMLLimits:
 class ClientStream(Connection):
     """What a feature sees of a client that has no session yet, and what carries its session later.
 
-    `when_known` is called once, after login or at the end. `identity` is that of the account that has logged in: its
-    name may be somebody else's by the time a resource is bound. `exchange` is for whoever conducts a negotiation of
-    several elements (SASL), None between negotiations.
+    `place` is told when it has a session, and when it only lingers. `identity` is that of the account that has logged
+    in: its name may be somebody else's by the time a resource is bound. `exchange` is for whoever conducts a
+    negotiation of several elements (SASL), None between negotiations.
     """
 
     transport: SocketTransport
@@ -100,8 +101,7 @@ class ClientStream(Connection):
         transport: SocketTransport,
         flusher: Flusher,
         peer: str,
-        *,
-        when_known: Callable[[], None],
+        place: Place,
     ) -> None:
         super().__init__(server, transport, flusher, peer)
         self._sent_header = False
@@ -113,7 +113,7 @@ class ClientStream(Connection):
         self.session: Session | None = None
         self.identity: str | None = None
         self.exchange: Any = None
-        self._when_known: Callable[[], None] | None = when_known
+        self._place = place
         self._login_deadline = gevent.get_hub().loop.timer(server.stream_settings.login_seconds)  # no greenlet: smaller
         self._login_deadline.start(self._login_took_too_long)
 
@@ -160,24 +160,24 @@ class ClientStream(Connection):
         self._negotiation.authenticated(account)
         self.identity = identity
         self._limits = limits_after_login(self.server.stream_settings)
-        self._become_known()
         self._begin_anew()
 
     def bind(self, session: Session) -> None:
         """Make this the stream of a new session, which is entered among those online."""
-        self._negotiation.bound()
-        self._login_deadline.close()
-        self.session = session
-        session.language = self._negotiation.language
+        self._has_session(session)
         self.server.online.add(session)
 
     def resume(self, session: Session) -> None:
         """Make this the stream of a session that goes on."""
+        self._has_session(session)
+        session.resume(self)
+
+    def _has_session(self, session: Session) -> None:
         self._negotiation.bound()
         self._login_deadline.close()
+        self._place.known()
         self.session = session
         session.language = self._negotiation.language
-        session.resume(self)
 
     # -- what comes in
 
@@ -272,17 +272,11 @@ class ClientStream(Connection):
         """End the session, or let it wait to be resumed, and end whatever was being negotiated."""
         self._login_deadline.close()
         self._negotiation.closed()
-        self._become_known()
+        self._place.linger(self.transport.close)
         self.exchange = None
         session, self.session = self.session, None
         if session is not None:
             session.lost() if is_lost else session.end()
-
-    def _become_known(self) -> None:
-        """No longer one of the strangers that the listener counts."""
-        known, self._when_known = self._when_known, None
-        if known is not None:
-            known()
 
     def _login_took_too_long(self) -> None:
         self.close(StreamError("connection-timeout", "logging in took too long"))

@@ -1,24 +1,25 @@
-"""Listening: sockets, one greenlet for each client that connects, and how many there may be."""
+"""Listening: sockets, and one greenlet for each client that connects and finds a place."""
 
 import errno
 import ipaddress
 import logging
 import os
 import ssl
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from gevent.server import StreamServer
 
+from xmpp.accepting import PatientServer, connections_possible
 from xmpp.config import setting
 from xmpp.errors import StreamError
 from xmpp.jid import JID
+from xmpp.networks import network
 from xmpp.stream.client import ClientStream
 from xmpp.stream.outbox import Flusher
+from xmpp.stream.places import Place, Places
 from xmpp.stream.tls import ServerTLS
 from xmpp.stream.transport import SocketTransport
 
@@ -56,8 +57,11 @@ class ListenSettings:
                         "0: the system chooses one, -1: none.", minimum=-1, maximum=65535, restart=True)  # fmt: skip
     tls_port: int = setting(5223, "The port for TLS from the first byte (XEP-0368). 0 and -1 as above.",
                             minimum=-1, maximum=65535, restart=True)  # fmt: skip
-    connections: int = setting(100_000, "How many clients may be connected.", minimum=1, maximum=1_000_000)
-    strangers_per_address: int = setting(100, "How many clients that have not logged in may come from one address.",
+    connections: int = setting(100_000, "How many clients may be connected. Each takes an open file, and how many a "
+                               "process may have is limited too (`LimitNOFILE` of systemd).",
+                               minimum=1, maximum=1_000_000)  # fmt: skip
+    strangers_per_address: int = setting(100, "How many clients that have no session yet may come from one address, "
+                                         "or from one IPv6 network (a /64).",
                                          minimum=1, maximum=1_000_000, at_most="connections")  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -77,24 +81,29 @@ class ClientListener:
     def __init__(self, server: "Server") -> None:
         self._server = server
         self._flusher = Flusher()
-        self._sockets: list[StreamServer] = []
+        self._sockets: list[PatientServer] = []
         self._streams: set[ClientStream] = set()
-        self._strangers: Counter[str] = Counter()
+        self._places = Places()
+        self._possible = 0  # connections, by what the process may open
         self.ports: dict[str, int] = {}
 
     def start(self, settings: ListenSettings) -> Sequence[str]:
         """Listen on all addresses; returns them as text. Raises ListenError."""
+        self._possible = connections_possible()
         listening = []
         for address in settings.addresses:
             if settings.port != NO_PORT:
-                listening.append(self._listen(address, "port", settings.port, "STARTTLS", self._serve))
+                listening.append(self._listen(address, "port", settings.port, "STARTTLS", None))
             if settings.tls_port != NO_PORT and self._server.tls is not None:
-                serve = partial(self._serve_tls, self._server.tls)
-                listening.append(self._listen(address, "tls_port", settings.tls_port, "TLS", serve))
+                listening.append(self._listen(address, "tls_port", settings.tls_port, "TLS", self._server.tls))
+        if settings.connections > self._possible:
+            log.info("[listen] connections: %d do not fit into the number of files that this process may open "
+                     "(ulimit -Hn); there can be %d", settings.connections, self._possible)  # fmt: skip
         return listening
 
-    def _listen(self, address: str, key: str, port: int, what: str, serve: Any) -> str:
-        server = StreamServer((address, port), serve, backlog=BACKLOG)
+    def _listen(self, address: str, key: str, port: int, what: str, tls: ServerTLS | None) -> str:
+        serve = partial(self._serve, tls)
+        server = PatientServer((address, port), serve, backlog=BACKLOG, make_room=self._places.make_room)
         try:
             server.start()
         except OSError as error:
@@ -106,51 +115,45 @@ class ClientListener:
 
     # -- one client
 
-    def _serve(self, sock: Any, address: tuple[Any, ...]) -> None:
-        self._serve_stream(SocketTransport(sock, self._server.stream_settings.dead_peer_seconds), address[0])
-
-    def _serve_tls(self, tls: ServerTLS, sock: Any, address: tuple[Any, ...]) -> None:
-        transport = SocketTransport(sock, self._server.stream_settings.dead_peer_seconds)
-        if self._is_crowded(address[0]):
-            transport.close()
-            return
-        self._strangers[address[0]] += 1
-        try:
-            with gevent.Timeout(self._server.stream_settings.login_seconds):
-                transport.start_tls(tls.secure_direct)
-        except (OSError, ssl.SSLError, gevent.Timeout) as error:
-            log.debug("%s: no TLS: %s", address[0], error)
-            transport.close()
-            return
-        finally:
-            self._forget_stranger(address[0])
-        self._serve_stream(transport, address[0])
-
-    def _serve_stream(self, transport: SocketTransport, address: str) -> None:
-        if self._is_crowded(address):
-            transport.close()
-            return
-        self._strangers[address] += 1
-        stream = ClientStream(
-            self._server, transport, self._flusher, address, when_known=lambda: self._forget_stranger(address)
+    def _serve(self, tls: ServerTLS | None, sock: Any, address: tuple[Any, ...]) -> None:
+        """Serve who has connected, over this TLS from the first byte if there is one."""
+        settings = self._server.settings(ListenSettings)
+        place = self._places.take(
+            network(address[0]),
+            most=min(settings.connections, self._possible),
+            most_strangers=settings.strangers_per_address,
         )
+        if place is None:
+            sock.close()
+            return
+        try:
+            transport = SocketTransport(sock, self._server.stream_settings.dead_peer_seconds)
+            self._serve_at(place, tls, transport, address[0])
+        except OSError as error:
+            log.debug("%s: gone before it began: %s", address[0], error)
+        finally:
+            sock.close()
+            place.leave()
+
+    def _serve_at(self, place: Place, tls: ServerTLS | None, transport: SocketTransport, peer: str) -> None:
+        if tls is not None and not self._shakes_hands(tls, transport, peer):
+            transport.close()
+            return
+        stream = ClientStream(self._server, transport, self._flusher, peer, place)
         self._streams.add(stream)
         try:
             stream.serve()
         finally:
             self._streams.discard(stream)
 
-    def _is_crowded(self, address: str) -> bool:
-        """Whether one more connection is too many: of all, or of strangers from one place (CVE-2026-43506)."""
-        settings = self._server.settings(ListenSettings)
-        return (
-            len(self._streams) >= settings.connections or self._strangers[address] >= settings.strangers_per_address
-        )
-
-    def _forget_stranger(self, address: str) -> None:
-        self._strangers[address] -= 1
-        if self._strangers[address] <= 0:
-            del self._strangers[address]
+    def _shakes_hands(self, tls: ServerTLS, transport: SocketTransport, peer: str) -> bool:
+        try:
+            with gevent.Timeout(self._server.stream_settings.login_seconds):
+                transport.start_tls(tls.secure_direct)
+        except (OSError, ssl.SSLError, gevent.Timeout) as error:
+            log.debug("%s: no TLS: %s", peer, error)
+            return False
+        return True
 
     def unbound_streams(self, account: JID) -> list[ClientStream]:
         """The streams that have logged in as this account and have no session yet."""

@@ -1,0 +1,80 @@
+"""Accepting connections where descriptors may run out: waiting until there are some, and saying so once.
+
+gevent's own server logs a traceback for each connection that it cannot accept.
+"""
+
+import errno
+import logging
+import os
+import resource
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from gevent.server import StreamServer
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.1
+SAID_AGAIN_SECONDS = 60.0  # it may run out many times in a second
+# What the server needs itself, and what has been accepted and waits to be refused or, closed, to be given back.
+RESERVED_FILES = 128
+
+
+class PatientServer(StreamServer):
+    """A listening socket. `make_room` is called where there is no descriptor for who connects."""
+
+    max_accept = 32  # at once, before others have their turn: so many descriptors more
+
+    def __init__(
+        self, listener: Any, handle: Callable[..., object], *, backlog: int | None = None,
+        make_room: Callable[[], object] = lambda: None,
+    ) -> None:  # fmt: skip
+        super().__init__(listener, handle, backlog=backlog)
+        self._make_room = make_room
+        self._quiet_until = 0.0
+        self._is_short = False
+
+    def do_read(self) -> Any:
+        """Accept; None where nobody can be accepted now."""
+        try:
+            accepted = super().do_read()
+        except OSError as error:
+            if self.is_fatal_error(error):
+                raise
+            if error.errno != errno.ECONNABORTED:
+                self._pause(error)
+            return None
+        if accepted and self._is_short:
+            self._is_short = False
+            log.info("connections are accepted again")
+        return accepted
+
+    def _pause(self, error: OSError) -> None:
+        """Who connects waits meanwhile in the kernel's queue."""
+        self.stop_accepting()
+        self._timer: Any = self.loop.timer(RETRY_SECONDS)  # stop() knows it by this name
+        self._timer.start(self._resume)
+        now = monotonic()
+        if now >= self._quiet_until:
+            self._is_short = True
+            log.warning("no connection can be accepted at present: %s", os.strerror(error.errno or 0))
+        self._quiet_until = now + SAID_AGAIN_SECONDS
+        self._make_room()
+
+    def _resume(self) -> None:
+        if self.started:
+            self.start_accepting()
+
+
+def connections_possible() -> int:
+    """Let this process open as many files as it may; how many of them can be clients' connections."""
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        limit = most
+    except (OSError, ValueError):
+        pass  # some systems allow less than they say
+    if limit == resource.RLIM_INFINITY:
+        return int(1e9)
+    return max(1, limit - min(RESERVED_FILES, limit // 2))
