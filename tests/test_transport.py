@@ -10,7 +10,10 @@ import pytest
 from gevent import socket, ssl
 
 from xmpp.stream.certificates import self_signed_certificate
+from xmpp.stream.pace import Pace
+from xmpp.stream.tls import ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
+from xmpp.stream.turns import Turns
 
 PATIENCE = 30  # seconds, only reached by a test that fails
 LARGE = bytes(range(256)) * 1000  # several records of TLS
@@ -34,12 +37,10 @@ def plain(_: Path) -> Iterator[tuple[SocketTransport, Any]]:
 @contextmanager
 def secured(folder: Path) -> Iterator[tuple[SocketTransport, Any]]:
     """The same over TLS."""
-    certificate = self_signed_certificate(folder, "localhost")
-    ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    ours.load_cert_chain(certificate.chain_file, certificate.key_file)
-    theirs.load_verify_locations(certificate.chain_file)
+    tls, theirs = ServerTLS(TLSSettings(), ["localhost"], folder), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    theirs.load_verify_locations(self_signed_certificate(folder, "localhost").chain_file)
     with plain(folder) as (transport, peer):
-        handshake = gevent.spawn(transport.start_tls, lambda sock: ours.wrap_socket(sock, server_side=True))
+        handshake = gevent.spawn(transport.start_tls, tls, Pace(1 << 30, Turns()))
         with theirs.wrap_socket(peer, server_hostname="localhost") as secured_peer:
             handshake.get(timeout=PATIENCE)
             yield transport, secured_peer
@@ -57,6 +58,26 @@ def test_what_is_sent_at_once_is_read_in_several_pieces(connected: Connected, tm
             data += transport.read()
         sending.get(timeout=PATIENCE)
     assert data == LARGE
+
+
+@both
+def test_what_the_socket_does_not_take_at_once_is_sent_later(connected: Connected, tmp_path: Path) -> None:
+    with connected(tmp_path) as (transport, peer):
+        data, sent = LARGE * 40, 0
+        while (taken := transport.try_send(data[sent:])) == len(data) - sent:
+            sent, data = sent + taken, data + LARGE * 40  # as much as the kernel takes, and more
+
+        def send_the_rest() -> None:
+            left = data[sent + taken :]
+            while left:
+                transport.wait_writable()
+                left = left[transport.try_send(left) :]
+
+        sending, received = gevent.spawn(send_the_rest), bytearray()
+        while len(received) < len(data):
+            received += peer.recv(1 << 20)
+        sending.get(timeout=PATIENCE)
+    assert received == data
 
 
 @both

@@ -12,9 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from gevent import socket as gevent_socket
 
 from xmpp.stream.certificates import self_signed_certificate
+from xmpp.stream.pace import Pace
 from xmpp.stream.tls import ServerTLS, TLSSettings
+from xmpp.stream.transport import SocketTransport
+from xmpp.stream.turns import Turns
 
 
 @pytest.fixture
@@ -44,13 +48,16 @@ def test_row_9_a_client_cannot_renegotiate(tmp_path: Path) -> None:
 
 def serve_until_the_client_leaves(listener: socket.socket, server_tls: ServerTLS) -> None:
     connection, _ = listener.accept()
-    with server_tls.secure(connection) as secured:
-        assert secured.context.options & ssl.OP_NO_RENEGOTIATION
-        try:
-            while secured.recv(4096):
-                pass
-        except OSError:
-            pass  # the refused client just goes
+    transport = SocketTransport(gevent_socket.socket(fileno=connection.detach()), dead_peer_seconds=60)
+    transport.start_tls(server_tls, Pace(1_000_000, Turns()))
+    assert transport.tls is not None
+    assert transport.tls.context.options & ssl.OP_NO_RENEGOTIATION
+    try:
+        while transport.read():
+            pass
+    except OSError:
+        pass  # the refused client just goes
+    transport.close()
 
 
 def test_row_59_a_key_is_readable_by_its_owner_only(tmp_path: Path, no_umask: None) -> None:

@@ -242,7 +242,7 @@ class ClientStream(Connection):
         self.flush()
         # close(), which the deadline for logging in calls, cannot reach a connection in the middle of a handshake.
         with gevent.Timeout(self.server.stream_settings.login_seconds, TimeoutError("no handshake")):
-            self.transport.start_tls(self.server.tls.secure)
+            self.transport.start_tls(self.server.tls, self._pace)
         self._negotiation.secured()
         self._begin_anew()
 

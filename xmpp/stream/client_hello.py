@@ -1,14 +1,60 @@
-"""The first message of a TLS client, read without I/O for what Python's ssl keeps to itself: the protocols it offers.
+"""The first message of a TLS client, read without I/O, before OpenSSL sees it: whom it wants to talk to, and how.
 
-The ssl module selects an application protocol, but goes on when nothing fits, where RFC 7301 section 3.2 wants the
+Python's ssl would hand us the server's name in a callback from C, but refuses the client itself where that name is not
+ASCII. And it selects an application protocol, but goes on when nothing fits, where RFC 7301 section 3.2 wants the
 connection refused. Otherwise a browser could be led to talk HTTP to us in the name of our certificate (ALPACA).
 """
 
+from dataclasses import dataclass
 from io import BytesIO
 
 RECORD_HEADER_BYTES = 5
 MAX_RECORD_BYTES = 1 << 14  # RFC 8446 section 5.1
-HANDSHAKE, CLIENT_HELLO, ALPN = 22, 1, 16
+MESSAGE_HEADER_BYTES = 4
+MAX_BYTES = 1 << 15  # with all records that it is cut into; real ones have less than 2,000
+HANDSHAKE, CLIENT_HELLO = 22, 1
+SERVER_NAME, ALPN = 0, 16  # extensions
+HOST_NAME = 0
+
+
+@dataclass(frozen=True)
+class ClientHello:
+    """What a client says of itself: the host it asks for (SNI) in lower case, and the application protocols it offers.
+
+    There is no name where the client gives none, or one that no host has because it is not ASCII.
+    """
+
+    server_name: str | None = None
+    protocols: tuple[bytes, ...] = ()
+
+
+class HelloReader:
+    """Takes bytes as they come until the hello is whole: `hello` is None before. OpenSSL judges what is malformed."""
+
+    def __init__(self) -> None:
+        self.hello: ClientHello | None = None
+        self._received = bytearray()
+        self._next = 0  # where the record begins that is not whole yet
+        self._message = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Take some more. Where no hello comes, or a far too large one, it is an empty one that has come."""
+        self._received += data
+        while len(self._received) - self._next >= RECORD_HEADER_BYTES:
+            begin = self._next + RECORD_HEADER_BYTES
+            size = record_size(bytes(self._received[self._next : begin]))
+            if not size:
+                self.hello = ClientHello()
+                return
+            if len(self._received) < self._next + size:
+                break
+            self._next += size
+            self._message += self._received[begin : self._next]
+            if _is_whole(self._message):
+                self.hello = _read(bytes(self._message))
+                return
+        if len(self._received) > MAX_BYTES:
+            self.hello = ClientHello()
 
 
 def record_size(header: bytes) -> int:
@@ -19,30 +65,47 @@ def record_size(header: bytes) -> int:
     return RECORD_HEADER_BYTES + size
 
 
-def offered_protocols(record: bytes) -> list[bytes]:
-    """Return the application protocols a client hello offers, none for anything that is not a client hello.
+def _is_whole(message: bytearray) -> bool:
+    if message[:1] != bytes([CLIENT_HELLO]):
+        return len(message) > 0  # as whole as it gets
+    return len(message) >= MESSAGE_HEADER_BYTES + int.from_bytes(message[1:MESSAGE_HEADER_BYTES])
 
-    A hello that goes on in a second record is read as far as it is here; OpenSSL judges what is malformed.
-    """
-    message = BytesIO(record[RECORD_HEADER_BYTES:])
-    if message.read(1) != bytes([CLIENT_HELLO]):
-        return []
-    message.read(3 + 2 + 32)  # length, version, random
+
+def _read(message: bytes) -> ClientHello:
+    if message[0] != CLIENT_HELLO:
+        return ClientHello()
+    body = BytesIO(message[MESSAGE_HEADER_BYTES:])
+    body.read(2 + 32)  # version, random
     for length_bytes in (1, 2, 1):  # session id, cipher suites, compression methods
-        _vector(message, length_bytes)
-    extensions = BytesIO(_vector(message, 2))
-    while kind := extensions.read(2):
-        body = _vector(extensions, 2)
-        if int.from_bytes(kind) == ALPN:
-            return _names(body)
-    return []
+        _vector(body, length_bytes)
+    extensions = dict(_extensions(BytesIO(_vector(body, 2))))
+    return ClientHello(
+        server_name=_host_name(extensions.get(SERVER_NAME, b"")),
+        protocols=tuple(_vectors(_vector(BytesIO(extensions.get(ALPN, b"")), 2))),
+    )
 
 
-def _names(body: bytes) -> list[bytes]:
-    names = BytesIO(_vector(BytesIO(body), 2))
+def _extensions(stream: BytesIO) -> "list[tuple[int, bytes]]":
     found = []
-    while name := _vector(names, 1):
-        found.append(name)
+    while kind := stream.read(2):
+        found.append((int.from_bytes(kind), _vector(stream, 2)))
+    return found
+
+
+def _host_name(extension: bytes) -> str | None:
+    """RFC 6066 section 3."""
+    names = BytesIO(_vector(BytesIO(extension), 2))
+    if names.read(1) != bytes([HOST_NAME]):
+        return None
+    name = _vector(names, 2)
+    return name.decode("ascii").lower() if name and name.isascii() else None
+
+
+def _vectors(content: bytes) -> list[bytes]:
+    stream = BytesIO(content)
+    found = []
+    while vector := _vector(stream, 1):
+        found.append(vector)
     return found
 
 

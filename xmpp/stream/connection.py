@@ -13,7 +13,8 @@ import gevent
 
 from xmpp.errors import StreamError
 from xmpp.stream.outbox import Flusher, Outbox, Ticket
-from xmpp.stream.turns import Turn, Turns
+from xmpp.stream.pace import Pace
+from xmpp.stream.turns import Turns
 from xmpp.stream.xmlfeed import XMLFeed
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ class Connection:
         self.peer = peer
         self.is_closing = False
         self._outbox = Outbox(transport, flusher, server.stream_settings.unsent_bytes, self.lose)
-        self._bytes_per_second = server.stream_settings.bytes_per_second
-        self._turn = Turn(server.state(Turns))
-        self._paid_until = 0.0  # the moment at which what has been read is paid for, at that rate
+        self._pace = Pace(server.stream_settings.bytes_per_second, server.state(Turns))
 
     # -- for client.py
 
@@ -83,7 +82,7 @@ class Connection:
             del data  # what a client said last is not kept for as long as it is silent
 
     def _take(self, data: bytes) -> None:
-        feed, db, turn = self.feed, self.server.db, self._turn
+        feed, db, turn = self.feed, self.server.db, self._pace.turn
         turn.begin()
         for event in feed.read(data):
             db.touched = None
@@ -92,17 +91,7 @@ class Connection:
                 turn.end()
             if self.feed is not feed or self.is_closing:
                 break  # a new stream began (after TLS or SASL): what was sent too early does not count, nor is it read
-        self._pay(len(data))
-
-    def _pay(self, amount: int) -> None:
-        """Hold a peer to its byte rate: one second's worth is free, then the reading waits. And to its turn, for what
-        was parsed may have had no end yet."""
-        now = monotonic()
-        self._paid_until = max(self._paid_until, now - 1.0) + amount / self._bytes_per_second
-        if self._paid_until > now:
-            gevent.sleep(self._paid_until - now)
-        elif now > self._turn.ends:
-            self._turn.end()
+        self._pace.pay(len(data))
 
     # -- the ways out
 

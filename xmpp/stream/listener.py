@@ -19,9 +19,11 @@ from xmpp.jid import JID
 from xmpp.networks import network
 from xmpp.stream.client import ClientStream
 from xmpp.stream.outbox import Flusher
+from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place, Places
 from xmpp.stream.tls import ServerTLS
 from xmpp.stream.transport import SocketTransport
+from xmpp.stream.turns import Turns
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -147,9 +149,11 @@ class ClientListener:
             self._streams.discard(stream)
 
     def _shakes_hands(self, tls: ServerTLS, transport: SocketTransport, peer: str) -> bool:
+        settings = self._server.stream_settings
+        pace = Pace(settings.bytes_per_second, self._server.state(Turns))
         try:
-            with gevent.Timeout(self._server.stream_settings.login_seconds):
-                transport.start_tls(tls.secure_direct)
+            with gevent.Timeout(settings.login_seconds):
+                transport.start_tls(tls, pace, is_direct=True)
         except (OSError, ssl.SSLError, gevent.Timeout) as error:
             log.debug("%s: no TLS: %s", peer, error)
             return False

@@ -6,16 +6,15 @@ Python's ssl offers no keying material for export, so there is no `tls-exporter`
 from __future__ import annotations
 
 import logging
-import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 from weakref import WeakKeyDictionary
 
 import idna
-from gevent.socket import wait_read
 
 from xmpp.config import setting
 from xmpp.stream.certificates import (
@@ -27,7 +26,7 @@ from xmpp.stream.certificates import (
     read_certificate,
     self_signed_certificate,
 )
-from xmpp.stream.client_hello import RECORD_HEADER_BYTES, offered_protocols, record_size
+from xmpp.stream.client_hello import ClientHello
 
 log = logging.getLogger(__name__)
 
@@ -114,8 +113,9 @@ class ServerTLS:
             for domain, certificate in certificates.items()
         }
         first = certificates[domains[0]]
+        for context in presented:
+            context.sni_callback = _acknowledge
         default = context_for(first, settings)
-        default.sni_callback = self._choose_certificate
         presented[default] = _Presented(end_point_hash(first.x509), None)
         self._presented.update(presented)  # the old ones stay for as long as a connection has them
         self._by_name = {a_label(seen.domain): context for context, seen in presented.items() if seen.domain}
@@ -123,33 +123,16 @@ class ServerTLS:
         for domain, certificate in certificates.items():
             _tell(certificate, domain, datetime.now(UTC))
 
-    def secure(self, sock: socket.socket) -> ssl.SSLSocket:
-        """Shake hands after STARTTLS and return the socket to go on with. Yields.
+    def layer(self, hello: ClientHello, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> ssl.SSLObject:
+        """Return the server's side of a connection with this client, whose handshake is still to be done."""
+        context = self._by_name.get(hello.server_name or "", self._default)
+        return context.wrap_bio(incoming, outgoing, server_side=True)
 
-        Raises OSError, as ssl.SSLError is one. The socket given is used up, and it is closed if the handshake fails.
-        """
-        secured = self._default.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        try:
-            secured.do_handshake()
-        except BaseException:  # a deadline too
-            secured.close()
-            raise
-        return secured
-
-    def secure_direct(self, sock: socket.socket) -> ssl.SSLSocket:
-        """The same for a client that starts with TLS: if it names application protocols, ours must be one of them."""
-        try:
-            _refuse_other_protocols(sock)
-        except BaseException:
-            sock.close()
-            raise
-        return self.secure(sock)
-
-    def requested_domain(self, secured: ssl.SSLSocket) -> str | None:
+    def requested_domain(self, secured: ssl.SSLObject) -> str | None:
         """Return which of our domains the client named by SNI; None if it named none, or another host."""
         return self._presented[secured.context].domain
 
-    def channel_bindings(self, secured: ssl.SSLSocket) -> dict[str, bytes]:
+    def channel_bindings(self, secured: ssl.SSLObject) -> dict[str, bytes]:
         """Return the channel binding data of the connection by type (RFC 5929)."""
         bindings = {
             "tls-server-end-point": self._presented[secured.context].end_point_hash,
@@ -158,10 +141,21 @@ class ServerTLS:
         }
         return {kind: data for kind, data in bindings.items() if data}
 
-    def _choose_certificate(self, secured: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-        context = self._by_name.get(name.lower()) if name else None
-        if context:
-            secured.context = context
+
+def speaks_ours(hello: ClientHello) -> bool:
+    """Whether the client speaks XMPP, by the application protocols that it offers; none says nothing."""
+    return not hello.protocols or APPLICATION_PROTOCOL.encode() in hello.protocols
+
+
+class _Layer(ssl.SSLObject):
+    """An object that gevent's callbacks take for a socket, as they were made for those."""
+
+    def _sslsock(self) -> Self:
+        return self
+
+
+def _acknowledge(_secured: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+    """That there is a callback makes OpenSSL tell the client that its name was understood (RFC 6066 section 3)."""
 
 
 def _tell(certificate: Certificate, domain: str, now: datetime) -> None:
@@ -188,6 +182,7 @@ def _refuse_unknown(key: str, given: Mapping[str, Path], domains: Sequence[str])
 def context_for(certificate: Certificate, settings: TLSSettings) -> ssl.SSLContext:
     """What connections with this certificate are made from. Raises CertificateError where OpenSSL cannot use it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslobject_class = _Layer
     context.minimum_version = VERSIONS[settings.minimum_version]
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     # A session that cannot be resumed always has the keys, and thus the bindings, of its own handshake.
@@ -200,27 +195,3 @@ def context_for(certificate: Certificate, settings: TLSSettings) -> ssl.SSLConte
     except OSError as error:
         raise CertificateError(f"{certificate.chain_file}: cannot be used for TLS: {error}.") from error
     return context
-
-
-def _refuse_other_protocols(sock: socket.socket) -> None:
-    hello = _first_record(sock)
-    offered = offered_protocols(hello)
-    if offered and APPLICATION_PROTOCOL.encode() not in offered:
-        sock.recv(len(hello))  # what is left unread would make closing a reset, and the alert would be lost
-        sock.sendall(NO_APPLICATION_PROTOCOL)
-        raise ssl.SSLError("the client offers other application protocols only")
-
-
-def _first_record(sock: socket.socket) -> bytes:
-    """Wait for the client's first record and leave it unread; less comes back if the client ends, or speaks no TLS."""
-    size = record_size(_peek(sock, RECORD_HEADER_BYTES))
-    return _peek(sock, size) if size else b""
-
-
-def _peek(sock: socket.socket, size: int) -> bytes:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
-    try:
-        wait_read(sock.fileno())
-        return sock.recv(size, socket.MSG_PEEK)
-    finally:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)

@@ -8,34 +8,33 @@ time, so a peer that sends without pause starves nobody.
 import errno
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 from gevent.exceptions import ConcurrentObjectUseError
 
-# What is read at once is parsed at once. Also the largest record of TLS (RFC 8446 section 5.1): a read leaves nothing
-# of it behind in the TLS layer, where no waiting for the socket would find it.
-READ_BYTES = 16384
+from xmpp.stream.pace import Pace
+from xmpp.stream.secured import SecuredSocket
+from xmpp.stream.tls import ServerTLS
+
+READ_BYTES = 16384  # what is read at once is parsed at once
 
 
 class SocketTransport:
     """The bytes of one connection."""
 
     _sock: Any  # gevent's socket, of which this file uses more than its stubs know
-    _tls: Any
 
     def __init__(self, sock: socket.socket, dead_peer_seconds: int) -> None:
         self._sock = sock
-        self._tls = None
+        self._secured: SecuredSocket | None = None
         self._takes_bytes = True  # until our half is shut, or all of it closed
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _watch_for_dead_peer(sock, dead_peer_seconds)
 
     @property
-    def tls(self) -> ssl.SSLSocket | None:
-        """The TLS socket once the connection is secured."""
-        tls: ssl.SSLSocket | None = self._tls
-        return tls
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS layer once the connection is secured."""
+        return self._secured.layer if self._secured is not None else None
 
     def read(self) -> bytes:
         """Wait for bytes and return at most READ_BYTES of them; b"" when the peer is done. Always yields.
@@ -43,7 +42,7 @@ class SocketTransport:
         Raises OSError when the connection is broken or was closed here.
         """
         try:
-            return self._read() if self._tls is None else self._read_tls()
+            return self._read() if self._secured is None else self._secured.read()
         except ConcurrentObjectUseError:  # there is one reader, so it means just this
             raise OSError(errno.EBADF, "closed here") from None
 
@@ -57,19 +56,6 @@ class SocketTransport:
             except BlockingIOError:
                 continue
 
-    def _read_tls(self) -> bytes:
-        sock = self._tls
-        layer = sock._sslobj  # kept: shutdown_write may drop it while this waits
-        while True:
-            sock._wait(sock._read_event)
-            try:
-                data: bytes = layer.read(READ_BYTES)
-                return data
-            except ssl.SSLWantReadError:
-                continue
-            except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-                return b""
-
     def try_send(self, data: bytes) -> int:
         """Send what the socket takes at once; returns how many bytes that was. Never yields.
 
@@ -77,22 +63,13 @@ class SocketTransport:
         """
         if not self._takes_bytes:
             raise OSError(errno.EPIPE, "closed here")
-        if self._tls is not None:
-            return self._try_send_tls(data)
+        if self._secured is not None:
+            return self._secured.try_send(data)
         try:
             sent: int = self._sock._sock.send(data)
             return sent
         except BlockingIOError:
             return 0
-
-    def _try_send_tls(self, data: bytes) -> int:
-        sent = 0
-        try:
-            while sent < len(data):  # OpenSSL takes a record of 16 KiB at a time
-                sent += self._tls._sslobj.write(data[sent:] if sent else data)
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            pass
-        return sent
 
     def wait_writable(self) -> None:
         """Yield until the socket takes bytes again. Raises OSError."""
@@ -105,9 +82,19 @@ class SocketTransport:
         except ConcurrentObjectUseError:  # there is one writer, so it means just this
             raise OSError(errno.EBADF, "closed here") from None
 
-    def start_tls(self, secure: Callable[[socket.socket], ssl.SSLSocket]) -> None:
-        """Shake hands as the server. Yields; raises OSError (ssl.SSLError is one) when it fails."""
-        self._sock = self._tls = secure(self._sock)
+    def start_tls(self, tls: ServerTLS, pace: Pace, *, is_direct: bool = False) -> None:
+        """Shake hands as the server, with a client that starts with TLS (direct) or has asked for it.
+
+        Yields; raises OSError (ssl.SSLError is one) when it fails. Nothing can be sent meanwhile.
+        """
+        secured = SecuredSocket(self._sock, pace)
+        self._takes_bytes = False
+        try:
+            secured.shake_hands(tls, is_direct=is_direct)
+        except ConcurrentObjectUseError:
+            raise OSError(errno.EBADF, "closed here") from None
+        self._secured = secured
+        self._takes_bytes = True
 
     def shutdown_write(self) -> None:
         """Tell the peer that nothing more comes; what it still sends can be read. Does nothing once that is done."""
@@ -115,19 +102,12 @@ class SocketTransport:
             return
         self._takes_bytes = False
         try:
-            self._notify_of_end()
+            if self._secured is not None:
+                self._secured.notify_of_end()
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # gone already
-        self._tls = None  # shutdown has dropped the TLS layer: what still comes is only counted, not understood
-
-    def _notify_of_end(self) -> None:
-        """RFC 8446 section 6.1: with this alert the peer knows that nothing was cut off. Its own is not waited for."""
-        if self._tls is not None:
-            try:
-                self._tls._sslobj.shutdown()
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                pass
+        self._secured = None  # what still comes is not understood any more
 
     def close(self) -> None:
         """Close the socket; whoever waits on it gets an OSError."""
