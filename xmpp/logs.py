@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-import gevent
+from xmpp.uncaught import RepeatedTracebacks, log_what_nobody_catches
 
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 REMOVED = "[removed]"
@@ -34,11 +34,12 @@ def start_logging(style: str, level: str) -> None:
     Warnings, what escapes from a greenlet, and what ends the process go the same way.
     """
     handler = _Handler()
+    handler.addFilter(RepeatedTracebacks())
     handler.setFormatter(JSONFormatter() if style == "json" else TextFormatter(TEXT))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.captureWarnings(True)
     sys.excepthook = _log_crash
-    gevent.get_hub().print_exception = _log_uncaught  # type: ignore[method-assign,assignment]
+    log_what_nobody_catches()
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
@@ -105,12 +106,3 @@ def _json_line(created: float, level: int, logger: str, message: str, **more: st
 def _log_crash(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
     """In place of Python's own, which prints past the log."""
     logging.getLogger("xserv").critical("ended by a mistake: %r", error, exc_info=(kind, error, at))
-
-
-def _log_uncaught(
-    context: object, _kind: type[BaseException] | None, error: BaseException | str | None, _at: TracebackType | None
-) -> None:
-    """In place of gevent's own, which prints past the log."""
-    logging.getLogger("gevent").error(
-        "%r failed: %r", context, error, exc_info=error if isinstance(error, BaseException) else None
-    )
