@@ -15,7 +15,7 @@ from handlers import presence
 from handlers.access import is_blocked, sees_presence
 from xmpp.config import setting
 from xmpp.errors import StanzaError
-from xmpp.jid import JID, MalformedJID
+from xmpp.jid import JID, AddressReader, MalformedJID, TooManyAddresses
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature
 from xmpp.stanza import Stanza
@@ -153,8 +153,11 @@ def _leave(session: "Session", watching: set[JID]) -> None:
 
 
 def _items(iq: Stanza) -> frozenset[JID]:
+    reader = AddressReader()
     try:
-        return frozenset(JID.parse(item.get("jid", "")) for item in iq.only_child().iterchildren(ITEM))
+        return frozenset(reader.read(item.get("jid", "")) for item in iq.only_child().iterchildren(ITEM))
+    except TooManyAddresses as error:
+        raise StanzaError("policy-violation", str(error)) from None
     except MalformedJID as error:
         raise StanzaError("jid-malformed", str(error)) from None
 

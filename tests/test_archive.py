@@ -242,3 +242,10 @@ def test_an_account_that_is_gone_takes_its_archive_along(server: Server, romeo: 
     add_accounts(server, "juliet")
     assert query(Client(server, f"{JULIET}/tomb")).ids == []
     assert len(query(romeo).ids) == 1
+
+
+def test_of_a_message_with_too_many_ids_none_is_looked_at(romeo: Client, juliet: Client) -> None:
+    forged = "".join(f"<stanza-id xmlns='urn:xmpp:sid:0' by='{n}.{'ü' * 50}.example' id='1'/>" for n in range(11))
+    write(romeo, f"<body>hi</body>{forged}")
+    [message] = juliet.received()
+    assert list(ids_in(message)) == [str(JULIET)]

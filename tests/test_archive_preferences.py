@@ -109,3 +109,10 @@ def test_preferences_that_cannot_be_are_refused_and_change_nothing(
 def test_lists_that_are_left_out_are_empty(juliet: Client) -> None:
     prefers(juliet, "never", (f"{ROMEO}",))
     assert juliet.asks(f"<prefs xmlns='{MAM}' default='always'/>", type="set") == xml(preferences("always"))
+
+
+def test_addresses_that_take_long_to_read_are_limited_over_both_lists(juliet: Client) -> None:
+    names = tuple(f"{number}.{'ü' * 20}.example" for number in range(400))
+    answer = juliet.asks(preferences("always", names[:200], names[200:]), type="set")
+    assert answer == "policy-violation"
+    assert juliet.asks(preferences("always", ("ü.example",)), type="set") == xml(preferences("always", ("ü.example",)))

@@ -299,7 +299,7 @@ def test_pages_are_bounded_in_bytes_but_always_get_on(tmp_path: Path) -> None:
         (page(max="many"), "bad-request"),
         (page(max=99999999999), "bad-request"),
         (page(after="a") + "<x xmlns='jabber:x:data' type='submit'><field/></x>", "bad-request"),
-        (form_of({"FORM_TYPE": MAM, FULLTEXT: "a " * 21}), "bad-request"),
+        (form_of({"FORM_TYPE": MAM, FULLTEXT: "a " * 31}), "policy-violation"),
     ],
 )
 def test_what_is_malformed_or_unknown_is_said(server: Server, juliet: Client, content: str, condition: str) -> None:
@@ -388,6 +388,14 @@ def test_what_is_found_can_be_narrowed_down_and_paged(server: Server, juliet: Cl
 def test_whatever_is_looked_for_is_looked_for_as_words(server: Server, juliet: Client, text: str) -> None:
     remember(server, "O sleep", "thou")
     assert set(search(juliet, text)) <= {"thou"}  # where it is one word with signs around it
+
+
+@pytest.mark.parametrize("text", ["x-" * 31, "x " * 31, "x " * 16 + "x-x " * 8, "'" * 501, "- " * 31, "x" * 501])
+def test_so_much_can_be_looked_for_and_not_more(server: Server, juliet: Client, text: str) -> None:
+    remember(server, "x-" * 40, "x")
+    assert refusal(juliet, form_of({"FORM_TYPE": MAM, FULLTEXT: text})) == "policy-violation"
+    assert search(juliet, "x-" * 30) == ["x-" * 40]
+    assert search(juliet, "x " * 30) == ["x-" * 40, "x"]
 
 
 @pytest.mark.parametrize("id", ["'", "id-a' OR '1'='1", '"', "%", "1", "\\", "*"])

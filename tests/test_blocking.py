@@ -49,6 +49,11 @@ def unblock(client: Client, *jids: str) -> str:
 # -- the list
 
 
+def test_addresses_that_take_long_to_read_are_limited(juliet: Client) -> None:
+    assert block(juliet, *(f"{number}.{'ü' * 20}.example" for number in range(400))) == "policy-violation"
+    assert juliet.asks(LIST) == listing()
+
+
 def test_the_list_is_empty_at_first(romeo: Client) -> None:
     assert romeo.asks(LIST) == listing()
 

@@ -19,6 +19,7 @@ from handlers.bookmarks.formats import Room
 from handlers.pubsub.configuration import from_text
 from tests.in_process import Client, add_accounts, befriend, server_in, xml
 from tests.nodes import ask, comes_online, configure, create, events, items, owner, publish, retract
+from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.server import Server
 from xmpp.wire import parse, wire
@@ -417,3 +418,12 @@ def test_of_two_bookmarks_of_one_room_the_list_keeps_the_first() -> None:
     rooms = formats.rooms_in(twice.encode())
     assert rooms == {COVEN: Room("1")}
     assert formats.list_with(twice.encode(), {JID.parse(COVEN): Room("2")}).count(b"<conference ") == 1
+
+
+def test_bookmarks_that_would_take_too_long_to_read_are_refused() -> None:
+    payload = b'<conference xmlns="urn:xmpp:bookmarks:1"/>' + b" " * 1_000
+    with pytest.raises(StanzaError, match="bytes"):
+        formats.bookmarks((f"{number}@rooms.localhost", payload) for number in range(1_000))
+    rooms = "".join(f'<conference jid="{number}@{"ü" * 20}.example"/>' for number in range(400))
+    with pytest.raises(StanzaError, match="too many"):
+        formats.rooms_in(f'<storage xmlns="{LIST}">{rooms}</storage>'.encode())

@@ -14,7 +14,14 @@ from lxml import etree
 from precis_i18n import get_profile
 
 from xmpp import jid, pictographs
-from xmpp.jid import JID, MalformedJID
+from xmpp.jid import (
+    JID,
+    LABORIOUS_CHARACTERS,
+    LABORIOUS_EACH,
+    AddressReader,
+    MalformedJID,
+    TooManyAddresses,
+)
 
 # -- tables
 
@@ -367,6 +374,17 @@ def work(text: str) -> int:
 # -- properties
 
 any_text = st.text(st.characters())  # lone surrogates too
+def test_of_one_stanza_only_so_much_is_read_that_is_not_plain() -> None:
+    reader = AddressReader()
+    for number in range(4_000):
+        assert reader.read(f"{number}@plain.example") == f"{number}@plain.example"
+    each = LABORIOUS_EACH + len("ü@é.example")
+    for _ in range(LABORIOUS_CHARACTERS // each):
+        assert reader.read("Ü@é.example") == "ü@é.example"
+    with pytest.raises(TooManyAddresses):
+        reader.read("ü@é.example")
+
+
 near_address = st.text(st.sampled_from("aAbZ09-._@/:[]%<&\"' éßΣς\u0301\u0660\u06f0\u30fb\u30a2\u05d0\u200d．。＠Ａxn"))
 ascii_text = st.text(string.printable, max_size=40)
 label = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filter(lambda text: text[2:4] != "--")

@@ -43,6 +43,7 @@ HEADERS = [
     ("to='localhost' version='0.9'", "unsupported-version"),
     ("to='localhost' version='2.0'", None),  # RFC 6120 section 4.7.5: we answer with ours, the lower one
     ("to='localhost' version='one'", "unsupported-version"),
+    (f"to='localhost' version='{'9' * 5_000}.0'", "unsupported-version"),  # more digits than Python reads
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from lxml import etree
 
 from xmpp import names
-from xmpp.jid import JID
+from xmpp.jid import AddressReader
 
 NAMESPACE = "jabber:x:data"
 X = "{jabber:x:data}x"
@@ -95,7 +95,8 @@ def submitted(x: etree._Element, form_type: str, fields: Sequence[Field]) -> dic
     given = values_of(x)
     if given.pop("FORM_TYPE", (form_type,)) != (form_type,):
         raise ValueError(f"the FORM_TYPE is not {form_type}")
-    answers = {field.var: _checked(field, given[field.var]) for field in fields if field.var in given}
+    reader = AddressReader()
+    answers = {field.var: _checked(field, given[field.var], reader) for field in fields if field.var in given}
     for field in fields:
         if field.required and not answers.get(field.var):
             raise ValueError(f"the field {field.var} is required")
@@ -148,14 +149,14 @@ def _add_field(x: etree._Element, field: Field) -> None:
         etree.SubElement(validate, f"{{{VALIDATION}}}open")
 
 
-def _checked(field: Field, values: tuple[str, ...]) -> tuple[str, ...]:
+def _checked(field: Field, values: tuple[str, ...], reader: AddressReader) -> tuple[str, ...]:
     if not any(values):
         return ()  # <value/> and no value are two ways to say the same (section 3.6)
     if len(values) > 1 and field.type not in MULTIPLE:
         raise ValueError(f"the field {field.var} takes one value")
     match field.type:
         case "jid-single" | "jid-multi":
-            return tuple(dict.fromkeys(JID.parse(value) for value in values))  # duplicates are ignored (section 3.3)
+            return tuple(dict.fromkeys(map(reader.read, values)))  # duplicates are ignored (section 3.3)
         case "boolean":
             _require_known(field, values, names.BOOLEANS)
         case "list-single" | "list-multi" if not field.is_open:

@@ -8,7 +8,7 @@ from db import archives, rosters
 from db.archives import Archive
 from db.database import Database
 from xmpp.errors import StanzaError
-from xmpp.jid import JID, MalformedJID
+from xmpp.jid import JID, AddressReader, MalformedJID, TooManyAddresses
 
 NAMESPACE = "urn:xmpp:mam:2"
 PREFERENCES = f"{{{NAMESPACE}}}prefs"
@@ -40,7 +40,8 @@ def requested(element: etree._Element, most: int) -> Preferences:
     by_default = element.get("default", "")
     if by_default not in DEFAULTS:
         raise StanzaError("bad-request", f"the default is one of {', '.join(DEFAULTS)}")
-    preferences = Preferences(by_default, _listed(element, "always"), _listed(element, "never"))
+    reader = AddressReader()
+    preferences = Preferences(by_default, _listed(element, "always", reader), _listed(element, "never", reader))
     if len(preferences.always) + len(preferences.never) > most:
         raise StanzaError("resource-constraint", f"at most {most} addresses are listed")
     return preferences
@@ -56,12 +57,14 @@ def element(archive: archives.Archive) -> etree._Element:
     return preferences
 
 
-def _listed(element: etree._Element, name: str) -> frozenset[JID]:
+def _listed(element: etree._Element, name: str, reader: AddressReader) -> frozenset[JID]:
     try:
         return frozenset(
-            JID.parse((jid.text or "").strip())
+            reader.read((jid.text or "").strip())
             for listed in element.iterchildren(f"{{{NAMESPACE}}}{name}")
             for jid in listed.iterchildren(f"{{{NAMESPACE}}}jid")
         )
+    except TooManyAddresses as error:
+        raise StanzaError("policy-violation", str(error)) from None
     except MalformedJID as error:
         raise StanzaError("jid-malformed", str(error)) from None

@@ -1,6 +1,7 @@
 """XEP-0313 section "Querying an archive": what a client asks for, as data; and the form that says what it may be."""
 
 from dataclasses import dataclass
+from itertools import groupby
 
 from lxml import etree
 
@@ -27,7 +28,10 @@ FIELDS = (
 )
 KNOWN = frozenset({"FORM_TYPE", *(field.var for field in FIELDS)})
 EVERYTHING = PageRequest()
-MAX_WORDS = 20
+MAX_SEARCHED = 500
+"""The most characters that are looked for: what the index takes for a letter is up to its own tables."""
+MAX_TERMS = 30
+"""The most terms: a word of letters and digits is one, "x-ray" are two. Each is looked up by itself."""
 MAX_IDS = 1_000
 
 
@@ -115,7 +119,15 @@ def _moment(text: str | None) -> float | None:
 
 
 def _words(text: str | None) -> tuple[str, ...]:
-    words = tuple((text or "").split())
-    if len(words) > MAX_WORDS:
-        raise ValueError(f"at most {MAX_WORDS} words are looked for at once")
-    return words
+    if text is None:
+        return ()
+    # Counted as the index does, which takes a word apart at all that is no letter: one of "x-x-x-..." is a phrase of
+    # thousands of terms. Where it sees letters that we do not, it has fewer; the other way round hold the characters.
+    if len(text) > MAX_SEARCHED or sum(map(_terms, text.split())) > MAX_TERMS:
+        raise StanzaError("policy-violation", f"at most {MAX_TERMS} words of {MAX_SEARCHED} characters are looked for")
+    return tuple(text.split())
+
+
+def _terms(word: str) -> int:
+    """How many terms the index makes of a word, or one where it makes none of it."""
+    return max(1, sum(is_letters for is_letters, _ in groupby(word, str.isalnum)))

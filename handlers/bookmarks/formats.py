@@ -4,19 +4,23 @@ What only one of them can say stays in that one: the extensions in items (such a
 web pages, rooms whose address is malformed, and whatever a client has thought of, in the list.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from lxml import etree
 
 from xmpp import names
-from xmpp.jid import JID, MalformedJID
+from xmpp.errors import StanzaError
+from xmpp.jid import JID, AddressReader, MalformedJID, TooManyAddresses
 from xmpp.wire import parse, wire
 
 NATIVE = "urn:xmpp:bookmarks:1"
 LIST = "storage:bookmarks"
 STORAGE = f"{{{LIST}}}storage"
 EMPTY = f'<storage xmlns="{LIST}"/>'.encode()
+
+MAX_BYTES = 512 * 1024
+"""What the items may have together: with each that changes all of them are read."""
 
 _NATIVE_ROOM = f"{{{NATIVE}}}conference"
 _LISTED_ROOM = f"{{{LIST}}}conference"
@@ -44,13 +48,22 @@ class Bookmark(NamedTuple):
 
 
 def bookmarks(items: Iterable[tuple[str, bytes]]) -> list[Bookmark]:
-    """Those of the items, given by their ids and payloads, that are bookmarks of rooms."""
-    found = []
-    for id, payload in items:
-        address, element = _address(id), parse(payload) if payload else None
+    """Those of the items, given by their ids and payloads, that are bookmarks of rooms. Raises StanzaError where they
+    are too many to look into."""
+    found, reader = [], AddressReader()
+    for id, payload in _within(items, MAX_BYTES):
+        address, element = _address(id, reader), parse(payload) if payload else None
         if address is not None and element is not None and element.tag == _NATIVE_ROOM:
             found.append(Bookmark(id, payload, address, _room(element)))
     return found
+
+
+def _within(items: Iterable[tuple[str, bytes]], most: int) -> Iterator[tuple[str, bytes]]:
+    for id, payload in items:
+        most -= len(payload)
+        if most < 0:
+            raise StanzaError("resource-constraint", f"bookmarks have {MAX_BYTES} bytes at most together")
+        yield id, payload
 
 
 def rooms_of(bookmarks: Iterable[Bookmark]) -> dict[JID, Room]:
@@ -76,8 +89,9 @@ def is_list(payload: bytes) -> bool:
 def rooms_in(storage: bytes) -> dict[JID, Room]:
     """The rooms in a list; the first word counts where there are two about the same one."""
     rooms: dict[JID, Room] = {}
+    reader = AddressReader()
     for element in parse(storage).iterchildren(_LISTED_ROOM):
-        address = _address(element.get("jid"))
+        address = _address(element.get("jid"), reader)
         if address is not None:
             rooms.setdefault(address, _room(element))
     return rooms
@@ -85,9 +99,9 @@ def rooms_in(storage: bytes) -> dict[JID, Room]:
 
 def list_with(storage: bytes, rooms: Mapping[JID, Room]) -> bytes:
     """The list with exactly these rooms: those that are there in their places, then the others; and all else in it."""
-    element, left = parse(storage), dict(rooms)
+    element, left, reader = parse(storage), dict(rooms), AddressReader()
     for listed in list(element.iterchildren(_LISTED_ROOM)):
-        address = _address(listed.get("jid"))
+        address = _address(listed.get("jid"), reader)
         if address in left:
             _describe(listed, left.pop(address))
         elif address is not None:
@@ -100,10 +114,12 @@ def list_with(storage: bytes, rooms: Mapping[JID, Room]) -> bytes:
 # -- both
 
 
-def _address(text: str | None) -> JID | None:
-    """The address of a room; None where it cannot be one."""
+def _address(text: str | None, reader: AddressReader) -> JID | None:
+    """The address of a room; None where it cannot be one. Raises StanzaError where it is one too many."""
     try:
-        address = JID.parse(text or "")
+        address = reader.read(text or "")
+    except TooManyAddresses as error:
+        raise StanzaError("policy-violation", str(error)) from None
     except MalformedJID:
         return None
     return address if address.is_bare else None

@@ -19,6 +19,7 @@ from xmpp.stream.xmlfeed import StreamHeader
 from xmpp.wire import wire
 
 LANGUAGE = "en"  # of our error texts
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,8}")
 
 # (state, event) -> the state after it. Whatever is not here is the peer's mistake.
@@ -129,7 +130,7 @@ class Negotiation:
 def _check_version(version: str | None) -> None:
     """RFC 6120 section 4.7.5: the major number has to be ours; a missing version is 0.9."""
     major, _, minor = (version or "0.9").partition(".")
-    if not (major.isdecimal() and minor.isdecimal() and int(major) >= 1):
+    if not (_NUMBER.fullmatch(major) and _NUMBER.fullmatch(minor) and int(major) >= 1):
         raise StreamError("unsupported-version", "this is XMPP 1.0")
 
 
