@@ -23,8 +23,8 @@ from db.queries import Prepared
 from db.tickets import Ticket
 from db.wal import KEPT_BYTES, Wal, WalIndex
 
-BUSY_SECONDS = 2
-"""How long to wait for another program (a backup, sqlite3 on the command line) that holds the file."""
+OPENING_SECONDS = 10
+"""How long to wait for another program that has locked the file, while it is opened. Later nobody waits."""
 
 PRAGMAS = {
     "journal_mode": "wal",
@@ -134,6 +134,7 @@ class Database:
         migrate(sql)
         sql.foreign_keys = 1  # not before: a migration may drop a table that it has copied
         sql.pragma("wal_checkpoint(TRUNCATE)")  # what a killed process left behind may not be on the disk yet
+        sql.pragma("busy_timeout", 0)  # to wait for a lock would hold the loop
         wal = Wal(self.path, index)
         opened.callback(wal.close)
         groups = GroupCommit(sql.connection(), wal, undone=self.memory.clear)
@@ -165,6 +166,6 @@ def _connect(path: Path) -> SqliteDatabase:
     """The connection, to a file that only its owner can read; SQLite gives -wal and -shm the same mode."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     # thread_safe would mean a connection for each greenlet
-    sql = SqliteDatabase(str(path), pragmas=PRAGMAS, thread_safe=False, autoconnect=False, timeout=BUSY_SECONDS)
+    sql = SqliteDatabase(str(path), pragmas=PRAGMAS, thread_safe=False, autoconnect=False, timeout=OPENING_SECONDS)
     sql.connect()
     return sql

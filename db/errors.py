@@ -17,6 +17,13 @@ class StorageFull(StorageError):
     """The disk, or the quota, is full."""
 
 
+class StorageBusy(StorageError):
+    """Another program has locked the file: nothing can be written until it lets go, and nobody waits for that."""
+
+    def __init__(self) -> None:
+        super().__init__("another program writes to the database and has locked it")
+
+
 class ConstraintViolated(StorageError):
     """The rows contradict the schema, for example they belong to an account that does not exist."""
 
@@ -57,6 +64,8 @@ def in_our_words(error: Exception) -> StorageError:
     code = getattr(cause, "sqlite_errorcode", 0) & PRIMARY_CODE
     if code == sqlite3.SQLITE_FULL or getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull(str(cause))
+    if code == sqlite3.SQLITE_BUSY:
+        return StorageBusy()
     if code == sqlite3.SQLITE_CONSTRAINT:
         return ConstraintViolated(str(cause))
     return StorageError(str(cause))

@@ -9,11 +9,15 @@
 What is written while a group is on its way to the disk, and for a moment after, is the next group: the more is written,
 the larger they are, and the less each row costs. A slow disk makes them larger by itself.
 
+While another program has locked the file no group begins: writes fail at once with StorageBusy, each tries anew, and
+what is read is not hindered. To wait would hold the loop, for as long as that program likes.
+
 No greenlet switch lies inside of a statement or a change, so a transaction is never anybody's half-done work.
 """
 
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain
@@ -22,7 +26,7 @@ import gevent
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from db.errors import StorageError, in_our_words
+from db.errors import StorageBusy, StorageError, in_our_words
 from db.tickets import Ticket
 from db.wal import Wal
 
@@ -30,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.001
 """How long after a group the next one is gathered: a few rows for each wait for the disk cost twice as much a row."""
+
+QUICK_SECONDS = 0.03
+"""A disk that took longer than this just now is given another chance later, and not the loop's time."""
 
 ROWS_AT_ONCE = 16
 """By one statement: each looks up and writes the last number that its table has given (AUTOINCREMENT)."""
@@ -48,11 +55,12 @@ class GroupCommit:
         self._committed: list[Ticket] = []
         self._writer: gevent.Greenlet[[], None] | None = None
         self._worker = ThreadPool(1)
+        self._is_locked_out = False
 
     def join(self) -> Ticket:
-        """The open group's ticket; its first write opens the transaction."""
+        """The open group's ticket; its first write opens the transaction. Raises what SQLite raises."""
         if self._open is None:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             self._open = self._latest = Ticket()
             if self._writer is None:  # otherwise it commits when it comes to that
                 gevent.get_hub().loop.run_callback(self.commit)
@@ -131,6 +139,19 @@ class GroupCommit:
             self._writer.join()
         self._worker.kill()
 
+    def _begin(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            reason = in_our_words(error)
+            if isinstance(reason, StorageBusy) and not self._is_locked_out:
+                self._is_locked_out = True
+                logger.error("Nothing can be stored: %s", reason)
+            raise
+        if self._is_locked_out:
+            self._is_locked_out = False
+            logger.warning("The database is no longer locked: what comes now is stored")
+
     def _lose(self, ticket: Ticket, reason: StorageError) -> None:
         logger.error("A group of writes is lost: %s", reason)
         if self._connection.in_transaction:
@@ -164,11 +185,17 @@ class GroupCommit:
             return StorageError(str(error))
 
     def _checkpoint(self) -> None:
+        """A log that is written to all the time would never start over, and grow without bound. So the loop is held up,
+        once in a long while, for what comes in while the worker does what came in while it did the rest."""
         self._worker.apply(self._wal.checkpoint)
-        if self._wal.is_too_long():
-            # A log that is written to all the time would never start over, and grow without bound. So the loop is held
-            # up, once in a long while, for what comes in while the worker does what came in while it did the rest.
-            self._worker.apply(self._wal.checkpoint)
+        if not self._wal.is_too_long():
+            return
+        self.commit()
+        began = time.monotonic()
+        self._worker.apply(self._wal.checkpoint)
+        if self._open is None:  # nobody has written meanwhile: who writes next begins at the start of the log
+            return
+        if time.monotonic() - began < QUICK_SECONDS or self._wal.is_far_too_long():
             self.commit()
             self._wal.checkpoint()
 

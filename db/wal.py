@@ -21,6 +21,9 @@ meanwhile."""
 TOO_LONG_BYTES = 8 * CHECKPOINT_BYTES
 """What the log may grow to where it is written to all the time, so that a checkpoint never gets to its end."""
 
+FAR_TOO_LONG_BYTES = 8 * TOO_LONG_BYTES
+"""What it may grow to where the disk is slow, too."""
+
 KEPT_BYTES = 2 * TOO_LONG_BYTES
 """A log that starts over is written into the file that is there: to cut it down would hold the loop for 100 ms."""
 
@@ -88,6 +91,10 @@ class Wal:
     def is_too_long(self) -> bool:
         """Whether it is time for a checkpoint that nobody writes beside."""
         return self._bytes > TOO_LONG_BYTES
+
+    def is_far_too_long(self) -> bool:
+        """Whether that time cannot be chosen any more."""
+        return self._bytes > FAR_TOO_LONG_BYTES
 
     def checkpoint(self) -> None:
         """Brings the log into the database file, without hindering reads and writes. Blocks."""

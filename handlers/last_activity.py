@@ -10,6 +10,7 @@ from db import accounts, last_activity
 from handlers.access import shows_itself
 from xmpp import names
 from xmpp.errors import StanzaError
+from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery
 from xmpp.routing.feature import ADDRESS, OWN, SERVER, Feature
 from xmpp.stanza import Stanza
@@ -62,7 +63,7 @@ def note_status(delivery: Delivery) -> None:
     """PRESENCE_SENT: what the account says on leaving."""
     stanza = delivery.stanza
     if stanza.type == "unavailable" and stanza.to is None:
-        last_activity.put(delivery.server.db, delivery.account, time.time(), _status(stanza))
+        _put(delivery.server, delivery.account, _status(stanza))
 
 
 def note_end(session: "Session") -> None:
@@ -73,10 +74,14 @@ def note_end(session: "Session") -> None:
     db, account = session.server.db, session.account
     if session.server.online.sessions(account) or accounts.identity(db, account) != session.identity:
         return
+    _put(session.server, account, _last_words(session))
+
+
+def _put(server: "Server", account: JID, status: str) -> None:
     try:
-        last_activity.put(db, account, time.time(), _last_words(session))
-    except session.server.storage_errors as error:  # nobody waits for this, and others have still to hear of the end
-        log.error("cannot store that %s logged out: %s", account, error)
+        last_activity.put(server.db, account, time.time(), status)
+    except server.storage_errors as error:  # nobody waits for this, and others have still to hear of the end
+        log.error("cannot store that %s has left: %s", account, error)
 
 
 def _last_words(session: "Session") -> str:
