@@ -164,8 +164,9 @@ _MAX_ROW = Prepared(_M.select(fn.MAX(_M.id)))
 
 
 def page(db: Database, selection: Selection, most: int, *, backwards: bool = False) -> list[Entry]:
-    """The first messages of a selection, or the last, the very last first. Call settle before."""
-    bounds = (*_rows_between(db, selection), *_milliseconds(selection))
+    """The first messages of a selection, or the last, the very last first. Call settle before. For words it yields, and
+    raises SearchTooLong."""
+    bounds = (*rows_between(db, selection), *_milliseconds(selection))
     narrower = {
         "contact": selection.contact,
         "resource": selection.resource,
@@ -174,7 +175,9 @@ def page(db: Database, selection: Selection, most: int, *, backwards: bool = Fal
     }
     given = {name: value for name, value in narrower.items() if value is not None}
     query = _page_query(tuple(given), backwards)
-    return [_entry(*row) for row in db.rows(query, selection.archive, *bounds, *given.values(), most)]
+    look = db.search if selection.words else db.rows
+    found = look(query, selection.archive, *bounds, *given.values(), most)
+    return [Entry(row, uid, at / 1000, size) for row, uid, at, size in found]
 
 
 def ends(db: Database, archive: int) -> tuple[Entry, Entry] | None:
@@ -232,10 +235,6 @@ def words_of(archive: int, contact: str | None = None) -> str:
     return f'contact : "{f"{archive} {contact}".encode().hex()}"'
 
 
-def _entry(row: int, uid: str, at: int, size: int) -> Entry:
-    return Entry(row, uid, at / 1000, size)
-
-
 # -- taking back
 
 _NEWEST = (
@@ -273,7 +272,7 @@ def _milliseconds(selection: Selection) -> tuple[int, int]:
     return first, last
 
 
-def _rows_between(db: Database, selection: Selection) -> tuple[int, int]:
+def rows_between(db: Database, selection: Selection) -> tuple[int, int]:
     """The rows between which a selection lies: its own, narrowed down by its times."""
     after, before = selection.after, selection.before
     if selection.start is not None:

@@ -20,6 +20,7 @@ from db.lock import lock
 from db.memory import Memory
 from db.migrations import migrate, refuse_older
 from db.queries import Prepared
+from db.searching import SearchConnection
 from db.tickets import Ticket
 from db.wal import KEPT_BYTES, Wal, WalIndex
 
@@ -50,7 +51,7 @@ class Database:
         self.touched: Ticket | None = None
         try:
             with ExitStack() as opened:
-                self.connection, self._groups = self._open(opened)
+                self.connection, self._groups, self._searching = self._open(opened)
                 self._opened = opened.pop_all()
         except (PeeweeException, sqlite3.Error, OSError) as error:
             raise in_our_words(error) from error
@@ -67,6 +68,14 @@ class Database:
         """The first row a SELECT finds, or None."""
         found = self.rows(query, *values)
         return found[0] if found else None
+
+    def search(self, query: Prepared, *values: object) -> list[Row]:
+        """As rows, for a SELECT that may take long: yields, others go on. Raises SearchTooLong."""
+        self._groups.commit()  # so that it sees what has been written
+        try:
+            return self._searching.rows(query.text, values)
+        except sqlite3.Error as error:
+            raise in_our_words(error) from error
 
     def write(self, query: Prepared, *values: object) -> int:
         """Runs an INSERT, UPDATE or DELETE; returns how many rows it was."""
@@ -122,7 +131,7 @@ class Database:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _open(self, opened: ExitStack) -> tuple[sqlite3.Connection, GroupCommit]:
+    def _open(self, opened: ExitStack) -> tuple[sqlite3.Connection, GroupCommit, SearchConnection]:
         opened.callback(os.close, lock(self.path))
         is_new = not self.path.exists()
         index = WalIndex(self.path)
@@ -139,7 +148,9 @@ class Database:
         opened.callback(wal.close)
         groups = GroupCommit(sql.connection(), wal, undone=self.memory.clear)
         opened.callback(groups.close)
-        return sql.connection(), groups
+        searching = SearchConnection(self.path)
+        opened.callback(searching.close)
+        return sql.connection(), groups, searching
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

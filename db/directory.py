@@ -76,5 +76,5 @@ def enter(db: Database, account: str, names: Names) -> None:
 
 def find(db: Database, domain: str, wanted: Names, count: int) -> list[JID]:
     """So many accounts of a domain that have all that is wanted within what they can be found by, in order. The
-    nickname may be the localpart of the address, too."""
-    return [JID.parse(jid) for (jid,) in db.rows(_FIND, domain, *wanted, count)]
+    nickname may be the localpart of the address, too. Yields; raises SearchTooLong."""
+    return [JID.parse(jid) for (jid,) in db.search(_FIND, domain, *wanted, count)]

@@ -24,6 +24,10 @@ class StorageBusy(StorageError):
         super().__init__("another program writes to the database and has locked it")
 
 
+class SearchTooLong(StorageError):
+    """What was looked for was not found in the time that there is for it."""
+
+
 class ConstraintViolated(StorageError):
     """The rows contradict the schema, for example they belong to an account that does not exist."""
 
@@ -66,6 +70,8 @@ def in_our_words(error: Exception) -> StorageError:
         return StorageFull(str(cause))
     if code == sqlite3.SQLITE_BUSY:
         return StorageBusy()
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return SearchTooLong(str(cause))
     if code == sqlite3.SQLITE_CONSTRAINT:
         return ConstraintViolated(str(cause))
     return StorageError(str(cause))

@@ -13,6 +13,7 @@ from lxml import etree
 from db import directory, vcards
 from db.database import Database
 from db.directory import Names
+from db.errors import SearchTooLong
 from handlers import vcard4
 from handlers.access import is_at_home, is_blocked
 from xmpp import dataforms
@@ -52,6 +53,13 @@ class SearchSettings:
 feature = Feature("search", xep="0055", disco=[NAMESPACE], settings=SearchSettings, by_default=False)
 
 
+class Searching:
+    """Who is looking for somebody just now."""
+
+    def __init__(self) -> None:
+        self.accounts: set[JID] = set()
+
+
 class Person(NamedTuple):
     """What is told of somebody; `full` is the name as a whole, for those who have not told its parts apart."""
 
@@ -82,10 +90,24 @@ def search(server: "Server", iq: Stanza) -> etree._Element:
     assert iq.to is not None and iq.sender is not None
     form = iq.only_child().find(dataforms.X)
     wanted = _wanted(iq.only_child() if form is None else form)
-    _read_vcards(server.db)
-    found = directory.find(server.db, iq.to.domain, wanted, server.settings(SearchSettings).max_results)
+    found = _find(server, iq.sender.bare, iq.to.domain, wanted)
     people = [_told(server.db, jid) for jid in found if _is_shown(server, jid, iq.sender)]
     return _items(people) if form is None else _form(people)
+
+
+def _find(server: "Server", asker: JID, domain: str, wanted: Names) -> list[JID]:
+    """Yields: all who have an account are looked at, in a thread. So an account does that once at a time."""
+    searching = server.state(Searching).accounts
+    if asker in searching:
+        raise StanzaError("resource-constraint", "one search at a time")
+    searching.add(asker)
+    try:
+        _read_vcards(server.db)
+        return directory.find(server.db, domain, wanted, server.settings(SearchSettings).max_results)
+    except SearchTooLong:
+        raise StanzaError("resource-constraint", "too many people are here to look at all of them") from None
+    finally:
+        searching.remove(asker)
 
 
 def _is_shown(server: "Server", account: JID, asker: JID) -> bool:

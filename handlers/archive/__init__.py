@@ -121,10 +121,10 @@ def describe(server: "Server", iq: Stanza) -> etree._Element:
 
 @feature.iq_set(query.QUERY)
 def search(server: "Server", iq: Stanza) -> etree._Element:
-    """Send the page that is asked for, message by message, and say what it was."""
+    """Send the page that is asked for, message by message, and say what it was. Yields where it takes long to find."""
     archive, session = _own_archive(server, iq), iq.origin
     asked = query.requested(iq.only_child())
-    page = pages.find(server.db, archive.number, asked, _limits(server))
+    page = pages.find(server.db, archive.number, asked, _limits(server), server.state(pages.Searches))
     if session.presence is None:
         session.keep(Queried(time.time()))
     entries = page.entries[::-1] if asked.is_flipped else page.entries
