@@ -86,6 +86,11 @@ class Item(NamedTuple):
     """The account has approved a request that has not come yet."""
 
     @property
+    def size(self) -> int:
+        """What of it the account or the contact has chosen, in bytes."""
+        return len(f"{self.contact}{self.name}{''.join(self.groups)}".encode())
+
+    @property
     def is_subscriber(self) -> bool:
         """Whether the contact gets the account's presence."""
         return self.subscription in ("from", "both")
@@ -97,13 +102,15 @@ class Item(NamedTuple):
 
 
 class Roster:
-    """An account's roster at one version; never changes, a change makes another."""
+    """An account's roster at one version; never changes, a change makes another. `size` is that of its items, together.
+    """
 
-    __slots__ = ("items", "subscribed_to", "subscribers", "version")
+    __slots__ = ("items", "size", "subscribed_to", "subscribers", "version")
 
-    def __init__(self, items: dict[JID, Item], version: str) -> None:
+    def __init__(self, items: dict[JID, Item], version: str, size: int) -> None:
         self.items: Mapping[JID, Item] = MappingProxyType(items)
         self.version = version
+        self.size = size
         self.subscribers = tuple(item.contact for item in items.values() if item.is_subscriber)
         self.subscribed_to = tuple(item.contact for item in items.values() if item.is_subscribed_to)
 
@@ -111,8 +118,10 @@ class Roster:
         return len(self.items)
 
 
-ROSTERS = Remembered[Roster](bound=500_000, weigh=lambda roster: 1 + len(roster))
-"""Bounded by contacts: some 300 bytes each."""
+ITEM_BYTES = 300
+"""What Python takes for a contact, beside its text."""
+ROSTERS = Remembered[Roster](bound=150_000_000, weigh=lambda roster: ITEM_BYTES * (1 + len(roster)) + roster.size)
+"""Bounded in bytes, for some 500,000 contacts."""
 
 
 def roster(db: Database, account: str) -> Roster:
@@ -138,11 +147,14 @@ def subscribed_to(db: Database, account: str) -> tuple[JID, ...]:
 
 def put(db: Database, account: str, item: Item) -> Roster:
     """Adds a contact, or replaces what is known of it; returns the roster as it is then."""
-    items = {**roster(db, account).items, item.contact: item}
+    before = roster(db, account)
+    earlier = before.items.get(item.contact)
+    size = before.size + item.size - (earlier.size if earlier else 0)
+    items = {**before.items, item.contact: item}
     with db.change():
         groups = json.dumps(item.groups, ensure_ascii=False)
         db.write(_PUT_ITEM, account, item.contact, item.name, groups, item.subscription, item.ask, item.approved)
-        return _remember(db, account, items)
+        return _remember(db, account, items, size)
 
 
 def remove(db: Database, account: str, contact: JID) -> Roster:
@@ -153,7 +165,7 @@ def remove(db: Database, account: str, contact: JID) -> Roster:
     items = {jid: item for jid, item in before.items.items() if jid != contact}
     with db.change():
         db.write(_DELETE_ITEM, account, contact)
-        return _remember(db, account, items)
+        return _remember(db, account, items, before.size - before.items[contact].size)
 
 
 def bound_to(db: Database, contact: JID) -> list[JID]:
@@ -176,17 +188,18 @@ def _new_version() -> str:
     return token_hex(8)
 
 
-def _remember(db: Database, account: str, items: dict[JID, Item]) -> Roster:
+def _remember(db: Database, account: str, items: dict[JID, Item], size: int) -> Roster:
     """Gives the roster its next version."""
     version = _new_version()
     db.write(_PUT_VERSION, account, version)
-    return db.memory[ROSTERS].put(account, Roster(items, version))
+    return db.memory[ROSTERS].put(account, Roster(items, version, size))
 
 
 def _read(db: Database, account: str) -> Roster:
     items = [_item(*row) for row in db.rows(_FIND_ITEMS, account)]
     version = db.row(_FIND_VERSION, account)
-    return Roster({item.contact: item for item in items}, version[0] if version else NEVER_CHANGED)
+    size = sum(item.size for item in items)
+    return Roster({item.contact: item for item in items}, version[0] if version else NEVER_CHANGED, size)
 
 
 def _item(contact: str, name: str, groups: str, subscription: str, ask: int, approved: int) -> Item:

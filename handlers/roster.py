@@ -30,14 +30,13 @@ def announce_versioning(stream: object) -> etree._Element:
 
 
 @feature.iq_get(QUERY)
-def get_roster(server: "Server", iq: Stanza) -> etree._Element | None:
+def get_roster(server: "Server", iq: Stanza) -> bytes | None:
     """The whole roster, or nothing if the client has this version (2.6.2); from now on the session gets pushes."""
     assert iq.sender is not None
     iq.origin.interests.add(INTEREST)
-    roster = rosters.roster(server.db, iq.sender.bare)
-    if iq.only_child().get("ver") == roster.version:
+    if iq.only_child().get("ver") == rosters.roster(server.db, iq.sender.bare).version:
         return None
-    return roster_items.query(map(roster_items.element, roster.items.values()), roster.version)
+    return roster_items.written(server, iq.sender.bare)
 
 
 @feature.iq_set(QUERY)

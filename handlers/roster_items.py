@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from db import rosters
+from db.memory import Remembered
 from db.rosters import Item
 from xmpp.config import setting
 from xmpp.errors import StanzaError
@@ -22,6 +23,8 @@ QUERY = f"{{{NAMESPACE}}}query"
 ITEM = f"{{{NAMESPACE}}}item"
 GROUP = f"{{{NAMESPACE}}}group"
 INTEREST = "roster"
+WRITTEN = Remembered[tuple[str, bytes]](bound=32_000_000, weigh=lambda written: len(written[1]))
+"""Rosters as they are sent, with their version: all devices of an account ask for the same one."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class RosterSettings:
     """Rosters: the contacts of an account."""
 
     max_items: int = setting(1_000, "The most contacts of one account.", minimum=1, maximum=100_000)
+    # Ten times what a thousand contacts with ordinary names have
+    max_bytes: int = setting(262_144, "How long addresses, names and groups of all contacts may be together.",
+                             minimum=10_000, maximum=1_000_000_000)  # fmt: skip
     max_groups: int = setting(20, "The most groups that one contact is in.", minimum=1, maximum=1_000)
     max_name_bytes: int = setting(500, "The longest name of a contact, in bytes.", minimum=1, maximum=10_000)
     max_group_bytes: int = setting(100, "The longest name of a group, in bytes.", minimum=1, maximum=10_000)
@@ -36,11 +42,24 @@ class RosterSettings:
 
 def keep(server: "Server", account: JID, item: Item) -> None:
     """Write an item down; raises StanzaError if it is one too many."""
-    roster = rosters.roster(server.db, account)
-    most = server.settings(RosterSettings).max_items
-    if item.contact not in roster.items and len(roster) >= most:
-        raise StanzaError("resource-constraint", f"a roster holds at most {most} contacts")
+    roster, settings = rosters.roster(server.db, account), server.settings(RosterSettings)
+    earlier = roster.items.get(item.contact)
+    if earlier is None and len(roster) >= settings.max_items:
+        raise StanzaError("resource-constraint", f"a roster holds at most {settings.max_items} contacts")
+    growth = item.size - (earlier.size if earlier is not None else 0)
+    if growth > 0 and roster.size + growth > settings.max_bytes:
+        raise StanzaError("resource-constraint", f"a roster holds at most {settings.max_bytes} bytes")
     rosters.put(server.db, account, item)
+
+
+def written(server: "Server", account: JID) -> bytes:
+    """The whole roster, as it is sent."""
+    roster, cache = rosters.roster(server.db, account), server.db.memory[WRITTEN]
+    known = cache.get(account)
+    if known is None or known[0] != roster.version:
+        known = cache.put(account, (roster.version, wire(query(map(element, roster.items.values()), roster.version))))
+    answer: bytes = known[1]
+    return answer
 
 
 def push(server: "Server", account: JID, item: Item) -> None:

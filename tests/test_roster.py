@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from db import rosters
+from handlers import roster_items
 from tests.in_process import Client, add_accounts, befriend, content_of, server_in, xml
 from xmpp.jid import JID
 from xmpp.server import Server
@@ -45,6 +47,33 @@ def push(item: str, of: Client, received: list[str]) -> None:
     assert "from=" not in came.partition(">")[0]
     assert f'to="{of.jid}" type="set"' in came
     assert xml(f"<query xmlns='jabber:iq:roster'>{item}</query>")[len('<query xmlns="jabber:iq:roster">') :] in came
+
+
+def test_a_roster_is_bounded_in_bytes_and_can_always_shrink(tmp_path: Path) -> None:
+    limits = {"max_bytes": 10_000, "max_name_bytes": 6_000}
+    with server_in(tmp_path, roster=limits) as server:
+        add_accounts(server, "romeo")
+        romeo = Client(server, "romeo@localhost/a")
+        assert set_item(romeo, f"<item jid='a@b' name='{'x' * 6_000}'/>") == ""
+        assert set_item(romeo, f"<item jid='b@b' name='{'x' * 5_000}'/>") == "resource-constraint"
+        assert set_item(romeo, f"<item jid='b@b' name='{'ü' * 2_500}'/>") == "resource-constraint"
+        assert set_item(romeo, f"<item jid='b@b' name='{'x' * 3_000}'><group>{'g' * 90}</group></item>") == ""
+        assert set_item(romeo, f"<item jid='b@b' name='{'x' * 4_000}'/>") == "resource-constraint"
+        assert set_item(romeo, "<item jid='a@b' name='y'/>") == ""
+        assert set_item(romeo, f"<item jid='b@b' name='{'x' * 5_990}'/>") == ""
+        assert set_item(romeo, "<item jid='a@b' subscription='remove'/>") == ""
+        server.db.memory.forget(romeo.account)
+        assert rosters.roster(server.db, romeo.account).size == len("b@b") + 5_990
+
+
+def test_a_roster_is_written_once_for_all_who_ask(server: Server, romeo: Client) -> None:
+    other = Client(server, "romeo@localhost/other")
+    set_item(romeo, "<item jid='nurse@localhost'/>")
+    first = roster_items.written(server, romeo.account)
+    assert romeo.asks(GET) == other.asks(GET)
+    assert roster_items.written(server, romeo.account) is first
+    set_item(romeo, "<item jid='nurse@localhost' name='Angelica'/>")
+    assert "Angelica" in other.asks(GET)
 
 
 def test_a_new_account_has_an_empty_roster_that_has_a_version(romeo: Client) -> None:
