@@ -47,6 +47,12 @@ NODES = Remembered[Mapping[str, Node]](bound=50_000_000, weigh=_weight)
 """Of accounts, whose nodes are looked through for each device that comes online; in bytes, about."""
 
 
+LEFT = "-"
+"""The host of nodes that have left theirs: no address is that."""
+DELETED_AT_ONCE = 1_000
+"""So many items, in some milliseconds."""
+
+
 class PubSubNode(Model):
     id = AutoField()
     host = TextField()
@@ -98,6 +104,7 @@ _INSERT = Prepared(
     )
 )
 _CONFIGURE = Prepared(PubSubNode.update(configuration=ANY).where(PubSubNode.id == ANY))
+_LEAVE = Prepared(PubSubNode.update(host=ANY, name=ANY, account=ANY).where(PubSubNode.id == ANY))
 _DELETE = Prepared(PubSubNode.delete().where(PubSubNode.id == ANY))
 _USAGE = Prepared(PubSubNode.select(PubSubNode.items, PubSubNode.bytes).where(PubSubNode.id == ANY))
 _COUNT = Prepared(
@@ -154,8 +161,12 @@ def configure(db: Database, node: Node, configuration: str) -> Node:
 
 
 def delete(db: Database, node: Node) -> None:
-    """Removes a node with its items, affiliations and subscriptions."""
-    db.write(_DELETE, node.id)
+    """Removes a node with its items, affiliations and subscriptions; one with many items is out of reach at once, and
+    deleted bit by bit (db/pubsub_deletion.py)."""
+    if usage(db, node).items > DELETED_AT_ONCE:
+        db.write(_LEAVE, LEFT, node.id, None, node.id)
+    else:
+        db.write(_DELETE, node.id)
     db.memory[NODES].forget(node.host)
 
 

@@ -181,6 +181,7 @@ TABLES = Tables(
         presence.forget_account,
         push.forget_account,
         pubsub.forget_account,
+        upkeep.note_removed,  # what is of nobody then is deleted bit by bit
     ),
     item_published=(avatars.tell_of_avatar, vcard4.keep_as_vcard),
     server_started=(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from db import accounts, pubsub_items, pubsub_nodes, pubsub_people
+from db import accounts, pubsub_deletion, pubsub_items, pubsub_nodes, pubsub_people
 from db.database import Database
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node, Usage
@@ -170,6 +170,8 @@ def test_an_accounts_nodes_go_with_it_and_all_that_is_in_them(db: Database, node
     pubsub_people.subscribe(db, node, Subscription(ROMEO))
     accounts.remove(db, JULIET)
     assert pubsub_nodes.of_account(db, JULIET) == {}
+    while pubsub_deletion.delete_left(db, 10):
+        pass
     for table in ("pubsub_item", "pubsub_affiliation", "pubsub_subscription"):
         assert db.connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 

@@ -1,4 +1,5 @@
-"""Looks after the archives in the background: indexes what has come in, deletes what is not to be kept.
+"""Looks after the archives in the background: indexes what has come in, deletes what is not to be kept; and what
+accounts have left behind that were removed.
 
 Also where the archive is switched off: what it has still grows old, and accounts are still removed.
 """
@@ -9,11 +10,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gevent
+from gevent.event import Event
 
-from db import archive, archive_deletion
+from db import archive, archive_deletion, pubsub_deletion
 from handlers.archive.settings import ArchiveSettings
 
 if TYPE_CHECKING:
+    from xmpp.jid import JID
     from xmpp.server import Server
 
 log = logging.getLogger(__name__)
@@ -26,6 +29,7 @@ TOO_MUCH = 10 * archive.BATCH_EFFORT  # waits to be indexed: whoever looks somet
 
 DELETE_SECONDS = 3600.0
 DELETE_MESSAGES = 50
+DELETE_ITEMS = 200
 COUNT_MESSAGES = 10_000
 PAUSE_SECONDS = 0.001  # a sleep of 0 would not let the loop look at its sockets
 
@@ -35,6 +39,7 @@ class Upkeep:
 
     def __init__(self) -> None:
         self.waiting = 0  # the effort that it takes to index what was archived since
+        self.has_leftovers = Event()
         self.greenlets: list[gevent.Greenlet[..., Any]] = []
 
 
@@ -47,6 +52,11 @@ def start(server: "Server") -> None:
 def stop(server: "Server") -> None:
     """SERVER_STOPPING."""
     gevent.killall(server.state(Upkeep).greenlets, block=False)
+
+
+def note_removed(server: "Server", account: "JID") -> None:
+    """ACCOUNT_REMOVED: there is something to be deleted once it is gone."""
+    server.state(Upkeep).has_leftovers.set()
 
 
 def note_archived(server: "Server", text: str) -> None:
@@ -80,13 +90,17 @@ def _index_some(server: "Server") -> int:
 
 
 def _delete(server: "Server") -> None:
+    has_leftovers = server.state(Upkeep).has_leftovers
+    has_leftovers.clear()
     delete_what_is_not_kept(server)
-    gevent.sleep(DELETE_SECONDS)
+    has_leftovers.wait(DELETE_SECONDS)
 
 
 def delete_what_is_not_kept(server: "Server") -> None:
-    """Delete the archives of accounts that are gone, and from the others what is too old or too much. Yields."""
+    """Delete the archives and nodes of accounts that are gone, and from the archives of others what is too old or too
+    much. Yields."""
     db, settings = server.db, server.settings(ArchiveSettings)
+    _bit_by_bit(server, lambda: pubsub_deletion.delete_left(db, DELETE_ITEMS))
     _bit_by_bit(server, lambda: archive_deletion.delete_orphans(db, DELETE_MESSAGES))
     if settings.max_days:
         oldest = time.time() - settings.max_days * DAY

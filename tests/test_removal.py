@@ -1,0 +1,74 @@
+"""An account is gone at once with all that it had, however much: nobody sees it, and it is deleted bit by bit."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db import pubsub_deletion, pubsub_nodes
+from handlers import accounts
+from handlers.archive import upkeep
+from tests.in_process import Client, add_accounts, server_in
+from tests.nodes import ask, create, ids_in, items, owner, publish
+from xmpp.jid import JID
+from xmpp.server import Server
+
+JULIET = JID.parse("juliet@localhost")
+SERVICE = "pubsub.localhost"
+MANY = 30
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(pubsub_nodes, "DELETED_AT_ONCE", MANY - 1)
+    monkeypatch.setattr(upkeep, "DELETE_ITEMS", 7)
+    with server_in(tmp_path) as server:
+        add_accounts(server, "juliet", "romeo")
+        yield server
+
+
+def rows(server: Server, table: str) -> int:
+    [(count,)] = server.db.connection.execute(f"SELECT COUNT(*) FROM pubsub_{table}").fetchall()
+    return int(count)
+
+
+def fill(client: Client, node: str, count: int, to: str = "") -> None:
+    for number in range(count):
+        assert "item" in ask(client, publish(node, f"item-{number}", max_items="max"), to=to)
+
+
+def test_the_nodes_of_a_removed_account_are_out_of_reach_at_once_and_deleted_later(server: Server) -> None:
+    juliet = Client(server, f"{JULIET}/balcony")
+    fill(juliet, "letters", MANY)
+    fill(juliet, "notes", 3)
+    accounts.remove(server, JULIET)
+    assert rows(server, "item") == MANY + 3
+    add_accounts(server, "juliet")
+    newcomer = Client(server, f"{JULIET}/tomb")
+    assert ask(newcomer, items("letters"), "get", to="") == "item-not-found"
+    assert pubsub_nodes.of_account(server.db, JULIET) == {}
+    fill(newcomer, "letters", 1)
+    assert server.state(upkeep.Upkeep).has_leftovers.is_set()
+    upkeep.delete_what_is_not_kept(server)
+    assert (rows(server, "node"), rows(server, "item")) == (1, 1)
+    assert ids_in(ask(newcomer, items("letters"), "get", to="")) == ["item-0"]
+
+
+def test_a_large_node_that_is_deleted_is_out_of_reach_at_once_and_so_are_its_items(server: Server) -> None:
+    juliet = Client(server, f"{JULIET}/balcony")
+    ask(juliet, create("letters"))
+    fill(juliet, "letters", MANY, to=SERVICE)
+    assert ask(juliet, owner("<delete node='letters'/>")) == ""
+    assert rows(server, "item") == MANY
+    assert ask(juliet, items("letters"), "get") == "item-not-found"
+    assert ask(juliet, create("letters")) == ""
+    assert ids_in(ask(juliet, items("letters"), "get")) == []
+    upkeep.delete_what_is_not_kept(server)
+    assert (rows(server, "node"), rows(server, "item"), rows(server, "affiliation")) == (1, 0, 1)
+
+
+def test_one_time_deletes_no_more_than_it_is_told(server: Server) -> None:
+    fill(Client(server, f"{JULIET}/balcony"), "letters", 10)
+    accounts.remove(server, JULIET)
+    assert [pubsub_deletion.delete_left(server.db, 4) for _ in range(5)] == [4, 4, 2, 1, 0]
+    assert rows(server, "node") == 0
