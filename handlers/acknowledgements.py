@@ -39,14 +39,31 @@ class Unacknowledged(NamedTuple):
     is_kept: bool = False
 
 
-class Sent:
-    """What the client was sent: a count, and all that it has not acknowledged, oldest first. `size` is in bytes,
-    `acknowledged` how many have arrived in all."""
+class Tally:
+    """How many bytes wait together to be acknowledged, by several clients; and counted with others in a larger one."""
 
-    __slots__ = ("size", "acknowledged", "_waiting")
+    __slots__ = ("size", "larger", "__weakref__")
 
-    def __init__(self, acknowledged: int = 0) -> None:
+    def __init__(self, larger: "Tally | None" = None) -> None:
         self.size = 0
+        self.larger = larger
+
+    def change(self, by: int) -> None:
+        """So many more, or fewer."""
+        self.size += by
+        if self.larger is not None:
+            self.larger.size += by
+
+
+class Sent:
+    """What the client was sent: a count, and all that it has not acknowledged, oldest first. `size` is in bytes, which
+    count in a tally as well, `acknowledged` how many have arrived in all."""
+
+    __slots__ = ("size", "acknowledged", "tally", "_waiting")
+
+    def __init__(self, acknowledged: int = 0, tally: Tally | None = None) -> None:
+        self.size = 0
+        self.tally = tally or Tally()
         self.acknowledged = acknowledged
         self._waiting: deque[Unacknowledged] = deque()
 
@@ -70,7 +87,7 @@ class Sent:
     def add(self, stanza: bytes, at: float, devices: int, ticket: Ticket | None = None) -> None:
         """One more was sent."""
         self._waiting.append(Unacknowledged(stanza, at, devices, ticket))
-        self.size += len(stanza)
+        self._grow(len(stanza))
 
     def acknowledge(self, h: int) -> None:
         """The client has handled `h`. Raises CountTooHigh; an `h` that has been passed already says nothing new."""
@@ -80,8 +97,7 @@ class Sent:
                 return
             raise CountTooHigh(h, self.count)
         self.acknowledged += arrived
-        for _ in range(arrived):
-            self.size -= len(self._waiting.popleft().stanza)
+        self._grow(-sum(len(self._waiting.popleft().stanza) for _ in range(arrived)))
 
     def has_passed(self, h: int) -> bool:
         """Whether the client has acknowledged more than `h` before: what came after `h` is no longer here."""
@@ -97,14 +113,18 @@ class Sent:
     def forget_lost(self) -> None:
         """Forget what was held back until something was stored, and that failed: the client has seen nothing of it."""
         self._waiting = deque(each for each in self._waiting if each.ticket is None or each.ticket.failed is None)
-        self.size = sum(len(each.stanza) for each in self._waiting)
+        self._grow(sum(len(each.stanza) for each in self._waiting) - self.size)
 
     def take_all(self) -> list[Unacknowledged]:
         """All that waits, which is forgotten here."""
         taken = list(self._waiting)
         self._waiting.clear()
-        self.size = 0
+        self._grow(-self.size)
         return taken
+
+    def _grow(self, by: int) -> None:
+        self.size += by
+        self.tally.change(by)
 
 
 class Received:

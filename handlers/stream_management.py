@@ -12,9 +12,9 @@ from lxml import etree
 
 from db import accounts
 from db import stream_management as ended_streams
-from handlers import client_state, delay, offline, redelivery
+from handlers import client_state, delay, offline, queue_budget, redelivery
 from handlers.acknowledgements import CountTooHigh, Ticket, Unacknowledged
-from handlers.managed_sessions import Management, Resumable, StreamManagementSettings
+from handlers.managed_sessions import Management, Resumable, StreamManagementSettings, Waiting
 from handlers.stream_management_elements import (
     ANSWER,
     ENABLE,
@@ -71,16 +71,17 @@ def enable(server: "Server", stream: Any, asked: etree._Element) -> None:
     session, settings = stream.session, server.settings(StreamManagementSettings)
     if session.state(Management) is not None:
         raise Refused("unexpected-request")
+    tally = server.state(Waiting).of(session.account)
     wants_to_resume = boolean(asked.get("resume"))
     waits = min(seconds(asked.get("max")) or settings.resume_seconds, settings.max_resume_seconds)
     if wants_to_resume:
         id = secrets.token_urlsafe(ID_BYTES)
         server.state(Resumable).sessions[id] = session
         stream.send_element(element("enabled", id=id, resume="true", max=str(waits)))
-        session.keep(Management(id, waits, settings))
+        session.keep(Management(id, waits, settings, tally))
     else:
         stream.send_element(element("enabled"))
-        session.keep(Management(None, waits, settings))
+        session.keep(Management(None, waits, settings, tally))
 
 
 @feature.element(RESUME, when=State.AUTHENTICATED)
@@ -150,9 +151,8 @@ def remember_until_acked(session: "Session", stanza: Stanza) -> None:
         management.stored = touched
     if not management.is_asked:
         _ask_soon(session, management)
-    if management.has_too_much and not management.is_overfull:
-        management.is_overfull = True
-        gevent.get_hub().loop.run_callback(_end_for_too_much, session)  # not in the middle of whoever sends
+    if management.has_too_much or management.crowds_others:
+        queue_budget.hold(session, management)
 
 
 def wait_for_acknowledgements(session: "Session") -> Literal["stop"] | None:
@@ -201,12 +201,6 @@ def _acknowledge(session: "Session", management: Management, h: int) -> None:
         condition = element("handled-count-too-high", **{"h": str(error.h), "send-count": str(error.sent)})
         raise StreamError("undefined-condition", str(error), application=condition) from None
     offline.drop_arrived(session)
-
-
-def _end_for_too_much(session: "Session") -> None:
-    """Its client does not acknowledge, or stays away for too long while much happens."""
-    session.server.db.touched = None
-    session.close(StreamError("policy-violation", "too many stanzas wait to be acknowledged"))
 
 
 # -- what the client sends
