@@ -48,7 +48,14 @@ class Archive(NamedTuple):
     never: frozenset[JID] = frozenset()
 
 
-ARCHIVES = Remembered[Archive](bound=200_000, weigh=lambda archive: 1 + len(archive.always) + len(archive.never))
+def _weight(archive: Archive) -> int:
+    """About how many bytes it takes."""
+    listed = archive.always | archive.never
+    return ARCHIVE_BYTES * (1 + len(listed)) + sum(map(len, listed))
+
+
+ARCHIVE_BYTES = 200  # and as much for each address in its lists, beside their texts
+ARCHIVES = Remembered[Archive](bound=50_000_000, weigh=_weight)
 
 
 def of(db: Database, account: str) -> Archive:

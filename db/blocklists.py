@@ -9,7 +9,12 @@ from db.memory import Remembered
 from db.queries import ANY, Prepared
 from xmpp.jid import JID
 
-BLOCKLISTS = Remembered[frozenset[JID]](bound=200_000, weigh=lambda patterns: 1 + len(patterns))
+ADDRESS_BYTES = 200
+"""What Python takes for an address, beside its text."""
+BLOCKLISTS = Remembered[frozenset[JID]](
+    bound=50_000_000, weigh=lambda patterns: ADDRESS_BYTES * (1 + len(patterns)) + sum(map(len, patterns))
+)
+"""Bounded in bytes."""
 
 
 class Blocked(Model):

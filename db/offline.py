@@ -9,7 +9,16 @@ from db.memory import Remembered
 from db.queries import ANY, Prepared
 
 ALL = -1  # as a limit
-COUNTS = Remembered[int](bound=100_000)
+
+
+class Usage(NamedTuple):
+    """How many messages wait, and how long they are together."""
+
+    messages: int
+    bytes: int
+
+
+USAGE = Remembered[Usage](bound=100_000)
 
 
 class OfflineMessage(Model):
@@ -38,7 +47,11 @@ _FIND_BY_MESSAGE_ID = Prepared(
     .order_by(OfflineMessage.id.desc())
     .limit(SQL("1"))
 )
-_COUNT = Prepared(OfflineMessage.select(fn.COUNT(OfflineMessage.id)).where(OfflineMessage.account == ANY))
+_USAGE = Prepared(
+    OfflineMessage.select(
+        fn.COUNT(OfflineMessage.id), fn.COALESCE(fn.SUM(fn.LENGTH(OfflineMessage.stanza)), SQL("0"))
+    ).where(OfflineMessage.account == ANY)
+)
 _INSERT = Prepared(OfflineMessage.insert(account=ANY, at=ANY, stanza=ANY, sender=ANY, message_id=ANY))
 _DELETE = Prepared(OfflineMessage.delete().where((OfflineMessage.account == ANY) & (OfflineMessage.id <= ANY)))
 _DELETE_ONE = Prepared(OfflineMessage.delete().where((OfflineMessage.account == ANY) & (OfflineMessage.id == ANY)))
@@ -54,19 +67,24 @@ class Waiting(NamedTuple):
 
 def keep(db: Database, account: str, stanza: bytes, at: float, sender: str = "", message_id: str = "") -> None:
     """Keeps a message, to be found by its sender's bare address and the id given there too. The caller bounds their
-    count."""
-    before = count(db, account)
+    count and bytes."""
+    before = usage(db, account)
     db.write(_INSERT, account, at, stanza, sender, message_id)
-    db.memory[COUNTS].put(account, before + 1)
+    db.memory[USAGE].put(account, Usage(before.messages + 1, before.bytes + len(stanza)))
 
 
 def count(db: Database, account: str) -> int:
     """How many messages wait."""
-    known = db.memory[COUNTS].get(account)
+    return usage(db, account).messages
+
+
+def usage(db: Database, account: str) -> Usage:
+    """How much waits."""
+    known = db.memory[USAGE].get(account)
     if known is not None:
         return known
-    [(found,)] = db.rows(_COUNT, account)
-    return db.memory[COUNTS].put(account, int(found))
+    [found] = db.rows(_USAGE, account)
+    return db.memory[USAGE].put(account, Usage(*found))
 
 
 def waiting(db: Database, account: str, after: int = 0, most: int = ALL) -> list[Waiting]:
@@ -95,6 +113,5 @@ def drop_one(db: Database, account: str, id: int) -> None:
 
 
 def _delete(db: Database, query: Prepared, account: str, id: int) -> None:
-    before = count(db, account)
-    gone = db.write(query, account, id)
-    db.memory[COUNTS].put(account, before - gone)
+    if db.write(query, account, id):
+        db.memory[USAGE].forget(account)

@@ -1,9 +1,18 @@
 """Private XML (XEP-0049): what an account's clients keep, by the name of its element."""
 
-from peewee import BlobField, CompositeKey, Model, TextField, fn
+from typing import NamedTuple
+
+from peewee import SQL, BlobField, CompositeKey, Model, TextField, fn
 
 from db.database import Database
 from db.queries import ANY, Prepared
+
+
+class Usage(NamedTuple):
+    """How many elements there are, and how long they are together, with their names."""
+
+    elements: int
+    bytes: int
 
 
 class PrivateXML(Model):
@@ -17,7 +26,12 @@ class PrivateXML(Model):
 
 
 _FIND = Prepared(PrivateXML.select(PrivateXML.xml).where((PrivateXML.account == ANY) & (PrivateXML.element == ANY)))
-_COUNT = Prepared(PrivateXML.select(fn.COUNT(PrivateXML.element)).where(PrivateXML.account == ANY))
+_USAGE = Prepared(
+    PrivateXML.select(
+        fn.COUNT(PrivateXML.element),
+        fn.COALESCE(fn.SUM(fn.LENGTH(PrivateXML.xml) + fn.LENGTH(PrivateXML.element)), SQL("0")),
+    ).where(PrivateXML.account == ANY)
+)
 _PUT = Prepared(PrivateXML.replace(account=ANY, element=ANY, xml=ANY))
 
 
@@ -28,11 +42,11 @@ def get(db: Database, account: str, element: str) -> bytes | None:
 
 
 def put(db: Database, account: str, element: str, xml: bytes) -> None:
-    """Keeps an element instead of an earlier one of that name. The caller bounds their count."""
+    """Keeps an element instead of an earlier one of that name. The caller bounds their count and bytes."""
     db.write(_PUT, account, element, xml)
 
 
-def count(db: Database, account: str) -> int:
-    """How many elements an account keeps."""
-    [(found,)] = db.rows(_COUNT, account)
-    return int(found)
+def usage(db: Database, account: str) -> Usage:
+    """How much an account keeps."""
+    [found] = db.rows(_USAGE, account)
+    return Usage(*found)

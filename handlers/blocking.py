@@ -38,6 +38,7 @@ class BlockingSettings:
     """Blocking: the lists of those whom an account does not want to hear of."""
 
     max_items: int = setting(1_000, "The most addresses on one account's list.", minimum=1, maximum=100_000)
+    max_bytes: int = setting(131_072, "How long they may be together.", minimum=1_000, maximum=100_000_000)
 
 
 feature = Feature("blocking", xep="0191", disco=[NAMESPACE], settings=BlockingSettings, optional=False)
@@ -113,9 +114,11 @@ def unblock(server: "Server", iq: Stanza) -> None:
 
 
 def _hold_limit(server: "Server", account: JID, wanted: Iterable[JID]) -> None:
-    most = server.settings(BlockingSettings).max_items
-    if len(blocklists.patterns(server.db, account).union(wanted)) > most:
-        raise StanzaError("resource-constraint", f"a blocklist holds at most {most} addresses")
+    settings, listed = server.settings(BlockingSettings), blocklists.patterns(server.db, account).union(wanted)
+    if len(listed) > settings.max_items:
+        raise StanzaError("resource-constraint", f"a blocklist holds at most {settings.max_items} addresses")
+    if sum(len(jid.encode()) for jid in listed) > settings.max_bytes:
+        raise StanzaError("resource-constraint", f"a blocklist holds at most {settings.max_bytes} bytes")
 
 
 def _push(server: "Server", account: JID, tag: str, jids: Iterable[JID]) -> None:

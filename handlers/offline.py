@@ -36,6 +36,7 @@ class OfflineSettings:
 
     max_messages: int = setting(200, "How many messages wait for one account; their senders are told beyond that.",
                                 minimum=0, maximum=1_000_000)  # fmt: skip
+    max_bytes: int = setting(4 << 20, "How long they may be together.", minimum=0, maximum=1 << 40)
 
 
 feature = Feature("offline", xep="0160", disco=["msgoffline"], settings=OfflineSettings, optional=False)
@@ -79,10 +80,11 @@ def keep(delivery: Delivery) -> None:
     stanza = delivery.stanza
     if delivery.chosen or not _is_worth_keeping(stanza):
         return
-    db, account = delivery.server.db, delivery.account
-    if offline.count(db, account) < delivery.server.settings(OfflineSettings).max_messages:
+    db, account, settings = delivery.server.db, delivery.account, delivery.server.settings(OfflineSettings)
+    waiting, content = offline.usage(db, account), stanza.wire()
+    if waiting.messages < settings.max_messages and waiting.bytes + len(content) <= settings.max_bytes:
         sender = "" if stanza.sender is None else stanza.sender.bare
-        offline.keep(db, account, stanza.wire(), time.time(), sender, stanza.id or "")
+        offline.keep(db, account, content, time.time(), sender, stanza.id or "")
     elif stanza_ids.id_by(stanza, account) is None:  # otherwise it is in the archive, and not lost
         raise StanzaError("service-unavailable")  # XEP-0160 section 2
 

@@ -26,8 +26,10 @@ QUERY = f"{{{NAMESPACE}}}query"
 class PrivateSettings:
     """Private XML: what clients keep on the server for themselves."""
 
-    max_bytes: int = setting(65_536, "The longest element.",
-                             minimum=1_000, maximum=10_000_000, at_most="streams.stanza_bytes")  # fmt: skip
+    max_bytes: int = setting(65_536, "The longest element.", minimum=1_000, maximum=10_000_000,
+                             at_most=("max_account_bytes", "streams.stanza_bytes"))  # fmt: skip
+    max_account_bytes: int = setting(1 << 20, "How long all elements of one account may be together.",
+                                     minimum=1_000, maximum=1 << 40)  # fmt: skip
     max_elements: int = setting(100, "The most elements that one account keeps.", minimum=1, maximum=100_000)
 
 
@@ -79,6 +81,11 @@ def _hold_limits(server: "Server", account: JID, elements: dict[str, bytes]) -> 
     settings = server.settings(PrivateSettings)
     if max(map(len, elements.values())) > settings.max_bytes:
         raise StanzaError("policy-violation", f"an element may have {settings.max_bytes} bytes")
-    new = sum(private.get(server.db, account, tag) is None for tag in elements)
-    if new and private.count(server.db, account) + new > settings.max_elements:
+    earlier = {tag: private.get(server.db, account, tag) for tag in elements}
+    new = [tag for tag, xml in earlier.items() if xml is None]
+    growth = sum(map(len, elements.values())) + sum(map(len, new)) - sum(len(xml or b"") for xml in earlier.values())
+    kept = private.usage(server.db, account)
+    if new and kept.elements + len(new) > settings.max_elements:
         raise StanzaError("resource-constraint", f"at most {settings.max_elements} elements are kept")
+    if growth > 0 and kept.bytes + growth > settings.max_account_bytes:
+        raise StanzaError("resource-constraint", f"at most {settings.max_account_bytes} bytes are kept")

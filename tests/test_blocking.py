@@ -49,6 +49,15 @@ def unblock(client: Client, *jids: str) -> str:
 # -- the list
 
 
+def test_a_blocklist_is_bounded_in_bytes(tmp_path: Path) -> None:
+    with server_in(tmp_path, blocking={"max_bytes": 1_000}) as server:
+        add_accounts(server, "juliet")
+        juliet = Client(server, "juliet@localhost/balcony")
+        assert block(juliet, f"{'a' * 400}@b") == ""
+        assert block(juliet, f"{'c' * 600}@b") == "resource-constraint"
+        assert block(juliet, f"{'c' * 500}@b", f"{'a' * 400}@b") == ""
+
+
 def test_addresses_that_take_long_to_read_are_limited(juliet: Client) -> None:
     assert block(juliet, *(f"{number}.{'ü' * 20}.example" for number in range(400))) == "policy-violation"
     assert juliet.asks(LIST) == listing()

@@ -311,7 +311,7 @@ def test_private_xml_that_does_not_fit_into_nodes_is_refused_whole(server: Serve
         ask(juliet, create(name), to="")
     assert ask(juliet, query("<a xmlns='urn:example'/>" + storage(BEFORE)), to="").endswith("max-nodes-exceeded")
     assert see_private(juliet) == {}
-    assert private.count(server.db, juliet.account) == 0
+    assert private.usage(server.db, juliet.account).elements == 0
 
 
 # -- bookmarks from before

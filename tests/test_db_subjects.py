@@ -433,7 +433,8 @@ def test_private_xml_is_kept_by_element(db: Database) -> None:
     assert private.get(db, ROMEO, "{storage:b}a") == b"<a xmlns='storage:b'/>"
     assert private.get(db, ROMEO, "{storage:c}a") is None
     assert private.get(db, JULIET, "{storage:a}a") is None
-    assert (private.count(db, ROMEO), private.count(db, JULIET)) == (2, 0)
+    size = len("{storage:a}a{storage:b}a<a xmlns='storage:a'/><a xmlns='storage:b'/>")
+    assert (private.usage(db, ROMEO), private.usage(db, JULIET)) == ((2, size), (0, 0))
 
 
 def test_a_vcard_and_the_hash_of_the_photo_are_kept_each_for_itself(db: Database) -> None:

@@ -255,6 +255,21 @@ def test_a_server_that_is_killed_delivers_again_what_was_not_acknowledged(tmp_pa
 # -- with an archive (XEP-0313 section "User Archives")
 
 
+def test_what_waits_is_bounded_in_bytes_and_there_is_room_again_once_it_is_delivered(tmp_path: Path) -> None:
+    with server_in(tmp_path, offline={"max_bytes": 1_000}) as server:
+        add_accounts(server, "romeo", "juliet")
+        romeo = Client(server, "romeo@localhost/orchard")
+        for _ in range(2):
+            assert write(romeo, f"<body>{'a' * 700}</body>") == []
+            [refused] = write(romeo, f"<body>{'b' * 700}</body>")
+            assert "service-unavailable" in refused
+            assert write(romeo, "<body>c</body>") == []
+            server.db.memory.forget(JULIET)
+            assert bodies(log_in(server)) == ["a" * 700, "c"]
+            for session in server.online.sessions(JULIET):
+                session.end()
+
+
 @pytest.fixture
 def with_archive(tmp_path: Path) -> Iterator[Server]:
     with server_in(tmp_path, offline={"max_messages": 3}, archive={}) as server:

@@ -51,6 +51,17 @@ def test_several_elements_are_kept_each_by_its_name(romeo: Client) -> None:
     assert romeo.asks(query("<b xmlns='x'/>")) == xml(query("<b xmlns='x'>2</b>"))
 
 
+def test_what_an_account_keeps_is_bounded_together_and_can_always_shrink(tmp_path: Path) -> None:
+    with server_in(tmp_path, private={"max_account_bytes": 1_000}) as server:
+        add_accounts(server, "romeo")
+        romeo = Client(server, "romeo@localhost/orchard")
+        assert keep(romeo, f"<a xmlns='x'>{'1' * 600}</a>") == ""
+        assert keep(romeo, f"<b xmlns='x'>{'2' * 400}</b>") == "resource-constraint"
+        assert keep(romeo, f"<a xmlns='x'>{'1' * 500}</a>", f"<b xmlns='x'>{'2' * 400}</b>") == ""
+        assert keep(romeo, f"<a xmlns='x'>{'1' * 600}</a>") == "resource-constraint"
+        assert keep(romeo, "<a xmlns='x'/>") == ""
+
+
 def test_prefixes_and_white_space_survive(romeo: Client) -> None:
     element = "<p:a xmlns:p='x' xmlns:q='y' q:b='1' c=' '> <p:d/>\n<e xmlns='jabber:client'>t</e> </p:a>"
     assert keep(romeo, element) == ""
