@@ -15,6 +15,7 @@ class ArchiveOwner(Model):
     number = AutoField()
     account = TextField(null=True)  # null: the account is gone, and the messages are being deleted
     by_default = TextField()
+    bytes = IntegerField()  # see db/archive_sizes.py
 
     class Meta:
         table_name = "archive"

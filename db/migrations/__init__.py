@@ -16,7 +16,7 @@ from db.migrations import (
     v0008_directory,
     v0009_accounts,
     v0010_pubsub,
-    v0011_removal,
+    v0011_bit_by_bit,
 )
 
 MIGRATIONS: Sequence[Sequence[str]] = (
@@ -30,7 +30,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0008_directory.STATEMENTS,
     v0009_accounts.STATEMENTS,
     v0010_pubsub.STATEMENTS,
-    v0011_removal.STATEMENTS,
+    v0011_bit_by_bit.STATEMENTS,
 )
 
 

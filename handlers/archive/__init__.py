@@ -14,8 +14,9 @@ from db import archive as stored
 from db import archives
 from handlers import stanza_ids
 from handlers.access import forbid
-from handlers.archive import pages, preferences, query, results, retraction, rules, upkeep
+from handlers.archive import budget, pages, preferences, query, results, retraction, rules, upkeep
 from handlers.archive.settings import ArchiveSettings
+from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery
 from xmpp.routing.feature import ADDRESS, Feature
@@ -57,8 +58,18 @@ def record_sent(delivery: Delivery) -> None:
     """MESSAGE_SENT, after all that may refuse it. A message to oneself is archived where it is received."""
     to = delivery.stanza.to
     assert to is not None
+    _hold_budget(delivery)
     if to.bare != delivery.account:
         delivery.archive_id = _record(delivery, to, is_sent=True)
+
+
+def _hold_budget(delivery: Delivery) -> None:
+    server, stanza = delivery.server, delivery.stanza
+    if rules.text_if_worthy(stanza) is None:
+        return
+    daily = server.settings(ArchiveSettings).daily_bytes
+    if not budget.spend(server.db, delivery.account, len(stanza.wire()), daily):
+        raise StanzaError("resource-constraint", "you have sent as much as is kept of one day; try again later")
 
 
 def record_received(delivery: Delivery) -> None:

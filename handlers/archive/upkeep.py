@@ -7,12 +7,14 @@ Also where the archive is switched off: what it has still grows old, and account
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import Event
 
-from db import archive, archive_deletion, pubsub_deletion
+from db import archive, archive_deletion, archive_sizes, pubsub_deletion
+from db.database import Database
 from handlers.archive.settings import ArchiveSettings
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ DELETE_SECONDS = 3600.0
 DELETE_MESSAGES = 50
 DELETE_ITEMS = 200
 COUNT_MESSAGES = 10_000
+COUNT_SIZES = 2_000
 PAUSE_SECONDS = 0.001  # a sleep of 0 would not let the loop look at its sockets
 
 
@@ -108,6 +111,9 @@ def delete_what_is_not_kept(server: "Server") -> None:
     if settings.max_messages:
         for number in archive_deletion.archives(db):
             _delete_all_but(server, number, settings.max_messages)
+    _bit_by_bit(server, lambda: archive_sizes.count_some(db, COUNT_SIZES))
+    for number in archive_sizes.larger_than(db, settings.max_bytes) if settings.max_bytes else ():
+        _bit_by_bit(server, partial(_shorten, db, number, settings.max_bytes))
 
 
 def _delete_all_but(server: "Server", number: int, most: int) -> None:
@@ -120,6 +126,12 @@ def _delete_all_but(server: "Server", number: int, most: int) -> None:
         row = found
         gevent.sleep(PAUSE_SECONDS)
     _bit_by_bit(server, lambda: archive_deletion.delete_before(server.db, number, row, DELETE_MESSAGES))
+
+
+def _shorten(db: Database, number: int, most: int) -> int:
+    if archive_sizes.size(db, number) <= most:
+        return 0
+    return archive_deletion.delete_before(db, number, archive.MAX_ROW, DELETE_MESSAGES)
 
 
 def _bit_by_bit(server: "Server", act: Callable[[], int]) -> None:
