@@ -124,6 +124,8 @@ def test_nothing_is_kept_for_an_account_that_is_gone(db: Database, node: Node) -
     put(db, node, "1")
     pubsub_people.subscribe(db, node, Subscription(ROMEO))
     accounts.remove(db, JULIET)
+    while pubsub_deletion.delete_left(db, 100):
+        pass
     assert db.connection.execute("SELECT jid, bytes FROM pubsub_usage WHERE bytes != 0").fetchall() == []
 
 
