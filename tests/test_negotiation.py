@@ -11,7 +11,6 @@ from xmpp.jid import JID
 from xmpp.routing.feature import State
 from xmpp.stream.nameguard import ProcessNames
 from xmpp.stream.negotiation import Negotiation, new_stream_id
-from xmpp.stream.trees import Trees
 from xmpp.stream.xmlfeed import StreamHeader, XMLFeed, XMLLimits
 
 ROMEO = JID.parse("romeo@localhost")
@@ -19,7 +18,7 @@ NAMESPACES = "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/strea
 
 
 def header(attributes: str, namespaces: str = NAMESPACES) -> StreamHeader:
-    feed = XMLFeed(XMLLimits(10_000, elements=32, depth=8, attributes=16, names=20), ProcessNames(), Trees(()))
+    feed = XMLFeed(XMLLimits(10_000, elements=32, depth=8, attributes=16, names=20), ProcessNames(), ())
     (event,) = feed.read(f"<stream:stream {namespaces} {attributes}>".encode())
     assert isinstance(event, StreamHeader)
     return event

@@ -14,7 +14,6 @@ from xmpp.errors import StreamError
 from xmpp.jid import MalformedJID
 from xmpp.stanza import Stanza
 from xmpp.stream.nameguard import ProcessNames
-from xmpp.stream.trees import Trees
 from xmpp.stream.xmlfeed import StreamEnd, StreamHeader, XMLFeed, XMLLimits
 from xmpp.wire import parse, wire
 
@@ -22,19 +21,16 @@ LIMITS = XMLLimits(stanza_bytes=262_144, depth=64, elements=10_000, attributes=6
 HEADER = b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='a.example'>"
 
 
-def new_feed(
-    limits: XMLLimits = LIMITS, process_names: ProcessNames | None = None, trees: Trees | None = None
-) -> XMLFeed:
-    return XMLFeed(limits, process_names or ProcessNames(), trees or Trees(names.STANZA_TAGS))
+def new_feed(limits: XMLLimits = LIMITS, process_names: ProcessNames | None = None) -> XMLFeed:
+    return XMLFeed(limits, process_names or ProcessNames(), names.STANZA_TAGS)
 
 
 def opened_feed(
     limits: XMLLimits = LIMITS,
     process_names: ProcessNames | None = None,
-    trees: Trees | None = None,
     header: bytes = HEADER,
 ) -> XMLFeed:
-    feed = new_feed(limits, process_names, trees)
+    feed = new_feed(limits, process_names)
     list(feed.read(header))
     return feed
 
@@ -209,12 +205,31 @@ def test_an_unknown_element_leaves_the_stanzas_before_it_be() -> None:
     assert told(opened_feed(), b"<iq/><nobody/><iq/>") == [b"<iq/>", "unsupported-stanza-type"]
 
 
-def test_an_element_stands_in_its_tree_until_the_next_is_asked_for() -> None:
-    events = stanzas(opened_feed(), b"<message><body>1</body></message><message/>")
-    first = next(events)
-    assert first.getparent() is not None
-    next(events)
-    assert first.getparent() is None
+def test_an_element_stands_in_a_tree_as_it_does_in_its_stream() -> None:
+    for event in stanzas(opened_feed(), b"<message><body>1</body></message><message/>"):
+        root = event.getparent()
+        assert root is not None
+        assert root.tag == f"{{{names.STREAM}}}stream"
+
+
+def test_what_comes_before_a_mistake_is_read() -> None:
+    assert told(opened_feed(), b"<iq id='1'/><iq id='2'/><iq><a:b/></iq><iq/>") == [
+        b'<iq id="1"/>',
+        b'<iq id="2"/>',
+        "not-well-formed",
+    ]
+
+
+@pytest.mark.parametrize("read", [told, told_bytewise])
+@pytest.mark.parametrize("end", [b"</iq>", b"</message>"])
+def test_an_end_tag_for_another_is_refused_before_its_stanza_ends(read: Reader, end: bytes) -> None:
+    assert read(opened_feed(), b"<iq/><message><a><b x='>'/></a><a  y='1'>t") == [b"<iq/>"]
+    feed = opened_feed()
+    read(feed, b"<iq/><message><a><b x='>'/></a><a  y='1'>t")
+    assert read(feed, end) == ["not-well-formed"]
+    feed = opened_feed()
+    read(feed, b"<iq/><message><a><b x='>'/></a><a  y='1'>t")
+    assert read(feed, b"</a ></message>") == [b'<message><a><b x="&gt;"/></a><a y="1">t</a></message>']
 
 
 def test_ten_thousand_warnings_are_no_error() -> None:
@@ -382,11 +397,13 @@ def test_content_that_depends_on_its_tag_or_its_stream_is_not_told(case: str) ->
     assert [feed.content for _ in feed.read(NOT_AS_IT_CAME[case])] == [None]
 
 
-def test_content_that_comes_in_parts_is_not_told_and_the_next_is() -> None:
-    feed = opened_feed()
-    stanza = b"<message><body>a</body></message>"
-    assert list(feed.read(stanza[:12])) == []
-    assert [feed.content for _ in feed.read(stanza[12:] + stanza)] == [None, b"<body>a</body>"]
+def test_the_content_of_a_stanza_that_comes_in_parts_is_told_too() -> None:
+    stanza = b"<message><body>a &lt;<![CDATA[ < ]]> b</body> <x xmlns='u'/></message>"
+    for at in range(len(stanza)):
+        feed = opened_feed()
+        assert list(feed.read(stanza[:at])) == []
+        content = b"<body>a &lt; &lt;  b</body> <x xmlns='u'/>"
+        assert [feed.content for _ in feed.read(stanza[at:] + stanza)] == [content, content]
 
 
 @pytest.mark.parametrize("case", UNUSUAL_ROOTS)

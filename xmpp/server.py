@@ -24,7 +24,6 @@ from xmpp.stream.client import STARTTLS, StreamSettings
 from xmpp.stream.listener import ClientListener, ListenSettings
 from xmpp.stream.nameguard import ProcessNames
 from xmpp.stream.tls import ServerTLS, TLSSettings
-from xmpp.stream.trees import Trees
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +86,7 @@ class Server:
         self.requests = Requests(self.router)
         self.stream_settings = self.settings(StreamSettings)
         self.process_names = ProcessNames()
-        self.trees = Trees(names.STANZA_TAGS | self.registry.element_tags | {STARTTLS})
+        self.stream_tags = names.STANZA_TAGS | self.registry.element_tags | {STARTTLS}
         self.listener = ClientListener(self)
         self.is_stopping = False
         self._states: dict[type, Any] = {}

@@ -13,6 +13,7 @@ from xmpp import names
 
 # The root of every tree that stanzas are parsed in, and what an element inherits from it.
 ROOT = f"<stream:stream xmlns='{names.CLIENT}' xmlns:stream='{names.STREAM}'>".encode()
+ROOT_END = b"</stream:stream>"
 DEFAULT = f' xmlns="{names.CLIENT}"'.encode()
 INHERITED = DEFAULT + f' xmlns:stream="{names.STREAM}"'.encode()
 

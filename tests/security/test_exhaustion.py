@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.configured import demo_server
-from tests.rawclient import RawClient, StreamEnded, logged_in, new_account, somebody, stream_header
+from tests.rawclient import RawClient, logged_in, new_account, somebody, stream_header
 from tests.servers import RunningServer
 from tests.streams import Stream, listening_server
 from xmpp import names
-from xmpp.stream.client import StreamSettings, limits_after_login, limits_before_login
 
 # What all of the 2,000 below may leave behind together. An idle connection takes 23 KiB, so were they all kept, it
 # would be more than 40 MB; the pages of the allocator are no exact measure of anything below that.
@@ -190,19 +189,26 @@ def test_row_61_ever_new_names_leave_the_memory_flat(server: RunningServer) -> N
     assert next(numbers) >= 200_000
 
 
-def test_row_61_strangers_cannot_use_up_the_names_that_are_there_for_accounts() -> None:
-    settings = StreamSettings()
-    assert limits_before_login(settings).names_in_all < limits_after_login(settings).names_in_all / 2
-
-
-def test_row_61_an_account_has_a_budget_of_names_too(server: RunningServer) -> None:
+def test_row_61_one_stanza_may_not_bring_many_new_names(server: RunningServer) -> None:
     with somebody(server.port) as client:
-        for n in itertools.count():
-            try:
-                new = (f"<message type='error'><a{n}-{i} xmlns='u:{n}-{i}'/></message>" for i in range(100))
-                client.send("".join(new))
-                client.comes_before_pong()
-            except StreamEnded as ended:
-                assert ended.condition == "policy-violation"
-                break
-    assert 0 < n < 20
+        client.send("<message type='error'>" + "".join(f"<at-once{n} xmlns='u:{n}'/>" for n in range(200)))
+        assert client.ending().condition == "policy-violation"
+
+
+def test_row_61_whatever_names_others_bring_the_next_one_may_bring_some(server: RunningServer) -> None:
+    numbers = itertools.count()
+    account = new_account(server.port)
+
+    def send_new_names() -> None:
+        with logged_in(server.port, *account) as client:
+            for _ in range(100):
+                new = (f"<of-account{n} xmlns='u:of:{n}'/>" for n in itertools.islice(numbers, 140))
+                client.send(f"<message type='error'>{''.join(new)}</message>")
+            client.comes_before_pong()
+
+    assert growth(server, send_new_names, 10, 20) < FLAT  # by 560,000 of them
+    with somebody(server.port) as other:
+        honest = "".join(f"<honest{n} xmlns='urn:honest:{n}'/>" for n in range(50))
+        other.send(f"<message to='{other.jid}' type='headline'>{honest}</message>")
+        (received,) = other.comes_before_pong()
+        assert len(received) == 50

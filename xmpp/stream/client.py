@@ -54,7 +54,7 @@ class StreamSettings:
     stanza_depth: int = setting(64, "The deepest nesting in a stanza, once logged in.", minimum=8, maximum=200)
     stanza_attributes: int = setting(64, "The most attributes of an element, once logged in.",
                                      minimum=16, maximum=1_000)  # fmt: skip
-    new_names: int = setting(300, "How many names that this server has not seen yet one client may use.",
+    new_names: int = setting(300, "How many names that this server has not seen lately one stanza may use.",
                              minimum=10, maximum=100_000)  # fmt: skip
     login_stanza_bytes: int = setting(10_000, "The longest stanza before login.",
                                       minimum=10_000, maximum=100_000, at_most="stanza_bytes")  # fmt: skip
@@ -70,7 +70,6 @@ def limits_before_login(settings: StreamSettings) -> XMLLimits:
         depth=8,
         attributes=16,
         names=20,
-        names_in_all=20_000,  # so that strangers cannot use up what is there for accounts
     )
 
 
@@ -252,7 +251,7 @@ class ClientStream(Connection):
         self.feed = self._new_feed()
 
     def _new_feed(self) -> XMLFeed:
-        return XMLFeed(self._limits, self.server.process_names, self.server.trees)
+        return XMLFeed(self._limits, self.server.process_names, self.server.stream_tags)
 
     # -- the end
 

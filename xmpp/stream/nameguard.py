@@ -1,8 +1,8 @@
 """Names are counted before they reach lxml.
 
-libxml2 keeps every element, attribute and prefix name and every namespace address it has ever seen for as long as its
-thread lives, so whoever may send ever-new ones eats the memory of the server. What has been seen is known and free;
-what is new costs its connection, and the process.
+libxml2 keeps every element, attribute and prefix name and every namespace address that it sees, so whoever may send
+ever-new ones would eat the memory of the server. So it is made to forget them when they have become many
+(dictionary.py), whoever brought them: nobody can use up what others need.
 """
 
 import re
@@ -10,8 +10,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from xmpp.errors import StreamError
+from xmpp.stream import dictionary
 from xmpp.stream.commonnames import COMMON_NAMES
 
+NAMES_KEPT = 10_000  # in units: some 7 MB here and in libxml2, with the tags that are made of them
 TAGS_REMEMBERED = 10_000
 TAG_BYTES_REMEMBERED = 256
 ATTRIBUTES_REMEMBERED = 16
@@ -26,9 +28,7 @@ CDATA_START = b"![CDATA["
 class XMLLimits:
     """What one stream may send. Beyond a limit: policy-violation.
 
-    `names` are names that are new to the process, counted per connection in units of 64 bytes; `names_in_all` is how
-    many the process may know before this stream may bring no new ones at all. With a smaller figure for strangers
-    they cannot use up what is there for accounts.
+    `names` are names that the process does not know, counted for each stanza in units of 64 bytes.
     """
 
     stanza_bytes: int
@@ -36,7 +36,6 @@ class XMLLimits:
     elements: int
     attributes: int  # of one element; ATTRIBUTES_REMEMBERED or more
     names: int
-    names_in_all: int = 200_000
     header_bytes: int = 10_000
 
 
@@ -45,13 +44,15 @@ OPEN, EMPTY, CLOSE = 1, 0, -1
 
 
 class ProcessNames:
-    """The names that lxml has seen in this process, append-only like libxml2's memory, and tags made of them.
+    """The names that lxml has seen lately, and tags made of them. All but the common ones are forgotten when there are
+    more than `most`, here and there.
 
     `tags` are as they were written, with empty values in place of all that are not namespaces; tags with attributes
     but without namespaces are in `outlines`, as what stands between their values. A tag in there is well-formed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = NAMES_KEPT) -> None:
+        self._most = most
         self._names: set[bytes] = set(COMMON_NAMES)
         self._learned = 0
         self.tags: dict[bytes, int] = {}
@@ -63,18 +64,31 @@ class ProcessNames:
     def __len__(self) -> int:
         return len(self._names)
 
-    def learn(self, names: Collection[bytes], allowance: int, in_all: int) -> int:
+    def learn(self, names: Collection[bytes], allowance: int) -> int:
         """Let these names in; returns what the new ones cost.
 
-        Raises StreamError, and learns none, when that is over `allowance` or the process would know over `in_all`.
+        Raises StreamError, and learns none, when that is over `allowance`.
         """
         new = {name for name in names if name not in self._names}
-        cost = sum(1 + len(name) // NAME_UNIT for name in new)
-        if new and (cost > allowance or self._learned + cost > in_all):
+        if not new:
+            return 0
+        cost = _cost(new)
+        if cost > allowance:
             raise StreamError("policy-violation", "too many new names")
+        if self._learned + cost > self._most:
+            self._forget()
+            new = {name for name in names if name not in self._names}
         self._names |= new
-        self._learned += cost
+        self._learned += _cost(new)
         return cost
+
+    def _forget(self) -> None:
+        if not dictionary.renew():
+            raise StreamError("policy-violation", "too many new names since this server was started")
+        self._names = set(COMMON_NAMES)
+        self._learned = 0
+        self.tags.clear()
+        self.outlines.clear()
 
     def remember(self, tag: bytes, step: int) -> None:
         """Recognise tags that differ from this one in nothing but values from now on."""
@@ -86,18 +100,23 @@ class ProcessNames:
             _keep(self.outlines, outline, step)
 
 
+def _cost(names: Collection[bytes]) -> int:
+    return sum(1 + len(name) // NAME_UNIT for name in names)
+
+
 class NameGuard:
     """Reads tags for one connection: each is well-formed and made of names that it may use, or a StreamError.
 
     Most tags are recognised by one or two look-ups: only the first of its kind in the process is taken apart.
+    `spent` is what the stanza under way has cost so far; whoever knows where it ends begins anew.
     """
 
-    __slots__ = ("_process", "_limits", "_spent")
+    __slots__ = ("spent", "_process", "_limits")
 
     def __init__(self, process: ProcessNames, limits: XMLLimits) -> None:
+        self.spent = 0
         self._process = process
         self._limits = limits
-        self._spent = 0
 
     @property
     def known_tags(self) -> Mapping[bytes, int]:
@@ -106,8 +125,7 @@ class NameGuard:
 
     def charge(self, names: Collection[bytes]) -> None:
         """Pay for the new ones among these names."""
-        limits = self._limits
-        self._spent += self._process.learn(names, limits.names - self._spent, limits.names_in_all)
+        self.spent += self._process.learn(names, self._limits.names - self.spent)
 
     def read_tag(self, piece: bytes) -> tuple[int, int]:
         """What the tag at the start of `piece` does, and where it ends; `piece` is what stands after a "<"."""
@@ -132,8 +150,8 @@ class NameGuard:
         if match is None:
             raise _what_is_wrong(piece)
         tag, (slash, name, attributes, empty) = match[0], match.groups()
-        if slash:
-            self._check_end(name, is_bare=not attributes and not empty)
+        if slash and (attributes or empty):
+            raise StreamError("not-well-formed", "an end tag with more than a name")
         found = ATTRIBUTE.findall(attributes)
         if len(found) > self._limits.attributes:
             raise StreamError("policy-violation", "too many attributes")
@@ -142,10 +160,6 @@ class NameGuard:
         if len(found) <= ATTRIBUTES_REMEMBERED and not (b"'" in tag and b'"' in tag):
             self._process.remember(tag, step)
         return step, match.end()
-
-    def _check_end(self, name: bytes, is_bare: bool) -> None:
-        if name not in self._process or not is_bare:
-            raise StreamError("not-well-formed", "not an end tag for any start")
 
 
 def has_whole_tag(piece: bytes) -> bool:

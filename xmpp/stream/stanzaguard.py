@@ -1,7 +1,7 @@
 """What a stream is held to before lxml sees it, tag by tag: its limits, its encoding, its restrictions.
 
-Bytes come in as the network cuts them and leave cut where lxml can take them: whole tags, whole characters, whole
-references. Blank text between stanzas is gone, and CDATA in favour of the text that it stands for.
+Bytes come in as the network cuts them and leave as whole stanzas. Blank text between stanzas is gone, and CDATA in
+favour of the text that it stands for.
 """
 
 import re
@@ -30,35 +30,31 @@ class StanzaGuard:
     """Lets through what a stream may say after its header.
 
     `refusal` is set when it must end, `is_closed` when the client has ended it; nothing after that is let through.
-    `contents` has an entry for each top-level element that what was admitted last has completed: what stands between
-    its tags, as it was written. None: that depends on its tags, or not all of it has come at once.
+    `begun` is the start tag of a stanza of which what was admitted last had the beginning and not the end, else empty.
     """
 
     __slots__ = (
-        "refusal", "is_closed", "contents", "_limits", "_names", "_root", "_held", "_depth", "_elements", "_size",
-        "_in_cdata",
+        "refusal", "is_closed", "begun", "_limits", "_names", "_root", "_held", "_unfinished", "_open", "_depth",
+        "_elements", "_size", "_in_cdata",
     )  # fmt: skip
 
     def __init__(self, limits: XMLLimits, names: NameGuard, root: bytes) -> None:
         self.refusal: StreamError | None = None
         self.is_closed = False
-        self.contents: list[bytes | None] = []
+        self.begun = b""
         self._limits = limits
         self._names = names
         self._root = root  # the name of the stream's root, as the client wrote it
         self._held = b""
+        self._unfinished = bytearray()  # what has come of the stanza under way
+        self._open: list[bytes] = []  # the elements in there that have not ended
         self._depth = 0
         self._elements = 0
         self._size = 0
         self._in_cdata = False
 
-    @property
-    def is_between_stanzas(self) -> bool:
-        """Whether what was let through ends with a stanza."""
-        return self._depth == 0
-
-    def admit(self, data: bytes) -> bytes:
-        """What can go to lxml of this and of what was held back before."""
+    def admit(self, data: bytes) -> list[bytes]:
+        """The stanzas that become whole by this, each as it was written."""
         data, broken_character = self._whole_characters(self._held + data)
         data, loose_end = _without_loose_end(data)
         self._held = loose_end + broken_character
@@ -66,7 +62,9 @@ class StanzaGuard:
         if self._in_cdata or CDATA_START in data:
             pieces = self._unwrap_cdata(pieces)
         self._hold_unfinished_tag(pieces)
-        return b"<".join(pieces[: self._walk(pieces, b"&" in data)])
+        whole: list[bytes] = []
+        self._walk(pieces, b"&" in data, whole)
+        return whole
 
     # -- where the bytes are cut
 
@@ -106,17 +104,17 @@ class StanzaGuard:
 
     # -- what is checked
 
-    def _walk(self, pieces: list[bytes], has_references: bool) -> int:
-        """Follow the tags in and out of stanzas; returns how many of the pieces are let through.
+    def _walk(self, pieces: list[bytes], has_references: bool, whole: list[bytes]) -> None:
+        """Follow the tags in and out of stanzas, and add those that end to `whole`.
 
         The hot loop, so in one piece: most pieces are recognised by the first look-up, and are counted only if need be.
         """
-        known, read_tag, max_depth = self._names.known_tags, self._names.read_tag, self._limits.depth
+        guard = self._names
+        known, read_tag, max_depth = guard.known_tags, guard.read_tag, self._limits.depth
         depth, is_tight = self._depth, self._could_be_too_much(pieces)
-        at, start = 0, 1  # the piece looked at; where the stanza under way begins
-        is_whole = depth == 0  # all of it is in these pieces
-        contents = self.contents = []
+        start = 1  # where the stanza under way begins
         stray = b""  # text between stanzas
+        self.begun = b""
         try:
             self._continue_text(pieces)
             for at, piece in enumerate(pieces[1:], 1):
@@ -136,21 +134,41 @@ class StanzaGuard:
                 if depth < 1:
                     if depth < 0:
                         self._close(pieces[at])
-                        return at
+                        return
                     if is_tight:
                         self._weigh(pieces[start : at + 1])
-                    contents.append(_content(pieces[start : at + 1]) if is_whole else None)
-                    is_whole = True
-                    start, self._size, self._elements = at + 1, 0, 0
+                    stanza = b"<" + b"<".join(pieces[start : at + 1])
+                    whole.append(self._finished(stanza) if self._open else stanza)
+                    start, guard.spent, self._size, self._elements = at + 1, 0, 0, 0
                     if stray:
-                        at = start  # the tag before it is let through, whatever it is
                         _check_stray(stray)
+                        stray = b""
             self._weigh(pieces[start:])
+            if depth:
+                self._keep(pieces[start:])
         except StreamError as error:
             self.refusal = error
-            return at
         self._depth = depth
-        return len(pieces)
+
+    def _finished(self, rest: bytes) -> bytes:
+        """The stanza that was under way and ends with this."""
+        stanza = bytes(self._unfinished) + rest
+        self._unfinished = bytearray()
+        self._open.clear()
+        return stanza
+
+    def _keep(self, pieces: list[bytes]) -> None:
+        """Keep these for when the rest of their stanza comes. Raises StreamError if it could never be well-formed."""
+        tags = [match for match in map(TAG.match, pieces) if match is not None]
+        if tags and not self._open:
+            self.begun = b"<" + tags[0][0]
+        for slash, name, _, empty in (tag.groups() for tag in tags):
+            if not slash and not empty:
+                self._open.append(name)
+            elif slash and self._open.pop() != name:
+                raise StreamError("not-well-formed", "an end tag for another element")
+        if pieces:
+            self._unfinished += b"<" + b"<".join(pieces)
 
     def _could_be_too_much(self, pieces: list[bytes]) -> bool:
         """Whether a stanza that ends in these pieces may be over a limit, so that each has to be weighed."""
@@ -167,12 +185,12 @@ class StanzaGuard:
     def _continue_text(self, pieces: list[bytes]) -> None:
         text = pieces[0]
         if self._depth == 0:
-            pieces[0] = b""
             _check_stray(text)
         elif text:
             check_references(text)
             self._charge_blanks(text)
             self._size += len(text)
+            self._unfinished += text
 
     def _charge_blanks(self, text: bytes) -> None:
         if len(text) in INTERNED_BLANKS and not text.strip(BLANK):
@@ -187,15 +205,6 @@ class StanzaGuard:
 def _check_stray(text: bytes) -> None:
     if text.strip(BLANK):
         raise StreamError("bad-format", "text between stanzas")
-
-
-def _content(pieces: list[bytes]) -> bytes | None:
-    """What stands between the first and the last of these tags, if it means the same in any stream of jabber:client."""
-    head = pieces[0]
-    if len(pieces) < 3 or head.find(b">") != len(head) - 1 or head.find(b"xmlns") >= 0:  # find: half the price of `in`
-        return None
-    content = b"<" + b"<".join(pieces[1:-1])
-    return None if content.find(b"stream:") >= 0 else content
 
 
 def _without_loose_end(data: bytes) -> tuple[bytes, bytes]:
