@@ -27,7 +27,7 @@ READ_AND_WRITTEN = {
     ),
     "an attribute in a namespace": (
         b"<iq xmlns:p='u' p:a='1' xml:lang='de'/>",
-        b'<iq xmlns:p="u" p:a="1" xml:lang="de"/>',
+        b'<iq xmlns:ns0="u" ns0:a="1" xml:lang="de"/>',
     ),
     "quotes in an attribute": (
         b"""<c:iq xmlns:c='jabber:client' id='" to="x"'/>""",
@@ -39,6 +39,25 @@ READ_AND_WRITTEN = {
     ),
     "no namespace": (b"<c:iq xmlns:c='jabber:client'><a xmlns=''><b/></a></c:iq>", b'<iq><a xmlns=""><b/></a></iq>'),
 }
+
+
+LONG = b"u" * 5_000
+NOT_GROWING = {
+    "elements of a long namespace": b"<iq xmlns:p='%b'>" % LONG + b"<p:a/>" * 1_000 + b"</iq>",
+    "attributes of a long namespace": b"<iq xmlns:p='%b'>" % LONG + b"<a p:b='c'/>" * 1_000 + b"</iq>",
+    "elements of a long namespace in something else": (
+        b"<iq xmlns:p='%b'><x xmlns='v'>" % LONG + b"<p:a><b/></p:a>" * 1_000 + b"</x></iq>"
+    ),
+    "elements of a short namespace": b"<iq xmlns:p='u'>" + b"<p:a><b/></p:a>" * 1_000 + b"</iq>",
+}
+
+
+@pytest.mark.parametrize("case", NOT_GROWING)
+def test_what_is_written_is_not_many_times_as_long(case: str) -> None:
+    for element in stanzas(opened_feed(), NOT_GROWING[case]):
+        written = wire(element)
+        assert len(written) < 4 * len(NOT_GROWING[case])
+        assert canonical(parse(written)) == canonical(element)
 
 
 @pytest.mark.parametrize("case", READ_AND_WRITTEN)
