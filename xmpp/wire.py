@@ -5,6 +5,7 @@ back. libxml2 writes namespace declarations right after the name of an element: 
 """
 
 import re
+from functools import cache
 from typing import Any
 
 from lxml import etree
@@ -55,6 +56,7 @@ class _Writer:
     def __init__(self) -> None:
         self._prefixes: dict[str, str] = {}
         self._parts: list[str] = []
+        self._split = cache(_split)  # most tags come again and again
 
     def written(self, element: etree._Element) -> bytes:
         self._write(element, names.CLIENT)
@@ -63,29 +65,26 @@ class _Writer:
         return "".join(self._parts).encode()
 
     def _write(self, element: etree._Element, default: str) -> None:
-        put = self._parts.append
-        namespace, name = _split(str(element.tag))
-        if namespace == default:
-            put("<" + name)
-        elif len(namespace) <= SHORT_NAMESPACE:
-            put(f"<{name} xmlns={quoted(namespace)}")
-            default = namespace
-        else:
-            name = self._prefixed(namespace, name)
-            put("<" + name)
+        namespace, name = self._split(str(element.tag))
+        head = ""
+        if namespace != default:
+            if len(namespace) <= SHORT_NAMESPACE:
+                head, default = f" xmlns={quoted(namespace)}", namespace
+            else:
+                name = self._prefixed(namespace, name)
+        self._parts.append("<" + name)
         for key, value in element.items():
-            put(f" {self._prefixed(*_split(key)) if key[0] == '{' else key}={quoted(value)}")
-        if element.text is None and not len(element):
-            put("/>")
+            head += f' {self._prefixed(*_split(key)) if key[0] == "{" else key}="{escaped(value)}"'
+        text, is_empty = element.text, not len(element)
+        if is_empty:
+            self._parts.append(f"{head}>{_escaped_text(text)}</{name}>" if text is not None else head + "/>")
             return
-        put(">")
-        if element.text:
-            put(_escaped_text(element.text))
+        self._parts.append(f"{head}>{_escaped_text(text)}" if text else head + ">")
         for child in element:
             self._write(child, default)
             if child.tail:
-                put(_escaped_text(child.tail))
-        put(f"</{name}>")
+                self._parts.append(_escaped_text(child.tail))
+        self._parts.append(f"</{name}>")
 
     def _prefixed(self, namespace: str, name: str) -> str:
         if namespace == names.XML:
