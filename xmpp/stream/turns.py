@@ -9,7 +9,8 @@ from time import monotonic, thread_time
 import gevent
 
 TURN_SECONDS = 0.002  # of the processor's time: short for whoever waits, long beside what a change of turns costs
-ROUND_SECONDS = 0.008
+# A message that is archived takes several rounds: to be read, to be committed, to hear from the disk, to be written.
+ROUND_SECONDS = 0.003
 LEAST_SECONDS = 0.0002  # however many they are: then a round takes longer
 # Seconds of sleep, after which all sockets have been looked at. gevent.sleep(0) only runs what waits to be called back,
 # and what that adds.
