@@ -69,6 +69,13 @@ def test_what_was_read_is_written(case: str) -> None:
         assert canonical(etree.fromstring(HEADER + written + b"</stream:stream>")[0]) == canonical(element)
 
 
+def test_a_part_of_what_was_read_is_written_so_that_it_can_be_read_again() -> None:
+    for namespace in ("u", "u" * 100):
+        inner = f"<p:a xmlns:p='{namespace}' xmlns:q='v' q:b='1'><p:c/><d xmlns='w'><p:e q:f='2'/></d></p:a>"
+        for element in stanzas(opened_feed(), f"<iq>{inner}</iq>".encode()):
+            assert canonical(parse(wire(element[0]))) == canonical(element[0])
+
+
 def test_what_we_build_is_written_without_its_default_namespace() -> None:
     message = etree.Element(names.MESSAGE, id="1", nsmap={None: names.CLIENT})
     etree.SubElement(message, names.BODY).text = "é"

@@ -66,13 +66,14 @@ class _Writer:
 
     def _write(self, element: etree._Element, default: str) -> None:
         namespace, name = self._split(str(element.tag))
-        head = ""
+        declaration = ""
         if namespace != default:
-            if len(namespace) <= SHORT_NAMESPACE:
-                head, default = f" xmlns={quoted(namespace)}", namespace
+            if len(namespace) <= SHORT_NAMESPACE or not self._parts:
+                declaration, default = f" xmlns={quoted(namespace)}", namespace
             else:
                 name = self._prefixed(namespace, name)
-        self._parts.append("<" + name)
+        self._parts.append(f"<{name}{declaration}")
+        head = ""
         for key, value in element.items():
             head += f' {self._prefixed(*_split(key)) if key[0] == "{" else key}="{escaped(value)}"'
         text, is_empty = element.text, not len(element)
