@@ -178,7 +178,7 @@ def test_a_failing_copy_never_reaches_the_sender(
     garden, home = devices(server, JULIET, "garden", "home")
     assert romeo.sends(f"<message type='chat' to='{garden.jid}'>{BODY}</message>") == []
     assert [got(garden), got(home)] == ["message", "received"]
-    assert "no carbon copy for juliet@localhost/broken" in caplog.text
+    assert "<Session juliet@localhost/broken>: sending failed" in caplog.text
 
 
 def test_a_copy_that_bounces_goes_nowhere(server: Server, romeo: Client) -> None:
