@@ -132,6 +132,26 @@ def test_a_full_disk_does_not_end_the_upkeep(
     upkeep.stop(server)
 
 
+def test_a_mistake_of_ours_does_not_end_the_upkeep(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(upkeep, "INDEX_SECONDS", 0.001)
+    say(Client(server, f"{ROMEO}/orchard"), "hi")
+    with monkeypatch.context() as patched:
+        patched.setattr(archive, "index_some", fail)
+        upkeep.start(server)
+        with gevent.Timeout(30):
+            while "looking after the archive failed" not in caplog.text:
+                gevent.sleep(0)
+    with gevent.Timeout(30):
+        while waiting(server):
+            gevent.sleep(0)
+    upkeep.stop(server)
+
+
 def test_what_waits_is_indexed_in_the_background(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep, "INDEX_SECONDS", 0.001)
     upkeep.start(server)

@@ -204,6 +204,14 @@ def test_there_are_at_most_so_many_changes_at_once(hamlet: Client, host: str, ch
     assert ask(hamlet, change(**nothing), to=host) == ""
 
 
+@pytest.mark.parametrize("change", [affiliations, subscriptions])
+def test_there_are_at_most_so_many_addresses_at_once_that_take_long_to_read(
+    hamlet: Client, host: str, change: Change
+) -> None:
+    nothing: dict[str, str | None] = {f"é{number}": "none" for number in range(400)}
+    assert ask(hamlet, change(**nothing), to=host) == "policy-violation"
+
+
 @pytest.mark.parametrize("what", ["affiliations", "subscriptions"])
 @pytest.mark.parametrize("type", ["get", "set"])
 def test_only_owners_may_ask_and_only_of_a_node(hamlet: Client, francisco: Client, what: str, type: str) -> None:

@@ -77,6 +77,9 @@ def _again_and_again(server: "Server", work: "Callable[[Server], None]") -> None
         except server.storage_errors as error:
             log.error("the archive cannot be looked after: %s", error)
             gevent.sleep(INDEX_SECONDS)
+        except Exception:  # what nothing is done about any more would grow for as long as the server runs
+            log.exception("looking after the archive failed")
+            gevent.sleep(INDEX_SECONDS)
 
 
 def _index(server: "Server") -> None:

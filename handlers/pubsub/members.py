@@ -20,7 +20,7 @@ from handlers.pubsub.requests import OWNER, Request, address_in, answer
 from handlers.pubsub.settings import PubSubSettings
 from xmpp import dataforms
 from xmpp.errors import StanzaError
-from xmpp.jid import JID
+from xmpp.jid import JID, AddressReader
 from xmpp.routing.delivery import STOP, Delivery, concerns
 
 SUBSCRIPTION = f"{{{OWNER}}}subscription"
@@ -165,11 +165,12 @@ def _affiliation(jid: JID, affiliation: str) -> etree._Element:
 def _wanted(action: etree._Element, tag: str, attribute: str, *, are_bare: bool = False) -> dict[JID, str]:
     """What is to be changed, by address; where no state is named there is nothing to change. Raises StanzaError where
     that cannot be read, or an address stands there twice."""
-    wanted, seen = dict[JID, str](), set[JID]()
+    wanted, seen, reader = dict[JID, str](), set[JID](), AddressReader()
     if len(action) > MOST_CHANGES:
         raise refused("policy-violation", f"at most {MOST_CHANGES} changes at once")
     for element in action.iterchildren(tag):
-        jid = address_in(element).bare if are_bare else address_in(element)
+        jid = address_in(element, reader)
+        jid = jid.bare if are_bare else jid
         if jid in seen:
             raise refused("bad-request", f"{jid} stands there twice")
         seen.add(jid)

@@ -13,7 +13,7 @@ from handlers.pubsub.access import Relation
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Host
-from xmpp.jid import JID, MalformedJID
+from xmpp.jid import JID, AddressReader, MalformedJID, TooManyAddresses
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -85,13 +85,16 @@ class Request:
         self.host.note_agreement(self.node, self.asker.bare)
 
 
-def address_in(element: etree._Element) -> JID:
-    """The address in the attribute `jid`. Raises StanzaError where it is missing (6.3.4.3) or malformed."""
+def address_in(element: etree._Element, reader: AddressReader | None = None) -> JID:
+    """The address in the attribute `jid`. Raises StanzaError where it is missing (6.3.4.3) or malformed. Who reads many
+    gives them all the same reader."""
     text = element.get("jid")
     if not text:
         raise refused("jid-required")
     try:
-        return JID.parse(text)
+        return (reader or AddressReader()).read(text)
+    except TooManyAddresses as error:
+        raise refused("policy-violation", str(error)) from None
     except MalformedJID as error:
         raise refused("jid-malformed", str(error)) from None
 
