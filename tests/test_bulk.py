@@ -210,6 +210,15 @@ def test_who_takes_nothing_cannot_pile_up_bulks(juliet: SlowClient) -> None:
     assert juliet.lost_for
 
 
+def test_who_takes_nothing_cannot_pile_up_pages_of_the_archive(juliet: SlowClient, romeo: Client) -> None:
+    say(romeo, 10)
+    asked = 0
+    while not juliet.lost_for and asked < UNSENT_BYTES // 2_000:
+        juliet.sends("<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'/></iq>")
+        asked += 1
+    assert juliet.lost_for
+
+
 def test_a_bulk_that_fails_is_the_end_of_its_session(juliet: SlowClient, romeo: Client) -> None:
     def fails() -> Iterator[Stanza]:
         yield Stanza.build("message")

@@ -25,6 +25,7 @@ from xmpp.stanza import Stanza
 if TYPE_CHECKING:
     from xmpp.server import Server
 
+ENTRY_BYTES = 300  # of memory, for each message of a page that is still to be sent
 ID_BYTES = 10  # nobody can guess an id, or see from it what else there is (XEP-0359 section "Security Considerations")
 
 feature = Feature(
@@ -139,7 +140,8 @@ def search(server: "Server", iq: Stanza) -> etree._Element:
     if session.presence is None:
         session.keep(Queried(time.time()))
     entries = page.entries[::-1] if asked.is_flipped else page.entries
-    session.send_all(_results(server, entries, query_id=asked.id, to=session.jid))
+    found = _results(server, entries, query_id=asked.id, to=session.jid)
+    session.send_all(found, held=ENTRY_BYTES * len(entries))
     server.db.touch_unfinished()  # what a client is told of is on the disk
     return results.finished(page)
 

@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STEPS = 100  # of an iterator in one go: then others have their turn
-ITERATOR_BYTES = 1024  # what an iterator that waits counts for
+ITERATOR_BYTES = 1024  # what an iterator that waits counts for, beside what it holds
 
 Source = Iterator[Stanza | bytes | None]
 """Stanzas, or bytes that are written as they are; None where a step had nothing to send."""
+
+
+class _Begun(NamedTuple):
+    """A bulk, and what it counts for for as long as it lasts."""
+
+    source: Source
+    size: int
 
 
 class _Later(NamedTuple):
@@ -40,13 +47,14 @@ class Bulk:
     def __init__(self, session: "Session") -> None:
         self.is_passing = False
         self._session = session
-        self._line: deque[Source | _Later] = deque()
+        self._line: deque[_Begun | _Later] = deque()
         self._size = 0  # bytes of what waits behind
 
-    def begin(self, source: Source, *, first: bool) -> None:
-        """One more bulk, behind all others or before them."""
-        self._line.appendleft(source) if first else self._line.append(source)
-        self._count(ITERATOR_BYTES)
+    def begin(self, source: Source, *, first: bool, held: int) -> None:
+        """One more bulk, behind all others or before them, which holds so many bytes itself."""
+        begun = _Begun(source, ITERATOR_BYTES + held)
+        self._line.appendleft(begun) if first else self._line.append(begun)
+        self._count(begun.size)
 
     def add(self, stanza: Stanza) -> None:
         """A stanza that is to go behind them."""
@@ -73,8 +81,9 @@ class Bulk:
     def let_through(self) -> bool:
         """What waits behind goes at once, since nobody knows when the bulks go on; returns whether one is left."""
         db = self._session.server.db
-        line, touched, self.is_passing, self._size = self._line, db.touched, True, 0
-        self._line = deque(each for each in line if not isinstance(each, _Later))
+        line, touched, self.is_passing = self._line, db.touched, True
+        self._line = deque(each for each in line if isinstance(each, _Begun))
+        self._size = sum(each.size for each in line if isinstance(each, _Begun))
         for each in line:
             if isinstance(each, _Later):
                 db.touched = each.ticket
@@ -99,7 +108,7 @@ class Bulk:
             self._send_next(self._line[0])
         return False
 
-    def _send_next(self, first: Source | _Later) -> None:
+    def _send_next(self, first: _Begun | _Later) -> None:
         session = self._session
         if isinstance(first, _Later):
             self._line.popleft()
@@ -109,10 +118,10 @@ class Bulk:
             return
         session.server.db.touched = None
         try:
-            each = next(first)
+            each = next(first.source)
         except StopIteration:
             self._line.remove(first)
-            self._size -= ITERATOR_BYTES
+            self._size -= first.size
             return
         if isinstance(each, bytes):
             session.write(each)

@@ -90,15 +90,16 @@ class Session:
             log.exception("%r: sending failed", self)
             self.fail_soon()
 
-    def send_all(self, stanzas: Iterable[Stanza | bytes | None], *, first: bool = False) -> None:
+    def send_all(self, stanzas: Iterable[Stanza | bytes | None], *, first: bool = False, held: int = 0) -> None:
         """As `send`, for what may be much: fetched as the client takes it, and all that is sent later goes behind it.
 
         Bytes are written as they are; None is nothing to send, after which others may have their turn. A generator has
-        to look for itself whether things are still as they were when it began. `first`: before other bulks.
+        to look for itself whether things are still as they were when it began. `first`: before other bulks. `held`: how
+        many bytes it keeps meanwhile, that nobody else does; they count as what the client does not read.
         """
         if self._bulk is None:
             self._bulk = Bulk(self)
-        self._bulk.begin(iter(stanzas), first=first)
+        self._bulk.begin(iter(stanzas), first=first, held=held)
         self.send_more()
 
     def send_more(self) -> None:
