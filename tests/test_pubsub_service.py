@@ -26,8 +26,10 @@ from tests.nodes import (
     retract,
     subscribe,
 )
+from xmpp import names
 from xmpp.jid import JID
 from xmpp.server import Server
+from xmpp.wire import parse
 
 MUSINGS = "princely_musings"
 
@@ -356,6 +358,12 @@ def test_the_most_recent_and_those_of_certain_ids_are_retrieved(hamlet: Client) 
 )
 def test_items_that_cannot_be_retrieved(hamlet: Client, payload: str, conditions: str) -> None:
     assert ask(hamlet, payload, "get") == conditions
+
+
+def test_a_payload_with_the_prefix_of_xml_itself_comes_as_it_was_published(hamlet: Client) -> None:
+    ask(hamlet, publish(MUSINGS, "1", payload="<xml:a><b xmlns='jabber:client'>x</b></xml:a>"))
+    answer = parse(f"<iq>{ask(hamlet, items(MUSINGS), 'get')}</iq>".encode())
+    assert [each.tag for each in answer.iter()][-2:] == [f"{{{names.XML}}}a", f"{{{names.CLIENT}}}b"]
 
 
 def test_a_long_list_is_cut_and_says_so(tmp_path: Path) -> None:

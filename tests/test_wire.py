@@ -37,6 +37,10 @@ READ_AND_WRITTEN = {
         b"<iq xmlns:p='u'><p:a><message/><p:b/></p:a></iq>",
         b'<iq><a xmlns="u"><message xmlns="jabber:client"/><b/></a></iq>',
     ),
+    "elements with the prefix of XML itself": (
+        b"<iq xmlns:p='u' p:a='1'><xml:b><xml:c/><d/></xml:b></iq>",
+        b'<iq xmlns:ns0="u" ns0:a="1"><xml:b><xml:c/><d/></xml:b></iq>',
+    ),
     "no namespace": (b"<c:iq xmlns:c='jabber:client'><a xmlns=''><b/></a></c:iq>", b'<iq><a xmlns=""><b/></a></iq>'),
 }
 
@@ -74,6 +78,11 @@ def test_a_part_of_what_was_read_is_written_so_that_it_can_be_read_again() -> No
         inner = f"<p:a xmlns:p='{namespace}' xmlns:q='v' q:b='1'><p:c/><d xmlns='w'><p:e q:f='2'/></d></p:a>"
         for element in stanzas(opened_feed(), f"<iq>{inner}</iq>".encode()):
             assert canonical(parse(wire(element[0]))) == canonical(element[0])
+
+
+def test_a_part_with_the_prefix_of_xml_itself_is_written_so_that_it_can_be_read_again() -> None:
+    for element in stanzas(opened_feed(), b"<iq><xml:a xml:lang='de'><b xmlns='u'/></xml:a></iq>"):
+        assert canonical(parse(wire(element[0]))) == canonical(element[0])
 
 
 def test_what_we_build_is_written_without_its_default_namespace() -> None:

@@ -50,7 +50,8 @@ class _Writer:
     """Writes an element anew, where jabber:client is the default namespace.
 
     Each element declares its namespace if it is not its parent's. A long one is declared once, at the top, and so are
-    those of attributes: otherwise what is written could be hundreds of times as long as what was read.
+    those of attributes: otherwise what is written could be hundreds of times as long as what was read. That of the
+    prefix xml must not be declared, and has no other: whoever reads it would end the stream.
     """
 
     def __init__(self) -> None:
@@ -68,7 +69,7 @@ class _Writer:
         namespace, name = self._split(str(element.tag))
         declaration = ""
         if namespace != default:
-            if len(namespace) <= SHORT_NAMESPACE or not self._parts:
+            if namespace != names.XML and (len(namespace) <= SHORT_NAMESPACE or not self._parts):
                 declaration, default = f" xmlns={quoted(namespace)}", namespace
             else:
                 name = self._prefixed(namespace, name)

@@ -16,10 +16,10 @@ NO_PAYLOAD = b""
 def payload_of(element: etree._Element) -> bytes:
     """The bytes of a payload, as they can stand in any element of a stanza."""
     data = wire(element)
-    if etree.QName(element).namespace != names.CLIENT:
+    if etree.QName(element).namespace not in (names.CLIENT, names.XML):  # the latter is no default for its children
         return data
-    name = etree.QName(element).localname.encode()
-    return b"<" + name + DEFAULT + data[len(name) + 1 :]
+    name_end = len(etree.QName(element).localname.encode()) + (1 if element.prefix != "xml" else len("<xml:"))
+    return data[:name_end] + DEFAULT + data[name_end:]
 
 
 def element(item: Item, owner: str, configuration: NodeConfiguration, *, with_payload: bool = True) -> bytes:
