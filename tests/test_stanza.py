@@ -59,6 +59,8 @@ CHANGES = [
     ("<presence id=' to=&quot;x&quot;' to='x@y'/>", "<presence id=' to=&quot;x&quot;' to='{juliet}'/>"),
     ("<presence><show>a&gt;b</show></presence>", "<presence to='{juliet}'><show>a&gt;b</show></presence>"),
     ("<presence id='a&gt;b'/>", "<presence id='a&gt;b' to='{juliet}'/>"),
+    ("<presence x=' to=' from='a@b'/>", "<presence x=' to=' from='a@b' to='{juliet}'/>"),
+    ("<message x=' to=' y='1' to='c@d'/>", "<message x=' to=' y='1' to='{juliet}'/>"),
 ]
 
 

@@ -24,7 +24,8 @@ SUBSCRIPTION_TYPES = frozenset({"subscribe", "subscribed", "unsubscribe", "unsub
 IQ_TYPES = frozenset({"get", "set", "result", "error"})
 
 _KIND: Mapping[Any, str] = {f"{{{names.CLIENT}}}{kind}": kind for kind in KINDS}
-_TO = re.compile(rb' to="[^"]*"')
+# From the name on, attribute by attribute: a value may end in what looks like the beginning of another one.
+_TO = re.compile(rb'((?: [^ =]++="[^"]*+")*?) to="[^"]*+"')
 # The namespaces that tags declare, and whatever looks like that. Nothing is read over, so that no text or value can
 # hide what comes after it.
 _DECLARED = re.compile(rb"xmlns(?=[^=<>]*+=[ \t\r\n]*+['\"]([^'\"<]*+))")
@@ -221,10 +222,12 @@ class Stanza:
     def copies(self) -> "Callable[[JID], Stanza]":
         """`addressed`, for whoever needs it many times: what all the copies have in common is put together once."""
         # In what is written here or by libxml2, a quote or a ">" inside of a value is escaped: the first ">" ends the
-        # head, and ' to="' cannot be part of a value.
+        # head.
         data, name_end = self.wire(), len(self.kind) + 1
-        head_end = data.index(b">")
-        start, rest = data[:name_end], _TO.sub(b"", data[name_end:head_end], count=1) + data[head_end:]
+        start, rest = data[:name_end], data[name_end:]
+        found = _TO.match(rest)
+        if found is not None:
+            rest = found[1] + rest[found.end() :]
 
         def addressed(to: JID) -> Stanza:
             attribute = ' to="' + (to if to.is_plain else escaped(to)) + '"'
