@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 
 import gevent
 import pytest
@@ -11,6 +12,7 @@ from tests.in_process import Client, add_accounts, befriend, server_in
 from tests.managed_client import ManagedClient, ReturningClient, bodies, end_turn, tags, write
 from tests.nodes import ask, create, publish, subscribe
 from xmpp.jid import JID
+from xmpp.routing import bulk
 from xmpp.server import Server
 from xmpp.stanza import Stanza
 
@@ -194,6 +196,24 @@ def test_others_have_their_turn_in_between(server: Server, juliet: SlowClient, m
     assert len(asked_for_room) == 10
 
 
+def test_others_have_their_turn_where_each_step_takes_long(
+    server: Server, juliet: SlowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def steps() -> Iterator[None]:
+        while True:
+            busy_until = monotonic() + bulk.SECONDS
+            while monotonic() < busy_until:
+                pass
+            taken.append(True)
+            yield None
+
+    taken: list[bool] = []
+    monkeypatch.setattr(juliet, "when_room", lambda _act: None)
+    juliet.room = WITHOUT_END
+    juliet.session.send_all(steps())
+    assert len(taken) < 3
+
+
 def test_who_takes_nothing_is_dropped_once_too_much_waits_behind(juliet: SlowClient, romeo: Client) -> None:
     juliet.session.send_all(iter([Stanza.build("message")]))
     for _ in range(3):
@@ -311,6 +331,35 @@ def test_what_was_missed_is_not_sent_twice_to_who_resumes_again_meanwhile(
     first.has_room = False
     first.resumes(id, 1)
     assert bodies(second.resumes(id, 1)) == texts
+
+
+def test_who_resumes_again_and_again_piles_up_nothing(server: Server, juliet: SlowClient, romeo: Client) -> None:
+    juliet.room = WITHOUT_END
+    id = juliet.enables(resume="true")
+    juliet.sends("<presence/>")
+    juliet.loses_connection()
+    say(romeo, 5)
+    session = juliet.session
+    for _ in range(20):
+        back = ReturningClient(server, JULIET)
+        back.has_room = False
+        back.resumes(id, 1)
+        assert len(session._bulk._line) == 1  # type: ignore[union-attr]
+        session.lost()
+
+
+def test_who_loses_a_connection_again_and_again_cannot_pile_up_bulks(server: Server, juliet: SlowClient) -> None:
+    juliet.room = WITHOUT_END
+    id = juliet.enables(resume="true")
+    session, juliet.room = juliet.session, 0
+    for _ in range(5):
+        while session.connection is not None:
+            session.send_all(iter([Stanza.build("message")]))
+        back = ReturningClient(server, JULIET)
+        back.has_room = False
+        back.lose = lambda _reason: session.lost()  # type: ignore[attr-defined]
+        back.resumes(id, 0)
+    assert len(session._bulk._line) < 2 * UNSENT_BYTES // 1000  # type: ignore[union-attr]
 
 
 def test_a_bulk_waits_for_acknowledgements_when_half_of_what_may_wait_for_them_does(tmp_path: Path) -> None:

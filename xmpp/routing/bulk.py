@@ -8,6 +8,7 @@ comes as an iterator, which is asked for more only while little waits to be writ
 import logging
 from collections import deque
 from collections.abc import Iterator
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xmpp.routing.delivery import STOP
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STEPS = 100  # of an iterator in one go: then others have their turn
+STEPS = 100  # of an iterator in one go: then others have their turn,
+SECONDS = 0.005  # as they have after this, for what has led to nothing that was sent may have taken long
 ITERATOR_BYTES = 1024  # what an iterator that waits counts for, beside what it holds
 
 Source = Iterator[Stanza | bytes | None]
@@ -42,18 +44,23 @@ class _Later(NamedTuple):
 class Bulk:
     """All of it for one session, in order. `is_passing`: something of it is being sent just now."""
 
-    __slots__ = ("is_passing", "_session", "_line", "_size")
+    __slots__ = ("is_passing", "_session", "_line", "_size", "_ahead")
 
     def __init__(self, session: "Session") -> None:
         self.is_passing = False
         self._session = session
         self._line: deque[_Begun | _Later] = deque()
         self._size = 0  # bytes of what waits behind
+        self._ahead: _Begun | None = None  # what was begun before all others
 
     def begin(self, source: Source, *, first: bool, held: int) -> None:
-        """One more bulk, behind all others or before them, which holds so many bytes itself."""
+        """One more bulk, which holds so many bytes itself, behind all others; or before them, in place of another one
+        that was begun so."""
         begun = _Begun(source, ITERATOR_BYTES + held)
-        self._line.appendleft(begun) if first else self._line.append(begun)
+        if first:
+            self._begin_ahead(begun)
+        else:
+            self._line.append(begun)
         self._count(begun.size)
 
     def add(self, stanza: Stanza) -> None:
@@ -91,6 +98,18 @@ class Bulk:
         db.touched, self.is_passing = touched, False
         return bool(self._line)
 
+    def _begin_ahead(self, begun: _Begun) -> None:
+        if self._ahead is not None:
+            self._forget(self._ahead)
+        self._ahead = begun
+        self._line.appendleft(begun)
+
+    def _forget(self, begun: _Begun) -> None:
+        self._line.remove(begun)
+        self._size -= begun.size
+        if begun is self._ahead:
+            self._ahead = None
+
     def _count(self, size: int) -> None:
         self._size += size
         connection = self._session.connection
@@ -99,9 +118,9 @@ class Bulk:
 
     def _send_while_there_is_room(self) -> bool:
         """Returns whether a step of MORE_SENT has stopped it."""
-        session = self._session
+        session, ends = self._session, monotonic() + SECONDS
         for _ in range(STEPS):
-            if not self._line or session.connection is None or not session.connection.has_room:
+            if monotonic() > ends or not self._line or session.connection is None or not session.connection.has_room:
                 return False
             if any(step(session) is STOP for step in session.server.tables.more_sent):
                 return True
@@ -120,8 +139,7 @@ class Bulk:
         try:
             each = next(first.source)
         except StopIteration:
-            self._line.remove(first)
-            self._size -= first.size
+            self._forget(first)
             return
         if isinstance(each, bytes):
             session.write(each)
