@@ -45,7 +45,6 @@ setup(
             "slixmpp",
             "types-gevent",
             "types-lxml",
-            "types-peewee",
         ],
     },
     classifiers=[

@@ -1,8 +1,13 @@
-"""`make demo` on a machine that is not ready for it: it says what to install, and a failed first try is repaired."""
+"""`make demo` on a machine that is not ready for it: it says what to install, and a failed first try is repaired.
+
+And what it installs is the same whatever was made first."""
 
 import os
+import re
 import subprocess
 import sys
+from collections import defaultdict
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -61,3 +66,15 @@ def test_a_half_made_environment_is_made_anew(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     subprocess.run([venv / "bin" / "python", "-m", "pip", "--version"], check=True, capture_output=True)
     assert "-m venv" not in make("--dry-run", "demo", f"VENV={venv}", f"PYTHON={sys.executable}").stdout
+
+
+def test_no_two_packages_that_are_installed_bring_the_same_file() -> None:
+    """Otherwise it depends on the order of `make demo` and `make test` which of the two is there."""
+    locked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE))
+    owners: defaultdict[str, set[str]] = defaultdict(set)
+    for package in distributions():
+        name = re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower()
+        for path in package.files or [] if name in locked else []:
+            owners[str(path)].add(name)
+    assert owners
+    assert {path: names for path, names in owners.items() if len(names) > 1} == {}
