@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -21,6 +22,7 @@ from xmpp.stream.client import ClientStream
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place, Places
+from xmpp.stream.refusals import Refusals
 from xmpp.stream.tls import ServerTLS
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
@@ -86,6 +88,7 @@ class ClientListener:
         self._sockets: list[PatientServer] = []
         self._streams: set[ClientStream] = set()
         self._places = Places()
+        self._refusals = Refusals()
         self._possible = 0  # connections, by what the process may open
         self.ports: dict[str, int] = {}
 
@@ -119,12 +122,7 @@ class ClientListener:
 
     def _serve(self, tls: ServerTLS | None, sock: Any, address: tuple[Any, ...]) -> None:
         """Serve who has connected, over this TLS from the first byte if there is one."""
-        settings = self._server.settings(ListenSettings)
-        place = self._places.take(
-            network(address[0]),
-            most=min(settings.connections, self._possible),
-            most_strangers=settings.strangers_per_address,
-        )
+        place = self._place(network(address[0]))
         if place is None:
             sock.close()
             return
@@ -136,6 +134,19 @@ class ClientListener:
         finally:
             sock.close()
             place.leave()
+
+    def _place(self, origin: str) -> Place | None:
+        settings = self._server.settings(ListenSettings)
+        most, strangers = min(settings.connections, self._possible), settings.strangers_per_address
+        place = self._places.take(origin, most=most, most_strangers=strangers)
+        if place is None:
+            reason = (
+                f"{most} are connected, which is all that can be ([listen] connections)"
+                if self._places.taken >= most
+                else f"{strangers} from there have not logged in yet ([listen] strangers_per_address)"
+            )
+            self._refusals.note(origin, reason, monotonic())
+        return place
 
     def _serve_at(self, place: Place, tls: ServerTLS | None, transport: SocketTransport, peer: str) -> None:
         if tls is not None and not self._shakes_hands(tls, transport, peer):

@@ -32,6 +32,11 @@ class Places:
         strangers.count += 1
         return Place(self, network)
 
+    @property
+    def taken(self) -> int:
+        """How many connections have one."""
+        return self._taken
+
     def make_room(self) -> None:
         """Close all that only linger."""
         while self._make_room(self._lingering):
