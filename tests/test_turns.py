@@ -103,3 +103,21 @@ def test_a_turn_ends_when_its_time_is_used_up_and_not_before() -> None:
         pass
     turn.end()
     assert others == ["had the chance"]
+
+
+def test_who_takes_the_time_of_many_turns_at_once_leaves_as_many_out() -> None:
+    turns, log = Turns(), list[str]()
+
+    def takes_long() -> None:
+        turn = Turn(turns)
+        while True:
+            busy_until = time.thread_time() + 10 * turns.seconds
+            while time.thread_time() < busy_until:
+                pass
+            log.append("long")
+            turn.end()
+
+    with running(takes_long, never_done(turns, log, "short")):
+        while log.count("long") < 5:
+            turns.wait()
+    assert log.count("short") >= 10 * (log.count("long") - 1)

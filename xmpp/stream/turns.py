@@ -12,6 +12,9 @@ TURN_SECONDS = 0.002  # of the processor's time: short for whoever waits, long b
 # A message that is archived takes several rounds: to be read, to be committed, to hear from the disk, to be written.
 ROUND_SECONDS = 0.003
 LEAST_SECONDS = 0.0002  # however many they are: then a round takes longer
+# What cannot be interrupted may take many turns' time: then as many are left out. More would be felt by whoever has
+# something large to say and is alone.
+MOST_ROUNDS = 50
 # Seconds of sleep, after which all sockets have been looked at. gevent.sleep(0) only runs what waits to be called back,
 # and what that adds.
 ONE_ROUND = 1e-6
@@ -54,9 +57,11 @@ class Turn:
     def end(self) -> None:
         """Yield until it is this client's turn again, or go on for as long as others have had the processor: on a busy
         machine that may be most of the time, and clients whose stanzas come and go in bundles would lose them."""
-        left = self._turns.seconds - (thread_time() - self._begun)
+        used = thread_time() - self._begun
+        left = self._turns.seconds - used
         if left > 0:
             self.ends = monotonic() + left
             return
-        self._turns.wait()
+        for _ in range(min(MOST_ROUNDS, int(used / self._turns.seconds))):
+            self._turns.wait()
         self.begin()
