@@ -1,10 +1,13 @@
 """XEP-0160: messages to an account that is not online are kept, and delivered when it is."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lxml import etree
 
 from db import accounts, offline
 from handlers import delay, stanza_ids
@@ -16,7 +19,7 @@ from handlers.managed_sessions import Management
 from handlers.payloads import CHAT_STATES, NO_STORE, ONE_TO_ONE
 from xmpp.config import setting
 from xmpp.errors import StanzaError
-from xmpp.jid import JID
+from xmpp.jid import JID, MalformedJID
 from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import Feature
 from xmpp.stanza import Stanza
@@ -24,6 +27,8 @@ from xmpp.stanza import Stanza
 if TYPE_CHECKING:
     from xmpp.routing.session import Session
     from xmpp.server import Server
+
+log = logging.getLogger(__name__)
 
 AT_A_TIME = 4
 # What a chat message that only says that somebody is typing consists of (XEP-0085 section 5.5 allows the thread).
@@ -148,14 +153,25 @@ def _messages(session: "Session", delivered: Delivered) -> Iterator[Stanza | Non
     """The messages that waited, oldest first; what is noted of each is so once it is sent."""
     server, account = session.server, session.account
     for message in _waiting(session, delivered):
-        stanza = Stanza.from_wire(message.stanza)
-        is_wanted = not _has_been_found(session, message, stanza) and not _is_blocked(session, stanza)
+        stanza = _wanted(session, message)
+        is_wanted = stanza is not None
         server.db.touch_unfinished()  # it may have come just now
         management = session.state(Management)
         delivered.last, delivered.ticket = message.id, server.db.touched or delivered.ticket
         delivered.count = 0 if management is None else management.sent.total + is_wanted
-        yield delay.stamped(stanza, account.domain, message.at) if is_wanted else None
+        yield delay.stamped(stanza, account.domain, message.at) if stanza is not None else None
     delivered.is_going_on = False
+
+
+def _wanted(session: "Session", message: offline.Waiting) -> Stanza | None:
+    """The message, if it is still to be sent. One that cannot be read is not: it would keep all others, and their
+    account, away for good."""
+    try:
+        stanza = Stanza.from_wire(message.stanza)
+    except (etree.XMLSyntaxError, MalformedJID):
+        log.exception("a message that waits for %s cannot be read", session.account)
+        return None
+    return None if _has_been_found(session, message, stanza) or _is_blocked(session, stanza) else stanza
 
 
 def _waiting(session: "Session", delivered: Delivered) -> Iterator[offline.Waiting]:

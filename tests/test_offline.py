@@ -64,6 +64,14 @@ def test_messages_come_in_order_and_once(server: Server, romeo: Client) -> None:
     assert log_in(server, resource="chamber") == []
 
 
+def test_one_that_cannot_be_read_keeps_no_others_away(server: Server, romeo: Client) -> None:
+    write(romeo, "<body>one</body>")
+    offline.keep(server.db, JULIET, b"<message><a></message>", at=0)
+    write(romeo, "<body>two</body>")
+    assert bodies(log_in(server)) == ["one", "two"]
+    assert offline.count(server.db, JULIET) == 0
+
+
 def test_messages_wait_for_a_priority_that_is_not_negative(server: Server, romeo: Client) -> None:
     write(romeo, "<body>hi</body>")
     juliet = Client(server, f"{JULIET}/balcony")
