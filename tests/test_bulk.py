@@ -271,6 +271,19 @@ def test_a_bulk_goes_on_when_its_stream_is_resumed_after_what_was_missed(
     assert offline.count(server.db, JULIET) == 0
 
 
+def test_the_end_of_a_page_comes_after_its_messages_when_its_stream_is_resumed_in_between(
+    server: Server, juliet: SlowClient, romeo: Client
+) -> None:
+    texts = say(romeo, 5)
+    juliet.room = WITHOUT_END
+    id = juliet.enables(resume="true")
+    juliet.room = 2
+    assert bodies(juliet.sends("<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'/></iq>")) == texts[:2]
+    juliet.loses_connection()
+    came = ReturningClient(server, JULIET).resumes(id, 2)
+    assert tags(came) == ["resumed", "message", "message", "message", "iq"]
+
+
 def test_what_came_behind_a_bulk_is_kept_when_the_connection_is_lost(
     server: Server, juliet: SlowClient, romeo: Client
 ) -> None:

@@ -65,8 +65,9 @@ class Bulk:
 
     def add(self, stanza: Stanza) -> None:
         """A stanza that is to go behind them."""
-        self._line.append(_Later(stanza.kept(), self._session.server.db.touched))
-        self._count(len(stanza.wire()))
+        later = _Later(stanza.kept(), self._session.server.db.touched)
+        self._line.append(later)
+        self._count(_size(later))
 
     def send_some(self) -> bool:
         """Send as much as the client takes now; returns whether that was all. The rest follows when there is room."""
@@ -86,13 +87,16 @@ class Bulk:
         return not self._line
 
     def let_through(self) -> bool:
-        """What waits behind goes at once, since nobody knows when the bulks go on; returns whether one is left."""
+        """What waits behind goes at once, since nobody knows when the bulks go on; returns whether something is left.
+
+        Answers stay behind the bulk that they are the end of: a page of an archive would seem whole without it.
+        """
         db = self._session.server.db
         line, touched, self.is_passing = self._line, db.touched, True
-        self._line = deque(each for each in line if isinstance(each, _Begun))
-        self._size = sum(each.size for each in line if isinstance(each, _Begun))
+        self._line = deque(each for each in line if _stays(each))
+        self._size = sum(map(_size, self._line))
         for each in line:
-            if isinstance(each, _Later):
+            if isinstance(each, _Later) and not _stays(each):
                 db.touched = each.ticket
                 self._session.send(each.stanza)
         db.touched, self.is_passing = touched, False
@@ -131,7 +135,7 @@ class Bulk:
         session = self._session
         if isinstance(first, _Later):
             self._line.popleft()
-            self._size -= len(first.stanza.wire())
+            self._size -= _size(first)
             session.server.db.touched = first.ticket
             session.send(first.stanza)
             return
@@ -145,3 +149,11 @@ class Bulk:
             session.write(each)
         elif each is not None:
             session.send(each)
+
+
+def _stays(waiting: _Begun | _Later) -> bool:
+    return isinstance(waiting, _Begun) or (waiting.stanza.kind == "iq" and not waiting.stanza.is_request)
+
+
+def _size(waiting: _Begun | _Later) -> int:
+    return waiting.size if isinstance(waiting, _Begun) else len(waiting.stanza.wire())
