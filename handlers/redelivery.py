@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import gevent
+from lxml import etree
 
 from db import accounts as stored
 from handlers import accounts, blocking, delay, offline, stanza_ids
 from handlers.acknowledgements import Unacknowledged
 from handlers.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
 from xmpp.errors import StanzaError
-from xmpp.jid import JID
+from xmpp.jid import JID, MalformedJID
 from xmpp.routing.delivery import Delivery, Path
 from xmpp.routing.session import Session
 from xmpp.stanza import Stanza
@@ -85,7 +86,11 @@ def _send_some(over: Session, waiting: deque[Unacknowledged]) -> None:
 
 def _send_one(over: Session, each: Unacknowledged, outgoing: dict[Session, list[Stanza]]) -> None:
     server, account = over.server, over.account
-    stanza = Stanza.from_wire(each.stanza)
+    try:
+        stanza = Stanza.from_wire(each.stanza)
+    except (etree.XMLSyntaxError, MalformedJID):
+        log.exception("what %s did not acknowledge cannot be read", account)
+        return
     try:
         if stanza.kind == "message":
             _send_message(over, each, stanza, outgoing)

@@ -306,3 +306,10 @@ def test_others_have_their_turn_while_thousands_of_stanzas_go_another_way(tmp_pa
         assert 0 < offline.count(server.db, JULIET) <= STANZAS_AT_ONCE
         redelivery.finish(server)
         assert bodies(Client(server, f"{JULIET}/chamber").sends("<presence/>")) == texts
+
+
+def test_one_that_cannot_be_read_takes_no_others_with_it(server: Server, romeo: Client, phone: ManagedClient) -> None:
+    phone.management.sent.add(b"<message><a></message>", 0.0, 1)
+    write(romeo, "one", to=phone.jid)
+    phone.session.end()
+    assert bodies(Client(server, f"{JULIET}/chamber").sends("<presence/>")) == ["one"]
