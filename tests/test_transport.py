@@ -11,6 +11,7 @@ from gevent import socket, ssl
 
 from xmpp.stream.certificates import self_signed_certificate
 from xmpp.stream.pace import Pace
+from xmpp.stream.secured import PORTION_BYTES, STRANGERS_BYTES, SecuredSocket
 from xmpp.stream.tls import ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
@@ -136,3 +137,25 @@ def test_waiting_to_write_fails_when_it_is_closed_meanwhile(connected: Connected
         transport.close()
         with pytest.raises(OSError):
             waiting.get(timeout=PATIENCE)
+
+
+def test_tls_of_who_has_no_session_is_read_in_smaller_portions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portions, read = list[int](), SecuredSocket._read
+
+    def noting(self: SecuredSocket, portion: bytes) -> bytes:
+        portions.append(len(portion))
+        return read(self, portion)
+
+    monkeypatch.setattr(SecuredSocket, "_read", noting)
+    with secured(tmp_path) as (transport, peer):
+        for is_trusted in (False, True):
+            if is_trusted:
+                transport.trust()
+            portions.clear()
+            peer.sendall(b"x" * 2_000)
+            data = b""
+            while len(data) < 2_000:
+                data += transport.read()
+            assert portions[0] == (PORTION_BYTES if is_trusted else STRANGERS_BYTES)

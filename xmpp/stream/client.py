@@ -175,6 +175,7 @@ class ClientStream(Connection):
         self._negotiation.bound()
         self._login_deadline.close()
         self._place.known()
+        self.transport.trust()
         self.session = session
         session.language = self._negotiation.language
 

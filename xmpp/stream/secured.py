@@ -15,6 +15,7 @@ from xmpp.stream.tls import NO_APPLICATION_PROTOCOL, ServerTLS, speaks_ours
 
 READ_BYTES = 16384
 PORTION_BYTES = 512  # some twenty key updates, which take less than a millisecond
+STRANGERS_BYTES = 128  # of who has no session: there may be many of them, and a round of all is not to take long
 MOST_BYTES = 4096
 QUICK_SECONDS = 50e-6
 # The buffers between OpenSSL and us keep their largest size for as long as the connection lasts.
@@ -23,14 +24,18 @@ UNSENT_BYTES = 65536  # of what OpenSSL itself has to say, to a peer that does n
 
 
 class SecuredSocket:
-    """The server's side of one connection; `layer` is how the ssl module sees it. There is one reader."""
+    """The server's side of one connection; `layer` is how the ssl module sees it. There is one reader.
 
-    __slots__ = ("layer", "_sock", "_pace", "_incoming", "_outgoing", "_ahead", "_is_over", "_unpaid", "_unsent",
-                 "_owed")  # fmt: skip
+    `portion`: how many bytes OpenSSL gets at a time, if it is not quick with them.
+    """
+
+    __slots__ = ("layer", "portion", "_sock", "_pace", "_incoming", "_outgoing", "_ahead", "_is_over", "_unpaid",
+                 "_unsent", "_owed")  # fmt: skip
 
     layer: ssl.SSLObject
 
     def __init__(self, sock: Any, pace: Pace) -> None:
+        self.portion = STRANGERS_BYTES
         self._sock = sock
         self._pace = pace
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -87,7 +92,7 @@ class SecuredSocket:
             received = self._receive(READ_BYTES)
             if not received:
                 break
-            data = self._read(received) if len(received) <= PORTION_BYTES else self._read_in_portions(received)
+            data = self._read(received) if len(received) <= self.portion else self._read_in_portions(received)
         return data
 
     def _receive(self, size: int) -> bytes:
@@ -103,12 +108,12 @@ class SecuredSocket:
     def _read_in_portions(self, received: bytes) -> bytes:
         """What OpenSSL was quick with may be the pieces of a large record: then it gets more at once."""
         self._pace.turn.begin()
-        found, begin, size = [], 0, PORTION_BYTES
+        found, begin, size = [], 0, self.portion
         while begin < len(received):
             at = monotonic()
             found.append(self._read(received[begin : begin + size]))
             begin += size
-            size = min(2 * size, MOST_BYTES) if monotonic() - at < QUICK_SECONDS else PORTION_BYTES
+            size = min(2 * size, MOST_BYTES) if monotonic() - at < QUICK_SECONDS else self.portion
         return b"".join(found)
 
     def _read(self, portion: bytes) -> bytes:
@@ -120,7 +125,7 @@ class SecuredSocket:
         if self._outgoing.pending:
             self._answer()
         self._unpaid += len(portion) - len(data)
-        if self._unpaid >= PORTION_BYTES:
+        if self._unpaid >= self.portion:
             self._pace.pay(self._unpaid)
             self._unpaid = 0
         return data

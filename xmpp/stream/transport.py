@@ -13,7 +13,7 @@ from typing import Any
 from gevent.exceptions import ConcurrentObjectUseError
 
 from xmpp.stream.pace import Pace
-from xmpp.stream.secured import SecuredSocket
+from xmpp.stream.secured import PORTION_BYTES, SecuredSocket
 from xmpp.stream.tls import ServerTLS
 
 READ_BYTES = 16384  # what is read at once is parsed at once
@@ -95,6 +95,11 @@ class SocketTransport:
             raise OSError(errno.EBADF, "closed here") from None
         self._secured = secured
         self._takes_bytes = True
+
+    def trust(self) -> None:
+        """The peer has a session: it may have more at a time of what TLS keeps to itself."""
+        if self._secured is not None:
+            self._secured.portion = PORTION_BYTES
 
     def shutdown_write(self) -> None:
         """Tell the peer that nothing more comes; what it still sends can be read. Does nothing once that is done."""
