@@ -13,7 +13,7 @@ from xmpp.stream.client_hello import HelloReader
 from xmpp.stream.pace import Pace
 from xmpp.stream.tls import NO_APPLICATION_PROTOCOL, ServerTLS, speaks_ours
 
-READ_BYTES = 16384
+READ_BYTES = 16384  # what is read at once is parsed at once
 PORTION_BYTES = 512  # some twenty key updates, which take less than a millisecond
 STRANGERS_BYTES = 128  # of who has no session: there may be many of them, and a round of all is not to take long
 MOST_BYTES = 4096
@@ -21,6 +21,17 @@ QUICK_SECONDS = 50e-6
 # The buffers between OpenSSL and us keep their largest size for as long as the connection lasts.
 RECORD_BYTES = 2048
 UNSENT_BYTES = 65536  # of what OpenSSL itself has to say, to a peer that does not read
+
+
+def receive(sock: Any, size: int) -> bytes:
+    """Wait for bytes on a socket of gevent's and return so many at most; b"" at the end. Yields. Raises OSError."""
+    while True:
+        sock._wait(sock._read_event)
+        try:
+            received: bytes = sock._sock.recv(size)
+            return received
+        except BlockingIOError:
+            continue
 
 
 class SecuredSocket:
@@ -77,7 +88,7 @@ class SecuredSocket:
         return True
 
     def _receive_portion(self) -> bytes:
-        portion = self._receive(PORTION_BYTES)
+        portion = receive(self._sock, PORTION_BYTES)
         if not portion:
             raise ssl.SSLEOFError("gone during the handshake")
         self._pace.pay(len(portion))
@@ -89,21 +100,11 @@ class SecuredSocket:
         """Wait for data and return some; b"" when the peer is done. Yields. Raises OSError."""
         data, self._ahead = self._ahead, b""
         while not (data or self._is_over):
-            received = self._receive(READ_BYTES)
+            received = receive(self._sock, READ_BYTES)
             if not received:
                 break
             data = self._read(received) if len(received) <= self.portion else self._read_in_portions(received)
         return data
-
-    def _receive(self, size: int) -> bytes:
-        sock = self._sock
-        while True:
-            sock._wait(sock._read_event)
-            try:
-                received: bytes = sock._sock.recv(size)
-                return received
-            except BlockingIOError:
-                continue
 
     def _read_in_portions(self, received: bytes) -> bytes:
         """What OpenSSL was quick with may be the pieces of a large record: then it gets more at once."""

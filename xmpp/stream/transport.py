@@ -13,10 +13,8 @@ from typing import Any
 from gevent.exceptions import ConcurrentObjectUseError
 
 from xmpp.stream.pace import Pace
-from xmpp.stream.secured import PORTION_BYTES, SecuredSocket
+from xmpp.stream.secured import PORTION_BYTES, READ_BYTES, SecuredSocket, receive
 from xmpp.stream.tls import ServerTLS
-
-READ_BYTES = 16384  # what is read at once is parsed at once
 
 
 class SocketTransport:
@@ -42,19 +40,9 @@ class SocketTransport:
         Raises OSError when the connection is broken or was closed here.
         """
         try:
-            return self._read() if self._secured is None else self._secured.read()
+            return receive(self._sock, READ_BYTES) if self._secured is None else self._secured.read()
         except ConcurrentObjectUseError:  # there is one reader, so it means just this
             raise OSError(errno.EBADF, "closed here") from None
-
-    def _read(self) -> bytes:
-        sock = self._sock
-        while True:
-            sock._wait(sock._read_event)
-            try:
-                data: bytes = sock._sock.recv(READ_BYTES)
-                return data
-            except BlockingIOError:
-                continue
 
     def try_send(self, data: bytes) -> int:
         """Send what the socket takes at once; returns how many bytes that was. Never yields.
