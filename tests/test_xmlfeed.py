@@ -387,6 +387,7 @@ NOT_AS_IT_CAME = {
     "text before its children": b"<message>a><body>b</body></message>",
     "a namespace declared on its tag": b"<message xmlns:p='u'><p:a/></message>",
     "a prefix of the stream": b"<message><stream:a/></message>",
+    "a prefix of the stream on its tag": b"<message stream:a='b'><body>c</body></message>",
     "a tag that ends in an attribute, to who looks for >": b"<message to='a>b'><body>c</body></message>",
 }
 
@@ -432,7 +433,7 @@ def elements(draw: st.DrawFn, depth: int = 0) -> str:
     if not depth and not prefix and draw(st.booleans()):
         head = tag
     head += draw(st.sampled_from(["", " xmlns:q='urn:q' q:b='1'", ' xmlns:q = "vcard-temp"  q:b="\'>"']))
-    for key in draw(st.sets(st.sampled_from(["to", "id", "xml:lang"]))):
+    for key in draw(st.sets(st.sampled_from(["to", "id", "xml:lang", "stream:a"]))):
         head += f" {key}={quoteattr(draw(TEXTS))}"
     content = escape(draw(TEXTS))
     for child in draw(st.lists(elements(depth + 1), max_size=3)) if depth < 3 else []:

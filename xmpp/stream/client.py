@@ -294,5 +294,3 @@ def _limits_feature(limits: XMLLimits) -> etree._Element:
     element = etree.Element(f"{{{LIMITS_NAMESPACE}}}limits", nsmap={None: LIMITS_NAMESPACE})
     etree.SubElement(element, f"{{{LIMITS_NAMESPACE}}}max-bytes").text = str(limits.stanza_bytes)
     return element
-
-

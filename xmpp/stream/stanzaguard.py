@@ -55,22 +55,27 @@ class StanzaGuard:
 
     def admit(self, data: bytes) -> list[bytes]:
         """The stanzas that become whole by this, each as it was written."""
-        data, broken_character = self._whole_characters(self._held + data)
-        data, loose_end = _without_loose_end(data)
-        self._held = loose_end + broken_character
+        if self._held:
+            data, self._held = self._held + data, b""
+        if not data.isascii():
+            data, self._held = self._whole_characters(data)
+        if not data.endswith(b">"):
+            data, loose_end = _without_loose_end(data)
+            self._held = loose_end + self._held
         pieces = data.split(b"<")  # the rest of a text, then in each piece a tag and the text after it
+        size = len(data)
         if self._in_cdata or CDATA_START in data:
             pieces = self._unwrap_cdata(pieces)
-        self._hold_unfinished_tag(pieces)
+            size = sum(map(len, pieces)) + len(pieces)
+        if pieces[-1] not in self._names.known_tags:
+            self._hold_unfinished_tag(pieces)
         whole: list[bytes] = []
-        self._walk(pieces, b"&" in data, whole)
+        self._walk(pieces, size, b"&" in data, whole)
         return whole
 
     # -- where the bytes are cut
 
     def _whole_characters(self, data: bytes) -> tuple[bytes, bytes]:
-        if data.isascii():
-            return data, b""
         try:
             end = utf_8_decode(data, "strict", False)[1]
         except UnicodeDecodeError as error:  # RFC 6120 section 4.9.3.22
@@ -96,7 +101,7 @@ class StanzaGuard:
 
     def _hold_unfinished_tag(self, pieces: list[bytes]) -> None:
         last = pieces[-1]
-        if len(pieces) == 1 or last in self._names.known_tags or has_whole_tag(last):
+        if len(pieces) == 1 or has_whole_tag(last):
             return
         self._held = b"<" + pieces.pop() + self._held
         if len(self._held) > min(TAG_BYTES, self._limits.stanza_bytes):
@@ -104,19 +109,23 @@ class StanzaGuard:
 
     # -- what is checked
 
-    def _walk(self, pieces: list[bytes], has_references: bool, whole: list[bytes]) -> None:
+    def _walk(self, pieces: list[bytes], size: int, has_references: bool, whole: list[bytes]) -> None:
         """Follow the tags in and out of stanzas, and add those that end to `whole`.
 
         The hot loop, so in one piece: most pieces are recognised by the first look-up, and are counted only if need be.
         """
         guard = self._names
         known, read_tag, max_depth = guard.known_tags, guard.read_tag, self._limits.depth
-        depth, is_tight = self._depth, self._could_be_too_much(pieces)
+        depth = self._depth
+        # Whether a stanza that ends in these pieces may be over a limit, so that each has to be weighed.
+        is_tight = self._size + size >= self._limits.stanza_bytes
+        is_tight = is_tight or self._elements + len(pieces) > self._limits.elements
         start = 1  # where the stanza under way begins
         stray = b""  # text between stanzas
         self.begun = b""
         try:
-            self._continue_text(pieces)
+            if pieces[0]:
+                self._continue_text(pieces[0])
             for at, piece in enumerate(pieces[1:], 1):
                 step = known.get(piece)
                 if step is None:
@@ -143,8 +152,8 @@ class StanzaGuard:
                     if stray:
                         _check_stray(stray)
                         stray = b""
-            self._weigh(pieces[start:])
             if depth:
+                self._weigh(pieces[start:])
                 self._keep(pieces[start:])
         except StreamError as error:
             self.refusal = error
@@ -170,11 +179,6 @@ class StanzaGuard:
         if pieces:
             self._unfinished += b"<" + b"<".join(pieces)
 
-    def _could_be_too_much(self, pieces: list[bytes]) -> bool:
-        """Whether a stanza that ends in these pieces may be over a limit, so that each has to be weighed."""
-        size = self._size + sum(map(len, pieces)) + len(pieces)
-        return size > self._limits.stanza_bytes or self._elements + len(pieces) > self._limits.elements
-
     def _weigh(self, pieces: list[bytes]) -> None:
         """Add these pieces to the stanza under way."""
         self._size += sum(map(len, pieces)) + len(pieces)
@@ -182,15 +186,14 @@ class StanzaGuard:
         if self._size > self._limits.stanza_bytes or self._elements > self._limits.elements:
             raise StreamError("policy-violation", "too large a stanza")
 
-    def _continue_text(self, pieces: list[bytes]) -> None:
-        text = pieces[0]
+    def _continue_text(self, text: bytes) -> None:
         if self._depth == 0:
             _check_stray(text)
-        elif text:
-            check_references(text)
-            self._charge_blanks(text)
-            self._size += len(text)
-            self._unfinished += text
+            return
+        check_references(text)
+        self._charge_blanks(text)
+        self._size += len(text)
+        self._unfinished += text
 
     def _charge_blanks(self, text: bytes) -> None:
         if len(text) in INTERNED_BLANKS and not text.strip(BLANK):
@@ -209,8 +212,6 @@ def _check_stray(text: bytes) -> None:
 
 def _without_loose_end(data: bytes) -> tuple[bytes, bytes]:
     """Cut off what can only be judged together with what follows: blanks, a reference, the end of CDATA."""
-    if data.endswith(b">"):
-        return data, b""
     match = _LOOSE_END.search(data, max(0, len(data) - INTERNED_BLANKS.stop + 1))
     return (data[: match.start()], match[0]) if match else (data, b"")
 
