@@ -73,7 +73,7 @@ _PUT_AFFILIATION = Prepared(
     )
 )
 _DELETE_AFFILIATION = Prepared(_A.delete().where((_A.node == ANY) & (_A.jid == ANY)))
-_DELETE_AFFILIATIONS_OF = Prepared(_A.delete().where(_A.jid == ANY))
+_DELETE_AFFILIATIONS_OF = Prepared(_A.delete().where((_A.jid == ANY) & (_A.affiliation != ANY)))
 _COUNT_AFFILIATIONS = Prepared(_A.select(fn.COUNT(_A.jid)).where(_A.node == ANY))
 
 _SUBSCRIPTION = Prepared(_S.select(_S.jid, _S.state, _S.options).where((_S.node == ANY) & (_S.jid == ANY)))
@@ -264,9 +264,10 @@ def count_subscriptions_of(db: Database, host: JID, subscriber: JID) -> int:
 
 
 def forget(db: Database, jid: JID) -> None:
-    """Removes all affiliations and subscriptions of a bare address, wherever they are."""
+    """Removes all affiliations and subscriptions of a bare address, wherever they are. Whom an owner has shut out stays
+    out, as with blocklists: else whoever is, could make the account anew."""
     with db.change():
-        db.write(_DELETE_AFFILIATIONS_OF, jid)
+        db.write(_DELETE_AFFILIATIONS_OF, jid, "outcast")
         db.write(_DELETE_SUBSCRIPTIONS_OF, jid)
 
 

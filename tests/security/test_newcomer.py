@@ -16,7 +16,7 @@ from db.migrations import MIGRATIONS, migrate
 from handlers import accounts
 from tests.archives import query, write
 from tests.in_process import Client, add_accounts, befriend, server_in
-from tests.nodes import ask, configure, create, ids_in, items, publish, retract, subscribe
+from tests.nodes import ask, configure, create, ids_in, items, owner, publish, retract, subscribe
 from xmpp.jid import JID
 from xmpp.server import Server
 
@@ -203,6 +203,18 @@ def test_affiliations_and_subscriptions_are_gone(server: Server, faithful: Clien
     assert pubsub_people.subscriptions_of(server.db, JID.parse("pubsub.localhost"), ALIAS) == []
     ask(faithful, publish("wall", "1"))
     assert newcomer.received() == []
+
+
+@pytest.mark.parametrize("host", ["pubsub.localhost", FAITHFUL])
+def test_who_was_shut_out_of_a_node_does_not_get_in_with_another_account_of_that_name(
+    server: Server, faithful: Client, host: str
+) -> None:
+    ask(faithful, create("wall", access_model="open"), to=host)
+    shut_out = f"<affiliation jid='{ALIAS}' affiliation='outcast'/>"
+    ask(faithful, owner(f"<affiliations node='wall'>{shut_out}</affiliations>"), to=host)
+    newcomer = pass_name_on(server)
+    assert ask(newcomer, subscribe("wall", ALIAS), to=host) in ("forbidden", "service-unavailable")
+    assert ask(newcomer, items("wall"), "get", to=host) in ("forbidden", "service-unavailable")
 
 
 @pytest.mark.parametrize("service", [ALIAS, ALIAS.with_resource("app")])
