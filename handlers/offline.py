@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from db import accounts, offline
+from db import accounts, offline, rosters
 from handlers import delay, stanza_ids
 from handlers.access import is_blocked
 from handlers.acknowledgements import Ticket
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AT_A_TIME = 4
+FOR_CONTACTS = 2  # this part of the room comes in addition, for contacts alone
 # What a chat message that only says that somebody is typing consists of (XEP-0085 section 5.5 allows the thread).
 PASSING = CHAT_STATES | {"{jabber:client}thread"}
 
@@ -39,9 +40,10 @@ PASSING = CHAT_STATES | {"{jabber:client}thread"}
 class OfflineSettings:
     """Messages that wait for an account to come online."""
 
-    max_messages: int = setting(200, "How many messages wait for one account; their senders are told beyond that.",
-                                minimum=0, maximum=1_000_000)  # fmt: skip
-    max_bytes: int = setting(4 << 20, "How long they may be together.", minimum=0, maximum=1 << 40)
+    max_messages: int = setting(200, "How many messages wait for one account, and half as many more of contacts; their "
+                                "senders are told beyond that.", minimum=0, maximum=1_000_000)  # fmt: skip
+    max_bytes: int = setting(4 << 20, "How long they may be together, and half as much more of contacts.",
+                             minimum=0, maximum=1 << 40)  # fmt: skip
 
 
 feature = Feature("offline", xep="0160", disco=["msgoffline"], settings=OfflineSettings, optional=False)
@@ -85,9 +87,8 @@ def keep(delivery: Delivery) -> None:
     stanza = delivery.stanza
     if delivery.chosen or not _is_worth_keeping(stanza):
         return
-    db, account, settings = delivery.server.db, delivery.account, delivery.server.settings(OfflineSettings)
-    waiting, content = offline.usage(db, account), stanza.wire()
-    if waiting.messages < settings.max_messages and waiting.bytes + len(content) <= settings.max_bytes:
+    db, account, content = delivery.server.db, delivery.account, stanza.wire()
+    if _has_room(delivery, len(content)):
         sender = "" if stanza.sender is None else stanza.sender.bare
         offline.keep(db, account, content, time.time(), sender, stanza.id or "")
     elif stanza_ids.id_by(stanza, account) is None:  # otherwise it is in the archive, and not lost
@@ -126,6 +127,27 @@ def _drop(session: "Session", delivered: Delivered) -> None:
         with suppress(*session.server.storage_errors):  # then it is delivered again, one day
             offline.drop(session.server.db, session.account, delivered.last)
             delivered.dropped = delivered.last
+
+
+def _has_room(delivery: Delivery, size: int) -> bool:
+    """Whether one more may wait. Contacts have room that strangers cannot fill: else one of those could keep all whom
+    somebody knows from reaching them."""
+    db, account, settings = delivery.server.db, delivery.account, delivery.server.settings(OfflineSettings)
+    most: int = settings.max_messages
+    most_bytes: int = settings.max_bytes
+    if _is_known(delivery):
+        most, most_bytes = most + most // FOR_CONTACTS, most_bytes + most_bytes // FOR_CONTACTS
+    waiting = offline.usage(db, account)
+    return waiting.messages < most and waiting.bytes + size <= most_bytes
+
+
+def _is_known(delivery: Delivery) -> bool:
+    """Whether it comes from the account itself, its server, or a contact: one of both sees the other's presence."""
+    sender, account = delivery.stanza.sender, delivery.account
+    if sender is None or sender.bare in (account, account.domain):
+        return True
+    item = rosters.item(delivery.server.db, account, sender.bare)
+    return item is not None and (item.is_subscriber or item.is_subscribed_to)
 
 
 def _is_worth_keeping(stanza: Stanza) -> bool:
