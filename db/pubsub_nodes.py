@@ -6,7 +6,7 @@ What a node's configuration says is none of the storage's business: it is kept a
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from peewee import AutoField, FloatField, IntegerField, Model, TextField, fn
+from peewee import SQL, AutoField, FloatField, IntegerField, Model, TextField, fn
 
 from db.database import Database
 from db.memory import Remembered
@@ -103,6 +103,7 @@ _INSERT = Prepared(
         host=ANY, name=ANY, account=ANY, creator=ANY, created=ANY, configuration=ANY, items=ANY, bytes=ANY
     )
 )
+_HAND_OVER = Prepared(PubSubNode.update(creator=ANY).where(PubSubNode.id == ANY))
 _CONFIGURE = Prepared(PubSubNode.update(configuration=ANY).where(PubSubNode.id == ANY))
 _LEAVE = Prepared(PubSubNode.update(host=ANY, name=ANY, account=ANY).where(PubSubNode.id == ANY))
 _DELETE = Prepared(PubSubNode.delete().where(PubSubNode.id == ANY))
@@ -110,7 +111,15 @@ _USAGE = Prepared(PubSubNode.select(PubSubNode.items, PubSubNode.bytes).where(Pu
 _COUNT = Prepared(
     PubSubNode.select(fn.COUNT(PubSubNode.id)).where((PubSubNode.host == ANY) & (PubSubNode.creator == ANY))
 )
+_NAMES_OF = Prepared(
+    PubSubNode.select(PubSubNode.name)
+    .where((PubSubNode.host == ANY) & (PubSubNode.creator == ANY))
+    .order_by(PubSubNode.name)
+)
 _BYTES = Prepared(PubSubUsage.select(PubSubUsage.bytes).where(PubSubUsage.jid == ANY))
+_BEGIN = Prepared(PubSubUsage.insert(jid=ANY, bytes=ANY).on_conflict_ignore())
+_CHARGE = Prepared(PubSubUsage.update(bytes=PubSubUsage.bytes + ANY).where(PubSubUsage.jid == ANY))
+_END = Prepared(PubSubUsage.delete().where((PubSubUsage.jid == ANY) & (PubSubUsage.bytes == SQL("0"))))
 
 
 def get(db: Database, host: JID, name: str) -> Node | None:
@@ -160,6 +169,18 @@ def configure(db: Database, node: Node, configuration: str) -> Node:
     return node._replace(configuration=configuration)
 
 
+def hand_over(db: Database, node: Node, creator: JID) -> Node:
+    """Has a node count as made by somebody else (bare address), and for them; returns the node as it is then."""
+    size = usage(db, node).bytes
+    with db.change():
+        db.write(_HAND_OVER, creator, node.id)
+        db.write(_BEGIN, creator, 0)
+        db.write(_CHARGE, size, creator)
+        db.write(_CHARGE, -size, node.creator)
+        db.write(_END, node.creator)
+    return node._replace(creator=creator)
+
+
 def delete(db: Database, node: Node) -> None:
     """Removes a node with its items, affiliations and subscriptions; one with many items is out of reach at once, and
     deleted bit by bit (db/pubsub_deletion.py)."""
@@ -174,6 +195,11 @@ def usage(db: Database, node: Node) -> Usage:
     """What a node holds."""
     row = db.row(_USAGE, node.id)
     return Usage(*row) if row else Usage(0, 0)
+
+
+def made_by(db: Database, host: JID, creator: JID) -> list[str]:
+    """The names of the nodes that somebody has made at this host, in order; there are as many as it may make."""
+    return [name for (name,) in db.rows(_NAMES_OF, host, creator)]
 
 
 def count(db: Database, host: JID, creator: JID) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from db import pubsub_people
+from db import pubsub_nodes, pubsub_people
 from handlers.disco_info import INFO_QUERY
 from handlers.pubsub import discovery, hosts, members, nodes, public_subscriptions, publishing, retrieval, subscribing
 from handlers.pubsub.requests import EVENT, OWNER, PUBSUB, Request
@@ -115,10 +115,11 @@ def refuse_forged(delivery: Delivery) -> None:
 
 
 def forget_account(server: "Server", account: JID) -> None:
-    """ACCOUNT_REMOVED: what it is to nodes elsewhere, and the nodes that nobody else owns. Its own go with it."""
+    """ACCOUNT_REMOVED: what it is to nodes elsewhere, and those there that it leaves to nobody. Its own go with it."""
     for host in hosts.services(server):
-        for name, affiliation in pubsub_people.affiliations_of(server.db, host.address, account):
+        names = {name for name, _ in pubsub_people.affiliations_of(server.db, host.address, account)}
+        for name in sorted(names.union(pubsub_nodes.made_by(server.db, host.address, account))):
             node = hosts.find(host, name)
-            if node is not None and affiliation == "owner" and host.owners(node) == [account]:
-                nodes.remove(host, node)
+            if node is not None:
+                nodes.leave_to_others(host, node, account)
     pubsub_people.forget(server.db, account)

@@ -16,15 +16,24 @@ if TYPE_CHECKING:
 NODE, ITEM, AFFILIATION, SUBSCRIPTION = 500, 100, 100, 150
 
 
-def hold(server: "Server", account: JID, more: int) -> None:
-    """Raises StanzaError where so many bytes more are not to be kept for an account (bare address)."""
+def hold(server: "Server", account: JID, more: int, actor: JID | None = None) -> None:
+    """Raises StanzaError where so many bytes more are not to be kept for an account (bare address). What others than
+    itself have kept for it, at nodes of its own, leaves it half of its room."""
     settings = server.settings(PubSubSettings)
     if more <= 0:
         return
-    if pubsub_nodes.bytes_of(server.db, account) + more > settings.max_bytes:
-        raise refused("resource-constraint", f"all that is kept in nodes together may have {settings.max_bytes} bytes")
+    is_others = actor is not None and actor.bare != account
+    most = settings.max_bytes // 2 if is_others else settings.max_bytes
+    if not has_room(server, account, more, most):
+        raise refused("resource-constraint", f"all that is kept in nodes together may have {most} bytes")
     if pubsub_nodes.bytes_in_all(server.db) + more > settings.max_bytes_in_all:
         raise StanzaError("resource-constraint", "the server keeps as much in nodes as it may", type="wait")
+
+
+def has_room(server: "Server", account: JID, more: int, most: int | None = None) -> bool:
+    """Whether so many bytes more are within what is kept for an account (bare address)."""
+    most = server.settings(PubSubSettings).max_bytes if most is None else most
+    return pubsub_nodes.bytes_of(server.db, account) + more <= most
 
 
 def size_of_node(name: str, configuration: str) -> int:

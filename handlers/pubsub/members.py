@@ -9,7 +9,7 @@ from typing import Literal
 
 from lxml import etree
 
-from db import pubsub_people
+from db import pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
 from handlers.pubsub import access, approval, budget, hosts, lists, notifications, subscribing
@@ -125,6 +125,8 @@ def change_affiliations(request: Request) -> None:
         if affiliation != known.get(jid, "none") and _is_possible(jid, affiliation, known, owners):
             changed[jid] = affiliation
             owners.discard(jid)
+    if node.creator in changed:
+        node = _hand_over(request, node, owners)
     _change_affiliations(host, node, changed)
     failed = [jid for jid, affiliation in wanted.items() if affiliation != {**known, **changed}.get(jid, "none")]
     if failed:
@@ -147,12 +149,19 @@ def _change_affiliations(host: Host, node: Node, changed: Mapping[JID, str]) -> 
     subscribing.recheck(host, node, None if are_owners_fewer else changed.keys())
 
 
+def _hand_over(request: Request, node: Node, owners: Set[JID]) -> Node:
+    """Whoever made the node is to own it no more, and so must not pay for it: one of those does who are left."""
+    host, heir = request.host, request.asker.bare if request.asker.bare in owners else min(owners)
+    budget.hold(host.server, heir, pubsub_nodes.usage(host.server.db, node).bytes)
+    return pubsub_nodes.hand_over(host.server.db, node, heir)
+
+
 def _hold_number(host: Host, node: Node, wanted: Mapping[JID, str], known: Mapping[JID, str]) -> None:
     most = host.server.settings(PubSubSettings).max_affiliations
     new = [jid for jid, affiliation in wanted.items() if affiliation != "none" and jid not in known]
     if new and len(known) + len(new) > most:
         raise refused("resource-constraint", f"a node has at most {most} affiliations")
-    budget.hold(host.server, node.creator, sum(map(budget.size_of_affiliation, new)))
+    budget.hold(host.server, node.creator, sum(map(budget.size_of_affiliation, new)), host.actor)
 
 
 def _affiliation(jid: JID, affiliation: str) -> etree._Element:

@@ -121,7 +121,7 @@ def reconfigure(host: Host, node: Node, changed: NodeConfiguration) -> None:
     if changed == before:
         return
     text = _text(changed)
-    budget.hold(host.server, node.creator, len(text.encode()) - len(node.configuration.encode()))
+    budget.hold(host.server, node.creator, len(text.encode()) - len(node.configuration.encode()), host.actor)
     node = pubsub_nodes.configure(host.server.db, node, text)
     _hold(host, node, changed)
     if (changed.access_model, changed.roster_groups_allowed) != (before.access_model, before.roster_groups_allowed):
@@ -138,6 +138,20 @@ def remove(host: Host, node: Node, redirect: str | None = None) -> None:
         notifications.deleted(host, node, wanted, redirect)
     pubsub_nodes.delete(host.server.db, node)
     tell_retracted(host, node, gone)
+
+
+def leave_to_others(host: Host, node: Node, gone: JID) -> None:
+    """Somebody (bare address) owns nothing any more: the node goes with them where nobody else does; if they have made
+    it, it is left to the first of the others who has room for it, and goes where none has."""
+    others = [owner for owner in host.owners(node) if owner != gone]
+    if others and node.creator != gone:
+        return
+    size = pubsub_nodes.usage(host.server.db, node).bytes
+    heir = next((each for each in others if budget.has_room(host.server, each, size)), None)
+    if heir is not None:
+        pubsub_nodes.hand_over(host.server.db, node, heir)
+    elif node.creator == gone or gone in host.owners(node):
+        remove(host, node)
 
 
 def tell_retracted(host: Host, node: Node, ids: list[str]) -> None:

@@ -218,7 +218,7 @@ def _store(host: Host, node: Node, configuration: NodeConfiguration, given: Sequ
     excess = _excess(host, node, configuration, len(given), len(replaced))
     dropped = _oldest_but(host, node, excess, ids)
     room = sum(map(budget.size_of_item, [*replaced, *dropped]))
-    budget.hold(host.server, node.creator, sum(map(budget.size_of_item, given)) - room)
+    budget.hold(host.server, node.creator, sum(map(budget.size_of_item, given)) - room, host.actor)
     with db.change():
         pubsub_items.remove(db, node, [item.id for item in dropped])
         pubsub_items.put(db, node, given)

@@ -18,7 +18,8 @@ class PubSubSettings:
                                   minimum=1_000, maximum=10_000_000,
                                   at_most=("max_bytes", "streams.stanza_bytes"))  # fmt: skip
     max_bytes: int = setting(20_000_000, "How much is kept for one account: nodes of its own, and those that it has "
-                             "made on the service, with titles, items, affiliations and all, and its subscriptions.",
+                             "made on the service, with titles, items, affiliations and all, and its subscriptions. "
+                             "What others may keep there leaves it half of that.",
                              minimum=10_000, maximum=1_000_000_000_000, at_most="max_bytes_in_all")  # fmt: skip
     max_bytes_in_all: int = setting(10_000_000_000, "How much of that is kept for all accounts together.",
                                     minimum=10_000, maximum=1_000_000_000_000_000)  # fmt: skip

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xmpp.server import Server
 
 DEFAULT_OPTIONS = SubscriptionOptions()
+MOST_AT_A_NODE = 50  # for an account and its devices: a node has room for so many, and is there for others, too
 PUBLIC = "{urn:xmpp:pps:0}public"
 
 
@@ -214,6 +215,8 @@ def hold_limits(host: Host, node: Node, jid: JID) -> None:
     """Raises StanzaError where an address, or the node, would have too many subscriptions (6.1.3.9)."""
     db, settings = host.server.db, host.server.settings(PubSubSettings)
     if pubsub_people.count_subscriptions_of(db, host.address, jid.bare) >= settings.max_subscriptions:
+        raise refused("too-many-subscriptions")
+    if len(pubsub_people.subscriptions_by(db, node, jid.bare)) >= MOST_AT_A_NODE:
         raise refused("too-many-subscriptions")
     counts = (pubsub_people.count_subscriptions(db, node, state) for state in ("subscribed", "pending"))
     if sum(counts) >= settings.max_subscribers:
