@@ -149,6 +149,7 @@ TABLES = Tables(
     ),
     pubsub_received=(members.take_approval,),
     handled=(stream_management.count_handled,),
+    session_resumed=(client_caps.ask_again,),
     session_bound=(bookmarks.adopt, avatars.adopt),
     session_available=(client_caps.begin_anew, last_items.begin_anew, subscriptions.deliver_requests),
     caps_known=(last_items.send_wanted,),
@@ -166,6 +167,7 @@ TABLES = Tables(
     ),
     session_ended=(
         comings_and_goings.note_end,
+        client_caps.let_others_go_on,
         push.note_logout,
         last_activity.note_end,  # before leaving: it asks whether the client has said goodbye
         presence.leave,

@@ -1,7 +1,8 @@
 """XEP-0115 and XEP-0390, the other way round: the server learns what its clients support from their presence.
 
 A client announces a hash. Whoever announces one that nobody has proven yet is asked what is behind it. What it says
-counts for all who announce that hash if it has that hash, else for itself alone.
+counts for all who announce that hash if it has that hash, else for itself alone. Whose connection broke meanwhile is
+asked again on the next one; nobody waits for the answer of somebody who is gone.
 """
 
 import logging
@@ -9,12 +10,12 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from handlers.caps2 import HASH
-from handlers.caps_hashes import ALGORITHMS, CAPS, CAPS2, Hash
+from handlers.announced_caps import C2, Announced, C, announced_in
+from handlers.caps_hashes import Hash
 from handlers.disco_info import INFO, INFO_QUERY, Info
 from xmpp import names
 from xmpp.config import setting
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-C = f"{{{CAPS}}}c"
-C2 = f"{{{CAPS2}}}c"
-
-MAX_NODE = 1_000  # characters
 FEATURE_BYTES = 64  # what a feature takes in memory beside its characters
 STREAM_LANGUAGE = "en"  # of clients that name no other
 
@@ -52,22 +49,16 @@ class ClientCapsSettings:
 feature = Feature("client_caps", xep="0115", settings=ClientCapsSettings)
 
 
-class Announced(NamedTuple):
-    """What a client announces: a node under which it tells more, and the hash of that, None where it proves nothing."""
-
-    node: str
-    hash: Hash | None
-
-
 class Capabilities:
     """What is known of one session's client."""
 
-    __slots__ = ("announced", "features", "is_waiting")
+    __slots__ = ("announced", "features", "is_waiting", "asked_for_all")
 
     def __init__(self) -> None:
         self.announced: Announced | None = None  # last
         self.features: frozenset[str] | None = None  # None: unknown
         self.is_waiting = False  # for its own answer, or for somebody else's
+        self.asked_for_all: Hash | None = None  # others wait for its own
 
 
 class Known:
@@ -124,6 +115,20 @@ def begin_anew(session: "Session") -> None:
         state.announced = state.features = None
 
 
+def ask_again(session: "Session") -> None:
+    """SESSION_RESUMED: whoever has not answered while it had no connection."""
+    if session.presence is not None:
+        _note(session, session.presence)
+
+
+def let_others_go_on(session: "Session") -> None:
+    """SESSION_ENDED: it will not answer any more."""
+    state = session.state(Capabilities)
+    if state is not None and state.asked_for_all is not None:
+        for other in _others_waiting(session.server, state):
+            _go_on(other, asks_itself=False)
+
+
 @concerns(C, C2)
 def note_announced(delivery: Delivery) -> None:
     """PRESENCE_SENT, after the broadcast: look up what the client announces, or ask it.
@@ -133,7 +138,11 @@ def note_announced(delivery: Delivery) -> None:
     stanza, session = delivery.stanza, delivery.origin
     if stanza.to is not None or stanza.type is not None:
         return
-    announced = announced_in(stanza)
+    _note(session, stanza)
+
+
+def _note(session: "Session", presence: Stanza) -> None:
+    announced = announced_in(presence)
     if announced is None:
         return
     state = session.state(Capabilities)
@@ -143,31 +152,6 @@ def note_announced(delivery: Delivery) -> None:
     if announced != state.announced:
         state.announced = announced
         _learn(session, state)
-
-
-def announced_in(presence: Stanza) -> Announced | None:
-    """What presence announces by XEP-0390 with an algorithm that is known here, else by XEP-0115."""
-    announced = _by_xep_0390(presence) or _by_xep_0115(presence)
-    return announced if announced is not None and len(announced.node) <= MAX_NODE else None
-
-
-def _by_xep_0390(presence: Stanza) -> Announced | None:
-    elements = [element for c in presence.children(C2) for element in c.iterchildren(HASH)]
-    values = {element.get("algo", ""): (element.text or "").strip() for element in elements}
-    for algorithm in ALGORITHMS:
-        if algorithm in values:
-            hash = Hash(CAPS2, algorithm, values[algorithm])
-            return Announced(hash.node, hash)
-    return None
-
-
-def _by_xep_0115(presence: Stanza) -> Announced | None:
-    """Without a hash, or with an algorithm that is unknown here, it counts for that client alone (section 5.4)."""
-    c = presence.child(C)
-    if c is None or not c.get("node") or not c.get("ver"):
-        return None
-    algorithm, value = c.get("hash", ""), c.get("ver", "")
-    return Announced(f"{c.get('node')}#{value}", Hash(CAPS, algorithm, value) if algorithm in ALGORITHMS else None)
 
 
 # -- asking
@@ -188,6 +172,7 @@ def _learn(session: "Session", state: Capabilities) -> None:
     else:
         if hash is not None:
             known.waiting[hash] = []
+        state.asked_for_all = hash
         _ask(session, state, announced)
 
 
@@ -200,26 +185,47 @@ def _ask(session: "Session", state: Capabilities, announced: Announced) -> None:
         to=session.jid,
         sender=JID.parse(session.account.domain),
         seconds=session.server.settings(ClientCapsSettings).answer_seconds,
-        on_reply=partial(_answered, session, state, announced),
+        on_reply=partial(_answered, session, state, announced, session.connection),
     )
 
 
-def _answered(session: "Session", state: Capabilities, announced: Announced, reply: Stanza | None) -> None:
-    """What a client says of itself, or None if it says nothing: for it, and for those who waited for that."""
+def _answered(
+    session: "Session", state: Capabilities, announced: Announced, asked_on: object, reply: Stanza | None
+) -> None:
+    """What a client says of itself, or None if it says nothing: for it, and for those who waited for that. `asked_on`:
+    the connection."""
+    if not _is_online(session):
+        return  # nobody waits any more
     known, settings, hash = session.server.state(Known), session.server.settings(ClientCapsSettings), announced.hash
-    others = known.waiting.pop(hash, []) if hash is not None else []
+    others = _others_waiting(session.server, state)
     features, is_proven = _read(reply, hash, settings.max_bytes)
     if hash is not None and features is not None and is_proven:
         known.remember(hash, features, settings.known_bytes)
+        others += known.waiting.pop(hash, [])  # for somebody else's answer, before it was asked itself
     state.is_waiting = False
     if state.announced != announced:
+        _withdraw(session, state, features)
         _learn(session, state)
+    elif features is None and session.connection not in (None, asked_on):
+        _learn(session, state)  # that one broke
     elif features is None:
         state.announced = None  # with its next presence it is asked again
     else:
         _settle(session, state, features)
     for other in others:
         _go_on(other, asks_itself=not is_proven)
+
+
+def _others_waiting(server: "Server", state: Capabilities) -> "list[Session]":
+    """Those who wait for an answer that is there now, or will never be: they are to go on."""
+    hash, state.asked_for_all = state.asked_for_all, None
+    return server.state(Known).waiting.pop(hash, []) if hash is not None else []
+
+
+def _withdraw(session: "Session", state: Capabilities, features: frozenset[str] | None) -> None:
+    """A client announces something else by now. What it did not support in between, and does again, is new."""
+    if features is not None and state.features is not None:
+        _settle(session, state, state.features & features)
 
 
 def _go_on(session: "Session", *, asks_itself: bool) -> None:

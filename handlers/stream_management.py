@@ -115,6 +115,8 @@ def _go_on(session: "Session", management: Management) -> None:
     db.touched = None
     management.is_asked, management.is_catching_up = False, True
     session.send_all(_missed(session, session.connection, management, list(management.sent)), first=True)
+    for step in session.server.tables.session_resumed:
+        step(session)
 
 
 def _missed(

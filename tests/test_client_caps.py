@@ -9,8 +9,9 @@ import gevent
 import pytest
 
 from handlers import client_caps
+from handlers.announced_caps import announced_in
 from handlers.caps_hashes import CAPS, CAPS2, Hash
-from handlers.client_caps import Known, announced_in, features_of
+from handlers.client_caps import Known, features_of
 from handlers.disco_info import INFO, Identity, Info
 from tests.in_process import Client, add_accounts, server_in
 from tests.test_caps import SIMPLE

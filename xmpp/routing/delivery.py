@@ -115,6 +115,7 @@ class Tables:
     more_sent: tuple[LostStep, ...] = ()  # before each stanza of a bulk; STOP: not before session.send_more is called
     handled: tuple[SessionStep, ...] = ()  # after each stanza of a client
     session_lost: tuple[LostStep, ...] = ()  # its connection broke; STOP: the session goes on without one
+    session_resumed: tuple[SessionStep, ...] = ()  # after what is sent again
     session_bound: tuple[SessionStep, ...] = ()  # before its client can ask for anything
     session_available: tuple[SessionStep, ...] = ()  # its first available presence
     caps_known: tuple[CapabilitiesStep, ...] = ()  # f(session, features): what its client supports is known, or changed
