@@ -2,16 +2,18 @@
 
 import os
 import resource
+import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.configured import demo_server
-from tests.rawclient import RawClient, StreamEnded, logged_in, new_account
-from tests.servers import RunningServer
+from tests.configured import demo_server, run_server
+from tests.rawclient import RawClient, StreamEnded, logged_in, new_account, stream_header
+from tests.servers import PATIENCE, RunningServer
+from xmpp.networks import network
 
 FILES = 256
 EACH = 120  # more strangers than may come from one address
@@ -134,6 +136,47 @@ def test_where_no_file_can_be_opened_those_that_linger_make_room(tmp_path: Path)
         allow_files(server, open_files(server))
         with RawClient(server.port) as client:
             client.open()
+
+
+@pytest.mark.parametrize("begins", [b"", b"\x16\x03\x01\x02\x00\x01", b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"])
+def test_where_no_file_can_be_opened_who_begins_tls_and_goes_no_further_costs_nobody_who_is_here(begins: bytes) -> None:
+    with server_with_few_files() as server:
+        account = new_account(server.port)
+        before = open_files(server)
+        with logged_in(server.port, *account) as client:
+            with ExitStack() as held:
+                for source in CROWD:
+                    for number in range(EACH):
+                        each = held.enter_context(RawClient(server.tls_port, source=source))
+                        with suppress(OSError):  # hung up already
+                            each.send(begins)
+                        if not number % 30:
+                            assert client.comes_before_pong() == []
+                assert open_files(server) < FILES
+            while open_files(server) > before + 1:
+                assert client.comes_before_pong() == []
+        with logged_in(server.port, *account):
+            assert not failures(server)
+        assert len([line for line in server.said if "was refused" in line]) < EACH  # one a minute
+
+
+@pytest.mark.parametrize(("listening", "reached"), [("::1", "::1"), ("::ffff:127.0.0.1", "127.0.0.1")])
+def test_strangers_are_counted_over_ipv6_as_well(tmp_path: Path, listening: str, reached: str) -> None:
+    limits = {"addresses": [listening], "strangers_per_address": 3}
+    with run_server(tmp_path, listen=limits) as server, ExitStack() as held:
+        clients = [held.enter_context(socket.create_connection((reached, server.port), PATIENCE)) for _ in range(5)]
+        for client in clients:
+            with suppress(OSError):  # hung up already
+                client.sendall(stream_header().encode())
+        assert [is_served(client) for client in clients] == [True, True, True, False, False]
+        server.wait_for(f"a connection from {network(reached)} was refused")
+
+
+def is_served(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) != b""
+    except ConnectionResetError:
+        return False
 
 
 def allow_files(server: RunningServer, number: int) -> None:
