@@ -10,6 +10,7 @@ from lxml import etree
 
 from db import accounts as stored
 from handlers import accounts, blocking, delay, offline, stanza_ids
+from handlers.access import is_at_home
 from handlers.acknowledgements import Unacknowledged
 from handlers.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
 from xmpp.errors import StanzaError
@@ -97,12 +98,19 @@ def _send_one(over: Session, each: Unacknowledged, outgoing: dict[Session, list[
         elif stanza.is_request:
             raise StanzaError("service-unavailable")
     except StanzaError as error:
-        server.router.refuse(stanza, error)
+        _refuse(over, each, stanza, error)
     except server.storage_errors as error:
         log.error("cannot keep what %s did not acknowledge: %s", account, error)
-        server.router.refuse(stanza, StanzaError("resource-constraint", "the server cannot store this now"))
+        _refuse(over, each, stanza, StanzaError("resource-constraint", "the server cannot store this now"))
     except Exception:  # what is wrong with one must not take the others with it
         log.exception("cannot send another way: %r", stanza)
+
+
+def _refuse(over: Session, each: Unacknowledged, stanza: Stanza, error: StanzaError) -> None:
+    """Tell the sender, if that is still who has sent it, and not somebody who has its address since."""
+    sender, server = stanza.sender, over.server
+    if sender is None or not is_at_home(server, sender) or each.at >= stored.since(server.db, sender.bare):
+        server.router.refuse(stanza, error)
 
 
 def _send_message(

@@ -16,6 +16,7 @@ from db.migrations import MIGRATIONS, migrate
 from handlers import accounts
 from tests.archives import query, write
 from tests.in_process import Client, add_accounts, befriend, server_in
+from tests.managed_client import ManagedClient
 from tests.nodes import ask, configure, create, ids_in, items, owner, publish, retract, subscribe
 from xmpp.jid import JID
 from xmpp.server import Server
@@ -203,6 +204,19 @@ def test_affiliations_and_subscriptions_are_gone(server: Server, faithful: Clien
     assert pubsub_people.subscriptions_of(server.db, JID.parse("pubsub.localhost"), ALIAS) == []
     ask(faithful, publish("wall", "1"))
     assert newcomer.received() == []
+
+
+def test_nobody_is_told_what_became_of_the_stanzas_of_a_predecessor(server: Server) -> None:
+    away = ManagedClient(server, f"{FAITHFUL}/home")
+    away.enables(resume="true")
+    away.loses_connection()
+    old = Client(server, f"{ALIAS}/phone")
+    for stanza in ("<iq type='get' id='{}'><x xmlns='urn:x'/></iq>", "<message type='groupchat' id='{}'/>"):
+        old.sends(stanza.format("mine").replace(" id", f" to='{away.jid}' id"))
+    newcomer = pass_name_on(server)
+    newcomer.sends(f"<iq type='get' id='own' to='{away.jid}'><x xmlns='urn:x'/></iq>")
+    away.session.end()
+    assert [each for each in newcomer.received() if ' id="mine"' in each] == []
 
 
 @pytest.mark.parametrize("host", ["pubsub.localhost", FAITHFUL])
