@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.in_process import Client, add_accounts, befriend, server_in
+from tests.managed_client import ManagedClient, ReturningClient
 from tests.nodes import ask, comes_online, configure, create, events, owner, publish, retract, subscribe
 from xmpp.jid import JID
 from xmpp.server import Server
@@ -73,6 +74,25 @@ def test_a_device_is_told_what_it_is_due_whatever_another_one_is_told(
     ask(romeo, payload, to="")
     assert events(balcony.received()) == [event]
     assert events(chamber.received()) == [event]
+
+
+@pytest.mark.parametrize("wants", [True, False])
+@pytest.mark.parametrize("done", DONE)
+def test_a_device_that_waits_to_be_resumed_is_told_once_when_it_is_back(
+    server: Server, romeo: Client, balcony: Client, done: str, *, wants: bool
+) -> None:
+    payload, event = DONE[done]
+    ask(romeo, create(TUNE, notify_config=True), to="")
+    ask(romeo, publish(TUNE, "1"), to="")
+    ask(balcony, subscribe(TUNE, JULIET), to=ROMEO)
+    phone = ManagedClient(server, f"{JULIET}/phone")
+    id = phone.enables(resume="true")
+    comes_online(phone, *([TUNE] if wants else []))
+    phone.management.sent.acknowledge(phone.management.sent.count)
+    phone.loses_connection()
+    ask(romeo, payload, to="")
+    back = ReturningClient(server, JULIET)
+    assert events(back.resumes(id, phone.management.sent.acknowledged)) == [event]
 
 
 @pytest.mark.parametrize("type", ["headline", "normal"])
