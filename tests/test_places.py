@@ -57,6 +57,24 @@ def test_strangers_are_counted_by_network_and_those_with_a_session_are_not() -> 
     assert crowd.come(HERE) is None
 
 
+def test_whoever_has_a_whole_ipv6_site_has_ten_times_as_many_places() -> None:
+    crowd = Crowd(strangers=2)
+    places = [crowd.enter(network(f"2001:db8:1:{number:x}::1")) for number in range(20)]
+    assert crowd.come(network("2001:db8:1:ff::1")) is None
+    assert crowd.come(network("2001:db8:2::1")) is not None
+    places[0].known()
+    assert crowd.come(network("2001:db8:1:ff::1")) is not None
+
+
+def test_those_of_a_site_that_only_linger_make_room() -> None:
+    crowd = Crowd(strangers=1)
+    for number in range(10):
+        crowd.linger(number, network(f"2001:db8:1:{number:x}::1"))
+    assert crowd.come(network("2001:db8:1:ff::1")) is not None
+    assert crowd.closed == [0]
+    assert crowd.come(network("2001:db8:1:ff::2")) is None
+
+
 def test_an_ipv6_network_has_the_places_of_one_address() -> None:
     crowd = Crowd(strangers=2)
     assert crowd.come(network("2001:db8:1:2::1"))

@@ -14,7 +14,7 @@ from xmpp.stream.refusals import SAID_AGAIN_SECONDS, Refusals
     [
         (
             {"strangers_per_address": 2},
-            "a connection from 127.0.0.1 was refused: 2 from there have not logged in yet "
+            "a connection from 127.0.0.1 was refused: too many from there have not logged in yet "
             "([listen] strangers_per_address)",
         ),
         (

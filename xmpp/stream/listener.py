@@ -65,7 +65,8 @@ class ListenSettings:
                                "process may have is limited too (`LimitNOFILE` of systemd).",
                                minimum=1, maximum=1_000_000)  # fmt: skip
     strangers_per_address: int = setting(100, "How many clients that have no session yet may come from one address, "
-                                         "or from one IPv6 network (a /64).",
+                                         "or from one IPv6 network (a /64). From a /48 ten times "
+                                         "as many may come.",
                                          minimum=1, maximum=1_000_000, at_most="connections")  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -143,7 +144,7 @@ class ClientListener:
             reason = (
                 f"{most} are connected, which is all that can be ([listen] connections)"
                 if self._places.taken >= most
-                else f"{strangers} from there have not logged in yet ([listen] strangers_per_address)"
+                else "too many from there have not logged in yet ([listen] strangers_per_address)"
             )
             self._refusals.note(origin, reason, monotonic())
         return place

@@ -9,6 +9,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from xmpp.networks import with_its_site
+
+SITES = 10  # a site may have the strangers of so many networks
+
 Close = Callable[[], object]
 
 
@@ -22,15 +26,17 @@ class Places:
 
     def take(self, network: str, *, most: int, most_strangers: int) -> "Place | None":
         """A place for a stranger from this network; None where all are taken (CVE-2026-43506)."""
-        strangers = self._networks.get(network)
-        if strangers and strangers.count >= most_strangers and not self._make_room(strangers.lingering):
-            return None
+        networks = with_its_site(network)
+        for each, allowed in zip(networks, (most_strangers, SITES * most_strangers), strict=False):
+            strangers = self._networks.get(each)
+            if strangers and strangers.count >= allowed and not self._make_room(strangers.lingering):
+                return None
         if self._taken >= most and not self._make_room(self._lingering):
             return None
         self._taken += 1
-        strangers = self._networks.setdefault(network, _Network())
-        strangers.count += 1
-        return Place(self, network)
+        for each in networks:
+            self._networks.setdefault(each, _Network()).count += 1
+        return Place(self, networks)
 
     @property
     def taken(self) -> int:
@@ -55,7 +61,8 @@ class Places:
     def linger(self, place: "Place", close: Close) -> None:
         self._lingering[place] = close
         if place.is_strangers:
-            self._networks[place.network].lingering[place] = close
+            for each in place.networks:
+                self._networks[each].lingering[place] = close
 
     def leave(self, place: "Place") -> None:
         if place.is_strangers:
@@ -64,11 +71,12 @@ class Places:
         self._taken -= 1
 
     def forget_stranger(self, place: "Place") -> None:
-        strangers = self._networks[place.network]
-        strangers.lingering.pop(place, None)
-        strangers.count -= 1
-        if not strangers.count:
-            del self._networks[place.network]
+        for each in place.networks:
+            strangers = self._networks[each]
+            strangers.lingering.pop(place, None)
+            strangers.count -= 1
+            if not strangers.count:
+                del self._networks[each]
 
 
 @dataclass(slots=True)
@@ -80,13 +88,13 @@ class _Network:
 
 
 class Place:
-    """The place of one connection."""
+    """The place of one connection, which came from these networks: one, and maybe one around it."""
 
-    __slots__ = ("_places", "network", "is_strangers", "_is_left")
+    __slots__ = ("_places", "networks", "is_strangers", "_is_left")
 
-    def __init__(self, places: Places, network: str) -> None:
+    def __init__(self, places: Places, networks: tuple[str, ...]) -> None:
         self._places = places
-        self.network = network
+        self.networks = networks
         self.is_strangers = True
         self._is_left = False
 
