@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from ssl import MemoryBIO
 from typing import Any
 
 import gevent
@@ -11,7 +12,8 @@ from gevent import socket, ssl
 
 from xmpp.stream.certificates import self_signed_certificate
 from xmpp.stream.pace import Pace
-from xmpp.stream.secured import PORTION_BYTES, STRANGERS_BYTES, SecuredSocket
+from xmpp.stream.records import Records
+from xmpp.stream.secured import RECORD_BYTES, STRANGERS_RECORDS_AT_ONCE
 from xmpp.stream.tls import ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
@@ -139,23 +141,157 @@ def test_waiting_to_write_fails_when_it_is_closed_meanwhile(connected: Connected
             waiting.get(timeout=PATIENCE)
 
 
-def test_tls_of_who_has_no_session_is_read_in_smaller_portions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class CountedTurns(Turns):
+    """Says how often somebody has waited for all others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = 0
+
+    def wait(self) -> None:
+        self.times += 1
+        super().wait()
+
+
+class PeerByHand:
+    """A client over TLS that can cut and hold back its bytes."""
+
+    def __init__(self, sock: Any, tls: ServerTLS, folder: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self_signed_certificate(folder, "localhost").chain_file)
+        self.sock = sock
+        self._incoming, self._outgoing = MemoryBIO(), MemoryBIO()
+        self.layer = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        while not self._is_shaken():
+            self._incoming.write(sock.recv(4096))
+
+    def _is_shaken(self) -> bool:
+        try:
+            self.layer.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        else:
+            return True
+        finally:
+            self.sock.sendall(self._outgoing.read())
+
+    def records(self, *contents: bytes) -> bytes:
+        """A record of each."""
+        for content in contents:
+            self.layer.write(content)
+        return self._outgoing.read()
+
+    def alert(self) -> bytes:
+        """The record that ends TLS."""
+        with pytest.raises(ssl.SSLWantReadError):
+            self.layer.unwrap()
+        return self._outgoing.read()
+
+
+@contextmanager
+def secured_by_hand(folder: Path, tls: ServerTLS, turns: Turns) -> Iterator[tuple[SocketTransport, PeerByHand]]:
+    with plain(folder) as (transport, sock):
+        handshake = gevent.spawn(transport.start_tls, tls, Pace(1 << 30, turns))
+        peer = PeerByHand(sock, tls, folder)
+        handshake.get(timeout=PATIENCE)
+        yield transport, peer
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> ServerTLS:
+    return ServerTLS(TLSSettings(), ["localhost"], tmp_path)
+
+
+FEW_RECORDS = 20
+OVERHEAD_BYTES = 22  # of a record of TLS 1.3
+
+
+def test_who_has_no_session_gives_way_every_few_records(tmp_path: Path, tls: ServerTLS) -> None:
+    turns = CountedTurns()
+    with secured_by_hand(tmp_path, tls, turns) as (transport, peer):
+        peer.sock.sendall(peer.records(*[b"x"] * FEW_RECORDS))
+        assert transport.read() == b"x" * FEW_RECORDS
+        assert turns.times >= FEW_RECORDS / STRANGERS_RECORDS_AT_ONCE - 1
+
+
+def test_records_that_come_one_by_one_in_a_session_wait_for_nobody(tmp_path: Path, tls: ServerTLS) -> None:
+    turns = CountedTurns()
+    with secured_by_hand(tmp_path, tls, turns) as (transport, peer):
+        transport.trust()
+        for _ in range(10 * FEW_RECORDS):
+            peer.sock.sendall(peer.records(b"x"))
+            assert transport.read() == b"x"
+    assert turns.times == 0
+
+
+@pytest.mark.parametrize("is_trusted", [False, True])
+def test_records_are_read_wherever_they_are_cut_and_whoever_else_is_read(
+    tmp_path: Path, tls: ServerTLS, is_trusted: bool
 ) -> None:
-    portions, read = list[int](), SecuredSocket._read
+    def assert_nothing_is_left() -> None:
+        assert (tls.incoming.pending, tls.outgoing.pending) == (0, 0)
 
-    def noting(self: SecuredSocket, portion: bytes) -> bytes:
-        portions.append(len(portion))
-        return read(self, portion)
+    with (
+        secured_by_hand(tmp_path, tls, Turns()) as (one, hers),
+        secured_by_hand(tmp_path, tls, Turns()) as (other, his),
+    ):
+        if is_trusted:
+            one.trust()
+            other.trust()
+        contents = [b"north", b"north-west", b"handsaw" * 3]
+        size = sum(map(len, contents))
+        for at in range(1, size + len(contents) * OVERHEAD_BYTES, 1 if is_trusted else 11):
+            records = hers.records(*contents)
+            hers.sock.sendall(records[:at])
+            reading = gevent.spawn(read_all, one, size)
+            gevent.idle()
+            assert_nothing_is_left()
+            his.sock.sendall(his.records(b"hawk"))
+            assert other.read() == b"hawk"
+            assert_nothing_is_left()
+            hers.sock.sendall(records[at:])
+            assert reading.get(timeout=PATIENCE) == b"".join(contents)
+            assert_nothing_is_left()
 
-    monkeypatch.setattr(SecuredSocket, "_read", noting)
-    with secured(tmp_path) as (transport, peer):
-        for is_trusted in (False, True):
-            if is_trusted:
-                transport.trust()
-            portions.clear()
-            peer.sendall(b"x" * 2_000)
-            data = b""
-            while len(data) < 2_000:
-                data += transport.read()
-            assert portions[0] == (PORTION_BYTES if is_trusted else STRANGERS_BYTES)
+
+def read_all(transport: SocketTransport, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        data += transport.read()
+    return data
+
+
+@pytest.mark.parametrize("is_trusted", [False, True])
+@pytest.mark.parametrize("rest", ["garbage", "alert", "alert and garbage"])
+def test_what_one_peer_ends_with_reaches_no_other(
+    tmp_path: Path, tls: ServerTLS, rest: str, is_trusted: bool
+) -> None:
+    with (
+        secured_by_hand(tmp_path, tls, Turns()) as (ending, bad),
+        secured_by_hand(tmp_path, tls, Turns()) as (other, good),
+    ):
+        if is_trusted:
+            ending.trust()
+        garbage = b"\x17\x03\x03\x00\x20" + b"x" * 32
+        bad.sock.sendall((bad.alert() if "alert" in rest else b"") + (garbage * 3 if "garbage" in rest else b""))
+        if "alert" in rest:
+            assert [ending.read(), ending.read()] == [b"", b""]
+        else:
+            with pytest.raises(ssl.SSLError):
+                ending.read()
+        assert (tls.incoming.pending, tls.outgoing.pending) == (0, 0)
+        good.sock.sendall(good.records(b"hawk"))
+        assert other.read() == b"hawk"
+
+
+def test_much_goes_out_in_records_as_large_as_they_may_be(tmp_path: Path, tls: ServerTLS) -> None:
+    with secured_by_hand(tmp_path, tls, Turns()) as (transport, peer):
+        data = LARGE[: 4 * RECORD_BYTES]
+        assert transport.try_send(data) == len(data)
+        assert transport.try_send(data[: RECORD_BYTES + 1]) == RECORD_BYTES + 1
+        transport.shutdown_write()
+        received = b""
+        while piece := peer.sock.recv(1 << 20):
+            received += piece
+    [(_, records)] = Records().portions(received, len(received))
+    assert records == 4 + 2 + 1  # and the alert

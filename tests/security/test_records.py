@@ -1,4 +1,4 @@
-"""Records of TLS 1.3 that carry no data: they hold up nobody, and are read no faster than data."""
+"""Records of TLS 1.3 with little or no data in them: they hold up nobody, and who has no session cannot send many."""
 
 import threading
 import time
@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.configured import demo_server
-from tests.rawclient import RawClient, StreamEnded, anything_goes, new_account, somebody
+from tests.rawclient import RawClient, StreamEnded, anything_goes, assert_ends, new_account, somebody
 from tests.servers import RunningServer
-from tests.tlsrecords import KEY_UPDATE, KEY_UPDATE_REQUESTED, RecordWriter
+from tests.tlsrecords import KEY_UPDATE_REQUESTED, RecordWriter
+from xmpp.stream.secured import RECORDS_PER_SECOND, STRANGERS_RECORDS
 
-FLOOD = 20_000  # key updates, which take the server about half a second
+TOO_MANY = STRANGERS_RECORDS + 50  # some may come together with the end of the handshake, and do not count
+FLOOD = 3 * RECORDS_PER_SECOND
 OFTEN = 10  # a fraction of the turns that others have meanwhile
 BYTES_PER_SECOND = 10_000
 
@@ -33,33 +35,82 @@ def writing_records(server: RunningServer, folder: Path) -> tuple[RawClient, Rec
     return client, writer
 
 
-@pytest.mark.parametrize("has_logged_in", [False, True])
-@pytest.mark.parametrize("message", [KEY_UPDATE, KEY_UPDATE_REQUESTED])
-def test_key_updates_without_end_keep_nobody_waiting(
-    server: RunningServer, tmp_path: Path, message: bytes, has_logged_in: bool
+Flood = Callable[[RecordWriter, int], bytes]
+
+
+def key_updates(writer: RecordWriter, count: int) -> bytes:
+    return b"".join(writer.key_update() for _ in range(count))
+
+
+def key_updates_to_answer(writer: RecordWriter, count: int) -> bytes:
+    return b"".join(writer.key_update(KEY_UPDATE_REQUESTED) for _ in range(count))
+
+
+def blanks(writer: RecordWriter, count: int) -> bytes:
+    return b"".join(writer.record(b" ") for _ in range(count))
+
+
+floods = pytest.mark.parametrize("flood", [key_updates, key_updates_to_answer, blanks])
+
+
+@floods
+def test_who_has_no_session_cannot_send_many_records(server: RunningServer, tmp_path: Path, flood: Flood) -> None:
+    client, writer = writing_records(server, tmp_path)
+    with client:
+        client.open()
+        writer.send_raw(flood(writer, TOO_MANY))
+        assert client.ending().condition == "policy-violation"
+
+
+@floods
+def test_who_has_no_session_cannot_send_many_records_before_the_stream(
+    server: RunningServer, tmp_path: Path, flood: Flood
 ) -> None:
-    flooding, writer = writing_records(server, tmp_path)
+    client, writer = writing_records(server, tmp_path)
+    with client:
+        writer.send_raw(flood(writer, TOO_MANY))
+        assert_ends(client, "policy-violation")
+
+
+def test_who_logs_in_by_many_small_records_is_let_in(server: RunningServer, tmp_path: Path) -> None:
     account = new_account(server.port)
-    if has_logged_in:
-        flooding.open()
-        flooding.authenticate(*account)
-    flood = b"".join(writer.key_update(message) for _ in range(FLOOD))
+    client, writer = writing_records(server, tmp_path)
+
+    def send_in_pieces(data: bytes) -> None:
+        for begin in range(0, len(data), 10):
+            writer.send_raw(writer.record(data[begin : begin + 10]) + writer.key_update())
+
+    with client:
+        writer.sendall = send_in_pieces  # type: ignore[method-assign]
+        client.open()
+        client.authenticate(*account)
+        client.bind()
+
+
+@floods
+def test_who_has_a_session_sends_as_many_records_as_it_likes_and_is_slowed_down(
+    server: RunningServer, tmp_path: Path, flood: Flood
+) -> None:
+    account = new_account(server.port)
+    flooding, writer = writing_records(server, tmp_path)
+    flooding.open()
+    flooding.authenticate(*account)
+    flooding.bind()
+    records = flood(writer, FLOOD)
     has_begun, is_over = threading.Event(), threading.Event()
+    begun = time.monotonic()
 
     def send() -> None:
         try:
-            writer.send_raw(flood)
             has_begun.set()
-            if has_logged_in:
-                flooding.bind()
-            else:
-                flooding.open()
+            writer.send_raw(records)
+            flooding.comes_before_pong()
         finally:
-            has_begun.set()
             is_over.set()
 
     with flooding, somebody(server.port) as juliet:
         assert answers_while(juliet, send, has_begun, is_over) > OFTEN
+    assert time.monotonic() - begun > 0.9 * (FLOOD / RECORDS_PER_SECOND - 1)  # one second's worth is free
 
 
 def answers_while(
@@ -79,17 +130,21 @@ def answers_while(
 
 def test_bytes_that_carry_no_data_are_read_no_faster_than_data(tmp_path: Path) -> None:
     with demo_server(tmp_path, streams={"bytes_per_second": BYTES_PER_SECOND}) as server:
+        account = new_account(server.port)
         client, writer = writing_records(server, tmp_path)
         with client:
-            flood = b"".join(writer.key_update() for _ in range(2 * BYTES_PER_SECOND // 27))
+            client.open()
+            client.authenticate(*account)
+            client.bind()
+            flood = key_updates(writer, 3 * BYTES_PER_SECOND // 27)
             begun = time.monotonic()
             writer.send_raw(flood)
-            client.open()
+            client.comes_before_pong()
             assert time.monotonic() - begun > 0.9  # one second's worth is free
 
 
 def test_records_without_content_end_the_connection(server: RunningServer, tmp_path: Path) -> None:
     client, writer = writing_records(server, tmp_path)
     with client, pytest.raises((OSError, StreamEnded)):
-        writer.send_raw(b"".join(writer.record(b"") for _ in range(1_000)))
+        writer.send_raw(b"".join(writer.record(b"") for _ in range(STRANGERS_RECORDS)))
         client.open()

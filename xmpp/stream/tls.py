@@ -94,10 +94,15 @@ class _Presented:
 
 
 class ServerTLS:
-    """The server's side of TLS. A client that asks for none of our domains is shown the first one's certificate."""
+    """The server's side of TLS. A client that asks for none of our domains is shown the first one's certificate.
+
+    `incoming` and `outgoing` are between OpenSSL and the sockets, for all connections: whoever uses them leaves them
+    empty before anybody else can.
+    """
 
     def __init__(self, settings: TLSSettings, domains: Sequence[str], folder: Path) -> None:
         """Load the certificates; self-signed ones are kept in the folder. Raises CertificateError."""
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._folder = folder
         self._presented: WeakKeyDictionary[ssl.SSLContext, _Presented] = WeakKeyDictionary()
         self.reload(settings, domains)
@@ -123,10 +128,10 @@ class ServerTLS:
         for domain, certificate in certificates.items():
             _tell(certificate, domain, datetime.now(UTC))
 
-    def layer(self, hello: ClientHello, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> ssl.SSLObject:
+    def layer(self, hello: ClientHello) -> ssl.SSLObject:
         """Return the server's side of a connection with this client, whose handshake is still to be done."""
         context = self._by_name.get(hello.server_name or "", self._default)
-        return context.wrap_bio(incoming, outgoing, server_side=True)
+        return context.wrap_bio(self.incoming, self.outgoing, server_side=True)
 
     def requested_domain(self, secured: ssl.SSLObject) -> str | None:
         """Return which of our domains the client named by SNI; None if it named none, or another host."""

@@ -13,7 +13,7 @@ from typing import Any
 from gevent.exceptions import ConcurrentObjectUseError
 
 from xmpp.stream.pace import Pace
-from xmpp.stream.secured import PORTION_BYTES, READ_BYTES, SecuredSocket, receive
+from xmpp.stream.secured import READ_BYTES, SecuredSocket, receive
 from xmpp.stream.tls import ServerTLS
 
 
@@ -87,7 +87,7 @@ class SocketTransport:
     def trust(self) -> None:
         """The peer has a session: it may have more at a time of what TLS keeps to itself."""
         if self._secured is not None:
-            self._secured.portion = PORTION_BYTES
+            self._secured.trust()
 
     def shutdown_write(self) -> None:
         """Tell the peer that nothing more comes; what it still sends can be read. Does nothing once that is done."""

@@ -54,6 +54,11 @@ class Turn:
         self.ends = monotonic() + self._turns.seconds
         self._begun = thread_time()
 
+    def give_way(self) -> None:
+        """Yield once, however short the turn was."""
+        self._turns.wait()
+        self.begin()
+
     def end(self) -> None:
         """Yield until it is this client's turn again, or go on for as long as others have had the processor: on a busy
         machine that may be most of the time, and clients whose stanzas come and go in bundles would lose them."""
