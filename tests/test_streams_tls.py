@@ -143,3 +143,30 @@ def test_a_stream_over_tls_ends_with_a_close_notify(secured: RunningServer) -> N
         client.socket.suppress_ragged_eofs = False  # type: ignore[attr-defined]
         client.send("</stream:stream>")
         assert client.ending().has_closing_tag
+
+
+def test_who_ends_the_stream_and_tls_at_once_is_told_goodbye(secured: RunningServer) -> None:
+    context = anything_goes()
+    context.minimum_version = ssl.TLSVersion.TLSv1_3  # where what comes can still be read after one's own end
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with RawClient(secured.tls_port) as client:
+        tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+        while not is_shaken(tls, client, outgoing):
+            incoming.write(client.socket.recv(4096))
+        tls.write(stream_header().encode() + b"</stream:stream>")
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.unwrap()
+        client.send(outgoing.read())
+        incoming.write(everything_from(client))
+        assert tls.read(65536).endswith(b"</stream:stream>")
+
+
+def is_shaken(tls: ssl.SSLObject, client: RawClient, outgoing: ssl.MemoryBIO) -> bool:
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    else:
+        return True
+    finally:
+        client.send(outgoing.read())

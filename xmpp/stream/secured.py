@@ -8,6 +8,8 @@ whatever is in them, and bytes that carry no data are paid for like data.
 import ssl
 from typing import Any
 
+import gevent
+
 from xmpp.errors import StreamError
 from xmpp.stream.client_hello import RECORD_HEADER_BYTES, HelloReader
 from xmpp.stream.pace import Pace
@@ -146,6 +148,7 @@ class SecuredSocket:
                 return data
 
     def _read_ahead(self) -> bytes:
+        gevent.sleep(0)  # for what was written to go out before the connection is closed
         data = self._ahead[0]
         if data:
             self._ahead = self._ahead[1:]
