@@ -1,7 +1,7 @@
 """The socket under a stream: what reading gives, and what it raises once the connection is closed here."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from ssl import MemoryBIO
 from typing import Any
@@ -279,6 +279,9 @@ def test_what_one_peer_ends_with_reaches_no_other(
         else:
             with pytest.raises(ssl.SSLError):
                 ending.read()
+        assert (tls.incoming.pending, tls.outgoing.pending) == (0, 0)
+        with suppress(OSError):
+            ending.try_send(b"handsaw")
         assert (tls.incoming.pending, tls.outgoing.pending) == (0, 0)
         good.sock.sendall(good.records(b"hawk"))
         assert other.read() == b"hawk"

@@ -240,7 +240,7 @@ class SecuredSocket:
         """
         if self._owed or self._unsent or len(data) > RECORD_BYTES:
             return self._try_send_all(data)
-        self._ssl.write(data)
+        self._encrypt(data)
         records = self._outgoing.read()
         try:
             sent = self._sock._sock.send(records)
@@ -256,12 +256,20 @@ class SecuredSocket:
             return 0
         sent, self._owed = self._owed, 0
         while sent < len(data):
-            size = self._ssl.write(data[sent : sent + RECORD_BYTES])
+            size = self._encrypt(data[sent : sent + RECORD_BYTES])
             if not self._flush():
                 self._owed = size
                 break
             sent += size
         return sent
+
+    def _encrypt(self, data: bytes) -> int:
+        try:
+            size: int = self._ssl.write(data)
+            return size
+        except ssl.SSLError:
+            self._outgoing.read()
+            raise
 
     def notify_of_end(self) -> None:
         """RFC 8446 section 6.1: with this alert the peer knows that nothing was cut off. Its own is not waited for."""
