@@ -1,5 +1,7 @@
 """Messages that wait for an account to come online (XEP-0160), in the order they came."""
 
+import json
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from peewee import SQL, AutoField, BlobField, FloatField, Model, TextField, fn
@@ -33,17 +35,17 @@ class OfflineMessage(Model):
         table_name = "offline_message"
 
 
+_GIVEN = SQL("(SELECT value FROM json_each(?))")  # ids, as many as there are
+
 _FIND = Prepared(
     OfflineMessage.select(OfflineMessage.id, OfflineMessage.stanza, OfflineMessage.at)
-    .where((OfflineMessage.account == ANY) & (OfflineMessage.id > ANY))
+    .where((OfflineMessage.account == ANY) & (OfflineMessage.id > ANY) & OfflineMessage.id.not_in(_GIVEN))
     .order_by(OfflineMessage.id)
     .limit(ANY)
 )
 _FIND_BY_MESSAGE_ID = Prepared(
     OfflineMessage.select(OfflineMessage.id, OfflineMessage.stanza, OfflineMessage.at)
-    .where(
-        (OfflineMessage.account == ANY) & (OfflineMessage.sender == ANY) & (OfflineMessage.message_id == ANY)
-    )
+    .where((OfflineMessage.account == ANY) & (OfflineMessage.sender == ANY) & (OfflineMessage.message_id == ANY))
     .order_by(OfflineMessage.id.desc())
     .limit(SQL("1"))
 )
@@ -53,8 +55,8 @@ _USAGE = Prepared(
     ).where(OfflineMessage.account == ANY)
 )
 _INSERT = Prepared(OfflineMessage.insert(account=ANY, at=ANY, stanza=ANY, sender=ANY, message_id=ANY))
-_DELETE = Prepared(OfflineMessage.delete().where((OfflineMessage.account == ANY) & (OfflineMessage.id <= ANY)))
-_DELETE_ONE = Prepared(OfflineMessage.delete().where((OfflineMessage.account == ANY) & (OfflineMessage.id == ANY)))
+_LAST = Prepared(OfflineMessage.select(fn.MAX(OfflineMessage.id)).where(OfflineMessage.account == ANY))
+_DELETE = Prepared(OfflineMessage.delete().where((OfflineMessage.account == ANY) & OfflineMessage.id.in_(_GIVEN)))
 
 
 class Waiting(NamedTuple):
@@ -87,11 +89,19 @@ def usage(db: Database, account: str) -> Usage:
     return db.memory[USAGE].put(account, Usage(*found))
 
 
-def waiting(db: Database, account: str, after: int = 0, most: int = ALL) -> list[Waiting]:
-    """The messages that wait, those after this id, the oldest first, so many at most."""
+def waiting(
+    db: Database, account: str, after: int = 0, but_for: Collection[int] = (), most: int = ALL
+) -> list[Waiting]:
+    """The messages that wait, those after this id but for some, the oldest first, so many at most."""
     if not count(db, account):
         return []
-    return [Waiting(*row) for row in db.rows(_FIND, account, after, most)]
+    return [Waiting(*row) for row in db.rows(_FIND, account, after, json.dumps(list(but_for)), most)]
+
+
+def last(db: Database, account: str) -> int:
+    """The id of the message that was kept last of those that wait; 0 where none does."""
+    [[found]] = db.rows(_LAST, account)
+    return found or 0
 
 
 def newest(db: Database, account: str, sender: str, message_id: str) -> Waiting | None:
@@ -102,16 +112,7 @@ def newest(db: Database, account: str, sender: str, message_id: str) -> Waiting 
     return Waiting(*found) if found else None
 
 
-def drop(db: Database, account: str, up_to: int) -> None:
-    """Forgets what was delivered: messages up to this id."""
-    _delete(db, _DELETE, account, up_to)
-
-
-def drop_one(db: Database, account: str, id: int) -> None:
-    """Forgets one message."""
-    _delete(db, _DELETE_ONE, account, id)
-
-
-def _delete(db: Database, query: Prepared, account: str, id: int) -> None:
-    if db.write(query, account, id):
+def drop(db: Database, account: str, ids: Iterable[int]) -> None:
+    """Forgets messages, as they were delivered or taken back."""
+    if db.write(_DELETE, account, json.dumps(list(ids))):
         db.memory[USAGE].forget(account)

@@ -1,7 +1,7 @@
 """XEP-0198 section 4, without I/O: the counters of a managed stream, and what waits to be acknowledged."""
 
 from collections import deque
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from typing import NamedTuple, Protocol
 
 COUNTS = 1 << 32  # on the wire a counter goes on from 2^32 - 1 at zero; in here it just goes on
@@ -26,7 +26,8 @@ class Ticket(Protocol):
 
 
 class Unacknowledged(NamedTuple):
-    """A stanza as it was written, when that was, and how many of the account's sessions it was for.
+    """A stanza as it was written, when that was, and which of the account's sessions it was for, by their numbers,
+    where they were several.
 
     `ticket`: what had been stored when it was sent, and holds it back. `is_kept`: another of them is over, and it was
     kept for that one.
@@ -34,7 +35,7 @@ class Unacknowledged(NamedTuple):
 
     stanza: bytes
     at: float
-    devices: int
+    devices: Collection[int] = ()
     ticket: Ticket | None = None
     is_kept: bool = False
 
@@ -84,7 +85,7 @@ class Sent:
     def __iter__(self) -> Iterator[Unacknowledged]:
         return iter(self._waiting)
 
-    def add(self, stanza: bytes, at: float, devices: int, ticket: Ticket | None = None) -> None:
+    def add(self, stanza: bytes, at: float, devices: Collection[int] = (), ticket: Ticket | None = None) -> None:
         """One more was sent."""
         self._waiting.append(Unacknowledged(stanza, at, devices, ticket))
         self._grow(len(stanza))

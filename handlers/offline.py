@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -50,18 +51,23 @@ feature = Feature("offline", xep="0160", disco=["msgoffline"], settings=OfflineS
 
 
 class Delivered:
-    """What a session was sent of what had waited: messages up to `last`, held back for `ticket`. They have arrived when
-    the client has acknowledged `count` stanzas in all. `is_going_on`: there may be more of them."""
+    """What a session was sent of what had waited: messages by their ids, held back for `ticket`. They have arrived when
+    the client has acknowledged `count` stanzas in all. `is_going_on`: there may be more of them.
 
-    def __init__(self) -> None:
-        self.last = self.dropped = self.count = 0
+    `had`: those that the session has got otherwise, and that wait for another one.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.messages: list[int] = []
+        self.count = 0
         self.ticket: Ticket | None = None
         self.is_going_on = False
+        self.had: deque[int] = deque(maxlen=most)
 
     @property
-    def is_under_way(self) -> bool:
-        """Whether some are in the file still, and were not lost with what they were held back for."""
-        return self.last > self.dropped and (self.ticket is None or self.ticket.failed is None)
+    def under_way(self) -> list[int]:
+        """Those that are in the file still, and were not lost with what they were held back for."""
+        return self.messages if self.ticket is None or self.ticket.failed is None else []
 
 
 # -- delivery steps
@@ -79,20 +85,39 @@ def drop_retracted(delivery: Delivery) -> None:
     if original is None or original.at < accounts.since(db, stanza.sender.bare):
         return
     if retraction.can_be_retracted(Stanza.from_wire(original.stanza), stanza):
-        offline.drop_one(db, account, original.id)
+        offline.drop(db, account, [original.id])
 
 
 def keep(delivery: Delivery) -> None:
     """MESSAGE_RECEIVED: a chat or normal message for which no session was chosen. It goes on: to wake a device."""
-    stanza = delivery.stanza
-    if delivery.chosen or not _is_worth_keeping(stanza):
+    if not delivery.chosen:
+        _keep(delivery)
+
+
+def keep_for_others(delivery: Delivery, had_by: Collection[int]) -> None:
+    """The same for a message that some of the account's sessions, by their numbers, have got, or will when they are
+    resumed: it waits for those that have not."""
+    if not _keep(delivery):
         return
+    server, account = delivery.server, delivery.account
+    kept = offline.last(server.db, account)
+    for session in server.online.sessions(account):
+        if session.number in had_by:
+            _delivered(session).had.append(kept)
+
+
+def _keep(delivery: Delivery) -> bool:
+    stanza = delivery.stanza
+    if not _is_worth_keeping(stanza):
+        return False
     db, account, content = delivery.server.db, delivery.account, stanza.wire()
     if _has_room(delivery, len(content)):
         sender = "" if stanza.sender is None else stanza.sender.bare
         offline.keep(db, account, content, time.time(), sender, stanza.id or "")
-    elif stanza_ids.id_by(stanza, account) is None:  # otherwise it is in the archive, and not lost
+        return True
+    if stanza_ids.id_by(stanza, account) is None:  # otherwise it is in the archive, and not lost
         raise StanzaError("service-unavailable")  # XEP-0160 section 2
+    return False
 
 
 def deliver(delivery: Delivery) -> None:
@@ -101,9 +126,8 @@ def deliver(delivery: Delivery) -> None:
     if stanza.to is not None or not _is_there(session) or not offline.count(session.server.db, session.account):
         return
     if not any(_is_being_sent_them(each) for each in session.server.online.sessions(session.account)):
-        delivered = session.state(Delivered) or Delivered()
+        delivered = _delivered(session)
         delivered.is_going_on = True
-        session.keep(delivered)
         session.send_all(_messages(session, delivered))
 
 
@@ -123,10 +147,10 @@ def let_go(session: "Session") -> None:
 
 
 def _drop(session: "Session", delivered: Delivered) -> None:
-    if delivered.is_under_way:
+    if delivered.under_way:
         with suppress(*session.server.storage_errors):  # then it is delivered again, one day
-            offline.drop(session.server.db, session.account, delivered.last)
-            delivered.dropped = delivered.last
+            offline.drop(session.server.db, session.account, delivered.messages)
+            delivered.messages = []
 
 
 def _has_room(delivery: Delivery, size: int) -> bool:
@@ -161,6 +185,15 @@ def _is_worth_keeping(stanza: Stanza) -> bool:
 # -- delivering
 
 
+def _delivered(session: "Session") -> Delivered:
+    delivered = session.state(Delivered)
+    if delivered is None:
+        most: int = session.server.settings(OfflineSettings).max_messages
+        delivered = Delivered(most + most // FOR_CONTACTS)
+        session.keep(delivered)
+    return delivered
+
+
 def _is_there(session: "Session") -> bool:
     """Whether it gets messages that are for whichever session is there (RFC 6121 section 8.5.2.1.1)."""
     return session.is_available and session.priority >= 0
@@ -179,7 +212,8 @@ def _messages(session: "Session", delivered: Delivered) -> Iterator[Stanza | Non
         is_wanted = stanza is not None
         server.db.touch_unfinished()  # it may have come just now
         management = session.state(Management)
-        delivered.last, delivered.ticket = message.id, server.db.touched or delivered.ticket
+        delivered.messages.append(message.id)
+        delivered.ticket = server.db.touched or delivered.ticket
         delivered.count = 0 if management is None else management.sent.total + is_wanted
         yield delay.stamped(stanza, account.domain, message.at) if stanza is not None else None
     delivered.is_going_on = False
@@ -198,20 +232,23 @@ def _wanted(session: "Session", message: offline.Waiting) -> Stanza | None:
 
 def _waiting(session: "Session", delivered: Delivered) -> Iterator[offline.Waiting]:
     """Those not delivered yet, oldest first, read a few at a time: each may be as large as a stanza can be."""
-    server, account = session.server, session.account
+    server, account, last = session.server, session.account, 0
     while _is_there(session):
-        after = max(delivered.last, _last_delivered(server, account))
-        some = offline.waiting(server.db, account, after, most=AT_A_TIME)
+        but_for = {id for id in (*delivered.had, *_under_way(server, account)) if id > last}
+        some = offline.waiting(server.db, account, last, but_for, most=AT_A_TIME)
         yield from some
         drop_arrived(session)
         if not some:
             return
+        last = some[-1].id
 
 
-def _last_delivered(server: "Server", account: JID) -> int:
-    """The last of the messages that sessions have been sent already, and may still acknowledge."""
-    delivered = [session.state(Delivered) for session in server.online.sessions(account)]
-    return max((each.last for each in delivered if each is not None and each.is_under_way), default=0)
+def _under_way(server: "Server", account: JID) -> Iterator[int]:
+    """The messages that sessions have been sent already, and may still acknowledge."""
+    for session in server.online.sessions(account):
+        delivered = session.state(Delivered)
+        if delivered is not None:
+            yield from delivered.under_way
 
 
 def _has_been_found(session: "Session", message: offline.Waiting, stanza: Stanza) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import gevent
@@ -32,7 +32,7 @@ SECOND_HAND = frozenset(
     {CARBON_SENT, CARBON_RECEIVED, "{urn:xmpp:mam:2}result", "{http://jabber.org/protocol/pubsub#event}event"}
 )
 # What others have got waits for the one who has not, although somebody is there.
-KEEP = Path((accounts.refuse_unknown, blocking.refuse_from_blocked, offline.drop_retracted, offline.keep))
+KEEP = Path((accounts.refuse_unknown, blocking.refuse_from_blocked, offline.drop_retracted))
 
 
 class UnderWay(set["gevent.Greenlet[..., None]"]):
@@ -113,9 +113,7 @@ def _refuse(over: Session, each: Unacknowledged, stanza: Stanza, error: StanzaEr
         server.router.refuse(stanza, error)
 
 
-def _send_message(
-    over: Session, each: Unacknowledged, stanza: Stanza, outgoing: dict[Session, list[Stanza]]
-) -> None:
+def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing: dict[Session, list[Stanza]]) -> None:
     server, account = over.server, over.account
     if stanza.type == "groupchat":
         raise StanzaError("recipient-unavailable")  # the room removes who is no longer there
@@ -124,30 +122,31 @@ def _send_message(
     if stanza.child_tags <= offline.PASSING:  # that somebody was typing then
         return
     if stored.identity(server.db, account) != over.identity:
-        if each.devices <= 1:
+        if not each.devices:
             raise StanzaError("service-unavailable")
         return
     # The resource is gone, so this is for the account now (RFC 6121 section 8.5.3.2.1).
     repeat = delay.stamped(stanza, account.domain, each.at).addressed(account)
-    if each.devices <= 1:
+    if not each.devices:
         _deliver(server, account, repeat, outgoing)
     elif not each.is_kept and stanza_ids.id_by(stanza, account) is None:  # where it has an id, it is in the archive
-        _keep(server, account, repeat)
+        _keep(server, account, repeat, each.devices)
 
 
-def _deliver(
-    server: "Server", account: JID, repeat: Stanza, outgoing: "dict[Session, list[Stanza]]"
-) -> None:
+def _deliver(server: "Server", account: JID, repeat: Stanza, outgoing: "dict[Session, list[Stanza]]") -> None:
     delivery = Delivery(server, account, repeat)
     if not server.tables.redelivered.run(delivery):
         return
-    delivery.stanza.devices = len(delivery.chosen)
+    if len(delivery.chosen) > 1:
+        delivery.stanza.devices = [session.number for session in delivery.chosen]
     for session in delivery.chosen:
         outgoing.setdefault(session, []).append(delivery.stanza)
 
 
-def _keep(server: "Server", account: JID, repeat: Stanza) -> None:
+def _keep(server: "Server", account: JID, repeat: Stanza, had_by: Collection[int]) -> None:
+    delivery = Delivery(server, account, repeat)
     try:
-        KEEP.run(Delivery(server, account, repeat))
+        if KEEP.run(delivery):
+            offline.keep_for_others(delivery, had_by)
     except StanzaError:
         pass  # somebody has got it, so its sender hears of no error

@@ -286,7 +286,7 @@ def let_go(session: "Session") -> None:
     if unacknowledged:
         session.server.db.touch_unfinished()  # the last of it may not have been written yet: it waits for the disk
     redelivery.send_another_way(session, unacknowledged)
-    shared = {id(each.stanza) for each in unacknowledged if each.devices > 1}
+    shared = {id(each.stanza) for each in unacknowledged if each.devices}
     for other in session.server.online.sessions(session.account) if shared else ():
         theirs = other.state(Management)
         if theirs is not None:

@@ -22,7 +22,7 @@ def sent(acknowledged: int, waiting: int) -> Sent:
     """As many were acknowledged, and as many wait: "1", "2" and so on."""
     sent = Sent(acknowledged)
     for number in range(1, waiting + 1):
-        sent.add(str(number).encode(), at=float(number), devices=1)
+        sent.add(str(number).encode(), at=float(number))
     return sent
 
 
@@ -106,21 +106,21 @@ def test_the_count_of_what_was_sent_wraps(acknowledged: int, waiting: int, count
     assert sent(acknowledged, waiting).count == count
 
 
-def test_what_waits_remembers_when_it_was_sent_and_to_how_many() -> None:
+def test_what_waits_remembers_when_it_was_sent_and_to_whom() -> None:
     queue = Sent()
-    queue.add(b"one", at=1.5, devices=1)
-    queue.add(b"other", at=2.5, devices=3)
-    queue.note_kept({id(each.stanza) for each in queue if each.devices > 1})
+    queue.add(b"one", at=1.5)
+    queue.add(b"other", at=2.5, devices=[3, 4])
+    queue.note_kept({id(each.stanza) for each in queue if each.devices})
     taken = queue.take_all()
     assert [each.stanza for each in taken] == [b"one", b"other"]
-    assert [(each.at, each.devices, each.is_kept) for each in taken] == [(1.5, 1, False), (2.5, 3, True)]
+    assert [(each.at, each.devices, each.is_kept) for each in taken] == [(1.5, (), False), (2.5, [3, 4], True)]
     assert (len(queue), queue.size) == (0, 0)
 
 
 def test_what_could_not_be_stored_no_longer_waits() -> None:
     queue, stored, lost, still_open = Sent(), OpenTicket(), OpenTicket(), OpenTicket()
     for stanza, ticket in ((b"1", None), (b"22", stored), (b"333", lost), (b"4444", still_open)):
-        queue.add(stanza, 0, 1, ticket)
+        queue.add(stanza, 0, ticket=ticket)
     stored.close()
     lost.close(OSError("the disk is full"))
     queue.forget_lost()

@@ -462,4 +462,4 @@ def test_a_killed_process_loses_nothing_whose_ticket_was_closed(path: Path) -> N
         with Database(path) as db:
             found = kept(db)
             assert [line.strip() for line in told] == found[: len(told)]
-            offline.drop(db, ROMEO, up_to=offline.waiting(db, ROMEO)[-1].id)
+            offline.drop(db, ROMEO, [each.id for each in offline.waiting(db, ROMEO)])

@@ -383,7 +383,7 @@ def test_messages_wait_in_order_and_go_when_they_are_delivered(db: Database) -> 
     waiting = offline.waiting(reread(db), ROMEO)
     assert [(message.stanza, message.at) for message in waiting] == [(b"0", 10.0), (b"1", 9.0), (b"2", 8.0)]
     assert offline.waiting(db, ROMEO, after=waiting[0].id, most=1) == waiting[1:2]
-    offline.drop(db, ROMEO, up_to=waiting[1].id)
+    offline.drop(db, ROMEO, [each.id for each in waiting[:2]])
     for known in both_ways(db):
         assert offline.count(known, ROMEO) == 1
         assert offline.waiting(known, ROMEO) == waiting[2:]
@@ -393,9 +393,9 @@ def test_messages_wait_in_order_and_go_when_they_are_delivered(db: Database) -> 
 def test_a_message_that_comes_during_delivery_is_not_dropped_with_the_others(db: Database) -> None:
     offline.keep(db, ROMEO, b"first", at=0.0)
     [first] = offline.waiting(db, ROMEO)
-    offline.drop(db, ROMEO, up_to=first.id)
+    offline.drop(db, ROMEO, [first.id])
     offline.keep(db, ROMEO, b"second", at=0.0)
-    offline.drop(db, ROMEO, up_to=first.id)
+    offline.drop(db, ROMEO, [first.id])
     assert offline.count(db, ROMEO) == 1
 
 
@@ -408,8 +408,8 @@ def test_a_message_that_waits_is_found_by_its_sender_and_id(db: Database) -> Non
     for known in both_ways(db):
         assert offline.newest(known, ROMEO, JULIET, "m1") == found
         assert offline.newest(known, ROMEO, NURSE, "m2") is offline.newest(known, NURSE, JULIET, "m1") is None
-    offline.drop_one(db, ROMEO, found.id)
-    offline.drop_one(db, JULIET, found.id)
+    offline.drop(db, ROMEO, [found.id])
+    offline.drop(db, JULIET, [found.id])
     for known in both_ways(db):
         assert [message.stanza for message in offline.waiting(known, ROMEO)] == [b"old", b"nurse", b""]
         assert offline.count(known, ROMEO) == 3

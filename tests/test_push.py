@@ -414,7 +414,7 @@ def test_what_was_not_acknowledged_when_the_connection_broke_wakes_the_device(
     phone.session.keep(management)
     for content in (BODY, BODY, "<composing xmlns='http://jabber.org/protocol/chatstates'/>"):
         stanza = f"<message from='{romeo.jid}' to='{PHONE}' type='chat'>{content}</message>"
-        management.sent.add(stanza.encode(), 0.0, 1)
+        management.sent.add(stanza.encode(), 0.0)
     break_off(phone)
     assert len(app.received()) == 1
 

@@ -36,7 +36,7 @@ def test_tallies_follow_the_queues_that_count_in_them() -> None:
     total = Tally()
     one, other = Sent(tally=Tally(total)), Sent(tally=Tally(total))
     for queue in (one, one, other):
-        queue.add(b"12345", 0.0, 1)
+        queue.add(b"12345", 0.0)
     assert (one.tally.size, other.tally.size, total.size) == (10, 5, 15)
     one.acknowledge(1)
     assert (one.tally.size, total.size) == (5, 10)

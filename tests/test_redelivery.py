@@ -73,7 +73,7 @@ def stanza_id(message: str) -> str:
 def gets(client: ManagedClient, text: str, devices: int = 1) -> None:
     """Send the client's session a stanza of the router's, that as many devices get."""
     stanza = Stanza(parse(text.encode()))
-    stanza.devices = devices
+    stanza.devices = range(devices) if devices > 1 else ()
     client.session.send(stanza)
 
 
@@ -207,6 +207,45 @@ def test_what_one_device_misses_waits_for_it_also_if_another_gets_it_later(
     assert bodies(log_in(server)) == ["one"]
 
 
+@pytest.mark.parametrize("to", [JULIET, f"{JULIET}/desktop"])
+def test_who_has_got_what_waits_for_another_device_does_not_get_it_again(
+    server: Server, romeo: Client, phone: ManagedClient, to: str
+) -> None:
+    desktop, laptop = asleep(server, "desktop"), awake(server, "laptop")
+    write(romeo, "one", to=to)
+    desktop.session.end()  # where it was for the desktop alone, phone and laptop get it now
+    assert bodies(laptop.received()) == ["one"]
+    phone.session.end()
+    assert bodies(laptop.sends("<presence/>")) == []
+    assert bodies(log_in(server)) == ["one"]
+    assert offline.count(server.db, JULIET) == 0
+
+
+def test_who_is_to_get_it_when_it_resumes_does_not_get_it_again(
+    server: Server, romeo: Client, phone: ManagedClient
+) -> None:
+    tablet = asleep(server, "tablet")
+    write(romeo, "one")
+    phone.session.end()
+    tablet.session.resume(tablet)
+    assert bodies(tablet.sends("<presence/>")) == []
+    tablet.does("a", h=str(tablet.management.sent.count))
+    assert bodies(log_in(server)) == ["one"]
+
+
+def test_what_waits_for_one_device_stays_while_another_gets_all_else_that_waits(
+    server: Server, romeo: Client, phone: ManagedClient
+) -> None:
+    laptop = awake(server, "laptop")
+    write(romeo, "one")
+    phone.session.end()
+    laptop.sends("<presence type='unavailable'/>")
+    write(romeo, "two")
+    laptop.received()
+    assert bodies(laptop.sends("<presence/>")) == ["two"]
+    assert bodies(log_in(server)) == ["one"]
+
+
 def test_what_another_device_got_makes_no_error_where_nothing_can_be_kept(
     server: Server, romeo: Client, phone: ManagedClient
 ) -> None:
@@ -309,7 +348,7 @@ def test_others_have_their_turn_while_thousands_of_stanzas_go_another_way(tmp_pa
 
 
 def test_one_that_cannot_be_read_takes_no_others_with_it(server: Server, romeo: Client, phone: ManagedClient) -> None:
-    phone.management.sent.add(b"<message><a></message>", 0.0, 1)
+    phone.management.sent.add(b"<message><a></message>", 0.0)
     write(romeo, "one", to=phone.jid)
     phone.session.end()
     assert bodies(Client(server, f"{JULIET}/chamber").sends("<presence/>")) == ["one"]

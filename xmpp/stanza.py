@@ -7,7 +7,7 @@ An element belongs to its stream and is only there while it is handled, so whoev
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Self
 
 from lxml import etree
@@ -36,8 +36,8 @@ class Stanza:
 
     `type` is None for presence that is just available; a message without a type, or of one nobody knows, is "normal"
     (RFC 6121 section 5.2.2). `to` and `sender` are parsed addresses or None. `origin` is where it came in: it has
-    `send(stanza)` for answers; None for what the server itself makes. `devices`: how many of an account's sessions get
-    it.
+    `send(stanza)` for answers; None for what the server itself makes. `devices`: which of an account's sessions get
+    it, by their numbers, where there are several.
     """
 
     __slots__ = ("kind", "type", "id", "to", "sender", "origin", "devices", "_element", "_attributes",
@@ -49,7 +49,7 @@ class Stanza:
     to: JID | None
     sender: JID | None
     origin: Any
-    devices: int
+    devices: Collection[int]
     _element: etree._Element | None
     _attributes: dict[str, str]  # of a stanza that came as an element: as they are to be written,
     _is_stamped: bool  # though some are not in the element yet
@@ -69,7 +69,7 @@ class Stanza:
         self.to = JID.parse(to) if to is not None else None
         self.sender = JID.parse(sender) if sender is not None else None
         self.origin = origin
-        self.devices = 1
+        self.devices = ()
         self._element = element
         self._attributes = attributes
         self._is_stamped = False
@@ -95,7 +95,7 @@ class Stanza:
         self.kind, self.type, self.id, self.to, self.sender = kind, type, id, to, sender
         self.origin = self._element = self._content = self._child_tags = self._afterwards = None
         self._is_stamped = False
-        self.devices = 1
+        self.devices = ()
         head = "<" + kind
         if type is not None:
             head += ' type="' + escaped(type) + '"'

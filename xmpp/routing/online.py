@@ -1,6 +1,7 @@
 """Who is connected: the sessions of this server by full address and by account."""
 
 from collections.abc import Collection, Iterator
+from itertools import count
 from typing import TYPE_CHECKING
 
 from xmpp.jid import JID
@@ -15,6 +16,11 @@ class Online:
     def __init__(self) -> None:
         self._by_address: dict[JID, Session] = {}
         self._by_account: dict[JID, dict[JID, Session]] = {}
+        self._numbers = count(1)
+
+    def next_number(self) -> int:
+        """The number of a new session, which no other one gets while this server runs."""
+        return next(self._numbers)
 
     def add(self, session: "Session") -> None:
         """Enter a session; its address must be free."""

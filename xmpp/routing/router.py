@@ -80,7 +80,8 @@ class LocalDomain:
         if stanza.kind == "iq" and not delivery.chosen:
             dispatch(server, stanza)
             return
-        stanza.devices = len(delivery.chosen) + len(delivery.copied)
+        if len(delivery.chosen) > 1 or delivery.copied:
+            stanza.devices = [session.number for session in (*delivery.chosen, *delivery.copied)]
         for session in delivery.chosen:
             session.send(stanza)
 

@@ -31,22 +31,24 @@ STORAGE_TROUBLE = "the server cannot store this now"
 class Session:
     """What the server knows of one connected resource.
 
-    `identity` is that of the account, not of its name, which somebody else may have later. `presence` is the last
-    available presence as the client sent it, None while it is unavailable, `priority` goes with it, `presence_at` is
-    its time. `directed` are the addresses that were sent directed presence. `interests` names the lists that the client
-    asked for in this session and so gets pushes of: "roster", "blocking". `connection` writes for it, and is None while
-    it waits to be resumed. What single features know of a session they keep in `state`, each under a class of its own.
-    `language` is the client's, None where it is that of our streams.
+    `number` tells it from all that have had its address before, or will have it. `identity` is that of the account, not
+    of its name, which somebody else may have later. `presence` is the last available presence as the client sent it,
+    None while it is unavailable, `priority` goes with it, `presence_at` is its time. `directed` are the addresses that
+    were sent directed presence. `interests` names the lists that the client asked for in this session and so gets
+    pushes of: "roster", "blocking". `connection` writes for it, and is None while it waits to be resumed. What single
+    features know of a session they keep in `state`, each under a class of its own. `language` is the client's, None
+    where it is that of our streams.
     """
 
     __slots__ = (
-        "server", "jid", "account", "identity", "connection", "presence", "presence_at", "priority", "language",
-        "directed", "interests", "_states", "_written", "_handled", "_bulk", "_ticket", "_stored", "_ended",
+        "server", "jid", "number", "account", "identity", "connection", "presence", "presence_at", "priority",
+        "language", "directed", "interests", "_states", "_written", "_handled", "_bulk", "_ticket", "_stored", "_ended",
     )  # fmt: skip
 
     def __init__(self, server: "Server", jid: JID, identity: str, connection: Any) -> None:
         self.server = server
         self.jid = jid
+        self.number = server.online.next_number()
         self.account = jid.bare
         self.identity = identity
         self.connection = connection
