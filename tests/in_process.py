@@ -67,6 +67,13 @@ class Client:
         self.closed_with = error
 
 
+def online(server: Server, address: str) -> Client:
+    """Somebody who is available, by the full address."""
+    client = Client(server, address)
+    client.sends("<presence/>")
+    return client
+
+
 def xml(text: str) -> str:
     """The canonical form: namespaces, then attributes in order, and no short form of empty elements."""
     canonical: str = etree.canonicalize(text)

@@ -89,6 +89,22 @@ def subscribe(node: str, jid: str) -> str:
     return pubsub(f"<subscribe node='{node}' jid='{jid}'/>")
 
 
+def change(what: str, node: str, who: str, value: str) -> str:
+    """Another affiliation or subscription for somebody."""
+    return owner(f"<{what}s node='{node}'><{what} jid='{who}' {what}='{value}'/></{what}s>")
+
+
+def subscribed_node(
+    name: str, of: Client, *subscribers: Client, host: str = SERVICE, **configuration: object
+) -> None:
+    """Make a node with one item, whose subscribers have asked for that."""
+    assert ask(of, create(name, **{"access_model": "open", **configuration}), to=host) == ""
+    ask(of, publish(name, "1"), to=host)
+    for each in subscribers:
+        assert "subscribed" in ask(each, subscribe(name, each.account), to=host)
+        each.received()
+
+
 def ids_in(text: str) -> list[str]:
     """The ids of all items in an answer or an event."""
     return re.findall(r'<item (?:[^>]*?)id="([^"]*)"', text)

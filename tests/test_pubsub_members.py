@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_process import Client, add_accounts, befriend, server_in
+from tests.in_process import Client, add_accounts, befriend, online, server_in
 from tests.nodes import INFO, SERVICE, ask, configure, create, events, items, owner, publish, request, subscribe
 from xmpp.server import Server
 from xmpp.wire import parse
@@ -40,12 +40,6 @@ def hamlet(server: Server, host: str) -> Client:
 @pytest.fixture
 def francisco(server: Server, hamlet: Client) -> Client:
     return online(server, "francisco@localhost/barracks")
-
-
-def online(server: Server, address: str) -> Client:
-    client = Client(server, address)
-    client.sends("<presence/>")
-    return client
 
 
 def affiliations(**changes: str | None) -> str:

@@ -13,6 +13,7 @@ from tests.in_process import Client, add_accounts, befriend, server_in
 from tests.nodes import (
     SERVICE,
     ask,
+    change,
     comes_online,
     configure,
     create,
@@ -23,6 +24,7 @@ from tests.nodes import (
     pubsub,
     retract,
     subscribe,
+    subscribed_node,
 )
 from xmpp.jid import JID
 from xmpp.server import Server
@@ -33,18 +35,14 @@ BLOCKED = ("mallory@localhost", "mallory@localhost/here")
 TYPES = ("headline", "normal")
 
 
-def change(what: str, who: str, value: str) -> str:
-    return owner(f"<{what}s node='{NODE}'><{what} jid='{who}' {what}='{value}'/></{what}s>")
-
-
 DONE = {
     "publish": publish(NODE, "2"),
     "retract": retract(NODE, "1", notify=True),
     "purge": owner(f"<purge node='{NODE}'/>"),
     "configuration": configure(NODE, title="Read this"),
     "delete": owner(f"<delete node='{NODE}'><redirect uri='xmpp:read@this'/></delete>"),
-    "affiliation": change("affiliation", VICTIM, "member"),
-    "subscription": change("subscription", VICTIM, "none"),
+    "affiliation": change("affiliation", NODE, VICTIM, "member"),
+    "subscription": change("subscription", NODE, VICTIM, "none"),
 }
 
 
@@ -55,42 +53,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def mallory(server: Server) -> Client:
-    return online(server, MALLORY)
-
-
-@pytest.fixture
-def victim(server: Server) -> Client:
-    return online(server, VICTIM)
-
-
-@pytest.fixture
-def friend(server: Server) -> Client:
-    return online(server, FRIEND)
-
-
-def online(server: Server, address: str) -> Client:
-    client = Client(server, f"{address}/here")
-    client.sends("<presence/>")
-    return client
-
-
 def block(client: Client, address: str) -> None:
     blocklists.add(client.server.db, client.account, [JID.parse(address)])
 
 
 def unblock(client: Client) -> None:
     blocklists.clear(client.server.db, client.account)
-
-
-def subscribed_node(of: Client, *subscribers: Client, host: str = SERVICE, **configuration: object) -> None:
-    """A node with one item, whose subscribers have asked for that."""
-    assert ask(of, create(NODE, **{"access_model": "open", **configuration}), to=host) == ""
-    ask(of, publish(NODE, "1"), to=host)
-    for each in subscribers:
-        assert "subscribed" in ask(each, subscribe(NODE, each.account), to=host)
-        each.received()
 
 
 # -- who publishes and owns
@@ -102,7 +70,7 @@ def subscribed_node(of: Client, *subscribers: Client, host: str = SERVICE, **con
 def test_row_23_whoever_has_blocked_an_owner_hears_nothing_of_what_it_does(
     mallory: Client, victim: Client, done: str, type: str, blocked: str
 ) -> None:
-    subscribed_node(mallory, victim, notification_type=type, notify_config=True)
+    subscribed_node(NODE, mallory, victim, notification_type=type, notify_config=True)
     block(victim, blocked)
     assert not ask(mallory, DONE[done]).startswith("not-")
     assert victim.received() == []
@@ -114,7 +82,7 @@ def test_row_23_the_one_who_is_blocked_is_answered_as_if_it_were_not(
 ) -> None:
     answers = []
     for is_blocked in (False, True):
-        subscribed_node(mallory, victim, notify_config=True)
+        subscribed_node(NODE, mallory, victim, notify_config=True)
         if is_blocked:
             block(victim, MALLORY)
         answer = ask(mallory, DONE[done])
@@ -125,9 +93,8 @@ def test_row_23_the_one_who_is_blocked_is_answered_as_if_it_were_not(
 
 
 @pytest.mark.parametrize("done", ["publish", "delete"])
-def test_row_23_nothing_of_it_is_kept_for_when_somebody_comes(server: Server, mallory: Client, done: str) -> None:
-    victim = online(server, VICTIM)
-    subscribed_node(mallory, victim, notification_type="normal")
+def test_row_23_nothing_of_it_is_kept_for_when_somebody_comes(mallory: Client, victim: Client, done: str) -> None:
+    subscribed_node(NODE, mallory, victim, notification_type="normal")
     victim.sends("<presence type='unavailable'/>")
     block(victim, MALLORY)
     ask(mallory, DONE[done])
@@ -140,7 +107,7 @@ def test_row_23_nothing_of_it_is_kept_for_when_somebody_comes(server: Server, ma
 def test_row_23_no_last_item_comes_with_presence_or_with_a_subscription(
     mallory: Client, victim: Client, blocked: str
 ) -> None:
-    subscribed_node(mallory, victim)
+    subscribed_node(NODE, mallory, victim)
     block(victim, blocked)
     victim.sends("<presence type='unavailable'/>")
     assert events(victim.sends("<presence/>")) == []
@@ -156,7 +123,7 @@ def test_row_23_no_last_item_comes_with_presence_or_with_a_subscription(
 def test_row_23_of_a_node_with_many_publishers_those_are_not_heard_who_are_blocked(
     mallory: Client, victim: Client, friend: Client, host: str, blocked: str
 ) -> None:
-    subscribed_node(friend, victim, host=host, publish_model="open", max_items="max")
+    subscribed_node(NODE, friend, victim, host=host, publish_model="open", max_items="max")
     block(victim, blocked)
     assert "<item" in ask(mallory, publish(NODE, "bad"), to=host)
     assert events(victim.received()) == []
@@ -181,7 +148,7 @@ def test_row_23_nor_by_devices_that_want_to_hear_of_a_contact(
 def test_row_23_the_ids_of_a_blocked_publisher_are_not_told_by_others(
     mallory: Client, victim: Client, friend: Client
 ) -> None:
-    subscribed_node(friend, victim, publish_model="open")
+    subscribed_node(NODE, friend, victim, publish_model="open")
     block(victim, MALLORY)
     ask(mallory, publish(NODE, "read this"))
     ask(friend, retract(NODE, "read this", "1", notify=True))
@@ -189,8 +156,8 @@ def test_row_23_the_ids_of_a_blocked_publisher_are_not_told_by_others(
 
 
 def test_row_23_one_of_several_owners_may_be_blocked(mallory: Client, victim: Client, friend: Client) -> None:
-    subscribed_node(friend, victim)
-    ask(friend, change("affiliation", MALLORY, "owner"))
+    subscribed_node(NODE, friend, victim)
+    ask(friend, change("affiliation", NODE, MALLORY, "owner"))
     ask(mallory, configure(NODE, title="Mine, too"))
     block(victim, MALLORY)
     ask(friend, publish(NODE, "2"))
@@ -202,7 +169,7 @@ def test_row_23_one_of_several_owners_may_be_blocked(mallory: Client, victim: Cl
 def test_row_23_a_node_whose_owners_are_blocked_speaks_for_nobody(
     mallory: Client, victim: Client, friend: Client
 ) -> None:
-    subscribed_node(mallory, victim, publish_model="open")
+    subscribed_node(NODE, mallory, victim, publish_model="open")
     block(victim, MALLORY)
     ask(friend, publish(NODE, "2"))
     assert victim.received() == []
@@ -229,7 +196,7 @@ def test_row_23_whom_an_owner_has_blocked_does_not_see_what_is_for_its_contacts(
 ) -> None:
     befriend(server, victim.account, mallory.account)
     ask(victim, f"<query xmlns='jabber:iq:roster'><item jid='{MALLORY}'><group>All</group></item></query>", to="")
-    subscribed_node(victim, mallory, access_model=model, roster_groups_allowed=["All"])
+    subscribed_node(NODE, victim, mallory, access_model=model, roster_groups_allowed=["All"])
     block(victim, MALLORY)
     ask(victim, publish(NODE, "2"))
     assert mallory.received() == []

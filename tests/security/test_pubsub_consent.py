@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from db import rosters
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import INFO, SERVICE, ask, configure, create, owner, publish, request, subscribe
+from tests.in_process import Client, add_accounts, online, server_in
+from tests.nodes import INFO, SERVICE, ask, change, configure, create, owner, publish, request, subscribe
 from xmpp.jid import JID
 from xmpp.server import Server
 
@@ -42,38 +42,18 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def mallory(server: Server) -> Client:
-    return online(server, MALLORY)
-
-
-@pytest.fixture
-def victim(server: Server) -> Client:
-    return online(server, VICTIM)
-
-
-@pytest.fixture
 def contact(server: Server) -> Client:
-    return online(server, CONTACT)
-
-
-def online(server: Server, address: str) -> Client:
-    client = Client(server, f"{address}/here")
-    client.sends("<presence/>")
-    return client
+    return online(server, f"{CONTACT}/here")
 
 
 def make_owner(client: Client, who: str) -> str:
-    return ask(client, changed("affiliation", who, "owner"))
+    return ask(client, change("affiliation", NODE, who, "owner"))
 
 
 def is_refused(client: Client, payload: str, host: str = SERVICE) -> bool:
     """Whether a change is named in the error as one that cannot be."""
     [answer] = client.sends(request(payload, "set", host))
     return "<not-acceptable" in answer
-
-
-def changed(what: str, who: str, value: str) -> str:
-    return owner(f"<{what}s node='{NODE}'><{what} jid='{who}' {what}='{value}'/></{what}s>")
 
 
 # -- subscriptions
@@ -85,7 +65,7 @@ def test_row_23_nobody_is_subscribed_who_has_not_asked(
     mallory: Client, victim: Client, host: str, address: str
 ) -> None:
     ask(mallory, create(NODE, access_model="open"), to=host)
-    [answer] = mallory.sends(request(changed("subscription", address, "subscribed"), "set", host))
+    [answer] = mallory.sends(request(change("subscription", NODE, address, "subscribed"), "set", host))
     assert f'<subscription jid="{address}" subscription="none">' in answer
     assert "<not-acceptable" in answer
     ask(mallory, publish(NODE, "1"), to=host)
@@ -95,7 +75,7 @@ def test_row_23_nobody_is_subscribed_who_has_not_asked(
 
 def test_row_23_an_owner_subscribes_itself_among_others(mallory: Client) -> None:
     ask(mallory, create(NODE))
-    assert ask(mallory, changed("subscription", MALLORY, "subscribed")) == ""
+    assert ask(mallory, change("subscription", NODE, MALLORY, "subscribed")) == ""
 
 
 @pytest.mark.parametrize("groups", [["Friends"], ["Foes"]])
@@ -105,7 +85,7 @@ def test_row_23_no_answer_to_an_owner_tells_who_is_in_anothers_roster(
 ) -> None:
     ask(mallory, create(NODE, access_model=model, roster_groups_allowed=groups))
     make_owner(mallory, VICTIM)
-    assert is_refused(mallory, changed("subscription", CONTACT, "subscribed"))
+    assert is_refused(mallory, change("subscription", NODE, CONTACT, "subscribed"))
 
 
 # -- owners
@@ -136,7 +116,7 @@ def test_row_23_who_was_made_an_owner_lends_its_roster_once_it_has_acted_as_one(
 def test_row_23_who_gives_it_up_at_once_has_not_agreed(mallory: Client, victim: Client, contact: Client) -> None:
     ask(mallory, create(NODE, access_model="presence"))
     make_owner(mallory, VICTIM)
-    assert ask(victim, changed("affiliation", VICTIM, "none")) == ""
+    assert ask(victim, change("affiliation", NODE, VICTIM, "none")) == ""
     make_owner(mallory, VICTIM)
     assert ask(contact, subscribe(NODE, CONTACT)).startswith("not-authorized")
 
@@ -144,9 +124,9 @@ def test_row_23_who_gives_it_up_at_once_has_not_agreed(mallory: Client, victim: 
 def test_row_23_a_node_is_not_left_to_somebody_who_has_not_agreed(mallory: Client, victim: Client) -> None:
     ask(mallory, create(NODE))
     make_owner(mallory, VICTIM)
-    assert is_refused(mallory, changed("affiliation", MALLORY, "none"))
+    assert is_refused(mallory, change("affiliation", NODE, MALLORY, "none"))
     ask(victim, ACTS["saying so"])
-    assert ask(mallory, changed("affiliation", MALLORY, "none")) == ""
+    assert ask(mallory, change("affiliation", NODE, MALLORY, "none")) == ""
 
 
 def test_row_23_who_has_not_agreed_is_not_named_as_owner_and_not_asked(
