@@ -18,6 +18,7 @@ from handlers.archive import Queried, retraction
 from handlers.archive.rules import RETRACT
 from handlers.managed_sessions import Management
 from handlers.payloads import CHAT_STATES, NO_STORE, ONE_TO_ONE
+from handlers.pubsub import waiting
 from xmpp.config import setting
 from xmpp.errors import StanzaError
 from xmpp.jid import JID, MalformedJID
@@ -161,8 +162,8 @@ def _has_room(delivery: Delivery, size: int) -> bool:
     most_bytes: int = settings.max_bytes
     if _is_known(delivery):
         most, most_bytes = most + most // FOR_CONTACTS, most_bytes + most_bytes // FOR_CONTACTS
-    waiting = offline.usage(db, account)
-    return waiting.messages < most and waiting.bytes + size <= most_bytes
+    used = offline.usage(db, account)
+    return used.messages < most and used.bytes + size <= most_bytes
 
 
 def _is_known(delivery: Delivery) -> bool:
@@ -227,7 +228,7 @@ def _wanted(session: "Session", message: offline.Waiting) -> Stanza | None:
     except (etree.XMLSyntaxError, MalformedJID):
         log.exception("a message that waits for %s cannot be read", session.account)
         return None
-    return None if _has_been_found(session, message, stanza) or _is_blocked(session, stanza) else stanza
+    return None if _has_been_found(session, message, stanza) or _is_blocked(session, stanza, message.at) else stanza
 
 
 def _waiting(session: "Session", delivered: Delivered) -> Iterator[offline.Waiting]:
@@ -259,6 +260,9 @@ def _has_been_found(session: "Session", message: offline.Waiting, stanza: Stanza
     return stanza_ids.id_by(stanza, session.account) is not None
 
 
-def _is_blocked(session: "Session", stanza: Stanza) -> bool:
-    """Whether its sender was blocked meanwhile."""
-    return stanza.sender is not None and is_blocked(session.server, session.account, stanza.sender)
+def _is_blocked(session: "Session", stanza: Stanza, at: float) -> bool:
+    """Whether its sender was blocked meanwhile, or whom it speaks for."""
+    server, account = session.server, session.account
+    if stanza.sender is not None and is_blocked(server, account, stanza.sender):
+        return True
+    return waiting.is_unheard(server, account, stanza, at)
