@@ -10,15 +10,25 @@ PRIMARY_CODE = 0xFF
 
 
 class StorageError(Exception):
-    """Something could not be read or written."""
+    """Something could not be read or written.
+
+    `lasts`: that goes on for a while. The log says when it begins and when it is over (db/trouble.py), and no line for
+    each who is refused meanwhile.
+    """
+
+    lasts = False
 
 
 class StorageFull(StorageError):
     """The disk, or the quota, is full."""
 
+    lasts = True
+
 
 class StorageBusy(StorageError):
     """Another program has locked the file: nothing can be written until it lets go, and nobody waits for that."""
+
+    lasts = True
 
     def __init__(self) -> None:
         super().__init__("another program writes to the database and has locked it")

@@ -26,8 +26,9 @@ import gevent
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from db.errors import StorageBusy, StorageError, in_our_words
+from db.errors import StorageError, in_our_words
 from db.tickets import Ticket
+from db.trouble import Trouble
 from db.wal import Wal
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class GroupCommit:
         self._committed: list[Ticket] = []
         self._writer: gevent.Greenlet[[], None] | None = None
         self._worker = ThreadPool(1)
-        self._is_locked_out = False
+        self._trouble = Trouble()
 
     def join(self) -> Ticket:
         """The open group's ticket; its first write opens the transaction. Raises what SQLite raises."""
@@ -118,6 +119,7 @@ class GroupCommit:
 
     def notice_rollback(self, reason: StorageError) -> None:
         """After a failed statement: SQLite undoes the whole transaction for some, such as a full disk."""
+        self._trouble.notice(reason)
         if self._open is not None and not self._connection.in_transaction:
             ticket, self._open = self._open, None
             self._lose(ticket, reason)
@@ -143,17 +145,14 @@ class GroupCommit:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            reason = in_our_words(error)
-            if isinstance(reason, StorageBusy) and not self._is_locked_out:
-                self._is_locked_out = True
-                logger.error("Nothing can be stored: %s", reason)
+            self._trouble.notice(in_our_words(error))
             raise
-        if self._is_locked_out:
-            self._is_locked_out = False
-            logger.warning("The database is no longer locked: what comes now is stored")
+        self._trouble.notice_unlocked()
 
     def _lose(self, ticket: Ticket, reason: StorageError) -> None:
-        logger.error("A group of writes is lost: %s", reason)
+        self._trouble.notice(reason)
+        if not reason.lasts:
+            logger.error("A group of writes is lost: %s", reason)
         if self._connection.in_transaction:
             self._connection.rollback()
         self._undone()
@@ -167,6 +166,8 @@ class GroupCommit:
             while self._committed:
                 tickets, self._committed = self._committed, []
                 failed = self._sync()
+                if failed is None:
+                    self._trouble.notice_stored()
                 for ticket in tickets:
                     ticket.close(failed)
                 if self._wal.is_due():

@@ -11,6 +11,7 @@ from handlers.access import shows_itself
 from xmpp import names
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
+from xmpp.logs import log_refusal
 from xmpp.routing.delivery import Delivery
 from xmpp.routing.feature import ADDRESS, OWN, SERVER, Feature
 from xmpp.stanza import Stanza
@@ -81,7 +82,7 @@ def _put(server: "Server", account: JID, status: str) -> None:
     try:
         last_activity.put(server.db, account, time.time(), status)
     except server.storage_errors as error:  # nobody waits for this, and others have still to hear of the end
-        log.error("cannot store that %s has left: %s", account, error)
+        log_refusal(log, error, "cannot store that %s has left", account)
 
 
 def _last_words(session: "Session") -> str:

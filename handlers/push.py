@@ -24,6 +24,7 @@ from handlers.push_events import event_in
 from xmpp import dataforms
 from xmpp.errors import StanzaError
 from xmpp.jid import JID, MalformedJID
+from xmpp.logs import log_refusal
 from xmpp.routing.delivery import STOP, Delivery, concerns, for_sessions_with
 from xmpp.routing.feature import Feature
 from xmpp.stanza import Stanza
@@ -196,7 +197,7 @@ def _wake(server: "Server", account: JID, stanzas: Iterable[Stanza], is_meant: C
             for device in devices:
                 push_bursts.wake(server, device, event)
     except server.storage_errors as error:
-        log.error("cannot wake the devices of %s: %s", account, error)
+        log_refusal(log, error, "cannot wake the devices of %s", account)
 
 
 def _events(stanzas: Iterable[Stanza], account: JID) -> Iterator[etree._Element]:
@@ -211,6 +212,6 @@ def _devices(server: "Server", account: JID) -> Set[JID]:
     try:
         enabled = registrations.registrations(server.db, account)
     except server.storage_errors as error:
-        log.error("cannot wake the devices of %s: %s", account, error)
+        log_refusal(log, error, "cannot wake the devices of %s", account)
         return frozenset()
     return {account.with_resource(each.resource) for each in enabled} if enabled else frozenset()

@@ -15,6 +15,7 @@ from handlers.acknowledgements import Unacknowledged
 from handlers.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
 from xmpp.errors import StanzaError
 from xmpp.jid import JID, MalformedJID
+from xmpp.logs import log_refusal
 from xmpp.routing.delivery import Delivery, Path
 from xmpp.routing.session import Session
 from xmpp.stanza import Stanza
@@ -100,7 +101,7 @@ def _send_one(over: Session, each: Unacknowledged, outgoing: dict[Session, list[
     except StanzaError as error:
         _refuse(over, each, stanza, error)
     except server.storage_errors as error:
-        log.error("cannot keep what %s did not acknowledge: %s", account, error)
+        log_refusal(log, error, "cannot keep what %s did not acknowledge", account)
         _refuse(over, each, stanza, StanzaError("resource-constraint", "the server cannot store this now"))
     except Exception:  # what is wrong with one must not take the others with it
         log.exception("cannot send another way: %r", stanza)

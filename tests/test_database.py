@@ -1,5 +1,6 @@
 """The database file: who may open it, what a group of writes is, and what happens when writing fails."""
 
+import logging
 import os
 import stat
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from db import accounts, blocklists, last_activity, offline, rosters
+from db import accounts, blocklists, last_activity, offline, rosters, trouble
 from db.database import Database
 from db.errors import ConstraintViolated, DatabaseInUse, StorageError, StorageFull
 from db.last_activity import AccountActivity
@@ -387,6 +388,26 @@ def test_a_full_disk_is_told_to_the_writer_and_the_database_goes_on(db: Database
     assert kept(db) == [b"first"] + [b"x" * 10_000] * (len(tickets) - len(lost)) + [b"last"]
     assert all(isinstance(ticket.failed, StorageFull) for ticket in lost)
     assert (first.failed, last.failed) == (None, None)
+
+
+def test_the_log_says_once_that_the_disk_is_full_and_once_that_it_is_not(
+    db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = db.connection.execute("PRAGMA page_count").fetchone()[0]
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            db.connection.execute(f"PRAGMA max_page_count = {pages + 8}")
+            with pytest.raises(StorageFull):
+                while True:
+                    keep(db, b"x" * 10_000)
+            db.connection.execute("PRAGMA max_page_count = 1000000")
+            keep(db, b"little")
+            db.flush()
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        monkeypatch.setattr(trouble, "CALM_SECONDS", 0)
+        keep(db, b"last")
+        db.flush()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
 
 def test_a_failing_fsync_fails_the_ticket_and_the_next_group_is_safe_again(db: Database, path: Path) -> None:

@@ -11,10 +11,13 @@ import pytest
 from db import accounts, offline, private
 from db.database import Database
 from db.errors import StorageBusy, StorageError
+from tests.in_process import Client, add_accounts, server_in
+from tests.managed_client import ManagedClient, write
 from tests.rawclient import PATIENCE, condition_of, logged_in, new_account, somebody
 from tests.servers import RunningServer
 from xmpp import names
 from xmpp.jid import JID
+from xmpp.server import Server
 
 ROMEO = JID.parse("romeo@montague.example")
 WRITES = 100
@@ -110,3 +113,28 @@ def test_a_server_answers_all_who_want_nothing_stored_and_loses_nothing_that_it_
     with RunningServer.demo("--data", str(tmp_path)) as server, logged_in(server.port, name, password) as reader:
         found = [reader.ask("get", note(number))[0][0].text for number in (0, WRITES)]
         assert found == ["0", str(WRITES)]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with server_in(tmp_path, archive={}) as server:
+        add_accounts(server, "romeo", "juliet")
+        server.db.flush()
+        yield server
+
+
+def test_who_is_refused_is_no_line_of_the_log(server: Server, romeo: Client, caplog: pytest.LogCaptureFixture) -> None:
+    romeo.sends("<presence/>")
+    gone = ManagedClient(server, "juliet@localhost/gone")
+    gone.enables()
+    write(romeo, "not acknowledged", to=gone.jid)
+    server.db.flush()
+    with locked(server.db.path), caplog.at_level(logging.WARNING):
+        for number in range(3):
+            assert romeo.asks(note(number), type="set") == "resource-constraint"
+            [refused] = write(romeo, "not stored", to="juliet@localhost")
+            assert "<resource-constraint " in refused
+        gone.session.end()
+        romeo.session.end()
+    private.put(server.db, romeo.account, "after", b"3")
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]

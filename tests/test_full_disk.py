@@ -26,9 +26,10 @@ BEFORE = AFTER = 30  # messages that are acknowledged before the disk is full, a
 
 
 class Disk(Protocol):
-    """Where the server keeps its data."""
+    """Where the server keeps its data. `said`: what is in the log when it is full."""
 
     folder: Path
+    said: str
 
     def fill(self, server: RunningServer) -> None:
         """Leave but ROOM_BYTES."""
@@ -39,6 +40,8 @@ class Disk(Protocol):
 
 class SmallDisk:
     """A file system of its own, in memory."""
+
+    said = "Nothing can be stored"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -55,6 +58,8 @@ class SmallDisk:
 
 class Limit:
     """A limit to the size of the files that the server's process writes (setrlimit(2))."""
+
+    said = "the archive cannot be looked after"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -101,7 +106,7 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(disk: Disk) -> None:
         assert set(conditions) <= CLEAR
         for writer in writers:
             is_served_but_cannot_store(server, writer)
-        server.wait_for("the archive cannot be looked after")  # and it is not tried again and again
+        server.wait_for(disk.said)
         disk.make_room(server)
         write_some(server, writers)
         read_and_compare(server, writers)

@@ -60,6 +60,13 @@ def redacted(text: str) -> str:
     return _NAMED.sub(rf"\1{REMOVED}", _IN_XML.sub(rf"\1{REMOVED}", text))
 
 
+def log_refusal(log: logging.Logger, error: Exception, what: str, *about: object) -> None:
+    """Log that the storage has refused something, and why. Where that goes on for a while (`error.lasts`) the storage
+    itself says when it begins and when it is over, and a line for each who is refused would say nothing more."""
+    level = logging.DEBUG if getattr(error, "lasts", False) else logging.ERROR
+    log.log(level, f"{what}: %s", *about, error)
+
+
 def one_word(text: str) -> str:
     """Return what somebody else has chosen as one word of a line: nothing in it begins another line, ends the word, or
     turns the direction of writing; and it is not longer than MAX_WORD."""

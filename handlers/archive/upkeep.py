@@ -16,6 +16,7 @@ from gevent.event import Event
 from db import archive, archive_deletion, archive_sizes, pubsub_deletion
 from db.database import Database
 from handlers.archive.settings import ArchiveSettings
+from xmpp.logs import log_refusal
 
 if TYPE_CHECKING:
     from xmpp.jid import JID
@@ -75,7 +76,7 @@ def _again_and_again(server: "Server", work: "Callable[[Server], None]") -> None
         try:
             work(server)
         except server.storage_errors as error:
-            log.error("the archive cannot be looked after: %s", error)
+            log_refusal(log, error, "the archive cannot be looked after")
             gevent.sleep(INDEX_SECONDS)
         except Exception:  # what nothing is done about any more would grow for as long as the server runs
             log.exception("looking after the archive failed")

@@ -24,6 +24,7 @@ from handlers.sasl.settings import SASLSettings
 from handlers.throttle import LoginThrottle
 from xmpp import names
 from xmpp.errors import SASLFailure, StreamError
+from xmpp.logs import log_refusal
 from xmpp.routing.feature import Feature, State
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _answering_failure(handle: ElementHandler) -> ElementHandler:
         except SASLFailure as failure:
             _fail(server, stream, failure)
         except server.storage_errors as error:
-            log.error("cannot look up who logs in: %s", error)
+            log_refusal(log, error, "cannot look up who logs in")
             _fail(server, stream, SASLFailure("temporary-auth-failure"))
 
     return handle_and_answer

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 
 from xmpp.errors import StanzaError
+from xmpp.logs import log_refusal
 from xmpp.routing.feature import ACCOUNT, OWN, SERVER, Addressee
 from xmpp.stanza import Stanza
 
@@ -28,7 +29,7 @@ def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = No
     except StanzaError as error:
         reply = iq.error_reply(error)
     except server.storage_errors as error:
-        log.error("cannot store what %s asked for: %s", iq.sender, error)
+        log_refusal(log, error, "cannot store what %s asked for", iq.sender)
         reply = iq.error_reply(StanzaError("resource-constraint", "the server cannot store this now"))
     if iq.origin is not None:
         iq.origin.send(reply)

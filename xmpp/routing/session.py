@@ -13,6 +13,7 @@ from lxml import etree
 
 from xmpp.errors import StanzaError, StreamError
 from xmpp.jid import JID, MalformedJID
+from xmpp.logs import log_refusal
 from xmpp.routing.bulk import Bulk
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
@@ -168,7 +169,7 @@ class Session:
         except StanzaError as error:
             self.server.router.refuse(stanza, error)
         except self.server.storage_errors as error:
-            log.error("cannot store what %s sent: %s", self.jid, error)
+            log_refusal(log, error, "cannot store what %s sent", self.jid)
             self.server.router.refuse(stanza, StanzaError("resource-constraint", STORAGE_TROUBLE))
         except Exception:
             log.exception("handling failed: %r", stanza)
