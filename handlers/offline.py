@@ -8,8 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lxml import etree
-
 from db import accounts, offline, rosters
 from handlers import delay, stanza_ids
 from handlers.access import is_blocked
@@ -21,10 +19,10 @@ from handlers.payloads import CHAT_STATES, NO_STORE, ONE_TO_ONE
 from handlers.pubsub import waiting
 from xmpp.config import setting
 from xmpp.errors import StanzaError
-from xmpp.jid import JID, MalformedJID
+from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import Feature
-from xmpp.stanza import Stanza
+from xmpp.stanza import Stanza, Unreadable
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session
@@ -85,7 +83,7 @@ def drop_retracted(delivery: Delivery) -> None:
     original = offline.newest(db, account, stanza.sender.bare, taken_back)
     if original is None or original.at < accounts.since(db, stanza.sender.bare):
         return
-    if retraction.can_be_retracted(Stanza.from_wire(original.stanza), stanza):
+    if retraction.retractable(original.stanza, stanza) is not None:
         offline.drop(db, account, [original.id])
 
 
@@ -225,7 +223,7 @@ def _wanted(session: "Session", message: offline.Waiting) -> Stanza | None:
     account, away for good."""
     try:
         stanza = Stanza.from_wire(message.stanza)
-    except (etree.XMLSyntaxError, MalformedJID):
+    except Unreadable:
         log.exception("a message that waits for %s cannot be read", session.account)
         return None
     return None if _has_been_found(session, message, stanza) or _is_blocked(session, stanza, message.at) else stanza

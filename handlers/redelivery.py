@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import gevent
-from lxml import etree
 
 from db import accounts as stored
 from handlers import accounts, blocking, delay, offline, stanza_ids
@@ -14,11 +13,11 @@ from handlers.access import is_at_home
 from handlers.acknowledgements import Unacknowledged
 from handlers.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
 from xmpp.errors import StanzaError
-from xmpp.jid import JID, MalformedJID
+from xmpp.jid import JID
 from xmpp.logs import log_refusal
 from xmpp.routing.delivery import Delivery, Path
 from xmpp.routing.session import Session
-from xmpp.stanza import Stanza
+from xmpp.stanza import Stanza, Unreadable
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -90,7 +89,7 @@ def _send_one(over: Session, each: Unacknowledged, outgoing: dict[Session, list[
     server, account = over.server, over.account
     try:
         stanza = Stanza.from_wire(each.stanza)
-    except (etree.XMLSyntaxError, MalformedJID):
+    except Unreadable:
         log.exception("what %s did not acknowledge cannot be read", account)
         return
     try:

@@ -1,5 +1,6 @@
 """XEP-0198: stanzas are acknowledged both ways, and a session outlives its connection to be resumed by another one."""
 
+import logging
 import secrets
 import time
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ from handlers.stream_management_elements import (
 from xmpp.errors import StreamError
 from xmpp.routing.delivery import STOP, for_sessions_with
 from xmpp.routing.feature import Feature, State
-from xmpp.stanza import Stanza
+from xmpp.stanza import Stanza, Unreadable
 from xmpp.wire import wire
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ if TYPE_CHECKING:
     from xmpp.server import Server
 
 ID_BYTES = 24  # of randomness: who knows an id, and the account's password, takes the session over
+NOTHING = b"<message/>"  # in place of what cannot be sent again: it counts
 REMEMBERED_SECONDS = 24 * 3600  # for a client that comes too late, and wants to know what has to be sent again
+
+log = logging.getLogger(__name__)
 
 feature = Feature("stream_management", xep="0198", settings=StreamManagementSettings)
 
@@ -136,7 +140,11 @@ def _missed(
 def _again(session: "Session", stanza: bytes, at: float) -> bytes:
     if not stanza.startswith(b"<message"):
         return stanza
-    return delay.stamped(Stanza.from_wire(stanza), session.account.domain, at).wire()
+    try:
+        return delay.stamped(Stanza.from_wire(stanza), session.account.domain, at).wire()
+    except Unreadable:
+        log.exception("what %s has missed cannot be read", session.jid)
+        return NOTHING
 
 
 # -- what the server sends

@@ -1,5 +1,6 @@
 """RFC 6121 section 3: who may see whose presence, asked, granted, refused and taken back."""
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,11 +19,13 @@ from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature, State
-from xmpp.stanza import SUBSCRIPTION_TYPES, Stanza
+from xmpp.stanza import SUBSCRIPTION_TYPES, Stanza, Unreadable
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session
     from xmpp.server import Server
+
+log = logging.getLogger(__name__)
 
 PRE_APPROVAL = "urn:xmpp:features:pre-approval"
 
@@ -110,8 +113,12 @@ def _requests(session: "Session") -> Iterator[Stanza]:
     server, account = session.server, session.account
     for sender in requests.in_order(server.db, account):
         stanza = requests.stanza(server.db, account, sender)
-        if stanza is not None and not is_blocked(server, account, sender):
+        if stanza is None or is_blocked(server, account, sender):
+            continue
+        try:
             yield Stanza.from_wire(stanza)
+        except Unreadable:
+            log.exception("the request of %s to %s cannot be read", sender, account)
 
 
 # -- ending it

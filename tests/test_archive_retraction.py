@@ -130,3 +130,11 @@ def test_a_retraction_is_passed_on_like_any_message(romeo: Client, juliet: Clien
     retract(romeo, "m1")
     [delivered] = juliet.received()
     assert xml("<retract xmlns='urn:xmpp:message-retract:1' id='m1'/>") in delivered
+
+
+def test_what_cannot_be_read_does_not_keep_a_retraction_away(server: Server, romeo: Client, juliet: Client) -> None:
+    write(romeo, "<body>a secret</body>", id="m1")
+    query(juliet)
+    assert server.db.connection.execute("UPDATE archive_message SET stanza = ?", (b"<message><a></message>",)).rowcount
+    assert write(romeo, "<retract xmlns='urn:xmpp:message-retract:1' id='m1'/>", id="r1") == []
+    assert any("r1" in stanza for stanza in juliet.received())

@@ -165,6 +165,12 @@ def test_a_retraction_of_nothing_that_waits_drops_nothing(server: Server, romeo:
     assert ids(log_in(server)) == ["r1", None]
 
 
+def test_what_cannot_be_read_does_not_keep_a_retraction_away(server: Server, romeo: Client) -> None:
+    offline.keep(server.db, JULIET, b"<message><a></message>", 9e9, romeo.account, "one")
+    assert retract(romeo, "one") == []
+    assert ids(log_in(server)) == ["r1"]
+
+
 def test_nobody_takes_back_what_somebody_else_has_written(server: Server, romeo: Client) -> None:
     add_accounts(server, "mercutio")
     say(romeo, "one")

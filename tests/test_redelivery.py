@@ -11,7 +11,7 @@ from handlers import redelivery
 from handlers.accounts import remove
 from handlers.redelivery import STANZAS_AT_ONCE
 from tests.in_process import Client, add_accounts, server_in
-from tests.managed_client import JULIET, ROMEO, ManagedClient, bodies, write
+from tests.managed_client import JULIET, ROMEO, ManagedClient, ReturningClient, bodies, write
 from xmpp.server import Server
 from xmpp.stanza import Stanza
 from xmpp.wire import parse
@@ -345,6 +345,23 @@ def test_others_have_their_turn_while_thousands_of_stanzas_go_another_way(tmp_pa
         assert 0 < offline.count(server.db, JULIET) <= STANZAS_AT_ONCE
         redelivery.finish(server)
         assert bodies(Client(server, f"{JULIET}/chamber").sends("<presence/>")) == texts
+
+
+def test_one_that_cannot_be_read_takes_no_others_with_it_when_its_stream_is_resumed(
+    server: Server, romeo: Client
+) -> None:
+    phone = ManagedClient(server, f"{JULIET}/phone")
+    id = phone.enables(resume="true")
+    write(romeo, "one", to=phone.jid)
+    for unreadable in (b"<message><a></message>", b"<message from='@'/>", b"<thing/>"):
+        phone.management.sent.add(unreadable, 0.0)
+    write(romeo, "two", to=phone.jid)
+    phone.loses_connection()
+    back = ReturningClient(server, JULIET)
+    came = [stanza for stanza in back.resumes(id, 0) if stanza.startswith("<message")]
+    assert bodies(came) == ["one", "", "", "two"]
+    back.does("a", h="5")
+    assert len(phone.management.sent) == 0
 
 
 def test_one_that_cannot_be_read_takes_no_others_with_it(server: Server, romeo: Client, phone: ManagedClient) -> None:

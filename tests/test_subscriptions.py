@@ -267,6 +267,14 @@ def test_removing_a_contact_cancels_both_ways(server: Server, romeo: Client, jul
     assert roster_state(server, JULIET, ROMEO) == "none"
 
 
+def test_a_request_that_cannot_be_read_keeps_no_others_away(server: Server) -> None:
+    for number, unreadable in enumerate((b"<presence><a></presence>", b"<presence from='@'/>")):
+        requests.keep(server.db, ROMEO, JID.parse(f"{number}@elsewhere.example"), unreadable, at=0.0)
+    requests.keep(server.db, ROMEO, JULIET, told("subscribe", JULIET, ROMEO).encode(), at=1.0)
+    shown = Client(server, "romeo@localhost/orchard").sends("<presence/>")
+    assert "subscribe juliet@localhost" in seen(shown)
+
+
 def test_removing_a_contact_answers_its_request(server: Server, romeo: Client, juliet: Client) -> None:
     juliet.sends(says("subscribe", ROMEO))
     romeo.asks(f"<query xmlns='jabber:iq:roster'><item jid='{JULIET}'/></query>", type="set")

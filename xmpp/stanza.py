@@ -14,7 +14,7 @@ from lxml import etree
 
 from xmpp import names
 from xmpp.errors import StanzaError
-from xmpp.jid import JID
+from xmpp.jid import JID, MalformedJID
 from xmpp.wire import escaped, parse, wire
 
 KINDS = ("message", "presence", "iq")
@@ -29,6 +29,10 @@ _TO = re.compile(rb'((?: [^ =]++="[^"]*+")*?) to="[^"]*+"')
 # The namespaces that tags declare, and whatever looks like that. Nothing is read over, so that no text or value can
 # hide what comes after it.
 _DECLARED = re.compile(rb"xmlns(?=[^=<>]*+=[ \t\r\n]*+['\"]([^'\"<]*+))")
+
+
+class Unreadable(Exception):
+    """What was kept is no stanza (any more): whoever reads several goes on with the others."""
 
 
 class Stanza:
@@ -110,8 +114,11 @@ class Stanza:
 
     @classmethod
     def from_wire(cls, data: bytes) -> Self:
-        """The stanza that `wire()` gave these bytes for (as kept in the database)."""
-        self = cls(parse(data))
+        """The stanza that `wire()` gave these bytes for (as kept in the database). Raises Unreadable."""
+        try:
+            self = cls(parse(data))
+        except (etree.XMLSyntaxError, MalformedJID, KeyError) as error:
+            raise Unreadable(str(error)) from error
         self._wire = data
         return self
 

@@ -1,5 +1,6 @@
 """XEP-0424: who has written a message can take it back; in the archive a tombstone takes its place."""
 
+import logging
 from xml.sax.saxutils import quoteattr
 
 from db import accounts, archive
@@ -7,8 +8,10 @@ from db.database import Database
 from handlers.archive.rules import RETRACT
 from handlers.payloads import MUC_USER
 from xmpp.jid import JID
-from xmpp.stanza import Stanza
+from xmpp.stanza import Stanza, Unreadable
 from xmpp.timestamps import format_utc
+
+log = logging.getLogger(__name__)
 
 NAMESPACE = "urn:xmpp:message-retract:1"
 TOMBSTONES = "urn:xmpp:message-retract:1#tombstone"
@@ -33,8 +36,8 @@ def bury(db: Database, retraction: Stanza, number: int, contact: JID, is_sent: b
     archived = archive.stanza(db, row)
     if archived is None:
         return
-    original = Stanza.from_wire(archived)
-    if can_be_retracted(original, retraction):
+    original = retractable(archived, retraction)
+    if original is not None:
         archive.replace(db, row, tombstone(original, retraction.id, at / 1000).wire())
 
 
@@ -44,8 +47,18 @@ def retracted_id(retraction: Stanza) -> str | None:
     return None if retract is None else retract.get("id") or None
 
 
-def can_be_retracted(original: Stanza, retraction: Stanza) -> bool:
-    """Whether this takes back that message, both being from one bare address."""
+def retractable(kept: bytes, retraction: Stanza) -> Stanza | None:
+    """The message that was kept as these bytes, if this takes it back, both being from one bare address. One that
+    cannot be read is of no use to anybody, and the retraction goes its way."""
+    try:
+        original = Stanza.from_wire(kept)
+    except Unreadable:
+        log.exception("what %s takes back cannot be read", retraction.sender)
+        return None
+    return original if _can_be_retracted(original, retraction) else None
+
+
+def _can_be_retracted(original: Stanza, retraction: Stanza) -> bool:
     if RETRACTED in original.child_tags or RETRACT in original.child_tags:  # a retraction has to stay (Business Rules)
         return False
     if MUC_USER in retraction.child_tags or MUC_USER in original.child_tags:
