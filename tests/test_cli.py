@@ -203,10 +203,17 @@ def test_accounts_are_imported_from_a_list(tmp_path: Path) -> None:
         logged_in_over_tls(server, "juliet", "two words").close()
 
 
+def test_a_tab_separates_address_and_password_as_well(tmp_path: Path) -> None:
+    listed = "juliet@localhost\ttwo words\n\tromeo@localhost swordfish\n"
+    assert succeeds("user", "import", "-", "--data", tmp_path, typed=listed) == "2 accounts can log in now.\n"
+    with running(tmp_path) as server:
+        logged_in_over_tls(server, "juliet", "two words").close()
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("romeo@localhost", "expected an address, a space, and a password."),
+        ("romeo@localhost", "expected an address, a space or a tab, and a password."),
         ("juliet@localhost again", "juliet@localhost is on line 1 too."),
         ("JULIET@localhost again", "juliet@localhost is on line 1 too."),
         (

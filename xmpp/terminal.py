@@ -1,5 +1,6 @@
 """What the command line asks for, reads and shows."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -16,6 +17,8 @@ from xmpp.jid import JID, MalformedJID
 
 Say = Callable[[str], object]
 """Prints a line."""
+
+_SEPARATOR = re.compile("[ \t]")
 
 BATCH = 50  # accounts that are made at a time: often enough for a progress bar
 
@@ -40,7 +43,8 @@ def ask_password() -> str:
 
 
 def read_accounts(file: TextIO) -> list[ListedAccount]:
-    """Read lines `jid password`. Raises Refused, naming the line, where one is not like that or comes twice."""
+    """Read lines `jid password`, with a space or a tab between. Raises Refused, naming the line, where one is not like
+    that or comes twice."""
     listed = dict[JID, ListedAccount]()
     try:
         for number, line in enumerate(file, 1):
@@ -56,11 +60,12 @@ def read_accounts(file: TextIO) -> list[ListedAccount]:
 
 
 def _listed(source: str, number: int, line: str) -> ListedAccount:
-    address, _, password = line.strip("\r\n").lstrip().partition(" ")
-    if not password:
-        raise Refused(f"{source}, line {number}: expected an address, a space, and a password.")
+    # The first one: neither can be in an address, and a password may have spaces, but no tabs (RFC 4013)
+    address, *password = _SEPARATOR.split(line.strip("\r\n").lstrip(), maxsplit=1)
+    if not any(password):
+        raise Refused(f"{source}, line {number}: expected an address, a space or a tab, and a password.")
     try:
-        return ListedAccount(number, JID.parse(address), password)
+        return ListedAccount(number, JID.parse(address), *password)
     except MalformedJID as error:
         raise Refused(f"{source}, line {number}: {address!r} is not an address: {error}.") from error
 
