@@ -131,6 +131,10 @@ class Configuration:
         """Whether that feature is on. One that has no section cannot be switched off."""
         return self._enabled.get(name, True)
 
+    def is_given(self, section: str, key: str) -> bool:
+        """Whether somebody has set that, be it to what it is by default."""
+        return (section, key) in self._given
+
     def with_values(self, values: Tables, *, source: str = "command line", folder: Path = Path()) -> Self:
         """Return a configuration with `values[section][key]` in place, checked like a file. Raises ConfigError.
 

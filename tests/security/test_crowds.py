@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.configured import demo_server, run_server
+from tests.configured import configuration_file, demo_server, run_server
 from tests.rawclient import RawClient, StreamEnded, logged_in, new_account, stream_header
 from tests.servers import PATIENCE, RunningServer
 from xmpp.networks import network
@@ -29,9 +29,9 @@ def many_files_here() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
-def server_with_few_files() -> RunningServer:
+def server_with_few_files(*arguments: str) -> RunningServer:
     limited = ("sh", "-c", f'ulimit -n {FILES}; exec "$@"', "sh", sys.executable, "-m", "xserv")
-    return RunningServer("demo", "--port", "0", "--tls-port", "0", command=limited)
+    return RunningServer("demo", "--port", "0", "--tls-port", "0", *arguments, command=limited)
 
 
 def open_files(server: RunningServer) -> int:
@@ -185,6 +185,12 @@ def allow_files(server: RunningServer, number: int) -> None:
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (number, most))
 
 
-def test_a_limit_of_files_below_the_limit_of_connections_is_told() -> None:
-    with server_with_few_files() as server:
+def test_a_limit_of_files_below_the_limit_of_connections_that_somebody_has_set_is_told(tmp_path: Path) -> None:
+    file = configuration_file(tmp_path, {"listen": {"connections": 100_000}})
+    with server_with_few_files("--config", str(file)) as server:
         assert any("connections: 100000 do not fit" in line and line.endswith("128") for line in server.said)
+
+
+def test_where_nobody_has_set_one_there_are_as_many_as_fit() -> None:
+    with server_with_few_files() as server:
+        assert not any("do not fit" in line for line in server.said)

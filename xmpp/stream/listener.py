@@ -102,7 +102,7 @@ class ClientListener:
                 listening.append(self._listen(address, "port", settings.port, "STARTTLS", None))
             if settings.tls_port != NO_PORT and self._server.tls is not None:
                 listening.append(self._listen(address, "tls_port", settings.tls_port, "TLS", self._server.tls))
-        if settings.connections > self._possible:
+        if settings.connections > self._possible and self._server.configuration.is_given("listen", "connections"):
             log.info("[listen] connections: %d do not fit into the number of files that this process may open "
                      "(ulimit -Hn); there can be %d", settings.connections, self._possible)  # fmt: skip
         return listening
