@@ -11,7 +11,7 @@ import pytest
 
 from tests.commandline import configured, running, xserv
 from tests.servers import PATIENCE, ROOT, RunningServer
-from xmpp import __version__
+from xmpp import __version__, logs
 
 JSON = ("--log-format", "json")
 
@@ -138,3 +138,39 @@ def test_a_line_is_json_whatever_the_encoding(monkeypatch: pytest.MonkeyPatch) -
     done = python("import xserv, logging; logging.getLogger('x').error('\\xfc\\u2028\\udc80')", "run", *JSON)
     [line] = done.stderr.split("\n")[:-1]
     assert json.loads(line)["message"] == "\xfc\u2028\udc80"
+
+
+KEPT = "login of juliet@localhost/balcony"
+LINES = {
+    KEPT: KEPT,
+    "": "",
+    "juliet@localhost was given another password": "juliet@localhost was given another password",
+    "handling failed: <Session juliet@localhost/author>": "handling failed: <Session juliet@localhost/author>",
+    "password=sesame": "password=[removed]",
+    "db_passwd = 'open sesame', more": "db_passwd = [removed], more",
+    'TOKEN: "open \\"sesame\\"" x': "TOKEN: [removed] x",
+    "my_secret2=sesame;": "my_secret2=[removed];",
+    "Authorization: sesame": "Authorization: [removed]",
+    "AUTHOR\u0130ZAT\u0131ON: sesame": "AUTHOR\u0130ZAT\u0131ON: [removed]",
+    "pa\u017f\u017fword=sesame": "pa\u017f\u017fword=[removed]",
+    "to\u212aen=sesame": "to\u212aen=[removed]",
+    "salted_key=b'sesame'": "salted_key=b[removed]",
+    "STORED_\u212aEY=sesame": "STORED_\u212aEY=[removed]",
+    "{'server_key': 'sesame'}": "{'server_key': [removed]}",
+    "<auth mechanism='PLAIN'>c2VzYW1l</auth>": "<auth mechanism='PLAIN'>[removed]</auth>",
+    "<x:success>c2VzYW1l</x:success>": "<x:success>[removed]</x:success>",
+    "<password>token=sesame</password>": "<password>[removed]</password>",
+    "a line\nand secret='two\\nlines'": "a line\nand secret=[removed]",
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_secrets_are_taken_out_of_a_line_and_nothing_else(line: str) -> None:
+    assert logs.redacted(line) == LINES[line]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_quick_look_changes_nothing(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = logs.redacted(line)
+    monkeypatch.setattr(logs, "_HINTS", ("",))
+    assert quick == logs.redacted(line)

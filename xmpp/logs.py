@@ -26,6 +26,8 @@ _NAMED = re.compile(
     r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;})\]]+)""",
     re.IGNORECASE,
 )
+# One of them is in each of those names, in whatever case: no more of "authorization", whose "i" has odd capitals.
+_HINTS = ("passw", "secret", "token", "author", "_key")
 
 
 def start_logging(style: str, level: str) -> None:
@@ -57,7 +59,11 @@ def printer(style: str, print_line: Callable[[str], object]) -> Callable[[str], 
 
 def redacted(text: str) -> str:
     """Return the text with secrets taken out of it. The second line of defence: nobody should log them at all."""
-    return _NAMED.sub(rf"\1{REMOVED}", _IN_XML.sub(rf"\1{REMOVED}", text))
+    without_content = _IN_XML.sub(rf"\1{REMOVED}", text)
+    folded = without_content.casefold()
+    if not any(hint in folded for hint in _HINTS):  # so nearly always, and a tenth of what the pattern costs
+        return without_content
+    return _NAMED.sub(rf"\1{REMOVED}", without_content)
 
 
 def log_refusal(log: logging.Logger, error: Exception, what: str, *about: object) -> None:
