@@ -83,6 +83,10 @@ def text(number: int) -> str:
     return f"message {number}"
 
 
+def one_message() -> Iterator[Stanza]:
+    yield Stanza.build("message", b"<body>bulk</body>")
+
+
 def say(romeo: Client, count: int) -> list[str]:
     texts = [text(number) for number in range(count)]
     write(romeo, *texts)
@@ -253,12 +257,32 @@ def test_a_bulk_that_fails_is_the_end_of_its_session(juliet: SlowClient, romeo: 
 # -- with stream management
 
 
+def can_resume(client: SlowClient) -> str:
+    """Turn stream management on, whatever room there is; returns the id."""
+    client.room = WITHOUT_END
+    return client.enables(resume="true")
+
+
+def goes_away(client: SlowClient) -> str:
+    """Lose the connection of a session that was available; returns the id to resume it by."""
+    id = can_resume(client)
+    client.sends("<presence/>")
+    client.loses_connection()
+    return id
+
+
+def without_room(server: Server) -> ReturningClient:
+    """Juliet, who comes back and takes nothing but the answer."""
+    client = ReturningClient(server, JULIET)
+    client.has_room = False
+    return client
+
+
 def test_a_bulk_goes_on_when_its_stream_is_resumed_after_what_was_missed(
     server: Server, juliet: SlowClient, romeo: Client
 ) -> None:
     texts = say(romeo, 10)
-    juliet.room = WITHOUT_END
-    id = juliet.enables(resume="true")
+    id = can_resume(juliet)
     juliet.room = 4
     assert bodies(juliet.sends("<presence/>")) == texts[:3]
     juliet.loses_connection()
@@ -275,8 +299,7 @@ def test_the_end_of_a_page_comes_after_its_messages_when_its_stream_is_resumed_i
     server: Server, juliet: SlowClient, romeo: Client
 ) -> None:
     texts = say(romeo, 5)
-    juliet.room = WITHOUT_END
-    id = juliet.enables(resume="true")
+    id = can_resume(juliet)
     juliet.room = 2
     assert bodies(juliet.sends("<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'/></iq>")) == texts[:2]
     juliet.loses_connection()
@@ -287,11 +310,10 @@ def test_the_end_of_a_page_comes_after_its_messages_when_its_stream_is_resumed_i
 def test_what_came_behind_a_bulk_is_kept_when_the_connection_is_lost(
     server: Server, juliet: SlowClient, romeo: Client
 ) -> None:
-    juliet.room = WITHOUT_END
-    id = juliet.enables(resume="true")
+    id = can_resume(juliet)
     juliet.room = 1
     juliet.sends("<presence/>")
-    juliet.session.send_all(iter([Stanza.build("message", b"<body>bulk</body>")]))
+    juliet.session.send_all(one_message())
     write(romeo, "behind")
     juliet.loses_connection()
     back = ReturningClient(server, JULIET)
@@ -305,7 +327,7 @@ def test_what_came_behind_a_bulk_goes_another_way_when_the_session_ends(
     juliet.enables()
     juliet.room = 1
     juliet.sends("<presence/>")
-    juliet.session.send_all(iter([Stanza.build("message", b"<body>bulk</body>")]))
+    juliet.session.send_all(one_message())
     write(romeo, "behind")
     juliet.session.end()
     other = Client(server, f"{JULIET}/chamber")
@@ -315,13 +337,9 @@ def test_what_came_behind_a_bulk_goes_another_way_when_the_session_ends(
 def test_what_a_resumed_stream_has_missed_comes_as_its_client_takes_it(
     server: Server, juliet: SlowClient, romeo: Client
 ) -> None:
-    juliet.room = WITHOUT_END
-    id = juliet.enables(resume="true")
-    juliet.sends("<presence/>")
-    juliet.loses_connection()
+    id = goes_away(juliet)
     texts = say(romeo, 5)
-    back = ReturningClient(server, JULIET)
-    back.has_room = False
+    back = without_room(server)
     came = back.resumes(id, 1)
     assert tags(came) == ["resumed"]
     write(romeo, "now")
@@ -335,41 +353,31 @@ def test_what_a_resumed_stream_has_missed_comes_as_its_client_takes_it(
 def test_what_was_missed_is_not_sent_twice_to_who_resumes_again_meanwhile(
     server: Server, juliet: SlowClient, romeo: Client
 ) -> None:
-    juliet.room = WITHOUT_END
-    id = juliet.enables(resume="true")
-    juliet.sends("<presence/>")
-    juliet.loses_connection()
+    id = goes_away(juliet)
     texts = say(romeo, 5)
-    first, second = ReturningClient(server, JULIET), ReturningClient(server, JULIET)
-    first.has_room = False
+    first, second = without_room(server), ReturningClient(server, JULIET)
     first.resumes(id, 1)
     assert bodies(second.resumes(id, 1)) == texts
 
 
 def test_who_resumes_again_and_again_piles_up_nothing(server: Server, juliet: SlowClient, romeo: Client) -> None:
-    juliet.room = WITHOUT_END
-    id = juliet.enables(resume="true")
-    juliet.sends("<presence/>")
-    juliet.loses_connection()
+    id = goes_away(juliet)
     say(romeo, 5)
     session = juliet.session
     for _ in range(20):
-        back = ReturningClient(server, JULIET)
-        back.has_room = False
+        back = without_room(server)
         back.resumes(id, 1)
         assert len(session._bulk._line) == 1  # type: ignore[union-attr]
         session.lost()
 
 
 def test_who_loses_a_connection_again_and_again_cannot_pile_up_bulks(server: Server, juliet: SlowClient) -> None:
-    juliet.room = WITHOUT_END
-    id = juliet.enables(resume="true")
+    id = can_resume(juliet)
     session, juliet.room = juliet.session, 0
     for _ in range(5):
         while session.connection is not None:
             session.send_all(iter([Stanza.build("message")]))
-        back = ReturningClient(server, JULIET)
-        back.has_room = False
+        back = without_room(server)
         back.lose = lambda _reason: session.lost()  # type: ignore[attr-defined]
         back.resumes(id, 0)
     assert len(session._bulk._line) < 2 * UNSENT_BYTES // 1000  # type: ignore[union-attr]
