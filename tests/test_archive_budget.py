@@ -59,11 +59,10 @@ def test_who_has_sent_too_much_in_a_day_is_told_and_nobody_else_pays_for_it(serv
     romeo, mercutio = Client(server, f"{ROMEO}/orchard"), Client(server, f"{MERCUTIO}/street")
     juliet = Client(server, f"{JULIET}/balcony")
     juliet.sends("<presence/>")
-    said = 0
-    while not (answer := write(romeo, f"<body>{LONG}</body>")):
-        said += 1
+    said, answer = say_until_refused(romeo)
     [archived] = server.db.connection.execute("SELECT DISTINCT length(stanza) FROM archive_message WHERE is_sent")
-    assert said == 10_000 // (archived[0] + MESSAGE_BYTES)
+    size = archived[0] + MESSAGE_BYTES
+    assert said == 10_000 // size
     assert "resource-constraint" in answer[0] and 'type="wait"' in answer[0]
     assert sum(LONG in stanza for stanza in juliet.received()) == len(query(juliet).bodies) == said
     assert write(romeo, "<composing xmlns='http://jabber.org/protocol/chatstates'/>") == []  # is not archived
@@ -71,8 +70,17 @@ def test_who_has_sent_too_much_in_a_day_is_told_and_nobody_else_pays_for_it(serv
     juliet.received()
     say(juliet, "from Juliet", to=ROMEO)
     server.db.memory[SPENT][ROMEO].at -= 12 * 3600  # half a day later
-    say(romeo, "again")
-    assert query(juliet).bodies[-1] == "again"
+    again, _ = say_until_refused(romeo)
+    assert again == (10_000 % size + 5_000) // size
+    assert query(juliet).bodies[-1] == LONG
+
+
+def say_until_refused(sender: Client) -> tuple[int, list[str]]:
+    """How many long messages somebody may send, and the answer to the next one."""
+    said = 0
+    while not (answer := write(sender, f"<body>{LONG}</body>")):
+        said += 1
+    return said, answer
 
 
 def test_messages_to_oneself_count_and_without_a_limit_none_does(tmp_path: Path) -> None:

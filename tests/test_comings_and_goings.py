@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from handlers import administration, comings_and_goings
+from handlers import accounts, administration, comings_and_goings
 from handlers.comings_and_goings import LINES_PER_SECOND, MOST_AT_ONCE, FailureLines, shown_address
 from tests.in_process import Client
 from tests.managed_client import ManagedClient
 from tests.streams import JULIET, Stream, listening_server
+from xmpp.jid import JID
 from xmpp.logs import MAX_WORD, one_word
 from xmpp.server import Server
 
@@ -55,6 +56,14 @@ def test_a_login_and_what_becomes_of_it_have_a_line_each(server: Server, lines: 
     assert lines.new() == [r"logout of juliet@localhost/the\u0020balcony"]
 
 
+def test_a_long_name_is_cut_short_in_the_line_of_a_login(server: Server, lines: Lines) -> None:
+    accounts.create(server, JID.of("x" * 1000, "localhost"), "secret")
+    with Stream(server) as stream:
+        stream.open()
+        stream.begins("PLAIN", b"\0" + b"x" * 1000 + b"\0secret")
+    assert lines.new() == [f"login of {'x' * MAX_WORD}... from 127.0.0.1 by PLAIN"]
+
+
 @pytest.mark.parametrize(
     ("mechanism", "data", "line"),
     [
@@ -62,6 +71,7 @@ def test_a_login_and_what_becomes_of_it_have_a_line_each(server: Server, lines: 
         ("PLAIN", b"\0juliet\0wro\xc2\x80ng", "as juliet@localhost: wrong password"),
         ("PLAIN", b"\0nobody\0wrong", "as nobody@localhost: no such account"),
         ("PLAIN", b"\0no body\0wrong", "as -: not-authorized"),
+        ("PLAIN", b"\0" + b"x" * 1000 + b"\0wrong", f"as {'x' * MAX_WORD}...: no such account"),
         ("PLAIN", b"romeo@localhost\0juliet\0secret", "as -: invalid-authzid"),
         ("PLAIN", b"secret", "as -: malformed-request: expected [authzid] NUL authcid NUL password"),
         ("EXTERNAL", b"secret", "as -: invalid-mechanism"),

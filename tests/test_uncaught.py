@@ -24,6 +24,11 @@ WAYS = {
     ),
     "where nothing can be raised": "class Gone:\n    def __del__(self): fail()\nGone()",
 }
+ODD = """
+class Odd(Exception):
+    def __repr__(self): fail()
+def fail_oddly(): raise Odd("wherefore")
+"""
 
 
 def logged(style: str, script: str) -> list[str]:
@@ -52,17 +57,27 @@ def test_what_nobody_catches_is_a_line_of_text_and_a_traceback_below(script: str
 
 
 def test_what_cannot_be_shown_is_logged_all_the_same() -> None:
-    script = (
-        "class Strange:\n    def __repr__(self): fail()\n    def __call__(self): fail()\n"
-        "import gevent; gevent.get_hub().loop.run_callback(Strange()); gevent.sleep(0.01)"
-    )
-    for line in logged("json", script):
-        assert "wherefore" in json.loads(line)["message"]
+    [line] = logged("json", f"{ODD}\nimport gevent; gevent.spawn(fail_oddly).join()")
+    entry = json.loads(line)
+    assert entry["message"].endswith(" failed: a Odd")
+    assert "in fail_oddly" in entry["traceback"]
 
 
-def test_secrets_are_taken_out_of_what_nobody_catches() -> None:
-    [line] = logged("json", "password = 'open sesame'\nraise ValueError(f'{password=}')")
-    assert "sesame" not in line
+def test_of_what_an_exception_is_about_little_is_shown() -> None:
+    script = "def fail_at_length(): raise ValueError('x' * 10_000)\nimport gevent; gevent.spawn(fail_at_length).join()"
+    [line] = logged("json", script)
+    assert 100 < len(json.loads(line)["message"]) < 1_000
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_secrets_are_taken_out_of_what_nobody_catches(style: str) -> None:
+    lines = logged(style, "password = 'open sesame'\nraise ValueError(f'{password=}')")
+    assert "sesame" not in "".join(lines) and "password=[removed]" in "".join(lines)
+
+
+def test_the_same_again_and_again_is_logged_a_few_times() -> None:
+    lines = logged("json", "import gevent\nfor _ in range(20): gevent.spawn(fail).join()")
+    assert len(lines) == TIMES
 
 
 class Failures:
