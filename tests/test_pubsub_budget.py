@@ -9,7 +9,7 @@ import pytest
 from db import pubsub_nodes
 from db.migrations import v0010_pubsub
 from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import SERVICE, ask, configure, create, owner, publish, pubsub, retract, subscribe
+from tests.nodes import SERVICE, ask, configure, create, items, owner, publish, pubsub, retract, subscribe
 from xmpp.jid import JID
 from xmpp.server import Server
 
@@ -94,6 +94,32 @@ def test_a_longer_configuration_counts_and_a_shorter_one_makes_room(server: Serv
     assert ask(hamlet, configure("n0", description=LONG)) == REFUSED
     assert ask(hamlet, configure("n0", title="")) == ""
     assert ask(hamlet, configure("n0", description=LONG[:2_000])) == ""
+
+
+def test_who_has_more_than_a_limit_that_was_lowered_may_have_less(tmp_path: Path) -> None:
+    with server_of(tmp_path, max_bytes=50_000) as server:
+        hamlet = client_of(server)
+        ask(hamlet, create(NODE, description=LONG))
+        ask(hamlet, publish(NODE, "1", payload=f"<a xmlns='a'>{3 * LONG}</a>"))
+    with server_of(tmp_path, max_bytes=10_000) as server:
+        hamlet = Client(server, "hamlet@localhost/here")
+        assert ask(hamlet, publish(NODE, "2")) == ask(hamlet, configure(NODE, title=LONG)) == REFUSED
+        assert ask(hamlet, configure(NODE, description="short")) == ""
+        assert "<item" in ask(hamlet, publish(NODE, "1"))
+
+
+def test_an_item_has_the_room_of_the_one_in_whose_place_it_comes(server: Server) -> None:
+    hamlet = client_of(server)
+    ask(hamlet, create(NODE, max_items="max"))
+    for _ in range(2):
+        assert "<item" in ask(hamlet, publish(NODE, "1", payload=f"<a xmlns='a'>{'x' * 30_000}</a>"))
+    assert ask(hamlet, publish(NODE, "2", payload=f"<a xmlns='a'>{'x' * 30_000}</a>")) == REFUSED
+
+
+def test_no_node_is_made_for_an_item_that_there_is_no_room_for(server: Server) -> None:
+    hamlet = client_of(server)
+    assert ask(hamlet, publish("tune", "1", payload=f"<a xmlns='a'>{'x' * 50_000}</a>"), to="") == REFUSED
+    assert ask(hamlet, items("tune"), "get", to="") == "item-not-found"
 
 
 def test_what_is_gone_counts_no_more(server: Server) -> None:
