@@ -5,6 +5,7 @@ back. libxml2 writes namespace declarations right after the name of an element: 
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -116,6 +117,24 @@ def parse(data: bytes) -> etree._Element:
     return element
 
 
+def written_around(content: bytes, name: str, attributes: Mapping[str, str]) -> bytes | None:
+    """An element of these attributes around what came between its tags, as it came; None where one has a prefix, or a
+    value that needs care."""
+    head = "".join([f' {key}="{value}"' for key, value in attributes.items()]).encode()
+    if head.translate(None, delete=_PLAIN) != b'""' * len(attributes):
+        return None
+    return b"<%b%b>%b</%b>" % (name.encode(), head, content, name.encode())
+
+
+def without_to(rest: bytes) -> bytes:
+    """What follows the name of an element, without the attribute `to` if there is one.
+
+    In what is written here or by libxml2, a quote or a ">" inside of a value is escaped: the first ">" ends the head.
+    """
+    found = _TO.match(rest)
+    return rest if found is None else found[1] + rest[found.end() :]
+
+
 def quoted(value: str) -> str:
     """The value of an attribute as libxml2 writes it: escaped, between double quotes."""
     return '"' + escaped(value) + '"'
@@ -131,5 +150,8 @@ def escaped(value: str) -> str:
 
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
+_PLAIN = bytes(set(range(0x20, 0x100)) - set(b'&<>"{\x7f'))  # can stand in an attribute as it is
+# From the name on, attribute by attribute: a value may end in what looks like the beginning of another one.
+_TO = re.compile(rb'((?: [^ =]++="[^"]*+")*?) to="[^"]*+"')
 _AFTER_NAME = re.compile(rb"(?=[ />])")
 _PARSER = hardened(etree.XMLParser)
