@@ -1,8 +1,9 @@
-"""XEP-0198 section 4: what a session that is over was sent, and never acknowledged, takes one other way."""
+"""XEP-0198 section 4: what a session was sent, and never acknowledged, is sent again when it is resumed, and takes one
+other way when it is over."""
 
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import gevent
@@ -11,6 +12,7 @@ from db import accounts as stored
 from handlers import accounts, blocking, delay, offline, stanza_ids
 from handlers.access import is_at_home
 from handlers.acknowledgements import Unacknowledged
+from handlers.managed_sessions import Management
 from handlers.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NOTHING = b"<message/>"  # in place of what cannot be sent again: its client counts it
 STANZAS_AT_ONCE, BYTES_AT_ONCE = 50, 262_144  # for some milliseconds: that is how long others wait
 PAUSE_SECONDS = 0.001
 
@@ -39,7 +42,7 @@ class UnderWay(set["gevent.Greenlet[..., None]"]):
     """What goes on with the stanzas of sessions that are over."""
 
 
-def send_another_way(over: Session, stanzas: Iterable[Unacknowledged]) -> None:
+def send_another_way(over: Session, stanzas: Collection[Unacknowledged]) -> None:
     """Give each stanza of a session that is over its other way: to another device, to those kept, back to its sender,
     or none.
 
@@ -53,6 +56,26 @@ def send_another_way(over: Session, stanzas: Iterable[Unacknowledged]) -> None:
         rest = gevent.spawn(_send_rest, over, waiting)
         under_way.add(rest)
         rest.link(under_way.discard)
+    _note_kept(over, {id(each.stanza) for each in stanzas if each.devices})
+
+
+def _note_kept(over: Session, shared: Collection[int]) -> None:
+    """What others were sent as well is kept once, also when their sessions end."""
+    for other in over.server.online.sessions(over.account) if shared else ():
+        management = other.state(Management)
+        if management is not None:
+            management.sent.note_kept(shared)
+
+
+def once_more(session: Session, each: Unacknowledged) -> bytes:
+    """What a session that is resumed was sent, to be sent again to the same client: with the time of the first."""
+    if not each.stanza.startswith(b"<message"):
+        return each.stanza
+    try:
+        return delay.stamped(Stanza.from_wire(each.stanza), session.account.domain, each.at).wire()
+    except Unreadable:
+        log.exception("what %s has missed cannot be read", session.jid)
+        return NOTHING
 
 
 def finish(server: "Server") -> None:

@@ -1,6 +1,5 @@
 """XEP-0198: stanzas are acknowledged both ways, and a session outlives its connection to be resumed by another one."""
 
-import logging
 import secrets
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from lxml import etree
 
 from db import accounts
 from db import stream_management as ended_streams
-from handlers import client_state, delay, offline, queue_budget, redelivery
+from handlers import client_state, offline, queue_budget, redelivery
 from handlers.acknowledgements import CountTooHigh, Ticket, Unacknowledged
 from handlers.managed_sessions import Management, Resumable, StreamManagementSettings, Waiting
 from handlers.stream_management_elements import (
@@ -34,7 +33,7 @@ from handlers.stream_management_elements import (
 from xmpp.errors import StreamError
 from xmpp.routing.delivery import STOP, for_sessions_with
 from xmpp.routing.feature import Feature, State
-from xmpp.stanza import Stanza, Unreadable
+from xmpp.stanza import Stanza
 from xmpp.wire import wire
 
 if TYPE_CHECKING:
@@ -42,10 +41,7 @@ if TYPE_CHECKING:
     from xmpp.server import Server
 
 ID_BYTES = 24  # of randomness: who knows an id, and the account's password, takes the session over
-NOTHING = b"<message/>"  # in place of what cannot be sent again: it counts
 REMEMBERED_SECONDS = 24 * 3600  # for a client that comes too late, and wants to know what has to be sent again
-
-log = logging.getLogger(__name__)
 
 feature = Feature("stream_management", xep="0198", settings=StreamManagementSettings)
 
@@ -131,20 +127,10 @@ def _missed(
         if session.connection is not connection:
             return
         session.server.db.touched = management.stored
-        yield _again(session, each.stanza, each.at)
+        yield redelivery.once_more(session, each)
     management.is_catching_up = False
     if management.sent:
         _ask_soon(session, management)
-
-
-def _again(session: "Session", stanza: bytes, at: float) -> bytes:
-    if not stanza.startswith(b"<message"):
-        return stanza
-    try:
-        return delay.stamped(Stanza.from_wire(stanza), session.account.domain, at).wire()
-    except Unreadable:
-        log.exception("what %s has missed cannot be read", session.jid)
-        return NOTHING
 
 
 # -- what the server sends
@@ -294,11 +280,6 @@ def let_go(session: "Session") -> None:
     if unacknowledged:
         session.server.db.touch_unfinished()  # the last of it may not have been written yet: it waits for the disk
     redelivery.send_another_way(session, unacknowledged)
-    shared = {id(each.stanza) for each in unacknowledged if each.devices}
-    for other in session.server.online.sessions(session.account) if shared else ():
-        theirs = other.state(Management)
-        if theirs is not None:
-            theirs.sent.note_kept(shared)  # so that it is kept once, when their session ends as well
 
 
 def _remember_count(session: "Session", id: str, h: int) -> None:
