@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 import assembly
 from tests.commandline import complaint, configured, running, xserv
@@ -233,6 +235,27 @@ def test_a_key_that_does_not_fit_stops_both(tmp_path: Path) -> None:
     sentence = f"{path}: {tmp_path}/both.pem: the key does not belong to the certificate in {tmp_path}/both.pem."
     assert complaint("config", "check", path) == sentence
     assert complaint("run", "--data", tmp_path) == sentence
+
+
+def test_a_key_that_is_too_weak_for_tls_is_found(tmp_path: Path) -> None:
+    weak = rsa.generate_private_key(65537, 1024)
+    path = with_certificate(tmp_path, pem(issue(weak)) + key_pem(weak))
+    assert complaint("config", "check", path).startswith(f"{path}: {tmp_path}/both.pem: cannot be used for TLS: ")
+
+
+@pytest.mark.parametrize(
+    ("file_mode", "folder_mode", "is_noted"), [(0o644, 0o755, True), (0o600, 0o755, False), (0o644, 0o700, False)]
+)
+def test_a_key_that_everybody_can_read_is_noted(file_mode: int, folder_mode: int, is_noted: bool) -> None:
+    with TemporaryDirectory() as name:  # the folders of tests are closed
+        folder = Path(name)
+        if not all(each.stat().st_mode & 0o001 for each in folder.parents):
+            pytest.skip("temporary folders lie in a closed one")
+        path = with_certificate(folder, pem(issue()) + key_pem())
+        (folder / "both.pem").chmod(file_mode)
+        folder.chmod(folder_mode)
+        said = xserv("config", "check", path).stderr
+        assert (f"{folder}/both.pem: everybody on this machine can read the key; chmod 600" in said) == is_noted
 
 
 def test_a_self_signed_certificate_is_fine_and_noted(tmp_path: Path) -> None:

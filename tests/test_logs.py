@@ -133,6 +133,14 @@ def test_a_record_that_cannot_be_formatted_is_json() -> None:
     assert "TypeError" in said["traceback"]
 
 
+def test_who_logs_what_nobody_reads_goes_on() -> None:
+    done = python(
+        "import xserv, logging, sys; sys.stderr.close(); logging.getLogger('x').error('%d', 'one'); print('on')",
+        "run", *JSON,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "on\n")
+
+
 def test_a_line_is_json_whatever_the_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     done = python("import xserv, logging; logging.getLogger('x').error('\\xfc\\u2028\\udc80')", "run", *JSON)
