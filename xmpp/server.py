@@ -18,6 +18,7 @@ from xmpp.jid import JID
 from xmpp.routing.delivery import Tables
 from xmpp.routing.feature import Feature, Registry
 from xmpp.routing.online import Online
+from xmpp.routing.portions import Portions
 from xmpp.routing.requests import Requests
 from xmpp.routing.router import Router
 from xmpp.stream.client import STARTTLS, StreamSettings
@@ -83,6 +84,7 @@ class Server:
         self.started_at = time.time()
         self.online = Online()
         self.router = Router(self)
+        self.portions = Portions(self)
         self.requests = Requests(self.router)
         self.stream_settings = self.settings(StreamSettings)
         self.process_names = ProcessNames()
@@ -134,4 +136,5 @@ class Server:
                 step(self)
             except Exception:  # the others still have something to keep
                 log.exception("stopping: %s failed", step.__qualname__)
+        self.portions.stop()
         gevent.with_timeout(SHUTDOWN_SECONDS, self.listener.wait_until_told, timeout_value=None)

@@ -15,7 +15,7 @@ class Online:
 
     def __init__(self) -> None:
         self._by_address: dict[JID, Session] = {}
-        self._by_account: dict[JID, dict[JID, Session]] = {}
+        self._by_account: dict[str, dict[JID, Session]] = {}
         self._numbers = count(1)
 
     def next_number(self) -> int:
@@ -45,8 +45,8 @@ class Online:
         found = self._by_account.get(account)
         return tuple(found.values()) if found else ()
 
-    def count(self, account: JID) -> int:
-        """How many sessions this account has."""
+    def count(self, account: str) -> int:
+        """How many sessions this account has; by its text, for who looks at thousands."""
         return len(self._by_account.get(account, ()))
 
     def available(self, account: JID) -> "list[Session]":

@@ -143,7 +143,8 @@ class Session:
     def handle(self, element: etree._Element, content: bytes | None = None) -> None:
         """Handle a stanza from the client: checked, stamped, run through its SENT steps, routed.
 
-        `content`: see XMLFeed. Raises StreamError where RFC 6120 says that the stream ends.
+        `content`: see XMLFeed. Raises StreamError where RFC 6120 says that the stream ends. Yields where it has caused
+        much that is done for many: before that is done nothing more is read.
         """
         try:
             stanza = Stanza(element, origin=self, content=content)
@@ -153,6 +154,8 @@ class Session:
             self._receive(stanza)
         for step in self._handled:
             step(self)
+        if self.server.portions.are_left:
+            self.server.portions.wait_for_own()
 
     def _receive(self, stanza: Stanza) -> None:
         try:

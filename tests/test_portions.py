@@ -1,0 +1,154 @@
+"""What is done for many is done in portions, in order, and nobody waits for it but who has begun it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from db.errors import StorageError
+from db.tickets import Ticket
+from tests.in_process import server_in
+from xmpp.routing import portions
+from xmpp.routing.portions import Portions
+from xmpp.server import Server
+
+MANY = 20
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(portions, "STEPS", 3)
+    monkeypatch.setattr(portions, "SECONDS", 1000.0)
+    monkeypatch.setattr(portions, "PAUSE_SECONDS", 0.0001)
+    with server_in(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def work(server: Server) -> Portions:
+    return server.portions
+
+
+def counted(log: list[str], name: str, count: int = MANY) -> Iterator[None]:
+    for number in range(count):
+        log.append(f"{name}{number}")
+        yield
+
+
+def numbers(name: str, count: int = MANY) -> list[str]:
+    return [f"{name}{number}" for number in range(count)]
+
+
+def test_what_is_little_is_done_at_once(work: Portions) -> None:
+    log = list[str]()
+    work.begin("line", counted(log, "a", 2))
+    work.begin("line", counted(log, "b", 2))
+    assert log == ["a0", "a1", "b0", "b1"]
+    assert not work.are_left
+
+
+def test_of_what_is_much_only_a_portion_is_done_in_one_turn(work: Portions) -> None:
+    log, turns = list[str](), list[int]()
+    work.begin("line", counted(log, "a"))
+
+    def watch() -> None:
+        while work.are_left:
+            turns.append(len(log))
+            gevent.sleep(1e-6)
+
+    gevent.joinall([gevent.spawn(watch)])
+    grown = [after - before for before, after in zip([0, *turns], [*turns, len(log)], strict=True)]
+    assert log == numbers("a")
+    assert max(grown) == portions.STEPS
+
+
+def test_a_portion_is_over_when_it_has_taken_long(work: Portions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portions, "SECONDS", 0.0)
+    log = list[str]()
+    work.begin("line", counted(log, "a"))
+    assert log == ["a0"]
+    work.wait("line")
+    assert log == numbers("a")
+
+
+def test_one_line_is_worked_off_in_order_and_lines_take_turns(work: Portions) -> None:
+    log = list[str]()
+    work.begin("line", counted(log, "a"))
+    work.begin("line", counted(log, "b", 1))
+    work.begin("other", counted(log, "x", 6))
+    work.begin("third", counted(log, "y", 1))
+    work.wait_for_own()
+    assert [each for each in log if each[0] in "ab"] == [*numbers("a"), "b0"]
+    assert log.index("x5") < log.index("a12")
+    assert log.index("y0") < log.index("a3")  # nothing is in line before it
+
+
+def test_many_little_works_are_not_all_begun_in_one_turn(work: Portions) -> None:
+    log = list[str]()
+    for number in range(MANY):
+        work.begin(number, counted(log, f"{number} ", 1), at_once=False)
+    assert log == []
+    work.wait_for_own()
+    assert log == [f"{number} 0" for number in range(MANY)]
+
+
+def test_who_has_begun_something_waits_for_it_and_nobody_else(work: Portions) -> None:
+    log = list[str]()
+
+    def begin() -> None:
+        work.begin("line", counted(log, "a"))
+        work.wait_for_own()
+        log.append("done")
+
+    busy = gevent.spawn(begin)
+    gevent.sleep(0)
+    assert work.are_left
+    work.wait_for_own()
+    assert log == numbers("a", portions.STEPS)
+    busy.join()
+    assert log == [*numbers("a"), "done"]
+
+
+@pytest.mark.parametrize("error", [ValueError("a mistake of ours"), StorageError("the disk is full")])
+def test_what_fails_takes_nothing_else_with_it(
+    work: Portions, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = list[str]()
+
+    def fails() -> Iterator[None]:
+        yield from counted(log, "a", 5)
+        raise error
+
+    work.begin("line", fails())
+    work.begin("line", counted(log, "b"))
+    work.wait_for_own()
+    assert log == [*numbers("a", 5), *numbers("b")]
+    assert str(error) in caplog.text
+
+
+def test_nobody_is_told_of_what_was_not_stored(server: Server, work: Portions) -> None:
+    log, ticket = list[str](), Ticket()
+    server.db.touched = ticket
+    work.begin("line", counted(log, "a"))
+    server.db.touched = None
+    ticket.failed = StorageError("the disk is full")
+    work.begin("line", counted(log, "b", 1))
+    work.wait_for_own()
+    assert log == [*numbers("a", portions.STEPS), "b0"]
+
+
+def test_what_is_told_later_waits_for_the_disk_as_what_is_told_now(server: Server, work: Portions) -> None:
+    seen, ticket = list[Ticket | None](), Ticket()
+
+    def look() -> Iterator[None]:
+        for _ in range(MANY):
+            seen.append(server.db.touched)
+            yield
+
+    server.db.touched = ticket
+    work.begin("line", look())
+    server.db.touched = None
+    work.wait_for_own()
+    assert seen == [ticket] * MANY
+    assert server.db.touched is None
