@@ -3,7 +3,8 @@
 What a node's configuration says is none of the storage's business: it is kept as text.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from peewee import SQL, AutoField, FloatField, IntegerField, Model, TextField, fn
@@ -49,8 +50,10 @@ NODES = Remembered[Mapping[str, Node]](bound=50_000_000, weigh=_weight)
 
 LEFT = "-"
 """The host of nodes that have left theirs: no address is that."""
+LEAVING = "--"
+"""That of those whose subscribers are still being told."""
 DELETED_AT_ONCE = 1_000
-"""So many items, in some milliseconds."""
+"""So many items and subscriptions, in some milliseconds."""
 
 
 class PubSubNode(Model):
@@ -76,7 +79,7 @@ class PubSubUsage(Model):
         table_name = "pubsub_usage"
 
 
-_COLUMNS = (
+COLUMNS = (
     PubSubNode.id,
     PubSubNode.host,
     PubSubNode.name,
@@ -84,19 +87,20 @@ _COLUMNS = (
     PubSubNode.created,
     PubSubNode.configuration,
 )
-_FIND = Prepared(PubSubNode.select(*_COLUMNS).where((PubSubNode.host == ANY) & (PubSubNode.name == ANY)))
+_FIND = Prepared(PubSubNode.select(*COLUMNS).where((PubSubNode.host == ANY) & (PubSubNode.name == ANY)))
 _LIST = Prepared(
-    PubSubNode.select(*_COLUMNS)
+    PubSubNode.select(*COLUMNS)
     .where((PubSubNode.host == ANY) & (PubSubNode.name > ANY))
     .order_by(PubSubNode.name)
     .limit(ANY)
 )
 _LIST_BACKWARDS = Prepared(
-    PubSubNode.select(*_COLUMNS)
+    PubSubNode.select(*COLUMNS)
     .where((PubSubNode.host == ANY) & (PubSubNode.name < ANY))
     .order_by(PubSubNode.name.desc())
     .limit(ANY)
 )
+_FIND_BY_ID = Prepared(PubSubNode.select(*COLUMNS).where(PubSubNode.id == ANY))
 _NAME = Prepared(PubSubNode.select(PubSubNode.name).where((PubSubNode.host == ANY) & (PubSubNode.id == ANY)))
 _INSERT = Prepared(
     PubSubNode.insert(
@@ -106,13 +110,14 @@ _INSERT = Prepared(
 _HAND_OVER = Prepared(PubSubNode.update(creator=ANY).where(PubSubNode.id == ANY))
 _CONFIGURE = Prepared(PubSubNode.update(configuration=ANY).where(PubSubNode.id == ANY))
 _LEAVE = Prepared(PubSubNode.update(host=ANY, name=ANY, account=ANY).where(PubSubNode.id == ANY))
+_LEAVE_ALL = Prepared(PubSubNode.update(host=ANY).where(PubSubNode.host == ANY))
 _DELETE = Prepared(PubSubNode.delete().where(PubSubNode.id == ANY))
 _USAGE = Prepared(PubSubNode.select(PubSubNode.items, PubSubNode.bytes).where(PubSubNode.id == ANY))
 _COUNT = Prepared(
     PubSubNode.select(fn.COUNT(PubSubNode.id)).where((PubSubNode.host == ANY) & (PubSubNode.creator == ANY))
 )
-_NAMES_OF = Prepared(
-    PubSubNode.select(PubSubNode.name)
+_MADE_BY = Prepared(
+    PubSubNode.select(*COLUMNS, PubSubNode.bytes)
     .where((PubSubNode.host == ANY) & (PubSubNode.creator == ANY))
     .order_by(PubSubNode.name)
 )
@@ -125,13 +130,21 @@ _END = Prepared(PubSubUsage.delete().where((PubSubUsage.jid == ANY) & (PubSubUsa
 def get(db: Database, host: JID, name: str) -> Node | None:
     """The node of that name at this host."""
     row = db.row(_FIND, host, name)
-    return _node(*row) if row else None
+    return node_of(*row) if row else None
 
 
 def name_of(db: Database, host: JID, id: int) -> str | None:
     """The name of a node of this host, by its id."""
     row = db.row(_NAME, host, id)
     return row[0] if row else None
+
+
+def as_it_is(db: Database, node: Node) -> Node | None:
+    """A node as it is configured now, also while it is leaving its host; None where it is gone."""
+    row = db.row(_FIND_BY_ID, node.id)
+    if row is None or row[1] == LEFT:
+        return None
+    return node._replace(configuration=row[5])
 
 
 def of_account(db: Database, account: JID) -> Mapping[str, Node]:
@@ -144,12 +157,12 @@ def of_account(db: Database, account: JID) -> Mapping[str, Node]:
 
 def of_host(db: Database, host: JID, *, after: str = "", count: int = ALL) -> list[Node]:
     """So many of the nodes of a host, in the order of their names; only those whose name comes after that one."""
-    return [_node(*row) for row in db.rows(_LIST, host, after, count)]
+    return [node_of(*row) for row in db.rows(_LIST, host, after, count)]
 
 
 def of_host_backwards(db: Database, host: JID, *, before: str, count: int) -> list[Node]:
     """As `of_host`, in the other direction: only those whose name comes before that one; "" comes after all."""
-    return [_node(*row) for row in db.rows(_LIST_BACKWARDS, host, before or AFTER_ALL, count)]
+    return [node_of(*row) for row in db.rows(_LIST_BACKWARDS, host, before or AFTER_ALL, count)]
 
 
 def create(db: Database, host: JID, name: str, creator: JID, configuration: str, created: float) -> Node:
@@ -171,24 +184,48 @@ def configure(db: Database, node: Node, configuration: str) -> Node:
 
 def hand_over(db: Database, node: Node, creator: JID) -> Node:
     """Has a node count as made by somebody else (bare address), and for them; returns the node as it is then."""
-    size = usage(db, node).bytes
-    with db.change():
-        db.write(_HAND_OVER, creator, node.id)
-        db.write(_BEGIN, creator, 0)
-        db.write(_CHARGE, size, creator)
-        db.write(_CHARGE, -size, node.creator)
-        db.write(_END, node.creator)
+    hand_over_all(db, [(node, creator, usage(db, node).bytes)])
     return node._replace(creator=creator)
 
 
-def delete(db: Database, node: Node) -> None:
-    """Removes a node with its items, affiliations and subscriptions; one with many items is out of reach at once, and
+def hand_over_all(db: Database, given: Sequence[tuple[Node, JID, int]]) -> None:
+    """`hand_over`, for many nodes: to whom each goes, and how many bytes it has."""
+    charged = Counter[str]()
+    for node, creator, size in given:
+        charged[creator] += size
+        charged[node.creator] -= size
+    with db.change():
+        db.write_many(_HAND_OVER, [(creator, node.id) for node, creator, _ in given])
+        db.write_many(_BEGIN, [(jid, 0) for jid in charged])
+        db.write_many(_CHARGE, [(size, jid) for jid, size in charged.items()])
+        db.write_many(_END, [(jid,) for jid in charged])
+
+
+def leave(db: Database, node: Node) -> None:
+    """Has a node leave its host: it is out of reach, and there can be another one of its name. Then it is deleted."""
+    leave_all(db, [node])
+
+
+def leave_all(db: Database, nodes: Collection[Node]) -> None:
+    """`leave`, for many."""
+    db.write_many(_LEAVE, [(LEAVING, node.id, None, node.id) for node in nodes])
+    for node in nodes:
+        db.memory[NODES].forget(node.host)
+
+
+def delete(db: Database, node: Node, subscriptions: int = 0) -> None:
+    """Removes a node with its items, affiliations and so many subscriptions; one with many is out of reach at once, and
     deleted bit by bit (db/pubsub_deletion.py)."""
-    if usage(db, node).items > DELETED_AT_ONCE:
+    if usage(db, node).items + subscriptions > DELETED_AT_ONCE:
         db.write(_LEAVE, LEFT, node.id, None, node.id)
     else:
         db.write(_DELETE, node.id)
     db.memory[NODES].forget(node.host)
+
+
+def have_left(db: Database) -> None:
+    """Nobody is being told any more of the nodes that are leaving their hosts: after a start."""
+    db.write(_LEAVE_ALL, LEFT, LEAVING)
 
 
 def usage(db: Database, node: Node) -> Usage:
@@ -197,9 +234,9 @@ def usage(db: Database, node: Node) -> Usage:
     return Usage(*row) if row else Usage(0, 0)
 
 
-def made_by(db: Database, host: JID, creator: JID) -> list[str]:
-    """The names of the nodes that somebody has made at this host, in order; there are as many as it may make."""
-    return [name for (name,) in db.rows(_NAMES_OF, host, creator)]
+def made_by(db: Database, host: JID, creator: JID) -> list[tuple[Node, int]]:
+    """The nodes that somebody has made at this host, with their bytes; there are as many as it may make."""
+    return [(node_of(*row), size) for *row, size in db.rows(_MADE_BY, host, creator)]
 
 
 def count(db: Database, host: JID, creator: JID) -> int:
@@ -224,5 +261,6 @@ def _bytes(db: Database, jid: str) -> int:
     return row[0] if row else 0
 
 
-def _node(id: int, host: str, name: str, creator: str, created: float, configuration: str) -> Node:
+def node_of(id: int, host: str, name: str, creator: str, created: float, configuration: str) -> Node:
+    """A node, from COLUMNS."""
     return Node(id, JID.parse(host), name, JID.parse(creator), created, configuration)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from peewee import CompositeKey, IntegerField, Model, TextField, fn
 
 from db.database import Database
-from db.pubsub_nodes import AFTER_ALL, ALL, Node, PubSubNode
+from db.pubsub_nodes import AFTER_ALL, ALL, COLUMNS, Node, PubSubNode, leave_all, node_of
 from db.queries import ANY, Prepared
 from xmpp.jid import JID
 
@@ -51,6 +51,16 @@ _AFFILIATIONS = Prepared(_A.select(_A.jid, _A.affiliation).where(_A.node == ANY)
 _OWNERS = Prepared(
     _A.select(_A.jid).where((_A.node == ANY) & (_A.affiliation == ANY) & (_A.has_agreed == ANY)).order_by(_A.jid)
 )
+_OTHER = _A.alias()
+_OTHER_OWNERS = _OTHER.select(_OTHER.jid).where(
+    (_OTHER.node == _A.node) & (_OTHER.affiliation == ANY) & (_OTHER.has_agreed == ANY) & (_OTHER.jid != _A.jid)
+)
+_OWNED_ALONE = Prepared(
+    PubSubNode.select(*COLUMNS)
+    .join(_A, on=(PubSubNode.id == _A.node))
+    .where((PubSubNode.host == ANY) & (_A.jid == ANY) & (_A.affiliation == ANY) & (_A.has_agreed == ANY))
+    .where(~fn.EXISTS(_OTHER_OWNERS))
+)
 _AGREE = Prepared(_A.update(has_agreed=ANY).where((_A.node == ANY) & (_A.jid == ANY)))
 _AFFILIATIONS_OF = Prepared(
     _A.select(PubSubNode.name, _A.affiliation)
@@ -77,7 +87,9 @@ _DELETE_AFFILIATIONS_OF = Prepared(_A.delete().where((_A.jid == ANY) & (_A.affil
 _COUNT_AFFILIATIONS = Prepared(_A.select(fn.COUNT(_A.jid)).where(_A.node == ANY))
 
 _SUBSCRIPTION = Prepared(_S.select(_S.jid, _S.state, _S.options).where((_S.node == ANY) & (_S.jid == ANY)))
-_SUBSCRIPTIONS = Prepared(_S.select(_S.jid, _S.state, _S.options).where(_S.node == ANY).order_by(_S.jid))
+_SUBSCRIPTIONS = Prepared(
+    _S.select(_S.jid, _S.state, _S.options).where((_S.node == ANY) & (_S.jid > ANY)).order_by(_S.jid).limit(ANY)
+)
 _SUBSCRIBED = Prepared(
     _S.select(_S.jid).where((_S.node == ANY) & (_S.state == ANY) & (_S.jid > ANY)).order_by(_S.jid).limit(ANY)
 )
@@ -111,7 +123,6 @@ _PUT_SUBSCRIPTION = Prepared(
     )
 )
 _DELETE_SUBSCRIPTION = Prepared(_S.delete().where((_S.node == ANY) & (_S.jid == ANY)))
-_DELETE_SUBSCRIPTIONS_BY = Prepared(_S.delete().where((_S.node == ANY) & (_S.subscriber == ANY)))
 _DELETE_SUBSCRIPTIONS_OF = Prepared(_S.delete().where(_S.subscriber == ANY))
 _COUNT_SUBSCRIPTIONS = Prepared(_S.select(fn.COUNT(_S.jid)).where((_S.node == ANY) & (_S.state == ANY)))
 _COUNT_SUBSCRIPTIONS_OF = Prepared(
@@ -191,9 +202,12 @@ def subscription(db: Database, node: Node, jid: JID) -> Subscription | None:
     return _subscription(*row) if row else None
 
 
-def subscriptions(db: Database, node: Node) -> list[Subscription]:
-    """All subscriptions to a node, pending ones too."""
-    return [_subscription(*row) for row in db.rows(_SUBSCRIPTIONS, node.id)]
+def subscriptions(
+    db: Database, node: Node, *, after: str = "", count: int = ALL
+) -> list[tuple[str, str, str]]:
+    """So many of the subscriptions to a node, pending ones too: address, state and options, in the order of their
+    addresses; only those after that one. As text, since there may be thousands of whom next to none is looked at."""
+    return db.rows(_SUBSCRIPTIONS, node.id, after, count)
 
 
 def subscribed(db: Database, node: Node, *, after: str = "", count: int = ALL) -> list[str]:
@@ -209,11 +223,6 @@ def subscribed_backwards(db: Database, node: Node, *, before: str, count: int) -
 def subscriptions_by(db: Database, node: Node, subscriber: JID) -> list[Subscription]:
     """The subscriptions to a node of a bare address and all its resources."""
     return [_subscription(*row) for row in db.rows(_SUBSCRIPTIONS_BY, node.id, subscriber)]
-
-
-def subscriptions_among(db: Database, node: Node, subscribers: Iterable[JID]) -> list[Subscription]:
-    """The subscriptions to a node of some bare addresses and all their resources."""
-    return [each for subscriber in subscribers for each in subscriptions_by(db, node, subscriber)]
 
 
 def subscriptions_of(db: Database, host: JID, subscriber: JID) -> list[tuple[str, Subscription]]:
@@ -243,9 +252,9 @@ def unsubscribe(db: Database, node: Node, jid: JID) -> None:
     db.write(_DELETE_SUBSCRIPTION, node.id, jid)
 
 
-def unsubscribe_all(db: Database, node: Node, subscriber: JID) -> None:
-    """Removes the subscriptions of a bare address and all its resources."""
-    db.write(_DELETE_SUBSCRIPTIONS_BY, node.id, subscriber)
+def unsubscribe_all(db: Database, node: Node, jids: Iterable[JID]) -> None:
+    """Removes the subscriptions of exactly these addresses."""
+    db.write_many(_DELETE_SUBSCRIPTION, [(node.id, jid) for jid in jids])
 
 
 def count_subscriptions(db: Database, node: Node, state: str = "subscribed") -> int:
@@ -261,6 +270,13 @@ def count_subscriptions_of(db: Database, host: JID, subscriber: JID) -> int:
 
 
 # -- both
+
+
+def leave_with(db: Database, host: JID, owner: JID) -> list[Node]:
+    """Has the nodes leave a host that have no owner but this one; returns them. Then they are deleted."""
+    found = [node_of(*row) for row in db.rows(_OWNED_ALONE, host, owner, "owner", True, "owner", True)]
+    leave_all(db, found)
+    return found
 
 
 def forget(db: Database, jid: JID) -> None:

@@ -162,7 +162,7 @@ def test_subscriptions_are_of_exact_addresses_and_found_by_bare_ones(db: Databas
     assert pubsub_people.count_subscriptions_of(db, JULIET, ROMEO) == 2
     pubsub_people.unsubscribe(db, node, full)
     assert pubsub_people.subscriptions(db, node) == [Subscription(ROMEO, "pending")]
-    pubsub_people.unsubscribe_all(db, node, ROMEO)
+    pubsub_people.unsubscribe_all(db, node, [ROMEO])
     assert pubsub_people.subscriptions(db, node) == []
 
 

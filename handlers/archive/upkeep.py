@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent.event import Event
 
-from db import archive, archive_deletion, archive_sizes, pubsub_deletion
+from db import archive, archive_deletion, archive_sizes, pubsub_deletion, pubsub_nodes
 from db.database import Database
 from handlers.archive.settings import ArchiveSettings
 from xmpp.logs import log_refusal
@@ -50,6 +50,7 @@ class Upkeep:
 def start(server: "Server") -> None:
     """SERVER_STARTED."""
     upkeep = server.state(Upkeep)
+    pubsub_nodes.have_left(server.db)
     upkeep.greenlets = [gevent.spawn(_again_and_again, server, work) for work in (_index, _delete)]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from db import pubsub_nodes, pubsub_people
+from db import pubsub_people
 from handlers.disco_info import INFO_QUERY
 from handlers.pubsub import discovery, hosts, members, nodes, public_subscriptions, publishing, retrieval, subscribing
 from handlers.pubsub.requests import EVENT, OWNER, PUBSUB, Request
@@ -88,6 +88,8 @@ def answer(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
     handler = ANSWERS.get((iq.type, str(request.action.tag)))
     if handler is None:
         raise StanzaError("feature-not-implemented")
+    if iq.type == "set" and host.is_busy(request.node_name):
+        raise StanzaError("resource-constraint", "what has happened at this node is still being told", type="wait")
     return _changed(request, handler) if iq.to.local and handler in CHANGING else handler(request)
 
 
@@ -117,9 +119,5 @@ def refuse_forged(delivery: Delivery) -> None:
 def forget_account(server: "Server", account: JID) -> None:
     """ACCOUNT_REMOVED: what it is to nodes elsewhere, and those there that it leaves to nobody. Its own go with it."""
     for host in hosts.services(server):
-        names = {name for name, _ in pubsub_people.affiliations_of(server.db, host.address, account)}
-        for name in sorted(names.union(pubsub_nodes.made_by(server.db, host.address, account))):
-            node = hosts.find(host, name)
-            if node is not None:
-                nodes.leave_to_others(host, node, account)
+        nodes.leave_to_others(host, account)
     pubsub_people.forget(server.db, account)

@@ -1,6 +1,7 @@
 """XEP-0060 section 8.6: the form by which owners are asked to let somebody in."""
 
 import secrets
+from collections.abc import Iterator
 
 from db.pubsub_nodes import Node
 from handlers.pubsub.hosts import Host
@@ -23,12 +24,12 @@ def fields(node: str = "", subscriber: str = "") -> tuple[Field, ...]:
     )
 
 
-def ask_owners(host: Host, node: Node, jid: JID) -> None:
-    """Send the form to all owners who want to hear of whoever asks; the first who answers decides (12.12)."""
+def ask_owners(host: Host, node: Node, jid: JID) -> Iterator[None]:
+    """Send the form to all owners who want to hear of whoever asks; the first who answers decides (12.12). In steps."""
     form = wire(dataforms.form(SUBSCRIBE_AUTHORIZATION, fields(node.name, jid), title="Subscription request"))
     is_unheard = host.unheard_by(node)
     for owner in host.owners(node):
-        if is_unheard(owner):
-            continue
-        id = secrets.token_urlsafe(9)
-        host.server.router.route(Stanza.build("message", form, type="normal", id=id, to=owner, sender=host.address))
+        if not is_unheard(owner):
+            id = secrets.token_urlsafe(9)
+            host.server.router.route(Stanza.build("message", form, type="normal", id=id, to=owner, sender=host.address))
+        yield

@@ -1,5 +1,6 @@
 """How much nodes may keep, in bytes: for each account, and for all together. Nothing grows without asking here."""
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from db import pubsub_nodes
@@ -34,6 +35,21 @@ def has_room(server: "Server", account: JID, more: int, most: int | None = None)
     """Whether so many bytes more are within what is kept for an account (bare address)."""
     most = server.settings(PubSubSettings).max_bytes if most is None else most
     return pubsub_nodes.bytes_of(server.db, account) + more <= most
+
+
+class Room:
+    """How much room accounts have left, while much is given to them at once."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._taken = Counter[JID]()
+
+    def take(self, account: JID, size: int) -> bool:
+        """Whether an account (bare address) has room for so many bytes more, which it has no more then."""
+        has_room_left = has_room(self._server, account, self._taken[account] + size)
+        if has_room_left:
+            self._taken[account] += size
+        return has_room_left
 
 
 def size_of_node(name: str, configuration: str) -> int:

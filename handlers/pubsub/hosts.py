@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from xmpp.server import Server
 
 
+MOST_IN_LINE = 100
+"""So many events of a node wait to be told; who causes them has to wait before anything else (`Portions`)."""
 FOR_CONTACTS = frozenset({"presence", "roster"})
 """The access models that ask whom the owners show their presence; with the others nobody looks."""
 
@@ -47,6 +49,18 @@ class Host(ABC):
     @abstractmethod
     def is_hidden_from(self, asker: JID, node: Node | None) -> bool:
         """Whether somebody is not to learn that there is anything at all: is answered as if there were no account."""
+
+    def in_line(self, node: Node, steps: Iterator[object], *, at_once: bool = True) -> None:
+        """Do what is to be done at a node for many, after all that was to be done there before: in portions, so that
+        all that happens at a node is told in the order in which it has happened."""
+        self.server.portions.begin(self._line(node.name), steps, at_once=at_once)
+
+    def is_busy(self, node_name: str) -> bool:
+        """Whether so much is still to be told of a node that nothing more is to happen at it now."""
+        return self.server.portions.length(self._line(node_name)) >= MOST_IN_LINE
+
+    def _line(self, node_name: str) -> tuple[JID, str]:
+        return (self.address, node_name)
 
     def is_apart_from(self, jid: JID) -> bool:
         """Whether somebody here has blocked this host (bare address); an account has a list of its own, too."""
@@ -193,7 +207,10 @@ class Account(Host):
             sessions = self._interested(contact, interest)
             if not sessions or self.is_apart_from(contact):
                 continue
-            relation = Relation(affiliations.get(contact, "none"), "none", True, roster.items[contact].groups)
+            item = rosters.item(db, self.address, contact)  # others may have had their turns since
+            if item is None or not item.is_subscriber:
+                continue
+            relation = Relation(affiliations.get(contact, "none"), "none", True, item.groups)
             if refusals[relation] is None:
                 yield from sessions
 

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -77,10 +78,11 @@ def purge(request: Request) -> None:
     if not request.configuration.persist_items:
         raise unsupported("persistent-items")
     request.note_agreement()
-    gone = _ids_to_tell(host, node)
+    had_items = _has_items(host, node)
     pubsub_items.clear(host.server.db, node)
     notifications.purged(host, node, request.configuration)
-    tell_retracted(host, node, gone)
+    if had_items:
+        tell_retracted(host, node)
 
 
 def _form(element: etree._Element | None) -> etree._Element | None:
@@ -131,39 +133,58 @@ def reconfigure(host: Host, node: Node, changed: NodeConfiguration) -> None:
 
 
 def remove(host: Host, node: Node, redirect: str | None = None) -> None:
-    """Delete a node and tell its subscribers."""
+    """Delete a node, which is out of reach at once, and tell its subscribers."""
+    had_items = _has_items(host, node)
+    pubsub_nodes.leave(host.server.db, node)
+    forget(host, node, redirect)
+    if had_items:
+        tell_retracted(host, node)
+
+
+def _has_items(host: Host, node: Node) -> bool:
+    return pubsub_nodes.usage(host.server.db, node).items > 0
+
+
+def forget(host: Host, node: Node, redirect: str | None = None, *, at_once: bool = True) -> None:
+    """Tell the subscribers of a node that has left its host, and delete it then."""
     wanted = hosts.configuration_of(node)
-    gone = _ids_to_tell(host, node)
     if wanted.notify_delete:
-        notifications.deleted(host, node, wanted, redirect)
-    pubsub_nodes.delete(host.server.db, node)
-    tell_retracted(host, node, gone)
+        notifications.deleted(host, node, wanted, redirect, at_once=at_once)
+    host.in_line(node, _delete(host, node), at_once=at_once)
 
 
-def leave_to_others(host: Host, node: Node, gone: JID) -> None:
-    """Somebody (bare address) owns nothing any more: the node goes with them where nobody else does; if they have made
-    it, it is left to the first of the others who has room for it, and goes where none has."""
-    others = [owner for owner in host.owners(node) if owner != gone]
-    if others and node.creator != gone:
-        return
-    size = pubsub_nodes.usage(host.server.db, node).bytes
-    heir = next((each for each in others if budget.has_room(host.server, each, size)), None)
-    if heir is not None:
-        pubsub_nodes.hand_over(host.server.db, node, heir)
-    elif node.creator == gone or gone in host.owners(node):
-        remove(host, node)
+def _delete(host: Host, node: Node) -> Iterator[None]:
+    db = host.server.db
+    subscriptions = sum(pubsub_people.count_subscriptions(db, node, state) for state in ("subscribed", "pending"))
+    pubsub_nodes.delete(db, node, subscriptions)
+    yield
 
 
-def tell_retracted(host: Host, node: Node, ids: list[str]) -> None:
-    """ITEM_PUBLISHED for items that are gone, if they were an account's."""
+def leave_to_others(host: Host, gone: JID) -> None:
+    """Somebody (bare address) owns nothing here any more: nodes go with them where nobody else owns them; those that
+    they have made are left to the first of the others who has room for one, and go where none has.
+
+    There may be a thousand, all of which are out of reach, or left to others, at once; then subscribers are told.
+    """
+    db, room = host.server.db, budget.Room(host.server)
+    alone, given, left = pubsub_people.leave_with(db, host.address, gone), list[tuple[Node, JID, int]](), list[Node]()
+    for node, size in pubsub_nodes.made_by(db, host.address, gone):
+        heir = next((each for each in host.owners(node) if each != gone and room.take(each, size)), None)
+        if heir is None:
+            left.append(node)
+        else:
+            given.append((node, heir, size))
+    pubsub_nodes.hand_over_all(db, given)
+    pubsub_nodes.leave_all(db, left)
+    for node in (*alone, *left):
+        forget(host, node, at_once=False)
+
+
+def tell_retracted(host: Host, node: Node) -> None:
+    """ITEM_PUBLISHED: items are gone, if they were an account's; once, however many."""
     if isinstance(host, Account):
-        for id in ids:
-            for step in host.server.tables.item_published:
-                step(host.server, host.address, node.name, id, None)
-
-
-def _ids_to_tell(host: Host, node: Node) -> list[str]:
-    return pubsub_items.ids(host.server.db, node, pubsub_items.ALL) if isinstance(host, Account) else []
+        for step in host.server.tables.item_published:
+            step(host.server, host.address, node.name, "", None)
 
 
 def _text(wanted: NodeConfiguration) -> str:
@@ -176,10 +197,14 @@ def _text(wanted: NodeConfiguration) -> str:
 
 def _hold(host: Host, node: Node, wanted: NodeConfiguration) -> None:
     """Remove what the node would no longer keep."""
-    db, before = host.server.db, _ids_to_tell(host, node)
+    db = host.server.db
+    excess = _excess(pubsub_nodes.usage(db, node).items, wanted)
+    if excess > 0:
+        pubsub_items.remove_oldest(db, node, excess)
+        tell_retracted(host, node)
+
+
+def _excess(items: int, wanted: NodeConfiguration) -> int:
     if not wanted.persist_items:
-        pubsub_items.clear(db, node)
-    elif wanted.max_items is not None:
-        pubsub_items.remove_oldest(db, node, max(0, pubsub_nodes.usage(db, node).items - wanted.max_items))
-    kept = set(_ids_to_tell(host, node))
-    tell_retracted(host, node, [id for id in before if id not in kept])
+        return items
+    return 0 if wanted.max_items is None else items - wanted.max_items

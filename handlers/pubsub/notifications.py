@@ -1,15 +1,19 @@
-"""XEP-0060 section 7.1.2 and others: who is told of what happens at a node. An event is put into bytes once."""
+"""XEP-0060 section 7.1.2 and others: who is told of what happens at a node, in the order in which it happens.
+
+An event is put into bytes once. Subscribers are told page by page, and those are told who are it when it is their turn.
+"""
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import groupby
 
-from db import pubsub_people
+from db import pubsub_nodes, pubsub_people
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node
 from handlers import delay
 from handlers.access import is_at_home
-from handlers.pubsub import access, items, subscription_options
+from handlers.pubsub import access, hosts, items, subscription_options
 from handlers.pubsub import configuration as configurations
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Host
@@ -43,12 +47,14 @@ def purged(host: Host, node: Node, configuration: NodeConfiguration) -> None:
     _notify(host, node, configuration, [_named("purge", node)])
 
 
-def deleted(host: Host, node: Node, configuration: NodeConfiguration, redirect: str | None = None) -> None:
+def deleted(
+    host: Host, node: Node, configuration: NodeConfiguration, redirect: str | None = None, *, at_once: bool = True
+) -> None:
     """The node is about to be deleted (8.4.2); whoever has asked to subscribe is told, too."""
     content = _named("delete", node)
     if redirect is not None:
         content = _named("delete", node, b"<redirect uri=%b/>" % quoted(redirect).encode())
-    _notify(host, node, configuration, [content], states=("subscribed", "pending"))
+    _notify(host, node, configuration, [content], states=("subscribed", "pending"), at_once=at_once)
 
 
 def configured(host: Host, node: Node, changed: NodeConfiguration) -> None:
@@ -59,16 +65,38 @@ def configured(host: Host, node: Node, changed: NodeConfiguration) -> None:
 
 def subscription_changed(host: Host, node: Node, jid: JID, state: str, *, to: JID | None = None) -> None:
     """A subscription was granted, or ended (12.19): the subscriber is told, or somebody else."""
-    content = f"<subscription node={quoted(node.name)} jid={quoted(jid)} subscription={quoted(state)}/>"
-    _tell(host, node, _event(host, content.encode()).addressed(to or jid))
+    _tell(host, node, _subscription(host, node, jid, state).addressed(to or jid))
+
+
+def owners_told(host: Host, node: Node, jid: JID, state: str) -> Iterator[None]:
+    """`subscription_changed`, to all owners; in steps."""
+    message, is_unheard = _subscription(host, node, jid, state), host.unheard_by(node)
+    for owner in host.owners(node):
+        if not is_unheard(owner):
+            _pass_on(host, message.addressed(owner))
+        yield
+
+
+def subscriptions_ended(host: Host, node: Node, jids: Iterable[JID]) -> Iterator[None]:
+    """`subscription_changed`, for many whose subscriptions have ended; in steps."""
+    is_unheard = host.unheard_by(node)
+    for jid in jids:
+        if _may_be_reached(host, jid.bare) and not is_unheard(jid.bare):
+            _pass_on(host, _subscription(host, node, jid, "none").addressed(jid))
+        yield
 
 
 def affiliations_changed(host: Host, node: Node, changed: Mapping[JID, str]) -> None:
     """These are something else to the node now (8.9.4), and are told."""
+    host.in_line(node, _tell_of_affiliations(host, node, changed))
+
+
+def _tell_of_affiliations(host: Host, node: Node, changed: Mapping[JID, str]) -> Iterator[None]:
     is_unheard = host.unheard_by(node)
     for jid, affiliation in changed.items():
         if _may_be_reached(host, jid) and not is_unheard(jid):
             _pass_on(host, _affiliation(host, node, jid, affiliation))
+        yield
 
 
 # -- the last item
@@ -89,6 +117,9 @@ def send_last_item(host: Host, node: Node, configuration: NodeConfiguration, ite
 # -- whom
 
 
+PAGE = 200  # subscriptions that are read at a time
+
+
 def _notify(
     host: Host,
     node: Node,
@@ -96,47 +127,85 @@ def _notify(
     contents: Iterable[bytes],
     *publishers: JID,
     states: tuple[str, ...] = ("subscribed",),
+    at_once: bool = True,
 ) -> None:
-    """Tell everybody of events: subscribers, and devices that want to hear of the node, each device once.
+    """Tell everybody of events, after all that was to be told of the node before."""
+    if configuration.deliver_notifications:
+        is_unheard = host.unheard_by(node, *publishers)
+        host.in_line(node, _tell_all(host, node, configuration, contents, is_unheard, states), at_once=at_once)
 
-    Subscribed accounts come before their devices, which are told only what has not reached them that way.
+
+def _tell_all(
+    host: Host,
+    node: Node,
+    configuration: NodeConfiguration,
+    contents: Iterable[bytes],
+    is_unheard: Callable[[JID], bool],
+    states: tuple[str, ...],
+) -> Iterator[None]:
+    """Subscribers, and devices that want to hear of the node, each device once; in steps.
+
+    Subscribed accounts come before their devices, which are told only what has not reached them that way. Whom to tell
+    of many events is found out once.
     """
-    if not configuration.deliver_notifications:
-        return
-    is_unheard = host.unheard_by(node, *publishers)
-    subscribers = [jid for jid in _subscribers(host, node, configuration, states) if not is_unheard(jid.bare)]
-    devices = [each for each in host.devices(node, configuration) if not is_unheard(each.account)]
-    if not subscribers and not devices:
-        return
-    for content in contents:
-        addressed, told = _event(host, content, configuration.notification_type).copies(), set[JID]()
-        for jid in subscribers:
-            if jid not in told:
-                told.update(_pass_on(host, addressed(jid)))
-        for session in devices:
-            if session.jid not in told:
-                session.send(addressed(session.jid))
+    events, told = _Events(host, contents, configuration.notification_type), set[JID]()
+    for jid in _subscribers(host, node, configuration, states):
+        if jid is not None and jid not in told and not is_unheard(jid.bare):
+            for message in events.to(jid):
+                told.update(_pass_on(host, message))
+                yield
+        yield
+    for session in host.devices(node, configuration):
+        if session.jid not in told and not is_unheard(session.account):
+            for message in events.to(session.jid):
+                session.send(message)
+                yield
+        yield
 
 
-def _subscribers(host: Host, node: Node, configuration: NodeConfiguration, states: tuple[str, ...]) -> Iterator[JID]:
-    """The addresses that are subscribed, as far as they may still see the node and want to be notified. A bare one
-    comes before its resources."""
-    server, is_headline = host.server, configuration.notification_type == "headline"
-    relation, refusals = host.relations(node), access.Refusals(configuration)
-    for jid, state, text in pubsub_people.subscriptions(server.db, node):
-        if state not in states or not subscription_options.from_text(text).deliver:
-            continue
-        if is_headline and not _may_be_reached(host, jid):
-            continue  # most of many thousands may be away
-        if configuration.presence_based_delivery and not server.online.available(jid.bare):
-            continue
-        if state == "pending" or refusals[relation(jid.bare, state)] is None:
-            yield jid
+class _Events:
+    """What everybody is told, put together once, for the first of them."""
+
+    def __init__(self, host: Host, contents: Iterable[bytes], type: str) -> None:
+        self._host, self._contents, self._type = host, contents, type
+
+    @cached_property
+    def _copies(self) -> list[Callable[[JID], Stanza]]:
+        return [_event(self._host, content, self._type).copies() for content in self._contents]
+
+    def to(self, jid: JID) -> Iterator[Stanza]:
+        """The events, to somebody."""
+        return (addressed(jid) for addressed in self._copies)
 
 
-def _may_be_reached(host: Host, jid: JID) -> bool:
-    """Whether a headline to somebody may find anybody: it is not kept for those who are away."""
-    return host.server.online.count(jid.bare) > 0 or not is_at_home(host.server, jid)
+def _subscribers(
+    host: Host, node: Node, configuration: NodeConfiguration, states: tuple[str, ...]
+) -> Iterator[JID | None]:
+    """The addresses that are subscribed, as far as they may still see the node and want to be notified; None where
+    others may have their turn. A bare one comes before its resources."""
+    server, is_headline, after = host.server, configuration.notification_type == "headline", ""
+    while found := pubsub_people.subscriptions(server.db, node, after=after, count=PAGE):
+        now = pubsub_nodes.as_it_is(server.db, node)
+        if now is None:
+            return
+        relation, refusals = host.relations(now), access.Refusals(hosts.configuration_of(now))
+        for text, state, options in found:
+            if state not in states or not subscription_options.from_text(options).deliver:
+                continue
+            if is_headline and not _may_be_reached(host, text.partition("/")[0]):
+                continue  # most of many thousands may be away
+            jid = JID.parse(text)
+            if configuration.presence_based_delivery and not server.online.available(jid.bare):
+                continue
+            is_refused = state != "pending" and refusals[relation(jid.bare, state)] is not None
+            yield None if is_refused else jid
+        after = found[-1][0]
+        yield None
+
+
+def _may_be_reached(host: Host, account: str) -> bool:
+    """Whether a headline to somebody (bare address) may find anybody: it is not kept for those who are away."""
+    return host.server.online.count(account) > 0 or account.partition("@")[2] not in host.server.domains
 
 
 def _tell(host: Host, node: Node, message: Stanza, *publishers: JID) -> None:
@@ -176,6 +245,11 @@ def _event(host: Host, content: bytes, type: str = "headline") -> Stanza:
 
 def _id() -> str:
     return secrets.token_urlsafe(9)
+
+
+def _subscription(host: Host, node: Node, jid: JID, state: str) -> Stanza:
+    content = f"<subscription node={quoted(node.name)} jid={quoted(jid)} subscription={quoted(state)}/>"
+    return _event(host, content.encode())
 
 
 def _affiliation(host: Host, node: Node, jid: JID, affiliation: str) -> Stanza:

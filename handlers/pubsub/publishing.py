@@ -275,9 +275,9 @@ def _has_published(request: Request, item: Item) -> bool:
 def _remove(
     host: Host, node: Node, gone: Sequence[Item], *, is_told: bool, are_told_together: bool = True
 ) -> None:
-    ids = [item.id for item in gone]
-    pubsub_items.remove(host.server.db, node, ids)
+    pubsub_items.remove(host.server.db, node, [item.id for item in gone])
     if is_told:
         told = [gone] if are_told_together else [[item] for item in gone]
         notifications.retracted(host, node, hosts.configuration_of(node), told)
-    nodes.tell_retracted(host, node, ids)
+    if gone:
+        nodes.tell_retracted(host, node)

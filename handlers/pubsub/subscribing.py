@@ -1,6 +1,6 @@
 """XEP-0060 sections 6.1 to 6.4, 5.6 and 5.7: subscriptions, their options, and what somebody has at a host."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,13 @@ from xmpp.jid import JID
 from xmpp.resultsets import PageRequest
 
 if TYPE_CHECKING:
+    from db.database import Database
     from xmpp.server import Server
 
 DEFAULT_OPTIONS = SubscriptionOptions()
 MOST_AT_A_NODE = 50  # for an account and its devices: a node has room for so many, and is there for others, too
 PUBLIC = "{urn:xmpp:pps:0}public"
+PAGE = 25  # subscriptions that are looked at anew in one step
 
 
 # -- subscribing (6.1, 6.2)
@@ -38,12 +40,12 @@ def subscribe(request: Request) -> etree._Element:
         raise refused("invalid-jid")
     _refuse(request)
     known = pubsub_people.subscription(host.server.db, node, jid)
-    if known is not None and known.state == "pending":
+    is_pending = access.needs_approval(request.configuration, request.relation)
+    if known is not None and known.state == "pending" and is_pending:
         raise refused("pending-subscription")
-    if known is not None:
+    if known is not None and known.state == "subscribed":
         return _answer(node, _published(request, known))
     options = _options_beside(request)
-    is_pending = access.needs_approval(request.configuration, request.relation)
     subscription = Subscription(jid, "pending" if is_pending else "subscribed", _text(_public(request, options)))
     hold_limits(host, node, jid)
     pubsub_people.subscribe(host.server.db, node, subscription)
@@ -55,7 +57,7 @@ def unsubscribe(request: Request) -> None:
     """6.2: an address of the asker's is subscribed no more, or waits no more."""
     host, subscription = request.host, _own_subscription(request)
     pubsub_people.unsubscribe(host.server.db, request.node, subscription.jid)
-    _tell_owners(host, request.node, subscription.jid, "none")
+    host.in_line(request.node, _tell_owners(host, request.node, subscription.jid, "none"))
 
 
 def _public(request: Request, options: SubscriptionOptions) -> SubscriptionOptions:
@@ -81,12 +83,17 @@ def _refuse(request: Request) -> None:
 
 
 def _welcome(host: Host, node: Node, subscription: Subscription) -> None:
-    """What follows the answer: a request goes to the owners; who is subscribed gets the last item."""
+    """What follows the answer: a request goes to the owners; who is subscribed gets the last item, after what was
+    published before."""
+    host.in_line(node, _welcome_steps(host, node, subscription))
+
+
+def _welcome_steps(host: Host, node: Node, subscription: Subscription) -> Iterator[None]:
     if subscription.state == "pending":
-        approval.ask_owners(host, node, subscription.jid)
+        yield from approval.ask_owners(host, node, subscription.jid)
     else:
         _send_last_item(host, node, subscription.jid)
-        _tell_owners(host, node, subscription.jid, "subscribed")
+        yield from _tell_owners(host, node, subscription.jid, "subscribed")
 
 
 def _send_last_item(host: Host, node: Node, jid: JID) -> None:
@@ -98,11 +105,10 @@ def _send_last_item(host: Host, node: Node, jid: JID) -> None:
         notifications.send_last_item(host, node, configuration, item, jid)
 
 
-def _tell_owners(host: Host, node: Node, jid: JID, state: str) -> None:
-    """Owners hear of subscribers who come and go, if the node is configured so (16.4.4, notify_sub)."""
+def _tell_owners(host: Host, node: Node, jid: JID, state: str) -> Iterator[None]:
+    """Owners hear of subscribers who come and go, if the node is configured so (16.4.4, notify_sub); in steps."""
     if hosts.configuration_of(node).notify_sub:
-        for owner in host.owners(node):
-            notifications.subscription_changed(host, node, jid, state, to=owner)
+        yield from notifications.owners_told(host, node, jid, state)
 
 
 # -- options (6.3, 6.4)
@@ -229,37 +235,88 @@ def approve(host: Host, node: Node, jid: JID) -> None:
     subscription = pubsub_people.subscription(host.server.db, node, jid)
     if subscription is not None and subscription.state == "pending":
         pubsub_people.subscribe(host.server.db, node, subscription._replace(state="subscribed"))
+        host.in_line(node, _let_in(host, node, [jid]))
+
+
+def _let_in(host: Host, node: Node, jids: Iterable[JID]) -> Iterator[None]:
+    for jid in jids:
         notifications.subscription_changed(host, node, jid, "subscribed")
         _send_last_item(host, node, jid)
+        yield
 
 
 def cancel(host: Host, node: Node, jid: JID) -> None:
     """End a subscription, or a request for one, and tell the subscriber (12.19)."""
     pubsub_people.unsubscribe(host.server.db, node, jid)
-    notifications.subscription_changed(host, node, jid, "none")
+    host.in_line(node, notifications.subscriptions_ended(host, node, [jid]))
 
 
 def recheck(host: Host, node: Node, among: Set[JID] | None = None) -> None:
     """End the subscriptions of those who may not see the node any more (XEP-0163 section 7.1), and let in who waits for
-    an approval that is not needed any more (8.7): of all, or among some bare addresses."""
-    db, configuration, relation = host.server.db, hosts.configuration_of(node), host.relations(node)
-    if among is None:
-        found = pubsub_people.subscriptions(db, node)
-    else:
-        found = pubsub_people.subscriptions_among(db, node, among)
-    for jid, state, _ in found:
+    an approval that is not needed any more (8.7): of all, or among some bare addresses.
+
+    In portions, which changes nothing for anybody: it is looked at in each event whether a subscriber may see it.
+    """
+    db = host.server.db
+    host.in_line(node, _recheck(host, node, _all(db, node) if among is None else _among(db, node, among)))
+
+
+def _recheck(host: Host, node: Node, pages: Iterable[Sequence[tuple[str, str, str]]]) -> Iterator[None]:
+    db = host.server.db
+    for page in pages:
+        now = pubsub_nodes.as_it_is(db, node)
+        if now is None:
+            return
+        refused, let_in = _decided(host, now, page)
+        pubsub_people.unsubscribe_all(db, now, refused)
+        for subscription in let_in:
+            pubsub_people.subscribe(db, now, subscription)
+        yield from notifications.subscriptions_ended(host, now, refused)
+        yield from _let_in(host, now, (each.jid for each in let_in))
+        yield
+
+
+def _decided(
+    host: Host, node: Node, found: Sequence[tuple[str, str, str]]
+) -> tuple[Sequence[JID], Sequence[Subscription]]:
+    """Who may not see the node any more, and who is subscribed now that has waited."""
+    configuration, relation = hosts.configuration_of(node), host.relations(node)
+    refused, let_in = list[JID](), list[Subscription]()
+    for text, state, options in found:
+        jid = JID.parse(text)
         theirs = relation(jid.bare, state)
         if access.refusal_to_subscribe(configuration, theirs) is not None:
-            cancel(host, node, jid)
+            refused.append(jid)
         elif state == "pending" and not access.needs_approval(configuration, theirs):
-            approve(host, node, jid)
+            let_in.append(Subscription(jid, "subscribed", options))
+    return refused, let_in
+
+
+def _all(db: "Database", node: Node) -> Iterator[Sequence[tuple[str, str, str]]]:
+    after = ""
+    while found := pubsub_people.subscriptions(db, node, after=after, count=PAGE):
+        after = found[-1][0]
+        yield found
+
+
+def _among(db: "Database", node: Node, subscribers: Iterable[JID]) -> Iterator[Sequence[tuple[str, str, str]]]:
+    for subscriber in subscribers:
+        theirs = pubsub_people.subscriptions_by(db, node, subscriber)
+        yield from (theirs[start : start + PAGE] for start in range(0, len(theirs), PAGE))
 
 
 def recheck_contact(server: "Server", account: JID, contact: JID, before: object) -> None:
     """CONTACT_CHANGED: end the subscriptions to an account's nodes that a contact may not see any more."""
-    host = Account(server, account)
-    for name, subscription in pubsub_people.subscriptions_of(server.db, account, contact):
-        node = pubsub_nodes.of_account(server.db, account)[name]
-        relation = host.relation(node, contact)
-        if access.refusal_to_subscribe(hosts.configuration_of(node), relation) is not None:
-            cancel(host, node, subscription.jid)
+    names = {name for name, _ in pubsub_people.subscriptions_of(server.db, account, contact)}
+    if names:
+        server.portions.begin((account, contact), _recheck_nodes(Account(server, account), sorted(names), contact))
+
+
+def _recheck_nodes(host: Host, names: Iterable[str], contact: JID) -> Iterator[None]:
+    for name in names:
+        node = hosts.find(host, name)
+        if node is not None and access.refusal_to_subscribe(
+            hosts.configuration_of(node), host.relation(node, contact)
+        ):
+            recheck(host, node, {contact})
+        yield

@@ -47,7 +47,8 @@ AccountStep = Callable[[Any, JID], None]
 ContactStep = Callable[[Any, JID, JID, Any], None]  # server, account, contact; its roster item before, or None
 NodeStep = Callable[[Any, JID, str], None]  # server, account, node
 KeptStep = Callable[[Any, JID, str, bytes], None]  # server, account, tag of the element, its bytes
-ItemStep = Callable[[Any, JID, str, str, bytes | None], None]  # server, account, node, id; payload: None if retracted
+ItemStep = Callable[[Any, JID, str, str, bytes | None], None]  # server, account, node, id, payload; "" and None if some
+# were retracted, which is said once for all of them
 ServerStep = Callable[[Any], None]
 
 AnyStep = TypeVar("AnyStep", bound=Callable[..., Any])
