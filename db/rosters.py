@@ -6,7 +6,7 @@ like any other (RFC 6121 section 3.4.2).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from secrets import token_hex
 from types import MappingProxyType
 from typing import NamedTuple
@@ -61,7 +61,15 @@ _PUT_ITEM = Prepared(
 _DELETE_ITEM = Prepared(RosterItem.delete().where((RosterItem.account == ANY) & (RosterItem.contact == ANY)))
 _IS_BOUND = (RosterItem.subscription != SQL("'none'")) | RosterItem.ask | RosterItem.approved
 _FIND_BOUND = Prepared(
-    RosterItem.select(RosterItem.account).where((RosterItem.contact == ANY) & _IS_BOUND).order_by(RosterItem.account)
+    RosterItem.select(
+        RosterItem.account,
+        RosterItem.contact,
+        RosterItem.name,
+        RosterItem.groups,
+        RosterItem.subscription,
+        RosterItem.ask,
+        RosterItem.approved,
+    ).where((RosterItem.contact == ANY) & _IS_BOUND)
 )
 _RELEASE = Prepared(
     RosterItem.update(subscription=SQL("'none'"), ask=SQL("0"), approved=SQL("0")).where(
@@ -70,6 +78,11 @@ _RELEASE = Prepared(
 )
 _FIND_VERSION = Prepared(RosterVersion.select(RosterVersion.version).where(RosterVersion.account == ANY))
 _PUT_VERSION = Prepared(RosterVersion.replace(account=ANY, version=ANY))
+_PUT_VERSION_OF_BOUND = Prepared(
+    RosterVersion.update(version=ANY).where(
+        RosterVersion.account.in_(RosterItem.select(RosterItem.account).where((RosterItem.contact == ANY) & _IS_BOUND))
+    )
+)
 
 
 class Item(NamedTuple):
@@ -168,19 +181,32 @@ def remove(db: Database, account: str, contact: JID) -> Roster:
         return _remember(db, account, items, before.size - before.items[contact].size)
 
 
-def bound_to(db: Database, contact: JID) -> list[JID]:
-    """Whose rosters say more of a contact than its name: a subscription, a request for one, an approval."""
-    return [JID.parse(account) for (account,) in db.rows(_FIND_BOUND, contact)]
+def version(db: Database, account: str) -> str:
+    """The version of an account's roster, which need not be read for that."""
+    known = db.memory[ROSTERS].get(account)
+    if known is not None:
+        return known.version
+    row = db.row(_FIND_VERSION, account)
+    return row[0] if row else NEVER_CHANGED
 
 
-def release(db: Database, contact: JID) -> None:
-    """Ends whatever binds others to a contact that is gone; it stays in their rosters, as a name."""
-    accounts = bound_to(db, contact)
+class Released(NamedTuple):
+    """What bound others to a contact that is gone: their items before, and the version that all their rosters have."""
+
+    items: Mapping[JID, Item]
+    version: str
+
+
+def release(db: Database, contact: JID, is_wanted: Callable[[str], bool]) -> Released:
+    """Ends whatever binds others to a contact that is gone: a subscription, a request for one, an approval; it stays in
+    their rosters, as a name. Returns what it was for those who are wanted: there may be thousands."""
+    found, version = db.rows(_FIND_BOUND, contact), _new_version()
     with db.change():
+        db.write(_PUT_VERSION_OF_BOUND, version, contact)
         db.write(_RELEASE, contact)
-        db.write_many(_PUT_VERSION, ((account, _new_version()) for account in accounts))
-    for account in accounts:
+    for account, *_ in found:
         db.memory[ROSTERS].forget(account)
+    return Released({JID.parse(account): _item(*row) for account, *row in found if is_wanted(account)}, version)
 
 
 def _new_version() -> str:
@@ -197,9 +223,9 @@ def _remember(db: Database, account: str, items: dict[JID, Item], size: int) -> 
 
 def _read(db: Database, account: str) -> Roster:
     items = [_item(*row) for row in db.rows(_FIND_ITEMS, account)]
-    version = db.row(_FIND_VERSION, account)
+    row = db.row(_FIND_VERSION, account)
     size = sum(item.size for item in items)
-    return Roster({item.contact: item for item in items}, version[0] if version else NEVER_CHANGED, size)
+    return Roster({item.contact: item for item in items}, row[0] if row else NEVER_CHANGED, size)
 
 
 def _item(contact: str, name: str, groups: str, subscription: str, ask: int, approved: int) -> Item:

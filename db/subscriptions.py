@@ -1,5 +1,6 @@
 """Requests to subscribe that an account has not answered yet (RFC 6121 section 3.1.3): whole, one for each sender."""
 
+from collections.abc import Set
 from typing import NamedTuple
 
 from peewee import BlobField, CompositeKey, FloatField, Model, TextField
@@ -112,10 +113,11 @@ def drop(db: Database, account: str, sender: JID) -> None:
     db.memory[SENDERS].put(account, known - {sender})
 
 
-def drop_all_of(db: Database, sender: JID) -> None:
-    """Forgets whatever somebody who is gone has asked for."""
-    asked = db.rows(_FIND_ASKED, sender)
+def drop_all_of(db: Database, sender: JID) -> Set[str]:
+    """Forgets whatever somebody who is gone has asked for; returns whom it has asked."""
+    asked = {account for (account,) in db.rows(_FIND_ASKED, sender)}
     if asked:
         db.write(_DELETE_OF, sender)
-    for (account,) in asked:
+    for account in asked:
         db.memory[SENDERS].forget(account)
+    return asked

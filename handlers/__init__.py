@@ -25,6 +25,7 @@ from handlers import (
     last_activity,
     occupants,
     offline,
+    partings,
     ping,
     presence,
     private,
@@ -44,7 +45,7 @@ from handlers import (
     version,
 )
 from handlers.archive import upkeep
-from handlers.pubsub import last_items, members, subscribing
+from handlers.pubsub import last_items, members, rechecking
 from xmpp.routing.delivery import Tables
 
 FEATURES = (
@@ -177,9 +178,9 @@ TABLES = Tables(
     ),
     node_changed=(bookmarks.follow_node,),
     private_xml_kept=(bookmarks.follow_private_xml,),
-    contact_changed=(subscribing.recheck_contact, last_items.send_to_contact),
+    contact_changed=(rechecking.recheck_contact, last_items.send_to_contact),
     account_removed=(
-        subscriptions.cancel_all,
+        partings.part,
         presence.forget_account,
         push.forget_account,
         pubsub.forget_account,

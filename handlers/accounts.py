@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from db import accounts as stored
+from handlers import partings
 from handlers.sasl import passwords
 from xmpp.errors import StanzaError, StreamError
 from xmpp.jid import JID
@@ -52,6 +53,7 @@ def create_many(server: "Server", given: Sequence[tuple[JID, str]]) -> None:
             raise stored.AccountExists(account)
     credentials = passwords.salted(server, [password for _, password in given])
     accounts = [account for account, _ in given]
+    partings.wait_until_told(server, accounts)
     stored.create_many(server.db, zip(accounts, credentials, strict=True), time.time())
 
 
@@ -80,9 +82,11 @@ def change_password(server: "Server", account: JID, password: str, keep: Session
 
 
 def remove(server: "Server", account: JID) -> None:
-    """Remove an account with all it keeps, and end its sessions. Raises NoSuchAccount."""
+    """Remove an account with all it keeps, and end its sessions. Yields until its contacts are told. Raises
+    NoSuchAccount."""
     erase(server, account)
     end_removed(server, account)
+    server.portions.wait_for_own()
 
 
 def erase(server: "Server", account: JID) -> None:

@@ -2,13 +2,13 @@
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from db import blocklists, rosters, subscriptions
+from db import rosters, subscriptions
 from handlers import delay, photo_hash
-from handlers.access import is_blocked, sees_presence
+from handlers.access import is_at_home, is_blocked, sees_presence
 from xmpp.config import setting
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
@@ -112,6 +112,29 @@ def current_presence(server: "Server", session: "Session") -> Stanza:
     return photo_hash.with_photo_hash(server, session.account, stamped)
 
 
+def end_all(server: "Server", account: JID) -> Iterator[None]:
+    """Nobody is shown the presence of an account any more, which is about to be gone: those who have seen it are told
+    in these steps. Who they are is found out now."""
+    audience = [to for to in rosters.subscribers(server.db, account) if not is_blocked(server, account, to)]
+    seen = list[tuple[Stanza, Sequence[JID], Set[JID]]]()
+    for session in server.online.sessions(account):
+        directed = {to for to in session.directed if not is_blocked(server, account, to)}
+        gone = Stanza.build("presence", type="unavailable", sender=session.jid)
+        seen.append((gone, audience if session.is_available else (), directed))
+        session.presence, session.priority, session.directed = None, 0, set()
+    return _end(server, seen)
+
+
+def _end(server: "Server", seen: Iterable[tuple[Stanza, Sequence[JID], Set[JID]]]) -> Iterator[None]:
+    for gone, audience, directed in seen:
+        yield from _show(server, gone, audience, lambda contact: True)
+        told = set(audience)
+        for to in directed:
+            if to.bare not in told and _may_be_here(server, to):
+                server.router.route(gone.addressed(to))
+                yield
+
+
 def send_current(server: "Server", account: JID, to: JID) -> None:
     """Show an address the presence of each available session of an account."""
     for session in server.online.available(account):
@@ -169,30 +192,40 @@ def _disappear(session: "Session", stanza: Stanza) -> None:
 def _announce(session: "Session", stanza: Stanza) -> None:
     """Send presence to subscribers, and, since an account sees its own, to its available sessions (4.2.2, 4.4.2).
 
-    Local contacts are shown it, without the way through the router: of all that is done with what an account receives,
-    only blocking keeps such presence from it. Who is not online must cost nothing: some have thousands of contacts.
+    To many of them in portions, after what they were shown of the account before.
     """
     server, account = session.server, session.account
-    addressed = stanza.copies()
-    for contact in _audience(server, account):
-        if contact.domain not in server.domains:
-            server.router.route(addressed(contact))
-            continue
-        theirs = server.online.available(contact)
-        if theirs and not is_blocked(server, contact, session.jid):
-            copy = addressed(contact)
-            for each in theirs:
-                each.send(copy)
+
+    def is_shown(contact: JID) -> bool:
+        return sees_presence(server, account, contact) and not is_blocked(server, account, contact)
+
+    server.portions.begin(account, _show(server, stanza, rosters.subscribers(server.db, account), is_shown))
     for own in server.online.available(account):
         own.send(stanza)
 
 
-def _audience(server: "Server", account: JID) -> Sequence[JID]:
-    """The subscribers to an account's presence, but for those it has blocked."""
-    subscribers = rosters.subscribers(server.db, account)
-    if not blocklists.patterns(server.db, account):
-        return subscribers
-    return [contact for contact in subscribers if not is_blocked(server, account, contact)]
+def _show(
+    server: "Server", stanza: Stanza, contacts: Iterable[JID], is_shown: Callable[[JID], bool]
+) -> Iterator[None]:
+    """Send presence to those of the contacts who are here and are to be shown it when it is their turn; in steps.
+
+    Local contacts are shown it without the way through the router: of all that is done with what an account receives,
+    only blocking keeps such presence from it. Who is not online must cost nothing: some have thousands of contacts.
+    """
+    assert stanza.sender is not None
+    addressed = stanza.copies()
+    for contact in contacts:
+        if contact.domain not in server.domains:
+            if is_shown(contact):
+                server.router.route(addressed(contact))
+            yield
+            continue
+        theirs = server.online.available(contact)
+        if theirs and is_shown(contact) and not is_blocked(server, contact, stanza.sender):
+            copy = addressed(contact)
+            for each in theirs:
+                each.send(copy)
+                yield
 
 
 def _presence_of_others(session: "Session") -> Iterator[Stanza]:
@@ -228,14 +261,14 @@ def _is_shown(server: "Server", account: JID, viewer: JID) -> bool:
 
 
 def _pass_on(server: "Server", account: JID, stanza: Stanza, to: JID) -> None:
-    """Send an account's presence to one address, unless nobody is there or the account has blocked it.
-
-    A contact who is not online must cost nothing: some have thousands of them.
-    """
-    if to.local and to.domain in server.domains and not server.online.sessions(to.bare):
-        return
-    if not is_blocked(server, account, to):
+    """Send an account's presence to one address, unless nobody is there or the account has blocked it."""
+    if _may_be_here(server, to) and not is_blocked(server, account, to):
         server.router.route(stanza.addressed(to))
+
+
+def _may_be_here(server: "Server", to: JID) -> bool:
+    """Whether presence may reach anybody. A contact who is not online must cost nothing: some have thousands."""
+    return server.online.count(to.bare) > 0 or not is_at_home(server, to)
 
 
 def _remember_directed(session: "Session", to: JID) -> None:

@@ -67,6 +67,15 @@ def push(server: "Server", account: JID, item: Item) -> None:
     _push(server, account, element(item))
 
 
+def push_released(server: "Server", account: JID, before: Item, version: str) -> None:
+    """`push`, for a contact that is gone, at this version of the roster: its item was like that before. Or, if there is
+    another version now, as it is in that one; the roster need not be read for the most of many."""
+    if rosters.version(server.db, account) == version:
+        _push(server, account, element(before._replace(subscription="none", ask=False, approved=False)))
+    elif (item := rosters.item(server.db, account, before.contact)) is not None:
+        push(server, account, item)
+
+
 def push_removed(server: "Server", account: JID, contact: JID) -> None:
     """Tell the sessions that asked for the roster that a contact is gone from it."""
     _push(server, account, etree.Element(ITEM, jid=contact, subscription="remove"))
@@ -102,9 +111,10 @@ def element(item: Item) -> etree._Element:
 
 
 def _push(server: "Server", account: JID, item: etree._Element) -> None:
-    version = rosters.roster(server.db, account).version
-    payload = wire(query([item], version))
-    for session in server.online.sessions(account):
-        if INTEREST in session.interests:
+    sessions = [session for session in server.online.sessions(account) if INTEREST in session.interests]
+    if sessions:
+        version = rosters.version(server.db, account)
+        payload = wire(query([item], version))
+        for session in sessions:
             # No `from`: clients take a push from the server or from their own account only (section 2.1.6).
             session.send(Stanza.build("iq", payload, type="set", id=f"push-{version}", to=session.jid))

@@ -12,7 +12,7 @@ from db import rosters
 from db import subscriptions as requests
 from db.rosters import Item
 from handlers import presence, roster_items, subscription_states
-from handlers.access import is_at_home, is_blocked
+from handlers.access import is_blocked
 from handlers.subscription_states import State as Subscription
 from xmpp.config import setting
 from xmpp.errors import StanzaError
@@ -92,7 +92,7 @@ def received(delivery: Delivery) -> Literal["stop"] | None:
         _keep_request(server, account, stanza)
     changed = _enter(server, account, contact, change.state)
     if change.is_passed_on:
-        _show(server, account, stanza)
+        show(server, account, stanza)
     if changed is not None:
         roster_items.push(server, account, changed)
     if before.from_ and not change.state.from_:
@@ -136,39 +136,21 @@ def cancel(server: "Server", account: JID, contact: JID) -> None:
     requests.drop(server.db, account, contact)
 
 
-def cancel_all(server: "Server", account: JID) -> None:
-    """ACCOUNT_REMOVED, before its rows are: nobody sees it, or waits for it, any more; and whoever gets its name finds
-    nothing that was granted to it."""
-    for session in server.online.sessions(account):
-        presence.leave(session)
-    for contact in requests.senders(server.db, account).union(rosters.roster(server.db, account).items):
-        if not is_at_home(server, contact) or server.online.sessions(contact):
-            cancel(server, account, contact)
-    _release(server, account)
-
-
-def _release(server: "Server", account: JID) -> None:
-    """End what binds the accounts of this server to one that is gone, also where no stanza gets through: one may have
-    blocked the other, or have granted what was never asked for. Who is not online costs no more than a row."""
-    requests.drop_all_of(server.db, account)
-    bound = [each for each in rosters.bound_to(server.db, account) if server.online.sessions(each)]
-    before = {each: rosters.item(server.db, each, account) for each in bound}
-    rosters.release(server.db, account)
-    for each, known in before.items():
-        roster_items.push(server, each, rosters.item(server.db, each, account) or Item(account))
-        roster_items.tell_changed(server, each, account, known)
-
-
 # -- what is written down
 
 
 def _state(server: "Server", account: JID, contact: JID) -> Subscription:
     item = rosters.item(server.db, account, contact) or Item(contact)
+    return state_of(item, has_asked=requests.is_pending(server.db, account, contact))
+
+
+def state_of(item: Item, *, has_asked: bool) -> Subscription:
+    """How an account stands to a contact, by what is written down."""
     return Subscription(
         to=item.is_subscribed_to,
         from_=item.is_subscriber,
         pending_out=item.ask,
-        pending_in=requests.is_pending(server.db, account, contact),
+        pending_in=has_asked,
         approved=item.approved,
     )
 
@@ -205,7 +187,7 @@ def _keep_request(server: "Server", account: JID, request: Stanza) -> None:
 # -- what is sent
 
 
-def _show(server: "Server", account: JID, stanza: Stanza) -> None:
+def show(server: "Server", account: JID, stanza: Stanza) -> None:
     """Requests go to those who can answer them now, the rest to those who show a roster (sections 3.1.3, 3.1.6)."""
     if stanza.type == "subscribe":
         sessions = server.online.available(account)

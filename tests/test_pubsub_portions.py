@@ -10,7 +10,7 @@ from db import pubsub_deletion, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
 from handlers import accounts
-from handlers.pubsub import hosts, notifications, subscribing
+from handlers.pubsub import hosts, notifications, rechecking
 from tests.in_process import Client, add_accounts, server_in
 from tests.nodes import SERVICE, ask, configure, create, events, items, owner, publish, request, subscribe
 from xmpp.jid import JID
@@ -27,7 +27,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(portions, "SECONDS", 1000.0)
     monkeypatch.setattr(portions, "PAUSE_SECONDS", 0.0001)
     monkeypatch.setattr(notifications, "PAGE", 5)
-    monkeypatch.setattr(subscribing, "PAGE", 5)
+    monkeypatch.setattr(rechecking, "PAGE", 5)
     with server_in(tmp_path) as server:
         add_accounts(server, "hamlet", "ophelia", *NAMES)
         yield server

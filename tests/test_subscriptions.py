@@ -298,7 +298,6 @@ def test_a_removed_account_leaves_the_rosters_of_its_contacts(server: Server, ro
     assert seen(juliet.received()) == [
         "unavailable romeo@localhost/orchard",
         "unsubscribe romeo@localhost",
-        "push to",
         "unsubscribed romeo@localhost",
         "push none",
     ]

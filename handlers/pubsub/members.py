@@ -12,7 +12,7 @@ from lxml import etree
 from db import pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
-from handlers.pubsub import access, approval, budget, hosts, lists, notifications, subscribing
+from handlers.pubsub import access, approval, budget, hosts, lists, notifications, rechecking, subscribing
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.hosts import Host
 from handlers.pubsub.lists import Entry
@@ -146,7 +146,7 @@ def _change_affiliations(host: Host, node: Node, changed: Mapping[JID, str]) -> 
     pubsub_people.affiliate_all(host.server.db, node, changed)
     notifications.affiliations_changed(host, node, changed)
     are_owners_fewer = not changed.keys().isdisjoint(owners)
-    subscribing.recheck(host, node, None if are_owners_fewer else changed.keys())
+    rechecking.recheck(host, node, None if are_owners_fewer else changed.keys())
 
 
 def _hand_over(request: Request, node: Node, owners: Set[JID]) -> Node:

@@ -10,7 +10,7 @@ from lxml import etree
 
 from db import pubsub_items, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
-from handlers.pubsub import budget, configuration, hosts, notifications, subscribing
+from handlers.pubsub import budget, configuration, hosts, notifications, rechecking
 from handlers.pubsub.conditions import refused, unsupported
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Account, Host
@@ -127,7 +127,7 @@ def reconfigure(host: Host, node: Node, changed: NodeConfiguration) -> None:
     node = pubsub_nodes.configure(host.server.db, node, text)
     _hold(host, node, changed)
     if (changed.access_model, changed.roster_groups_allowed) != (before.access_model, before.roster_groups_allowed):
-        subscribing.recheck(host, node)
+        rechecking.recheck(host, node)
     if changed.notify_config:
         notifications.configured(host, node, changed)
 

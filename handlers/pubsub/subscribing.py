@@ -1,17 +1,17 @@
 """XEP-0060 sections 6.1 to 6.4, 5.6 and 5.7: subscriptions, their options, and what somebody has at a host."""
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from db import pubsub_items, pubsub_nodes, pubsub_people
+from db import pubsub_items, pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
 from handlers.pubsub import access, approval, budget, hosts, lists, notifications, retrieval, subscription_options
 from handlers.pubsub.conditions import no_such_subscriber, refused, unsupported
-from handlers.pubsub.hosts import Account, Host
+from handlers.pubsub.hosts import Host
 from handlers.pubsub.lists import Entry
 from handlers.pubsub.requests import PUBSUB, Request, address_in, answer
 from handlers.pubsub.settings import PubSubSettings
@@ -21,13 +21,11 @@ from xmpp.jid import JID
 from xmpp.resultsets import PageRequest
 
 if TYPE_CHECKING:
-    from db.database import Database
-    from xmpp.server import Server
+    pass
 
 DEFAULT_OPTIONS = SubscriptionOptions()
 MOST_AT_A_NODE = 50  # for an account and its devices: a node has room for so many, and is there for others, too
 PUBLIC = "{urn:xmpp:pps:0}public"
-PAGE = 25  # subscriptions that are looked at anew in one step
 
 
 # -- subscribing (6.1, 6.2)
@@ -235,10 +233,11 @@ def approve(host: Host, node: Node, jid: JID) -> None:
     subscription = pubsub_people.subscription(host.server.db, node, jid)
     if subscription is not None and subscription.state == "pending":
         pubsub_people.subscribe(host.server.db, node, subscription._replace(state="subscribed"))
-        host.in_line(node, _let_in(host, node, [jid]))
+        host.in_line(node, let_in(host, node, [jid]))
 
 
-def _let_in(host: Host, node: Node, jids: Iterable[JID]) -> Iterator[None]:
+def let_in(host: Host, node: Node, jids: Iterable[JID]) -> Iterator[None]:
+    """Tell those who have waited that they are subscribed; in steps."""
     for jid in jids:
         notifications.subscription_changed(host, node, jid, "subscribed")
         _send_last_item(host, node, jid)
@@ -249,74 +248,3 @@ def cancel(host: Host, node: Node, jid: JID) -> None:
     """End a subscription, or a request for one, and tell the subscriber (12.19)."""
     pubsub_people.unsubscribe(host.server.db, node, jid)
     host.in_line(node, notifications.subscriptions_ended(host, node, [jid]))
-
-
-def recheck(host: Host, node: Node, among: Set[JID] | None = None) -> None:
-    """End the subscriptions of those who may not see the node any more (XEP-0163 section 7.1), and let in who waits for
-    an approval that is not needed any more (8.7): of all, or among some bare addresses.
-
-    In portions, which changes nothing for anybody: it is looked at in each event whether a subscriber may see it.
-    """
-    db = host.server.db
-    host.in_line(node, _recheck(host, node, _all(db, node) if among is None else _among(db, node, among)))
-
-
-def _recheck(host: Host, node: Node, pages: Iterable[Sequence[tuple[str, str, str]]]) -> Iterator[None]:
-    db = host.server.db
-    for page in pages:
-        now = pubsub_nodes.as_it_is(db, node)
-        if now is None:
-            return
-        refused, let_in = _decided(host, now, page)
-        pubsub_people.unsubscribe_all(db, now, refused)
-        for subscription in let_in:
-            pubsub_people.subscribe(db, now, subscription)
-        yield from notifications.subscriptions_ended(host, now, refused)
-        yield from _let_in(host, now, (each.jid for each in let_in))
-        yield
-
-
-def _decided(
-    host: Host, node: Node, found: Sequence[tuple[str, str, str]]
-) -> tuple[Sequence[JID], Sequence[Subscription]]:
-    """Who may not see the node any more, and who is subscribed now that has waited."""
-    configuration, relation = hosts.configuration_of(node), host.relations(node)
-    refused, let_in = list[JID](), list[Subscription]()
-    for text, state, options in found:
-        jid = JID.parse(text)
-        theirs = relation(jid.bare, state)
-        if access.refusal_to_subscribe(configuration, theirs) is not None:
-            refused.append(jid)
-        elif state == "pending" and not access.needs_approval(configuration, theirs):
-            let_in.append(Subscription(jid, "subscribed", options))
-    return refused, let_in
-
-
-def _all(db: "Database", node: Node) -> Iterator[Sequence[tuple[str, str, str]]]:
-    after = ""
-    while found := pubsub_people.subscriptions(db, node, after=after, count=PAGE):
-        after = found[-1][0]
-        yield found
-
-
-def _among(db: "Database", node: Node, subscribers: Iterable[JID]) -> Iterator[Sequence[tuple[str, str, str]]]:
-    for subscriber in subscribers:
-        theirs = pubsub_people.subscriptions_by(db, node, subscriber)
-        yield from (theirs[start : start + PAGE] for start in range(0, len(theirs), PAGE))
-
-
-def recheck_contact(server: "Server", account: JID, contact: JID, before: object) -> None:
-    """CONTACT_CHANGED: end the subscriptions to an account's nodes that a contact may not see any more."""
-    names = {name for name, _ in pubsub_people.subscriptions_of(server.db, account, contact)}
-    if names:
-        server.portions.begin((account, contact), _recheck_nodes(Account(server, account), sorted(names), contact))
-
-
-def _recheck_nodes(host: Host, names: Iterable[str], contact: JID) -> Iterator[None]:
-    for name in names:
-        node = hosts.find(host, name)
-        if node is not None and access.refusal_to_subscribe(
-            hosts.configuration_of(node), host.relation(node, contact)
-        ):
-            recheck(host, node, {contact})
-        yield

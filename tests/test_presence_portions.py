@@ -1,0 +1,93 @@
+"""Presence of somebody with many contacts: it is shown in portions, to whom it is still to be shown, and in order."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from tests.in_process import Client, add_accounts, befriend, server_in
+from xmpp.jid import JID
+from xmpp.routing import portions
+from xmpp.server import Server
+
+JULIET = JID.parse("juliet@localhost")
+CONTACTS = [JID.parse(f"contact{number:02}@localhost") for number in range(12)]
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(portions, "STEPS", 3)
+    monkeypatch.setattr(portions, "SECONDS", 1000.0)
+    monkeypatch.setattr(portions, "PAUSE_SECONDS", 0.0001)
+    with server_in(tmp_path) as server:
+        add_accounts(server, "juliet", *(contact.local for contact in CONTACTS))
+        for contact in CONTACTS:
+            befriend(server, JULIET, contact)
+        yield server
+
+
+@pytest.fixture
+def juliet(server: Server) -> Client:
+    client = Client(server, f"{JULIET}/balcony")
+    client.sends("<presence/>")
+    return client
+
+
+@pytest.fixture
+def contacts(server: Server, juliet: Client) -> list[Client]:
+    found = [Client(server, f"{contact}/home") for contact in CONTACTS]
+    for client in found:
+        client.sends("<presence/>")
+    juliet.received()
+    return found
+
+
+def says(client: Client, text: str) -> "gevent.Greenlet[..., list[str]]":
+    """Have a client send something, until others have their turn."""
+    sending = gevent.spawn(client.sends, text)
+    gevent.sleep(0)
+    return sending
+
+
+def seen(client: Client) -> list[str]:
+    """What it was shown, in short."""
+    return [_short(stanza) for stanza in client.received() if stanza.startswith("<presence") and JULIET in stanza]
+
+
+def _short(stanza: str) -> str:
+    if ' type="' in stanza:
+        return stanza.partition(' type="')[2].partition('"')[0]
+    return stanza.partition("<show>")[2].partition("</show>")[0] or "available"
+
+
+AWAY = "<presence><show>away</show></presence>"
+
+
+def test_presence_is_shown_to_many_in_portions(juliet: Client, contacts: list[Client]) -> None:
+    sending = says(juliet, AWAY)
+    assert [len(seen(client)) for client in contacts] == [1, 1, 1, *[0] * 9]
+    sending.join()
+    assert [seen(client) for client in contacts] == [[]] * 3 + [["away"]] * 9
+
+
+def test_all_are_shown_in_the_end_what_was_sent_last(server: Server, juliet: Client, contacts: list[Client]) -> None:
+    sending = says(juliet, AWAY)
+    juliet.session.end()
+    assert seen(contacts[-1]) == []
+    sending.join()
+    server.portions.wait(JULIET)
+    assert [seen(client) for client in contacts] == [["away", "unavailable"]] * 12
+
+
+def test_who_is_not_to_see_it_any_more_when_it_is_its_turn_does_not(
+    server: Server, juliet: Client, contacts: list[Client]
+) -> None:
+    second = Client(server, f"{JULIET}/chamber")
+    sending = says(juliet, AWAY)
+    second.sends(f"<presence type='unsubscribed' to='{CONTACTS[-1]}'/>")
+    second.asks(f"<block xmlns='urn:xmpp:blocking'><item jid='{CONTACTS[-2]}'/></block>", type="set")
+    sending.join()
+    assert seen(contacts[-1]) == ["unavailable"]
+    assert seen(contacts[-2]) == ["unavailable"]
+    assert seen(contacts[-3]) == ["away"]
