@@ -1,9 +1,10 @@
 """The items of nodes (XEP-0060): payloads as the bytes they are sent as, in the order in which they were published."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from peewee import AutoField, BlobField, FloatField, IntegerField, Model, TextField
+from peewee import SQL, AutoField, BlobField, FloatField, IntegerField, Model, TextField
 
 from db.database import Database
 from db.pubsub_nodes import Node
@@ -51,6 +52,9 @@ _OF_NODE = PubSubItem.node == ANY
 _BY_ID = _OF_NODE & (PubSubItem.item_id == ANY)
 _SINCE = PubSubItem.at >= ANY
 _FIND = Prepared(PubSubItem.select(*_COLUMNS).where(_BY_ID & _SINCE))
+_IDS_GIVEN = PubSubItem.item_id.in_(SQL("(SELECT value FROM json_each(?))"))
+_FIND_ALL = Prepared(PubSubItem.select(*_COLUMNS).where(_OF_NODE & _IDS_GIVEN & _SINCE))
+_FIND_KNOWN = Prepared(PubSubItem.select(PubSubItem.item_id).where(_OF_NODE & _IDS_GIVEN))
 _BACKWARDS = Prepared(
     PubSubItem.select(*_COLUMNS)
     .where(_OF_NODE & (PubSubItem.sequence < ANY) & _SINCE)
@@ -87,6 +91,12 @@ def get(db: Database, node: Node, item_id: str, since: float = 0.0) -> Item | No
     return _item(*row) if row else None
 
 
+def get_all(db: Database, node: Node, item_ids: Sequence[str], since: float = 0.0) -> list[Item]:
+    """`get`, for many: those that are there, in the order of the ids."""
+    found = {row[0]: _item(*row) for row in db.rows(_FIND_ALL, node.id, json.dumps(item_ids), since)}
+    return [found[id] for id in item_ids if id in found]
+
+
 def newest(db: Database, node: Node, count: int, *, before: int = NEWEST, since: float = 0.0) -> list[Item]:
     """So many of the newest items, the newest first; only those older than the place `before`."""
     return [_item(*row) for row in db.rows(_BACKWARDS, node.id, before, since, count)]
@@ -119,12 +129,14 @@ def oldest_places(db: Database, node: Node, count: int, *, after: int = 0, since
     return db.rows(_PLACES_FORWARDS, node.id, after, since, count)
 
 
-def put(db: Database, node: Node, items: Iterable[Item]) -> None:
-    """Adds items, the newest last, each in place of an earlier one of its id. The caller bounds what a node holds."""
+def put(db: Database, node: Node, items: Sequence[Item]) -> None:
+    """Adds items of different ids, the newest last, each in place of an earlier one of its id. The caller bounds what a
+    node holds."""
+    known = {id for (id,) in db.rows(_FIND_KNOWN, node.id, json.dumps([item.id for item in items]))}
+    rows = [(node.id, item.id, item.publisher, item.at, item.payload, item.id in known) for item in items]
     with db.change():
-        for item in items:
-            has_moved = db.write(_DELETE, node.id, item.id) > 0
-            db.write(_INSERT, node.id, item.id, item.publisher, item.at, item.payload, has_moved)
+        db.write_many(_DELETE, [(node.id, id) for id in known])
+        db.write_many(_INSERT, rows)
 
 
 def remove(db: Database, node: Node, item_ids: Iterable[str]) -> None:

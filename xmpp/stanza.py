@@ -91,11 +91,14 @@ class Stanza:
         id: str | None = None,
         to: JID | None = None,
         sender: JID | None = None,
+        child_tags: frozenset[str] | None = None,
     ) -> Self:
-        """A stanza of the server's own making; `content` is the bytes of its children, namespaces declared."""
+        """A stanza of the server's own making; `content` is the bytes of its children, namespaces declared. Who says
+        their tags spares later steps the parsing."""
         self = cls.__new__(cls)
         self.kind, self.type, self.id, self.to, self.sender = kind, type, id, to, sender
-        self.origin = self._element = self._content = self._child_tags = self._afterwards = None
+        self.origin = self._element = self._content = self._afterwards = None
+        self._child_tags = child_tags
         self._is_stamped = False
         self.devices = ()
         head = "<" + kind

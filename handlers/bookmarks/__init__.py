@@ -86,8 +86,9 @@ def adopt(session: "Session") -> None:
 def _follow_items(server: "Server", account: JID) -> None:
     rooms = formats.rooms_of(formats.bookmarks(retrieval.items_of(server, account, NATIVE)))
     storage = private.get(server.db, account, formats.STORAGE) or formats.EMPTY
-    if rooms != formats.rooms_in(storage):
-        _keep_list(server, account, formats.list_with(storage, rooms))
+    changed = formats.list_with(storage, rooms)
+    if changed is not storage:
+        _keep_list(server, account, changed)
 
 
 def _follow_list(server: "Server", account: JID, storage: bytes) -> None:

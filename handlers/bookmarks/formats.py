@@ -4,7 +4,7 @@ What only one of them can say stays in that one: the extensions in items (such a
 web pages, rooms whose address is malformed, and whatever a client has thought of, in the list.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import NamedTuple
 
 from lxml import etree
@@ -12,7 +12,7 @@ from lxml import etree
 from xmpp import names
 from xmpp.errors import StanzaError
 from xmpp.jid import JID, AddressReader, MalformedJID, TooManyAddresses
-from xmpp.wire import parse, wire
+from xmpp.wire import escaped, parse, quoted, wire
 
 NATIVE = "urn:xmpp:bookmarks:1"
 LIST = "storage:bookmarks"
@@ -21,6 +21,8 @@ EMPTY = f'<storage xmlns="{LIST}"/>'.encode()
 
 MAX_BYTES = 512 * 1024
 """What the items may have together: with each that changes all of them are read."""
+MAX_ROOMS = 800
+"""So many of them, for the same reason."""
 
 _NATIVE_ROOM = f"{{{NATIVE}}}conference"
 _LISTED_ROOM = f"{{{LIST}}}conference"
@@ -55,7 +57,13 @@ def bookmarks(items: Iterable[tuple[str, bytes]]) -> list[Bookmark]:
         address, element = _address(id, reader), parse(payload) if payload else None
         if address is not None and element is not None and element.tag == _NATIVE_ROOM:
             found.append(Bookmark(id, payload, address, _room(element)))
+    _hold_number(found)
     return found
+
+
+def _hold_number(rooms: Sized) -> None:
+    if len(rooms) > MAX_ROOMS:
+        raise StanzaError("resource-constraint", f"there are bookmarks of {MAX_ROOMS} rooms at most")
 
 
 def _within(items: Iterable[tuple[str, bytes]], most: int) -> Iterator[tuple[str, bytes]]:
@@ -73,9 +81,21 @@ def rooms_of(bookmarks: Iterable[Bookmark]) -> dict[JID, Room]:
 
 def bookmark_of(room: Room, earlier: Bookmark | None) -> bytes:
     """The payload for a room. All else that an earlier one holds stays in it."""
-    element = etree.Element(_NATIVE_ROOM, nsmap={None: NATIVE}) if earlier is None else parse(earlier.payload)
+    if earlier is None:
+        return _new_bookmark(room)
+    element = parse(earlier.payload)
     _describe(element, room)
     return wire(element)
+
+
+def _new_bookmark(room: Room) -> bytes:
+    """As text, which takes a fraction of the time: a client that comes from lists brings hundreds of them."""
+    name = f" name={quoted(room.name)}" if room.name else ""
+    autojoin = ' autojoin="true"' if room.autojoin else ""
+    children = "".join(
+        f"<{tag}>{escaped(text)}</{tag}>" for tag, text in (("nick", room.nick), ("password", room.password)) if text
+    )
+    return f'<conference xmlns="{NATIVE}"{name}{autojoin}>{children}</conference>'.encode()
 
 
 # -- the list
@@ -94,21 +114,24 @@ def rooms_in(storage: bytes) -> dict[JID, Room]:
         address = _address(element.get("jid"), reader)
         if address is not None:
             rooms.setdefault(address, _room(element))
+    _hold_number(rooms)
     return rooms
 
 
 def list_with(storage: bytes, rooms: Mapping[JID, Room]) -> bytes:
-    """The list with exactly these rooms: those that are there in their places, then the others; and all else in it."""
-    element, left, reader = parse(storage), dict(rooms), AddressReader()
+    """The list with exactly these rooms: those that are there in their places, then the others; and all else in it. It
+    is the same one where it says that already."""
+    element, left, reader, is_changed = parse(storage), dict(rooms), AddressReader(), False
     for listed in list(element.iterchildren(_LISTED_ROOM)):
         address = _address(listed.get("jid"), reader)
         if address in left:
-            _describe(listed, left.pop(address))
+            is_changed |= _describe(listed, left.pop(address))
         elif address is not None:
             element.remove(listed)
+            is_changed = True
     for address, room in left.items():
         _describe(etree.SubElement(element, _LISTED_ROOM, jid=address), room)
-    return wire(element)
+    return wire(element) if is_changed or left else storage
 
 
 # -- both
@@ -135,8 +158,8 @@ def _room(conference: etree._Element) -> Room:
     )
 
 
-def _describe(conference: etree._Element, room: Room) -> None:
-    """Write what there is to say of a room, where that says something else."""
+def _describe(conference: etree._Element, room: Room) -> bool:
+    """Write what there is to say of a room, where that says something else; returns whether it did."""
     said = _room(conference)
     if room.name != said.name:
         _set_attribute(conference, "name", room.name)
@@ -146,6 +169,7 @@ def _describe(conference: etree._Element, room: Room) -> None:
         _set_first_child(conference, "password", room.password)
     if room.nick != said.nick:
         _set_first_child(conference, "nick", room.nick)
+    return room != said
 
 
 def _set_attribute(element: etree._Element, name: str, value: str) -> None:

@@ -5,7 +5,6 @@ An event is put into bytes once. Subscribers are told page by page, and those ar
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from itertools import groupby
 
 from db import pubsub_nodes, pubsub_people
@@ -21,6 +20,8 @@ from handlers.pubsub.requests import EVENT
 from xmpp.jid import JID
 from xmpp.stanza import Stanza
 from xmpp.wire import quoted, wire
+
+EVENT_TAGS = frozenset({f"{{{EVENT}}}event"})
 
 # -- what has happened
 
@@ -167,15 +168,17 @@ class _Events:
     """What everybody is told, put together once, for the first of them."""
 
     def __init__(self, host: Host, contents: Iterable[bytes], type: str) -> None:
-        self._host, self._contents, self._type = host, contents, type
-
-    @cached_property
-    def _copies(self) -> list[Callable[[JID], Stanza]]:
-        return [_event(self._host, content, self._type).copies() for content in self._contents]
+        self._host, self._contents, self._type = host, iter(contents), type
+        self._put_together = list[Callable[[JID], Stanza]]()
 
     def to(self, jid: JID) -> Iterator[Stanza]:
         """The events, to somebody."""
-        return (addressed(jid) for addressed in self._copies)
+        for addressed in self._put_together:
+            yield addressed(jid)
+        for content in self._contents:
+            addressed = _event(self._host, content, self._type).copies()
+            self._put_together.append(addressed)
+            yield addressed(jid)
 
 
 def _subscribers(
@@ -238,9 +241,7 @@ def _pass_on(host: Host, message: Stanza) -> list[JID]:
 
 def _event(host: Host, content: bytes, type: str = "headline") -> Stanza:
     event = b'<event xmlns="%b">%b</event>' % (EVENT.encode(), content)
-    message = Stanza.build("message", event, type=type, id=_id(), sender=host.address)
-    assert message.child_tags  # looked at once here, and not once in each copy
-    return message
+    return Stanza.build("message", event, type=type, id=_id(), sender=host.address, child_tags=EVENT_TAGS)
 
 
 def _id() -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ITEM = f"{{{PUBSUB}}}item"
 MAX_ID_BYTES = 1023
+MOST_AT_ONCE = 500  # in one request, since nothing else is done meanwhile
 
 
 # -- requests
@@ -48,7 +49,7 @@ def retract(request: Request) -> None:
         raise refused("forbidden")
     if not configuration.persist_items:
         raise unsupported("persistent-items")
-    gone = [_retractable(request, node, id, is_owner=is_owner) for id in _retracted_ids(request.action)]
+    gone = _retractable(request, node, _retracted_ids(request.action), is_owner=is_owner)
     is_asked_to_tell = names.BOOLEANS.get(request.action.get("notify", ""), False)
     _remove(host, node, gone, is_told=configuration.notify_retract or is_asked_to_tell)
 
@@ -85,13 +86,13 @@ def retract_for(server: "Server", account: JID, node_name: str, item_id: str) ->
     retract_all_for(server, account, node_name, [item_id])
 
 
-def retract_all_for(server: "Server", account: JID, node_name: str, item_ids: Iterable[str]) -> None:
+def retract_all_for(server: "Server", account: JID, node_name: str, item_ids: Sequence[str]) -> None:
     """`retract_for`, for the items of these ids, each of which is told of by itself."""
     host = Account(server, account)
     node = hosts.find(host, node_name)
     if node is not None:
-        found = (pubsub_items.get(server.db, node, id) for id in item_ids)
-        _remove(host, node, [item for item in found if item is not None], is_told=True, are_told_together=False)
+        found = pubsub_items.get_all(server.db, node, item_ids)
+        _remove(host, node, found, is_told=True, are_told_together=False)
 
 
 # -- publishing
@@ -147,6 +148,7 @@ def _items(request: Request, configuration: NodeConfiguration) -> list[Item]:
         return []
     if not elements:
         raise refused("item-required")
+    _hold_number(elements)
     _hold_count(elements, _most_items(request.server, configuration))
     most, now = _most_bytes(request.server, configuration), time.time()
     given = [
@@ -175,6 +177,11 @@ def _payload(element: etree._Element, configuration: NodeConfiguration, most: in
     payload = items.payload_of(element[0])
     _hold_length(payload, most)
     return payload
+
+
+def _hold_number(elements: Sized) -> None:
+    if len(elements) > MOST_AT_ONCE:
+        raise refused("policy-violation", f"at most {MOST_AT_ONCE} items at once")
 
 
 def _hold_count(given: Sized, most: int) -> None:
@@ -214,7 +221,7 @@ def _store(host: Host, node: Node, configuration: NodeConfiguration, given: Sequ
     db, ids = host.server.db, [item.id for item in given]
     if configuration.item_expire is not None:
         pubsub_items.remove_before(db, node, time.time() - configuration.item_expire)
-    replaced = [item for id in ids if (item := pubsub_items.get(db, node, id)) is not None]
+    replaced = pubsub_items.get_all(db, node, ids)
     excess = _excess(host, node, configuration, len(given), len(replaced))
     dropped = _oldest_but(host, node, excess, ids)
     room = sum(map(budget.size_of_item, [*replaced, *dropped]))
@@ -243,8 +250,8 @@ def _oldest_but(host: Host, node: Node, count: int, ids: Sequence[str]) -> list[
     """So many of the oldest items, without those that are published anew."""
     if not count:
         return []
-    found = pubsub_items.oldest(host.server.db, node, count + len(ids))
-    return [item for item in found if item.id not in ids][:count]
+    found, kept = pubsub_items.oldest(host.server.db, node, count + len(ids)), set(ids)
+    return [item for item in found if item.id not in kept][:count]
 
 
 # -- retracting
@@ -254,22 +261,24 @@ def _retracted_ids(action: etree._Element) -> list[str]:
     elements = list(action.iterchildren(ITEM))
     if not elements or not all(element.get("id") for element in elements):
         raise refused("item-required")
+    _hold_number(elements)
     return list(dict.fromkeys(element.get("id", "") for element in elements))
 
 
-def _retractable(request: Request, node: Node, id: str, *, is_owner: bool) -> Item:
-    item = pubsub_items.get(request.server.db, node, id)
-    if item is None:
+def _retractable(request: Request, node: Node, ids: Sequence[str], *, is_owner: bool) -> Sequence[Item]:
+    found = pubsub_items.get_all(request.server.db, node, ids)
+    if len(found) < len(ids):
         raise refused("item-not-found")
-    if not is_owner and not _has_published(request, item):
+    if not is_owner and not _has_published(request, found):
         raise refused("forbidden")
-    return item
+    return found
 
 
-def _has_published(request: Request, item: Item) -> bool:
-    """Whether who asks has published the item, and not somebody who had the address before."""
+def _has_published(request: Request, found: Iterable[Item]) -> bool:
+    """Whether who asks has published these items, and not somebody who had the address before."""
     asker = request.asker.bare
-    return item.publisher == asker and item.at >= accounts.since(request.server.db, asker)
+    since = accounts.since(request.server.db, asker)
+    return all(item.publisher == asker and item.at >= since for item in found)
 
 
 def _remove(

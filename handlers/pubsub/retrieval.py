@@ -95,8 +95,7 @@ def _page(request: Request, node: Node, since: float) -> Page:
 
 def _of_ids(request: Request, node: Node, ids: list[str], since: float) -> list[Item]:
     most = request.server.settings(PubSubSettings).max_page_items
-    found = (pubsub_items.get(request.server.db, node, id, since) for id in ids[:most])
-    return _within(request, [item for item in found if item is not None])
+    return _within(request, pubsub_items.get_all(request.server.db, node, ids[:most], since))
 
 
 def _most_recent(request: Request, node: Node, since: float) -> Page:
