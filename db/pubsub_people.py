@@ -6,12 +6,15 @@ That an account owns its own nodes is not written down, nor are subscriptions th
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from peewee import CompositeKey, IntegerField, Model, TextField, fn
+from peewee import SQL, CompositeKey, IntegerField, Model, Select, TextField, fn
 
 from db.database import Database
-from db.pubsub_nodes import AFTER_ALL, ALL, COLUMNS, Node, PubSubNode, leave_all, node_of
+from db.pubsub_nodes import AFTER_ALL, ALL, COLUMNS, LEAVING, LEFT, Node, PubSubNode, leave_all, node_of
 from db.queries import ANY, Prepared
 from xmpp.jid import JID
+
+LOOKED_AT = 10_000
+"""So many subscriptions of somebody, in some milliseconds."""
 
 
 class Subscription(NamedTuple):
@@ -110,10 +113,12 @@ _WITH_OPTION = (_S.state == ANY) & fn.INSTR(_S.options, ANY)
 _SUBSCRIBERS_WITH = Prepared(
     _S.select(_S.subscriber).where((_S.node == ANY) & _WITH_OPTION).group_by(_S.subscriber).limit(ANY)
 )
+_THEIRS = _S.select(_S.node, _S.state, _S.options).where(_S.subscriber == ANY).order_by(_S.node).limit(ANY).alias("s")
 _NODES_SUBSCRIBED_WITH = Prepared(
-    _S.select(PubSubNode.host, PubSubNode.name)
-    .join(PubSubNode, on=(PubSubNode.id == _S.node))
-    .where((_S.subscriber == ANY) & _WITH_OPTION)
+    Select((_THEIRS,), (PubSubNode.host, PubSubNode.name))
+    .join(PubSubNode, on=(PubSubNode.id == SQL('"s"."node"')))
+    .where((_THEIRS.c.state == ANY) & fn.INSTR(_THEIRS.c.options, ANY))
+    .where((PubSubNode.host != ANY) & (PubSubNode.host != ANY))
     .group_by(PubSubNode.host, PubSubNode.name)
     .limit(ANY)
 )
@@ -237,8 +242,9 @@ def subscribers_with(db: Database, node: Node, option: str, count: int) -> list[
 
 def nodes_subscribed_with(db: Database, subscriber: JID, option: str, count: int) -> list[tuple[str, str]]:
     """So many of the nodes that a bare address or a resource of it is subscribed to with a text in its options, by host
-    and name, in their order."""
-    return db.rows(_NODES_SUBSCRIBED_WITH, subscriber, "subscribed", option, count)
+    and name, in their order. Not all its subscriptions may be looked at: it can have a hundred thousand."""
+    values = (subscriber, LOOKED_AT, "subscribed", option, LEFT, LEAVING, count)
+    return db.rows(_NODES_SUBSCRIBED_WITH, *values)
 
 
 def subscribe(db: Database, node: Node, subscription: Subscription) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from db import pubsub_nodes, pubsub_people
+from db.pubsub_people import Subscription
 from tests.in_process import Client, add_accounts, befriend, server_in
 from tests.nodes import INFO, SERVICE, ask, configure, create, ids_in, items, owner, publish, pubsub, retract, subscribe
+from xmpp.jid import JID
 from xmpp.server import Server
 
 BLOG = "urn:xmpp:microblog:0"
@@ -182,3 +185,36 @@ def test_a_page_after_nothing(romeo: Client) -> None:
 def test_accounts_and_the_service_announce_it(romeo: Client) -> None:
     for to in ("", SERVICE):
         assert 'var="urn:xmpp:pps:0"' in ask(romeo, f"<query xmlns='{INFO}'/>", "get", to)
+
+
+# -- what it costs
+
+
+def test_an_item_of_a_long_list_is_found_by_what_it_is_about(server: Server, romeo: Client, mercutio: Client) -> None:
+    node = pubsub_nodes.get(server.db, JID.parse(BENVOLIO), BLOG)
+    assert node is not None
+    for number in range(50):
+        reader = Subscription(JID.parse(f"reader{number:02}@localhost"), options='{"deliver": true, "public": true}')
+        pubsub_people.subscribe(server.db, node, reader)
+    rsm = "<set xmlns='http://jabber.org/protocol/rsm'><max>3</max><after>reader09@localhost</after></set>"
+    answer = ask(mercutio, pubsub(f"<items node='{SUBSCRIBERS}'/>{rsm}"), "get", BENVOLIO)
+    assert ids_in(answer) == [f"reader{number}@localhost" for number in (10, 11, 12)]
+    assert "<count>51</count>" in answer
+    assert ids_in(ask(mercutio, items(SUBSCRIBERS, ROMEO, "x"), "get", BENVOLIO)) == [ROMEO]
+
+
+def test_of_somebody_with_very_many_subscriptions_not_all_are_looked_at(
+    server: Server, romeo: Client, benvolio: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for node in ("a", "b", "c"):
+        ask(benvolio, create(node))
+        ask(romeo, publicly(node))
+    monkeypatch.setattr(pubsub_people, "LOOKED_AT", 2)
+    assert len(subscriptions(romeo)) == 2
+
+
+def test_a_node_that_is_being_deleted_is_not_listed(server: Server, romeo: Client) -> None:
+    node = pubsub_nodes.get(server.db, JID.parse(BENVOLIO), BLOG)
+    assert node is not None
+    pubsub_nodes.leave(server.db, node)
+    assert subscriptions(romeo) == []

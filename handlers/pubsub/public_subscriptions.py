@@ -1,11 +1,11 @@
 """XEP-0465: who lets others know of a subscription is listed at the node, and the node at the subscriber's account.
 
 Both lists are retrieved like nodes and are none: they are put together from the subscriptions when somebody asks, so
-that nothing stays in them that has ended. Only those who may see a node are told who is subscribed to it.
+that nothing stays in them that has ended. Only those who may see a node are told who is subscribed to it. The id of an
+item says what the item is about, so that none needs to be looked for in ten thousand.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lxml import etree
@@ -31,11 +31,11 @@ ITEMS = f"{{{PUBSUB}}}items"
 CHANGES = frozenset({"configure", "create", "delete", "publish", "purge", "retract"})
 
 
-class Entry(NamedTuple):
-    """An item of a list, as the element that it becomes."""
+class List(NamedTuple):
+    """The ids of all its items, in order, and what each of them says: made for those only that are shown."""
 
-    name: str
-    attributes: Mapping[str, str]
+    ids: Sequence[str]
+    payload: Callable[[str], bytes]
 
 
 def is_list(name: str) -> bool:
@@ -45,38 +45,36 @@ def is_list(name: str) -> bool:
 
 def answer(request: Request) -> bytes:
     """What a list holds. It is kept by the server, and nobody else changes it (section 6)."""
-    entries = _entries(request)
+    found = _list(request)
     if etree.QName(request.action).localname in CHANGES:
         raise refused("forbidden")
     if request.action.tag != ITEMS:
         raise unsupported("subscribe")
-    return _page(request, entries)
+    return _page(request, found)
 
 
 # -- the lists
 
 
-def _entries(request: Request) -> Mapping[str, Entry]:
-    """What a list holds, by the ids of its items."""
+def _list(request: Request) -> List:
     if request.node_name == SUBSCRIPTIONS:
         return _subscriptions(request)
     return _subscribers(request, request.node_name.removeprefix(SUBSCRIBERS))
 
 
-def _subscriptions(request: Request) -> Mapping[str, Entry]:
+def _subscriptions(request: Request) -> List:
     """The nodes that an account is subscribed to. A stranger is not told that there are none, since then it would know
     that there is an account (section 8)."""
     host = request.host
     if not host.address.local:
         raise refused("item-not-found")
     found = pubsub_people.nodes_subscribed_with(host.server.db, host.address, PUBLIC_IN_TEXT, MOST_NODES)
-    entries = {_id(f"{at} {node}"): Entry("subscription", {"node": node, "jid": at}) for at, node in found}
-    if not entries and host.is_hidden_from(request.asker, None):
+    if not found and host.is_hidden_from(request.asker, None):
         raise refused("service-unavailable")
-    return entries
+    return List([f"{at} {node}" for at, node in found], _subscription)
 
 
-def _subscribers(request: Request, name: str) -> Mapping[str, Entry]:
+def _subscribers(request: Request, name: str) -> List:
     """Those who are subscribed to a node."""
     host, asker = request.host, request.asker
     node = hosts.find(host, name)
@@ -87,44 +85,51 @@ def _subscribers(request: Request, name: str) -> Mapping[str, Entry]:
     refusal = access.refusal_to_show_items(hosts.configuration_of(node), host.relation(node, asker))
     if refusal is not None:
         raise refused(refusal)
-    found = pubsub_people.subscribers_with(host.server.db, node, PUBLIC_IN_TEXT, MOST_SUBSCRIBERS)
-    return {_id(jid): Entry("subscriber", {"jid": jid}) for jid in found}
+    return List(
+        pubsub_people.subscribers_with(host.server.db, node, PUBLIC_IN_TEXT, MOST_SUBSCRIBERS), _subscriber
+    )
 
 
-def _id(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def _subscription(id: str) -> bytes:
+    at, _, node = id.partition(" ")
+    return _payload("subscription", node=node, jid=at)
 
 
-def _payload(entry: Entry) -> bytes:
-    content = "".join(f" {attribute}={quoted(value)}" for attribute, value in entry.attributes.items())
-    return f'<{entry.name} xmlns="{PUBLIC_SUBSCRIPTIONS}"{content}/>'.encode()
+def _subscriber(id: str) -> bytes:
+    return _payload("subscriber", jid=id)
+
+
+def _payload(name: str, **attributes: str) -> bytes:
+    content = "".join(f" {attribute}={quoted(value)}" for attribute, value in attributes.items())
+    return f'<{name} xmlns="{PUBLIC_SUBSCRIPTIONS}"{content}/>'.encode()
 
 
 # -- retrieving them
 
 
-def _page(request: Request, entries: Mapping[str, Entry]) -> bytes:
+def _page(request: Request, found: List) -> bytes:
     """The items of certain ids, or a page (XEP-0059): as much as fits into one, if none is asked for."""
     named = [element.get("id", "") for element in request.action.iterchildren(retrieval.ITEM)]
     if named:
-        return _answer(request, _within({id: entries[id] for id in named if id in entries}))
+        there = set(found.ids)
+        return _answer(request, _within(found, [id for id in dict.fromkeys(named) if id in there]))
     asked, settings = retrieval.page_asked_for(request), request.server.settings(PubSubSettings)
     wanted = asked or PageRequest()
-    found = {id: entries[id] for id in _of_set(list(entries), wanted, settings.max_page_items)}
-    shown = _within(found, is_backwards=wanted.before is not None)
-    ids, page = list(shown), b""
-    if asked is not None or len(ids) < len(entries):
-        first, last = (ids[0], ids[-1]) if ids else (None, None)
-        page = wire(resultsets.page(first=first, last=last, count=len(entries)))
+    ids = _of_set(found.ids, wanted, settings.max_page_items)
+    shown = _within(found, ids, is_backwards=wanted.before is not None)
+    shown_ids, page = list(shown), b""
+    if asked is not None or len(shown) < len(found.ids):
+        first, last = (shown_ids[0], shown_ids[-1]) if shown_ids else (None, None)
+        page = wire(resultsets.page(first=first, last=last, count=len(found.ids)))
     return _answer(request, shown, page)
 
 
-def _within(found: Mapping[str, Entry], *, is_backwards: bool = False) -> Mapping[str, bytes]:
+def _within(found: List, ids: Sequence[str], *, is_backwards: bool = False) -> Mapping[str, bytes]:
     """The payloads of as many as make a page, from one end."""
     left, taken = PAGE_BYTES, dict[str, bytes]()
-    for id in reversed(list(found)) if is_backwards else found:
-        payload = _payload(found[id])
-        left -= len(payload)
+    for id in reversed(ids) if is_backwards else ids:
+        payload = found.payload(id)
+        left -= len(id) + len(payload)
         if taken and left < 0:
             break
         taken[id] = payload
