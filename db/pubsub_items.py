@@ -7,7 +7,7 @@ from typing import NamedTuple
 from peewee import SQL, AutoField, BlobField, FloatField, IntegerField, Model, TextField
 
 from db.database import Database
-from db.pubsub_nodes import Node
+from db.pubsub_nodes import DELETED_AT_ONCE, Node
 from db.queries import ANY, Prepared
 from xmpp.jid import JID
 
@@ -82,7 +82,8 @@ _DELETE_OLDEST = Prepared(PubSubItem.delete().where(PubSubItem.sequence.in_(_OLD
 _INSERT = Prepared(PubSubItem.insert(node=ANY, item_id=ANY, publisher=ANY, at=ANY, payload=ANY, has_moved=ANY))
 _DELETE = Prepared(PubSubItem.delete().where(_BY_ID))
 _DELETE_ALL = Prepared(PubSubItem.delete().where(_OF_NODE))
-_DELETE_BEFORE = Prepared(PubSubItem.delete().where(_OF_NODE & (PubSubItem.at < ANY)))
+_EXPIRED = PubSubItem.select(PubSubItem.sequence).where(_OF_NODE & (PubSubItem.at < ANY)).limit(ANY)
+_DELETE_BEFORE = Prepared(PubSubItem.delete().where(PubSubItem.sequence.in_(_EXPIRED)))
 
 
 def get(db: Database, node: Node, item_id: str, since: float = 0.0) -> Item | None:
@@ -150,8 +151,8 @@ def remove_oldest(db: Database, node: Node, count: int) -> None:
 
 
 def remove_before(db: Database, node: Node, at: float) -> None:
-    """Removes the items that were published before this time."""
-    db.write(_DELETE_BEFORE, node.id, at)
+    """Removes items that were published before this time: as many as takes little time."""
+    db.write(_DELETE_BEFORE, node.id, at, DELETED_AT_ONCE)
 
 
 def clear(db: Database, node: Node) -> None:

@@ -1,15 +1,17 @@
 """An account is gone at once with all that it had, however much: nobody sees it, and it is deleted bit by bit."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
+import gevent
 import pytest
 
 from db import pubsub_deletion, pubsub_nodes
 from handlers import accounts
 from handlers.archive import upkeep
 from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import ask, create, ids_in, items, owner, publish
+from tests.nodes import ask, configure, create, ids_in, items, owner, publish
 from xmpp.jid import JID
 from xmpp.server import Server
 
@@ -72,3 +74,32 @@ def test_one_time_deletes_no_more_than_it_is_told(server: Server) -> None:
     accounts.remove(server, JULIET)
     assert [pubsub_deletion.delete_left(server.db, 4) for _ in range(5)] == [4, 4, 2, 1, 0]
     assert rows(server, "node") == 0
+
+
+@pytest.mark.parametrize("reduced", [owner("<purge node='letters'/>"), configure("letters", max_items=1)])
+def test_the_items_of_a_large_node_are_removed_bit_by_bit(
+    server: Server, monkeypatch: pytest.MonkeyPatch, reduced: str
+) -> None:
+    monkeypatch.setattr(pubsub_nodes, "DELETED_AT_ONCE", 7)
+    juliet = Client(server, f"{JULIET}/balcony")
+    fill(juliet, "letters", MANY)
+    asking, seen = gevent.spawn(ask, juliet, reduced, to=""), list[int]()
+    while not asking.ready():
+        seen.append(rows(server, "item"))
+        gevent.sleep(0)
+    left = rows(server, "item")
+    assert left == (1 if "configure" in reduced else 0)
+    counts = list(dict.fromkeys([*seen, left]))
+    assert len(counts) > 4
+    assert max(before - after for before, after in pairwise(counts)) == 7
+
+
+def test_what_will_be_refused_removes_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pubsub_nodes, "DELETED_AT_ONCE", 7)
+    juliet, romeo = Client(server, f"{JULIET}/balcony"), Client(server, "romeo@localhost/orchard")
+    ask(juliet, create("letters"))
+    fill(juliet, "letters", MANY, to=SERVICE)
+    for payload in (owner("<purge node='letters'/>"), configure("letters", max_items=1)):
+        assert ask(romeo, payload) == "forbidden"
+    assert ask(juliet, configure("letters", max_items=1, title="T" * 9_000)) == "not-acceptable"
+    assert rows(server, "item") == MANY

@@ -62,6 +62,11 @@ ANSWERS: Mapping[tuple[str, str], Answer] = {
 }
 CHANGING = frozenset({publishing.publish, publishing.retract, nodes.configure, nodes.delete, nodes.purge})
 """After these, other items may be in a node."""
+SHRINKING: Mapping[Answer, Callable[[Request], None]] = {
+    nodes.configure: nodes.shrink_to_configure,
+    nodes.purge: nodes.shrink_to_purge,
+}
+"""What is done before, and lets others have their turn."""
 
 
 # -- requests
@@ -90,6 +95,9 @@ def answer(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
         raise StanzaError("feature-not-implemented")
     if iq.type == "set" and host.is_busy(request.node_name):
         raise StanzaError("resource-constraint", "what has happened at this node is still being told", type="wait")
+    if handler in SHRINKING:
+        SHRINKING[handler](request)
+        request = Request(host, iq.sender, pubsub[0], iq)  # the node may be another one now
     return _changed(request, handler) if iq.to.local and handler in CHANGING else handler(request)
 
 

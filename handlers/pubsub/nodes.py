@@ -2,10 +2,12 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import gevent
 from lxml import etree
 
 from db import pubsub_items, pubsub_nodes, pubsub_people
@@ -22,6 +24,7 @@ from xmpp.jid import JID
 MAX_NAME_BYTES = 1023  # a NodeID could be the resource of an address (4.6.1)
 MAX_CONFIGURATION_BYTES = 8_000  # as it is kept, title and contacts and all
 REDIRECT = f"{{{OWNER}}}redirect"
+PAUSE_SECONDS = 0.001  # a sleep of 0 would not let the loop look at its sockets
 
 
 # -- requests
@@ -50,14 +53,20 @@ def show_configuration(request: Request) -> etree._Element:
 
 def configure(request: Request) -> None:
     """8.2.4: the filled-in form is taken over; one that is cancelled changes nothing."""
-    node, form = request.owned_node(), _form(request.action)
+    node, changed = request.owned_node(), _wanted(request)
+    if changed is not None:
+        request.note_agreement()
+        reconfigure(request.host, node, changed)
+
+
+def _wanted(request: Request) -> NodeConfiguration | None:
+    """How an owner wants a node to be; None: as it is."""
+    form = _form(request.action)
     if form is None:
         raise refused("bad-request", "a form is missing")
     if form.get("type") == "cancel":
-        return
-    changed = configuration.submitted(form, request.configuration)
-    request.note_agreement()
-    reconfigure(request.host, node, changed)
+        return None
+    return configuration.submitted(form, request.configuration)
 
 
 def show_default(request: Request) -> etree._Element:
@@ -74,15 +83,43 @@ def delete(request: Request) -> None:
 
 def purge(request: Request) -> None:
     """8.5: all items go, and subscribers are told once."""
-    host, node = request.host, request.owned_node()
-    if not request.configuration.persist_items:
-        raise unsupported("persistent-items")
+    host, node = request.host, _purgeable(request)
     request.note_agreement()
     had_items = _has_items(host, node)
     pubsub_items.clear(host.server.db, node)
     notifications.purged(host, node, request.configuration)
     if had_items:
         tell_retracted(host, node)
+
+
+def _purgeable(request: Request) -> Node:
+    node = request.owned_node()
+    if not request.configuration.persist_items:
+        raise unsupported("persistent-items")
+    return node
+
+
+# -- before that, where a node is large: it takes long to remove many items, and nobody else is to wait for it
+
+
+def shrink_to_configure(request: Request) -> None:
+    """Remove most of what the node will not keep. Yields, if that is much. Raises as `configure` does."""
+    node, changed = request.owned_node(), _wanted(request)
+    if changed is not None:
+        _hold_text(request.host, node, _text(changed))
+        _shrink(request.host, node, partial(_excess, changed))
+
+
+def shrink_to_purge(request: Request) -> None:
+    """Remove most items. Yields, if they are many. Raises as `purge` does."""
+    _shrink(request.host, _purgeable(request), lambda items: items)
+
+
+def _shrink(host: Host, node: Node, excess: Callable[[int], int]) -> None:
+    db = host.server.db
+    while excess(pubsub_nodes.usage(db, node).items) > pubsub_nodes.DELETED_AT_ONCE:
+        pubsub_items.remove_oldest(db, node, pubsub_nodes.DELETED_AT_ONCE)
+        gevent.sleep(PAUSE_SECONDS)
 
 
 def _form(element: etree._Element | None) -> etree._Element | None:
@@ -123,13 +160,17 @@ def reconfigure(host: Host, node: Node, changed: NodeConfiguration) -> None:
     if changed == before:
         return
     text = _text(changed)
-    budget.hold(host.server, node.creator, len(text.encode()) - len(node.configuration.encode()), host.actor)
+    _hold_text(host, node, text)
     node = pubsub_nodes.configure(host.server.db, node, text)
     _hold(host, node, changed)
     if (changed.access_model, changed.roster_groups_allowed) != (before.access_model, before.roster_groups_allowed):
         rechecking.recheck(host, node)
     if changed.notify_config:
         notifications.configured(host, node, changed)
+
+
+def _hold_text(host: Host, node: Node, text: str) -> None:
+    budget.hold(host.server, node.creator, len(text.encode()) - len(node.configuration.encode()), host.actor)
 
 
 def remove(host: Host, node: Node, redirect: str | None = None) -> None:
@@ -198,13 +239,13 @@ def _text(wanted: NodeConfiguration) -> str:
 def _hold(host: Host, node: Node, wanted: NodeConfiguration) -> None:
     """Remove what the node would no longer keep."""
     db = host.server.db
-    excess = _excess(pubsub_nodes.usage(db, node).items, wanted)
+    excess = _excess(wanted, pubsub_nodes.usage(db, node).items)
     if excess > 0:
         pubsub_items.remove_oldest(db, node, excess)
         tell_retracted(host, node)
 
 
-def _excess(items: int, wanted: NodeConfiguration) -> int:
+def _excess(wanted: NodeConfiguration, items: int) -> int:
     if not wanted.persist_items:
         return items
     return 0 if wanted.max_items is None else items - wanted.max_items
