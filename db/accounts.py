@@ -16,6 +16,7 @@ from db.queries import ANY, Prepared
 from xmpp.jid import JID
 
 IDENTITY_BYTES = 8  # of randomness: none comes again
+PAGE = 200  # accounts that are read at a time
 
 IDENTITIES = Remembered[str](bound=100_000)
 STRANGERS = Remembered[bool](bound=10_000)
@@ -49,6 +50,12 @@ _FIND = Prepared(Account.select(Account.identity).where(Account.jid == ANY))
 _FIND_CREATED = Prepared(Account.select(Account.created).where(Account.jid == ANY))
 _LIST = Prepared(Account.select(Account.jid, Account.created).order_by(Account.domain, Account.jid))
 _LIST_DOMAIN = Prepared(Account.select(Account.jid, Account.created).where(Account.domain == ANY).order_by(Account.jid))
+_IN_ORDER = Prepared(
+    Account.select(Account.jid, Account.created, Account.domain)
+    .where((Account.domain > ANY) | ((Account.domain == ANY) & (Account.jid > ANY)))
+    .order_by(Account.domain, Account.jid)
+    .limit(ANY)
+)
 _INSERT = Prepared(Account.insert(jid=ANY, domain=ANY, created=ANY, identity=ANY))
 _DELETE = Prepared(Account.delete().where(Account.jid == ANY))
 _FIND_CREDENTIAL = Prepared(
@@ -157,6 +164,14 @@ def listing(db: Database, domain: str | None = None) -> list[tuple[JID, float]]:
     """The accounts of a domain, or of all, in order, with the time each was created."""
     rows = db.rows(_LIST) if domain is None else db.rows(_LIST_DOMAIN, domain)
     return [(JID.parse(jid), created) for jid, created in rows]
+
+
+def in_order(db: Database) -> Iterator[tuple[JID, float]]:
+    """All accounts, as `listing` has them, for who takes them over more than one turn: read so many at a time."""
+    domain = jid = ""
+    while found := db.rows(_IN_ORDER, domain, domain, jid, PAGE):
+        yield from ((JID.parse(account), created) for account, created, _ in found)
+        jid, _, domain = found[-1]
 
 
 def _credential_rows(account: str, credentials: Credentials) -> Iterator[tuple[object, ...]]:

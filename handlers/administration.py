@@ -4,9 +4,11 @@ They run inside the server, or, where none runs, inside the command line on a se
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
+
+import gevent
 
 from db import accounts as stored
 from db.errors import StorageError
@@ -16,6 +18,11 @@ from xmpp.jid import JID, MalformedJID
 from xmpp.logs import one_word
 
 log = logging.getLogger(__name__)
+
+AT_ONCE = 200  # accounts that are looked at before others have their turn
+PAUSE_SECONDS = 0.001  # a sleep of 0 would not let the loop look at its sockets
+
+Item = TypeVar("Item")
 
 
 def carry_out(server: Any, command: str, **arguments: Any) -> Any:
@@ -52,13 +59,13 @@ def remove(server: Any, account: str) -> None:
 
 
 def listing(server: Any) -> list[tuple[str, float, int]]:
-    """Return every account: its address, when it was made, and how many sessions it has."""
-    return [(jid, created, len(server.online.sessions(jid))) for jid, created in stored.listing(server.db)]
+    """Return every account: its address, when it was made, and how many sessions it has. Yields."""
+    return [(jid, created, server.online.count(jid)) for jid, created in _unhurried(stored.in_order(server.db))]
 
 
 def unsuitable(server: Any, addresses: Sequence[str]) -> list[tuple[int, str]]:
-    """Return which of the addresses no account can be made for, by their place in the list, and why."""
-    reasons = [(place, _objection(server, address)) for place, address in enumerate(addresses)]
+    """Return which of the addresses no account can be made for, by their place in the list, and why. Yields."""
+    reasons = [(place, _objection(server, address)) for place, address in enumerate(_unhurried(addresses))]
     return [(place, reason) for place, reason in reasons if reason]
 
 
@@ -83,6 +90,14 @@ COMMANDS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "import": import_accounts,
     }
 )
+
+
+def _unhurried(items: Iterable[Item]) -> Iterator[Item]:
+    """The same, but others have their turns meanwhile: an operator may have very many. Yields."""
+    for number, item in enumerate(items, start=1):
+        yield item
+        if number % AT_ONCE == 0:
+            gevent.sleep(PAUSE_SECONDS)
 
 
 def _note(account: JID, what: str) -> None:

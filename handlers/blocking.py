@@ -3,7 +3,7 @@
 To those on it the account looks offline: what they send is answered as if nobody were there, or not at all.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Literal
@@ -84,13 +84,16 @@ def block(server: "Server", iq: Stanza) -> None:
     if not wanted:
         raise StanzaError("bad-request", "a block command names at least one address")
     _hold_limit(server, account, wanted)
-    audience = {
-        session: [to for to in _audience(session, wanted) if not is_blocked(server, account, to)]
-        for session in server.online.sessions(account)
-    }
+    sessions = server.online.sessions(account)
+    subscribers = {to for to in _subscribers(server, account, wanted) if not is_blocked(server, account, to)}
+    directed = {to for session in sessions for to in session.directed if not is_blocked(server, account, to)}
     blocklists.add(server.db, account, wanted)
-    for session, watching in audience.items():
-        _leave(session, {to for to in watching if is_blocked(server, account, to)})
+    subscribers = {to for to in subscribers if is_blocked(server, account, to)}
+    directed = {to for to in directed if is_blocked(server, account, to)}
+    left = [(session.jid, _watching(session, subscribers, directed)) for session in sessions]
+    for session in sessions:
+        session.directed.difference_update(directed)
+    server.portions.begin(account, _leave(server, left))  # there may be thousands
     iq.after_reply(lambda: _push(server, account, BLOCK, wanted))
 
 
@@ -107,9 +110,7 @@ def unblock(server: "Server", iq: Stanza) -> None:
         blocklists.remove(server.db, account, named)
     else:
         blocklists.clear(server.db, account)
-    for to in hidden:
-        if not is_blocked(server, account, to):
-            presence.send_current(server, account, to)
+    server.portions.begin(account, _show(server, account, hidden))
     iq.after_reply(lambda: _push(server, account, UNBLOCK, named))
 
 
@@ -138,18 +139,29 @@ def _subscribers(server: "Server", account: JID, named: Iterable[JID]) -> list[J
     return [*rosters.subscribers(server.db, account), *resources]
 
 
-def _audience(session: "Session", named: Iterable[JID]) -> set[JID]:
-    """All who see this session's presence, by subscription or because it was sent to them."""
-    subscribers = _subscribers(session.server, session.account, named) if session.is_available else []
-    return session.directed.union(subscribers)
+def _watching(session: "Session", subscribers: set[JID], directed: set[JID]) -> set[JID]:
+    """Those of them who see this session's presence, by subscription or because it was sent to them."""
+    return session.directed & directed | (subscribers if session.is_available else set())
 
 
-def _leave(session: "Session", watching: set[JID]) -> None:
-    """End the session's presence for these addresses; a bare one stands for all resources."""
-    session.directed.difference_update(watching)
-    for to in watching:
-        if to.is_bare or to.bare not in watching:
-            session.server.router.route(Stanza.build("presence", type="unavailable", to=to, sender=session.jid))
+def _leave(server: "Server", left: Iterable[tuple[JID, set[JID]]]) -> Iterator[None]:
+    """End the presence of these sessions for these addresses, a bare one of which stands for all resources; in steps.
+
+    Not for those who are not here, whom it would not reach: some block thousands.
+    """
+    for sender, watching in left:
+        for to in watching:
+            if (to.is_bare or to.bare not in watching) and presence.may_be_here(server, to):
+                server.router.route(Stanza.build("presence", type="unavailable", to=to, sender=sender))
+                yield
+
+
+def _show(server: "Server", account: JID, hidden: Iterable[JID]) -> Iterator[None]:
+    """Show the presence of an account to those who may see it again; in steps."""
+    for to in hidden:
+        if presence.may_be_here(server, to) and not is_blocked(server, account, to):
+            presence.send_current(server, account, to)
+            yield
 
 
 # -- the elements of XEP-0191

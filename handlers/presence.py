@@ -130,7 +130,7 @@ def _end(server: "Server", seen: Iterable[tuple[Stanza, Sequence[JID], Set[JID]]
         yield from _show(server, gone, audience, lambda contact: True)
         told = set(audience)
         for to in directed:
-            if to.bare not in told and _may_be_here(server, to):
+            if to.bare not in told and may_be_here(server, to):
                 server.router.route(gone.addressed(to))
                 yield
 
@@ -262,11 +262,11 @@ def _is_shown(server: "Server", account: JID, viewer: JID) -> bool:
 
 def _pass_on(server: "Server", account: JID, stanza: Stanza, to: JID) -> None:
     """Send an account's presence to one address, unless nobody is there or the account has blocked it."""
-    if _may_be_here(server, to) and not is_blocked(server, account, to):
+    if may_be_here(server, to) and not is_blocked(server, account, to):
         server.router.route(stanza.addressed(to))
 
 
-def _may_be_here(server: "Server", to: JID) -> bool:
+def may_be_here(server: "Server", to: JID) -> bool:
     """Whether presence may reach anybody. A contact who is not online must cost nothing: some have thousands."""
     return server.online.count(to.bare) > 0 or not is_at_home(server, to)
 

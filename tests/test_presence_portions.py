@@ -91,3 +91,22 @@ def test_who_is_not_to_see_it_any_more_when_it_is_its_turn_does_not(
     assert seen(contacts[-1]) == ["unavailable"]
     assert seen(contacts[-2]) == ["unavailable"]
     assert seen(contacts[-3]) == ["away"]
+
+
+def test_many_who_are_blocked_see_it_leave_in_portions(juliet: Client, contacts: list[Client]) -> None:
+    everybody = "".join(f"<item jid='{contact}'/>" for contact in CONTACTS)
+    blocking = says(juliet, f"<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'>{everybody}</block></iq>")
+    assert [len(seen(client)) for client in contacts].count(1) == portions.STEPS
+    blocking.join()
+    assert sum(len(seen(client)) for client in contacts) == 12 - portions.STEPS
+
+
+def test_who_is_blocked_and_unblocked_meanwhile_sees_it_in_the_end(
+    server: Server, juliet: Client, contacts: list[Client]
+) -> None:
+    everybody = "".join(f"<item jid='{contact}'/>" for contact in CONTACTS)
+    second = Client(server, f"{JULIET}/chamber")
+    blocking = says(juliet, f"<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'>{everybody}</block></iq>")
+    second.asks("<unblock xmlns='urn:xmpp:blocking'/>", type="set")
+    blocking.join()
+    assert [seen(client) for client in contacts] == [["unavailable", "available"]] * 12

@@ -25,7 +25,8 @@ from xmpp.routing.delivery import STOP, Delivery, concerns
 
 SUBSCRIPTION = f"{{{OWNER}}}subscription"
 AFFILIATION = f"{{{OWNER}}}affiliation"
-MOST_CHANGES = 500  # in one request, since nothing else is done meanwhile
+MOST_CHANGES = 500  # in one request, since nothing else is done meanwhile,
+MOST_SUBSCRIPTIONS = 250  # of subscriptions: each has limits to be looked at
 
 # 4.1, the state chart: an owner can only resign, and a publisher is not made a member.
 TRANSITIONS: Mapping[str, frozenset[str]] = {
@@ -53,7 +54,7 @@ def change_subscriptions(request: Request) -> None:
     """8.8.2: addresses that wait are subscribed, others not any more. Those for which that cannot be are named in the
     error, with the state that they stay in; the others are done."""
     host, node = request.host, request.owned_node()
-    wanted = _wanted(request.action, SUBSCRIPTION, "subscription")
+    wanted = _wanted(request.action, SUBSCRIPTION, "subscription", MOST_SUBSCRIPTIONS)
     request.note_agreement()
     failed = [jid for jid, state in wanted.items() if not _change_subscription(request, jid, state)]
     if failed:
@@ -115,7 +116,7 @@ def change_affiliations(request: Request) -> None:
     """8.9.2: addresses become something else to the node. Those for which that cannot be are named in the error, with
     what they stay; the others are done, are told, and lose the subscriptions that do not go with it."""
     host, node = request.host, request.owned_node()
-    wanted = _wanted(request.action, AFFILIATION, "affiliation", are_bare=True)
+    wanted = _wanted(request.action, AFFILIATION, "affiliation", MOST_CHANGES, are_bare=True)
     if wanted.get(request.asker.bare, "owner") == "owner":
         request.note_agreement()
     known, owners = host.affiliations(node), set(host.owners(node))
@@ -171,12 +172,12 @@ def _affiliation(jid: JID, affiliation: str) -> etree._Element:
 # -- changes of both
 
 
-def _wanted(action: etree._Element, tag: str, attribute: str, *, are_bare: bool = False) -> dict[JID, str]:
+def _wanted(action: etree._Element, tag: str, attribute: str, most: int, *, are_bare: bool = False) -> dict[JID, str]:
     """What is to be changed, by address; where no state is named there is nothing to change. Raises StanzaError where
     that cannot be read, or an address stands there twice."""
     wanted, seen, reader = dict[JID, str](), set[JID](), AddressReader()
-    if len(action) > MOST_CHANGES:
-        raise refused("policy-violation", f"at most {MOST_CHANGES} changes at once")
+    if len(action) > most:
+        raise refused("policy-violation", f"at most {most} changes at once")
     for element in action.iterchildren(tag):
         jid = address_in(element, reader)
         jid = jid.bare if are_bare else jid
