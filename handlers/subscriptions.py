@@ -179,9 +179,19 @@ def _keep_request(server: "Server", account: JID, request: Stanza) -> None:
     if len(stanza) > settings.max_request_bytes:
         raise StanzaError("policy-violation", f"a request may have {settings.max_request_bytes} bytes")
     is_new = not requests.is_pending(server.db, account, contact)
-    if is_new and requests.count(server.db, account) >= settings.max_requests:
+    if is_new and _waiting(server, account, settings.max_requests) >= settings.max_requests:
         raise StanzaError("resource-constraint", "too many requests wait for an answer")
     requests.keep(server.db, account, contact, stanza, time.time())
+
+
+def _waiting(server: "Server", account: JID, most: int) -> int:
+    """How many requests wait for an answer. Where they are too many, those of whom the account has blocked are
+    forgotten: it cannot answer them."""
+    if requests.count(server.db, account) >= most:
+        for sender in requests.senders(server.db, account):
+            if is_blocked(server, account, sender):
+                requests.drop(server.db, account, sender)
+    return requests.count(server.db, account)
 
 
 # -- what is sent

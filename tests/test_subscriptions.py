@@ -310,3 +310,13 @@ def test_a_removed_account_leaves_the_rosters_of_its_contacts(server: Server, ro
     ]
     romeo.session.end()
     assert all(client.received() == [] for client in (juliet, nurse, paris))
+
+
+def test_requests_of_whom_somebody_has_blocked_take_no_place_from_others(server: Server, romeo: Client) -> None:
+    for name in ("nurse", "paris"):
+        Client(server, f"{name}@localhost/x").sends(says("subscribe", "romeo@localhost"))
+        romeo.asks(f"<block xmlns='urn:xmpp:blocking'><item jid='{name}@localhost'/></block>", type="set")
+    juliet = Client(server, "juliet@localhost/balcony")
+    assert juliet.sends(says("subscribe", "romeo@localhost")) == []
+    assert seen(romeo.received()) == ["subscribe juliet@localhost"]
+    assert requests.senders(server.db, ROMEO) == {JULIET}
