@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent.event import Event
 
+from xmpp.logs import log_refusal
+
 if TYPE_CHECKING:
     from xmpp.server import Server
 
@@ -134,7 +136,7 @@ class Portions:
                 if next(steps, END) is END:
                     return True
         except self._server.storage_errors as error:
-            log.error("what was being done for many is left undone: %s", error)
+            log_refusal(log, error, "what was being done for many is left undone")
             return True
         except Exception:  # whoever comes after it is not to suffer
             log.exception("what was being done for many is left undone")
