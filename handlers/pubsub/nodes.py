@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import gevent
@@ -188,10 +189,10 @@ def _has_items(host: Host, node: Node) -> bool:
 
 def forget(host: Host, node: Node, redirect: str | None = None, *, at_once: bool = True) -> None:
     """Tell the subscribers of a node that has left its host, and delete it then."""
-    wanted = hosts.configuration_of(node)
-    if wanted.notify_delete:
-        notifications.deleted(host, node, wanted, redirect, at_once=at_once)
-    host.in_line(node, _delete(host, node), at_once=at_once)
+    wanted, steps = hosts.configuration_of(node), iter(_delete(host, node))
+    if wanted.notify_delete and wanted.deliver_notifications:
+        steps = chain(notifications.deleted(host, node, wanted, redirect), steps)
+    host.in_line(node, steps, at_once=at_once)
 
 
 def _delete(host: Host, node: Node) -> Iterator[None]:

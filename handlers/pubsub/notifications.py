@@ -49,13 +49,14 @@ def purged(host: Host, node: Node, configuration: NodeConfiguration) -> None:
 
 
 def deleted(
-    host: Host, node: Node, configuration: NodeConfiguration, redirect: str | None = None, *, at_once: bool = True
-) -> None:
-    """The node is about to be deleted (8.4.2); whoever has asked to subscribe is told, too."""
+    host: Host, node: Node, configuration: NodeConfiguration, redirect: str | None = None
+) -> Iterator[None]:
+    """The node is about to be deleted (8.4.2); whoever has asked to subscribe is told, too. In steps, for its line."""
     content = _named("delete", node)
     if redirect is not None:
         content = _named("delete", node, b"<redirect uri=%b/>" % quoted(redirect).encode())
-    _notify(host, node, configuration, [content], states=("subscribed", "pending"), at_once=at_once)
+    is_unheard = host.unheard_by(node)
+    return _tell_all(host, node, configuration, [content], is_unheard, states=("subscribed", "pending"))
 
 
 def configured(host: Host, node: Node, changed: NodeConfiguration) -> None:
@@ -127,13 +128,11 @@ def _notify(
     configuration: NodeConfiguration,
     contents: Iterable[bytes],
     *publishers: JID,
-    states: tuple[str, ...] = ("subscribed",),
-    at_once: bool = True,
 ) -> None:
     """Tell everybody of events, after all that was to be told of the node before."""
     if configuration.deliver_notifications:
         is_unheard = host.unheard_by(node, *publishers)
-        host.in_line(node, _tell_all(host, node, configuration, contents, is_unheard, states), at_once=at_once)
+        host.in_line(node, _tell_all(host, node, configuration, contents, is_unheard))
 
 
 def _tell_all(
@@ -142,7 +141,7 @@ def _tell_all(
     configuration: NodeConfiguration,
     contents: Iterable[bytes],
     is_unheard: Callable[[JID], bool],
-    states: tuple[str, ...],
+    states: tuple[str, ...] = ("subscribed",),
 ) -> Iterator[None]:
     """Subscribers, and devices that want to hear of the node, each device once; in steps.
 

@@ -39,7 +39,13 @@ class _Work:
         self.steps = steps
         self.ticket = ticket
         self.begun_by = gevent.getcurrent()
-        self.done = Event()
+        self.done: Event | None = None  # there may be a thousand for which nobody waits
+
+    def wait(self) -> None:
+        """Yield until it is done."""
+        if self.done is None:
+            self.done = Event()
+        self.done.wait()
 
 
 class Portions:
@@ -76,13 +82,13 @@ class Portions:
         """Yield until all is done that has been begun in a line until now."""
         works = self._lines.get(line)
         if works:
-            works[-1].done.wait()
+            works[-1].wait()
 
     def wait_for_own(self) -> None:
         """Yield until all is done that was begun by whoever calls this: it is to begin nothing more before."""
         me = gevent.getcurrent()
         while me in self._begun_by:
-            next(work for works in self._lines.values() for work in works if work.begun_by is me).done.wait()
+            next(work for works in self._lines.values() for work in works if work.begun_by is me).wait()
 
     def stop(self) -> None:
         """Leave the rest undone."""
@@ -122,7 +128,8 @@ class Portions:
         self._begun_by[work.begun_by] -= 1
         if not self._begun_by[work.begun_by]:
             del self._begun_by[work.begun_by]
-        work.done.set()
+        if work.done is not None:
+            work.done.set()
 
     def _is_lost(self, work: _Work) -> bool:
         """Whether what is being told of has not been stored: then nothing has happened."""
