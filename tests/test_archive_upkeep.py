@@ -1,5 +1,6 @@
 """What is done for the archives in the background: indexing, and deleting what is not to be kept."""
 
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,6 +117,7 @@ def test_messages_are_indexed_before_too_many_wait(server: Server, monkeypatch: 
 def test_a_full_disk_does_not_end_the_upkeep(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(upkeep, "INDEX_SECONDS", 0.001)
     remember(server, JULIET, 1)
     say(Client(server, f"{ROMEO}/orchard"), "hi" * 10_000)
