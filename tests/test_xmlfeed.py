@@ -220,6 +220,16 @@ def test_what_comes_before_a_mistake_is_read() -> None:
     ]
 
 
+@pytest.mark.parametrize("stray", [b"&", b"&foo;", b"a", b"&amp;"])
+@pytest.mark.parametrize("read", [told, told_bytewise])
+def test_what_stands_before_text_between_stanzas_is_read(read: Reader, stray: bytes) -> None:
+    assert read(opened_feed(), b"<iq/><presence>&lt;</presence>" + stray + b"<iq/>") == [
+        b"<iq/>",
+        b"<presence>&lt;</presence>",
+        "bad-format",
+    ]
+
+
 @pytest.mark.parametrize("read", [told, told_bytewise])
 @pytest.mark.parametrize("end", [b"</iq>", b"</message>"])
 def test_an_end_tag_for_another_is_refused_before_its_stanza_ends(read: Reader, end: bytes) -> None:

@@ -167,6 +167,12 @@ def has_whole_tag(piece: bytes) -> bool:
     return _TAG_END.match(piece) is not None or (piece.startswith((b"!", b"?")) and not CDATA_START.startswith(piece))
 
 
+def tag_of(piece: bytes) -> bytes:
+    """The tag that starts here, without the text after it; all of it where it does not end here."""
+    match = _TAG_END.match(piece)
+    return piece if match is None else match[0]
+
+
 # Two tags with the same text around their values, all in one kind of quotes, are well-formed or not together. A value
 # in the other kind of quotes, or one cut off at a ">" that was taken for the end of its tag, shows in that text.
 

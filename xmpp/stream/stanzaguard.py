@@ -16,6 +16,7 @@ from xmpp.stream.nameguard import (
     XMLLimits,
     check_references,
     has_whole_tag,
+    tag_of,
 )
 
 TAG_BYTES = 65_536  # an unfinished tag is looked at again with each read, so it may not grow to a whole stanza
@@ -129,13 +130,15 @@ class StanzaGuard:
             for at, piece in enumerate(pieces[1:], 1):
                 step = known.get(piece)
                 if step is None:
-                    if has_references:
-                        check_references(piece)
+                    if has_references:  # before anything of it is remembered
+                        check_references(tag_of(piece))
                     step, end = read_tag(piece)
                     if end < len(piece):
                         if depth + step < 1:
                             pieces[at], stray = piece[:end], piece[end:]
-                        elif piece[end] <= SPACE:
+                        elif has_references:
+                            check_references(piece[end:])
+                        if not stray and piece[end] <= SPACE:
                             self._charge_blanks(piece[end:])
                 depth += step
                 if depth > max_depth:
