@@ -2,12 +2,12 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from db import rosters, subscriptions
-from handlers import delay, photo_hash
+from handlers import delay, photo_hash, presence_shown
 from handlers.access import is_at_home, is_blocked, sees_presence
 from xmpp.config import setting
 from xmpp.errors import StanzaError
@@ -115,19 +115,19 @@ def current_presence(server: "Server", session: "Session") -> Stanza:
 def end_all(server: "Server", account: JID) -> Iterator[None]:
     """Nobody is shown the presence of an account any more, which is about to be gone: those who have seen it are told
     in these steps. Who they are is found out now."""
-    audience = [to for to in rosters.subscribers(server.db, account) if not is_blocked(server, account, to)]
+    audience = presence_shown.audience(server, account)
     seen = list[tuple[Stanza, Sequence[JID], Set[JID]]]()
     for session in server.online.sessions(account):
         directed = {to for to in session.directed if not is_blocked(server, account, to)}
         gone = Stanza.build("presence", type="unavailable", sender=session.jid)
         seen.append((gone, audience if session.is_available else (), directed))
         session.presence, session.priority, session.directed = None, 0, set()
-    return _end(server, seen)
+    return _end(server, seen, server.online.next_number())
 
 
-def _end(server: "Server", seen: Iterable[tuple[Stanza, Sequence[JID], Set[JID]]]) -> Iterator[None]:
+def _end(server: "Server", seen: Iterable[tuple[Stanza, Sequence[JID], Set[JID]]], now: int) -> Iterator[None]:
     for gone, audience, directed in seen:
-        yield from _show(server, gone, audience, lambda contact: True)
+        yield from presence_shown.show_end(server, gone, audience, now)
         told = set(audience)
         for to in directed:
             if to.bare not in told and may_be_here(server, to):
@@ -182,7 +182,7 @@ def _disappear(session: "Session", stanza: Stanza) -> None:
     if session.is_available:
         session.presence, session.priority = None, 0
         told = {session.account, *rosters.subscribers(session.server.db, session.account)}
-        _announce(session, stanza)
+        _announce_end(session, stanza)
     directed, session.directed = session.directed, set()
     for to in directed:
         if to.bare not in told:
@@ -199,33 +199,23 @@ def _announce(session: "Session", stanza: Stanza) -> None:
     def is_shown(contact: JID) -> bool:
         return sees_presence(server, account, contact) and not is_blocked(server, account, contact)
 
-    server.portions.begin(account, _show(server, stanza, rosters.subscribers(server.db, account), is_shown))
-    for own in server.online.available(account):
+    contacts = rosters.subscribers(server.db, account)
+    server.portions.begin(account, presence_shown.show(server, stanza, contacts, is_shown))
+    _show_own(session, stanza)
+
+
+def _announce_end(session: "Session", stanza: Stanza) -> None:
+    """The same for the last presence. It is for all who see the session now, whatever becomes of that until it is their
+    turn: nobody else would tell them that it is gone."""
+    server, account = session.server, session.account
+    audience, now = presence_shown.audience(server, account), server.online.next_number()
+    server.portions.begin(account, presence_shown.show_end(server, stanza, audience, now))
+    _show_own(session, stanza)
+
+
+def _show_own(session: "Session", stanza: Stanza) -> None:
+    for own in session.server.online.available(session.account):
         own.send(stanza)
-
-
-def _show(
-    server: "Server", stanza: Stanza, contacts: Iterable[JID], is_shown: Callable[[JID], bool]
-) -> Iterator[None]:
-    """Send presence to those of the contacts who are here and are to be shown it when it is their turn; in steps.
-
-    Local contacts are shown it without the way through the router: of all that is done with what an account receives,
-    only blocking keeps such presence from it. Who is not online must cost nothing: some have thousands of contacts.
-    """
-    assert stanza.sender is not None
-    addressed = stanza.copies()
-    for contact in contacts:
-        if contact.domain not in server.domains:
-            if is_shown(contact):
-                server.router.route(addressed(contact))
-            yield
-            continue
-        theirs = server.online.available(contact)
-        if theirs and is_shown(contact) and not is_blocked(server, contact, stanza.sender):
-            copy = addressed(contact)
-            for each in theirs:
-                each.send(copy)
-                yield
 
 
 def _presence_of_others(session: "Session") -> Iterator[Stanza]:

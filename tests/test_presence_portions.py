@@ -6,6 +6,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from handlers import accounts
 from tests.in_process import Client, add_accounts, befriend, server_in
 from xmpp.jid import JID
 from xmpp.routing import portions
@@ -110,3 +111,55 @@ def test_who_is_blocked_and_unblocked_meanwhile_sees_it_in_the_end(
     second.asks("<unblock xmlns='urn:xmpp:blocking'/>", type="set")
     blocking.join()
     assert [seen(client) for client in contacts] == [["unavailable", "available"]] * 12
+
+
+BLOCK = f"<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{CONTACTS[-1]}'/></block></iq>"
+ENDS = {
+    "it is blocked": BLOCK,
+    "its subscription is taken back": f"<presence type='unsubscribed' to='{CONTACTS[-1]}'/>",
+    "it is removed from the roster": "<iq type='set' id='r'><query xmlns='jabber:iq:roster'>"
+    f"<item jid='{CONTACTS[-1]}' subscription='remove'/></query></iq>",
+}
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_who_is_not_to_see_anything_any_more_is_told_of_who_has_left_before(
+    server: Server, juliet: Client, contacts: list[Client], what: str
+) -> None:
+    second = Client(server, f"{JULIET}/chamber")
+    juliet.session.end()
+    assert seen(contacts[-1]) == []
+    second.sends(ENDS[what])
+    server.portions.wait(JULIET)
+    assert "unavailable" in seen(contacts[-1])
+
+
+def test_who_unsubscribes_meanwhile_is_told_of_who_has_left_before(
+    server: Server, juliet: Client, contacts: list[Client]
+) -> None:
+    juliet.session.end()
+    received = contacts[-1].sends(f"<presence type='unsubscribe' to='{JULIET}'/>")
+    server.portions.wait(JULIET)
+    assert any(' type="unavailable"' in stanza for stanza in [*received, *contacts[-1].received()])
+
+
+def test_who_was_blocked_before_is_not_told_of_who_leaves(
+    server: Server, juliet: Client, contacts: list[Client]
+) -> None:
+    juliet.sends(BLOCK)
+    contacts[-1].received()
+    juliet.session.end()
+    server.portions.wait(JULIET)
+    assert seen(contacts[-1]) == []
+
+
+def test_whoever_gets_the_name_of_a_contact_meanwhile_is_not_told_of_who_has_left_before(
+    server: Server, juliet: Client, contacts: list[Client]
+) -> None:
+    juliet.session.end()
+    accounts.remove(server, CONTACTS[-1])
+    add_accounts(server, CONTACTS[-1].local)
+    newcomer = Client(server, f"{CONTACTS[-1]}/home")
+    newcomer.sends("<presence/>")
+    server.portions.wait(JULIET)
+    assert seen(newcomer) == []
