@@ -49,8 +49,8 @@ def part(server: "Server", account: JID) -> None:
         for contact in dict.fromkeys(chain(senders, roster.items, released.items))
         if not is_at_home(server, contact) or server.online.count(contact)
     ]
-    unseen = presence.end_all(server, account)
-    server.portions.begin(account, chain(unseen, _tell(server, account, partings, released.version)))
+    unseen, now = presence.end_all(server, account), server.online.next_number()
+    server.portions.begin(account, chain(unseen, _tell(server, account, partings, released.version, now)))
 
 
 def wait_until_told(server: "Server", accounts: Collection[JID]) -> None:
@@ -66,9 +66,16 @@ def _types(item: Item, *, has_asked: bool) -> tuple[str, ...]:
     return ("unsubscribe",) * wanted + ("unsubscribed",) * granted
 
 
-def _tell(server: "Server", account: JID, partings: list[_Parting], version: str) -> Iterator[None]:
+def _tell(
+    server: "Server", account: JID, partings: list[_Parting], version: str, now: int
+) -> Iterator[None]:
+    """In steps. Where all have come since `now` was the number of the next session, none has anything to be told: they
+    have seen nothing else, and may be somebody else who has got a contact's name."""
     for parting in partings:
         if is_at_home(server, parting.contact):
+            if all(session.number > now for session in server.online.sessions(parting.contact)):
+                yield
+                continue
             _tell_one(server, account, parting)
         else:
             for type in parting.types:

@@ -163,3 +163,17 @@ def test_who_was_blocked_learns_nothing_of_the_end(server: Server, romeo: Client
     accounts.remove(server, ROMEO)
     assert "unavailable" not in seen(blocked)
     assert [seen(client) for client in others] == [GONE] * 11
+
+
+def test_whoever_gets_the_name_of_a_contact_meanwhile_is_told_nothing(
+    server: Server, romeo: Client, contacts: list[Client]
+) -> None:
+    removing, last = removes(server), CONTACTS[-1]
+    accounts.remove(server, last)
+    add_accounts(server, last.local)
+    newcomer = Client(server, f"{last}/home")
+    newcomer.asks(ROSTER)
+    newcomer.sends("<presence/>")
+    newcomer.received()
+    removing.join()
+    assert seen(newcomer) == []
