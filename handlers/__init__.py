@@ -150,7 +150,7 @@ TABLES = Tables(
     ),
     pubsub_received=(members.take_approval,),
     handled=(stream_management.count_handled,),
-    session_resumed=(client_caps.ask_again,),
+    session_resumed=(client_caps.ask_again, offline.go_on),
     session_bound=(bookmarks.adopt, avatars.adopt),
     session_available=(client_caps.begin_anew, last_items.begin_anew, subscriptions.deliver_requests),
     caps_known=(last_items.send_wanted,),
@@ -164,6 +164,7 @@ TABLES = Tables(
     session_lost=(
         client_state.begin_active,  # what it held goes to what is remembered
         push.note_lost,
+        offline.hand_over,
         stream_management.hibernate,  # last: where it stops, the session goes on
     ),
     session_ended=(
@@ -174,7 +175,8 @@ TABLES = Tables(
         presence.leave,
         carbons.forget_messages,
         offline.let_go,  # as what had waited and was not acknowledged goes with the rest
-        stream_management.let_go,  # last: others have seen it leave before they get what it did not acknowledge
+        stream_management.let_go,  # others have seen it leave before they get what it did not acknowledge
+        offline.hand_over,  # and get that before what it was not even sent
     ),
     node_changed=(bookmarks.follow_node,),
     private_xml_kept=(bookmarks.follow_private_xml,),

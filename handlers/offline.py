@@ -51,7 +51,8 @@ feature = Feature("offline", xep="0160", disco=["msgoffline"], settings=OfflineS
 
 class Delivered:
     """What a session was sent of what had waited: messages by their ids, held back for `ticket`. They have arrived when
-    the client has acknowledged `count` stanzas in all. `is_going_on`: there may be more of them.
+    the client has acknowledged `count` stanzas in all. `turn`: there may be more of them, and they are this session's
+    for as long as that is what it was when they were begun.
 
     `had`: those that the session has got otherwise, and that wait for another one.
     """
@@ -60,7 +61,7 @@ class Delivered:
         self.messages: list[int] = []
         self.count = 0
         self.ticket: Ticket | None = None
-        self.is_going_on = False
+        self.turn: object | None = None
         self.had: deque[int] = deque(maxlen=most)
 
     @property
@@ -121,13 +122,34 @@ def _keep(delivery: Delivery) -> bool:
 
 def deliver(delivery: Delivery) -> None:
     """PRESENCE_SENT: a session that is there for messages gets those that waited."""
-    session, stanza = delivery.origin, delivery.stanza
-    if stanza.to is not None or not _is_there(session) or not offline.count(session.server.db, session.account):
+    if delivery.stanza.to is None:
+        (go_on if _is_there(delivery.origin) else hand_over)(delivery.origin)
+
+
+def go_on(session: "Session") -> None:
+    """SESSION_RESUMED: what waits is for one session at a time; nobody may have been there to go on with it."""
+    server, account = session.server, session.account
+    if not _is_there(session) or not offline.count(server.db, account):
         return
-    if not any(_is_being_sent_them(each) for each in session.server.online.sessions(session.account)):
-        delivered = _delivered(session)
-        delivered.is_going_on = True
-        session.send_all(_messages(session, delivered))
+    sessions = server.online.sessions(account)
+    if not any(_is_being_sent_them(each) for each in sessions):
+        for each in sessions:
+            _take_turn(each)
+        delivered, turn = _delivered(session), object()
+        delivered.turn = turn
+        session.send_all(_messages(session, delivered, turn))
+
+
+def hand_over(session: "Session") -> None:
+    """SESSION_LOST, SESSION_ENDED: what this session was to be sent, and was not yet, is for another one that is there:
+    none may come for a long time that has to be told of it by its presence."""
+    delivered = session.state(Delivered)
+    if delivered is None or delivered.turn is None:
+        return
+    for other in session.server.online.available(session.account):
+        if other is not session and other.connection is not None and _is_there(other):
+            go_on(other)
+            return
 
 
 def drop_arrived(session: "Session") -> None:
@@ -200,13 +222,22 @@ def _is_there(session: "Session") -> bool:
 
 def _is_being_sent_them(session: "Session") -> bool:
     delivered = session.state(Delivered)
-    return delivered is not None and delivered.is_going_on and session.connection is not None and _is_there(session)
+    is_its_turn = delivered is not None and delivered.turn is not None
+    return is_its_turn and session.connection is not None and _is_there(session)
 
 
-def _messages(session: "Session", delivered: Delivered) -> Iterator[Stanza | None]:
+def _take_turn(session: "Session") -> None:
+    delivered = session.state(Delivered)
+    if delivered is not None:
+        delivered.turn = None
+
+
+def _messages(session: "Session", delivered: Delivered, turn: object) -> Iterator[Stanza | None]:
     """The messages that waited, oldest first; what is noted of each is so once it is sent."""
     server, account = session.server, session.account
     for message in _waiting(session, delivered):
+        if delivered.turn is not turn:
+            return
         stanza = _wanted(session, message)
         is_wanted = stanza is not None
         server.db.touch_unfinished()  # it may have come just now
@@ -215,7 +246,8 @@ def _messages(session: "Session", delivered: Delivered) -> Iterator[Stanza | Non
         delivered.ticket = server.db.touched or delivered.ticket
         delivered.count = 0 if management is None else management.sent.total + is_wanted
         yield delay.stamped(stanza, account.domain, message.at) if stanza is not None else None
-    delivered.is_going_on = False
+    if delivered.turn is turn:
+        delivered.turn = None
 
 
 def _wanted(session: "Session", message: offline.Waiting) -> Stanza | None:

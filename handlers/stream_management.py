@@ -266,7 +266,7 @@ def _stop_waiting(management: Management) -> None:
 
 
 def let_go(session: "Session") -> None:
-    """SESSION_ENDED, last: what was not acknowledged goes another way."""
+    """SESSION_ENDED: what was not acknowledged goes another way."""
     management = session.state(Management)
     if management is None:
         return
