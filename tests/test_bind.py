@@ -7,6 +7,7 @@ import pytest
 
 from handlers import accounts
 from tests.streams import BIND, JULIET, Stream, listening_server
+from xmpp.errors import StreamError
 from xmpp.jid import JID
 from xmpp.server import Server
 
@@ -112,3 +113,19 @@ def test_an_account_that_is_gone_binds_nothing(server: Server) -> None:
         stream.logs_in()
         accounts.erase(server, JULIET)
         assert stream.binds("balcony") == "not-authorized"
+
+
+def test_what_comes_once_a_stream_was_closed_is_not_handled(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A login that was ended, by a new password perhaps, has no resource after that, and takes nobody else's."""
+    with Stream(server) as other, Stream(server) as ended:
+        other.logs_in()
+        other.binds("balcony")
+        ended.logs_in()
+        [stream] = server.listener.unbound_streams(JULIET)
+        ended.send(f"<iq type='set' id='b'><bind xmlns='{BIND}'><resource>balcony</resource></bind></iq>")
+        stream.close(StreamError("reset", "the password was changed"))  # in the turn in which that comes
+        assert ended.last_words() == ["reset"]
+        assert other.asks_iq("<ping xmlns='urn:xmpp:ping'/>", type="get") == "result"
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

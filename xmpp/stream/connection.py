@@ -78,6 +78,8 @@ class Connection:
 
     def _read(self) -> None:
         while not self.is_closing and (data := self.transport.read()):
+            if self.is_closing:
+                break  # it was closed meanwhile: nothing is handled for anybody who was told that it is over
             self._take(data)
             del data  # what a client said last is not kept for as long as it is silent
 
