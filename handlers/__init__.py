@@ -126,6 +126,7 @@ TABLES = Tables(
     ),
     presence_received=(  # broadcasts to local contacts go past it: of these steps, blocking alone keeps them away
         accounts.ignore_unknown,
+        subscriptions.enter_unseen,  # what those decide who are kept out next
         blocking.refuse_from_blocked,
         push.wake_for_request,  # who has asked before is not new: before the request is entered
         subscriptions.received,
@@ -181,6 +182,7 @@ TABLES = Tables(
     node_changed=(bookmarks.follow_node,),
     private_xml_kept=(bookmarks.follow_private_xml,),
     contact_changed=(rechecking.recheck_contact, last_items.send_to_contact),
+    contact_unblocked=(last_items.send_to_unblocked,),
     account_removed=(
         partings.part,
         presence.forget_account,

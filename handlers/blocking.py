@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from lxml import etree
 
 from db import blocklists, rosters
-from handlers import presence
+from handlers import missed_presence, presence
 from handlers.access import is_blocked, sees_presence
 from xmpp.config import setting
 from xmpp.errors import StanzaError
@@ -62,6 +62,8 @@ def refuse_from_blocked(delivery: Delivery) -> Literal["stop"] | None:
         return None
     if stanza.kind == "message" or stanza.is_request:
         raise StanzaError("service-unavailable")
+    if stanza.kind == "presence" and stanza.type in (None, "unavailable"):
+        _note_missed(delivery.server, delivery.account, stanza.sender)
     return STOP
 
 
@@ -99,18 +101,21 @@ def block(server: "Server", iq: Stanza) -> None:
 
 @feature.iq_set(UNBLOCK)
 def unblock(server: "Server", iq: Stanza) -> None:
-    """Unblock addresses, or all where none is named; those that may see the account's presence see it again."""
+    """Unblock addresses, or all where none is named; what is to be seen of each other is seen again, as it is now."""
     assert iq.sender is not None
     account, named = iq.sender.bare, _items(iq)
     if not named and len(iq.only_child()):
         raise StanzaError("bad-request", "an unblock command names addresses, or is empty and unblocks all")
     unblocked = named or blocklists.patterns(server.db, account)
     hidden = [to for to in _subscribers(server, account, unblocked) if is_blocked(server, account, to)]
+    unheard = [each for each in rosters.subscribed_to(server.db, account) if is_blocked(server, account, each)]
     if named:
         blocklists.remove(server.db, account, named)
     else:
         blocklists.clear(server.db, account)
     server.portions.begin(account, _show(server, account, hidden))
+    server.portions.begin(account, _show_missed(server, account))
+    server.portions.begin(account, _tell_unblocked(server, account, {*hidden, *unheard}))
     iq.after_reply(lambda: _push(server, account, UNBLOCK, named))
 
 
@@ -128,6 +133,13 @@ def _push(server: "Server", account: JID, tag: str, jids: Iterable[JID]) -> None
     for session in server.online.sessions(account):
         if INTEREST in session.interests:
             session.send(Stanza.build("iq", change, type="set", id=token_hex(8), to=session.jid))
+
+
+def _note_missed(server: "Server", account: JID, sender: JID) -> None:
+    """As far as it is of a contact: nothing is to be known of what strangers have sent."""
+    item = rosters.item(server.db, account, sender.bare)
+    if item is not None and item.is_subscribed_to and sender.is_full:
+        missed_presence.note(server, account, sender)
 
 
 # -- who sees the account's presence
@@ -161,6 +173,30 @@ def _show(server: "Server", account: JID, hidden: Iterable[JID]) -> Iterator[Non
     for to in hidden:
         if presence.may_be_here(server, to) and not is_blocked(server, account, to):
             presence.send_current(server, account, to)
+            yield
+
+
+def _show_missed(server: "Server", account: JID) -> Iterator[None]:
+    """Show the account's devices what they have missed of others' presence meanwhile; in steps."""
+    for session in server.online.available(account):
+        for jid in missed_presence.take(session, lambda each: not is_blocked(server, account, each)):
+            session.send(_presence_now(server, account, jid))
+            yield
+
+
+def _presence_now(server: "Server", account: JID, jid: JID) -> Stanza:
+    theirs = server.online.session(jid)
+    if theirs is not None and theirs.is_available and presence.is_shown(server, theirs.account, account):
+        return presence.current_presence(server, theirs).addressed(account)
+    return Stanza.build("presence", type="unavailable", to=account, sender=jid)
+
+
+def _tell_unblocked(server: "Server", account: JID, contacts: Iterable[JID]) -> Iterator[None]:
+    """CONTACT_UNBLOCKED, for contacts (bare addresses); in steps."""
+    for contact in sorted(contacts):
+        if contact.is_bare and not is_blocked(server, account, contact):
+            for step in server.tables.contact_unblocked:
+                step(server, account, contact)
             yield
 
 

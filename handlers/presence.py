@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from db import rosters, subscriptions
-from handlers import delay, photo_hash, presence_shown
+from handlers import delay, missed_presence, photo_hash, presence_shown
 from handlers.access import is_at_home, is_blocked, sees_presence
 from xmpp.config import setting
 from xmpp.errors import StanzaError
@@ -135,6 +135,15 @@ def _end(server: "Server", seen: Iterable[tuple[Stanza, Sequence[JID], Set[JID]]
                 yield
 
 
+def is_shown(server: "Server", account: JID, viewer: JID) -> bool:
+    """Whether the presence of a local account reaches a viewer: granted, and neither has blocked the other."""
+    return (
+        sees_presence(server, account, viewer)
+        and not is_blocked(server, account, viewer)
+        and not is_blocked(server, viewer, account)
+    )
+
+
 def send_current(server: "Server", account: JID, to: JID) -> None:
     """Show an address the presence of each available session of an account."""
     for session in server.online.available(account):
@@ -151,7 +160,7 @@ def probe(server: "Server", account: JID, contact: JID) -> None:
     """Ask for the presence of a contact on behalf of an account (section 4.3.1)."""
     if contact.domain not in server.domains:
         server.router.route(Stanza.build("presence", type="probe", to=contact.bare, sender=account))
-    elif _is_shown(server, contact, account):
+    elif is_shown(server, contact, account):
         send_current(server, contact, account)
 
 
@@ -196,11 +205,11 @@ def _announce(session: "Session", stanza: Stanza) -> None:
     """
     server, account = session.server, session.account
 
-    def is_shown(contact: JID) -> bool:
+    def is_shown_to(contact: JID) -> bool:
         return sees_presence(server, account, contact) and not is_blocked(server, account, contact)
 
     contacts = rosters.subscribers(server.db, account)
-    server.portions.begin(account, presence_shown.show(server, stanza, contacts, is_shown))
+    server.portions.begin(account, presence_shown.show(server, stanza, contacts, is_shown_to))
     _show_own(session, stanza)
 
 
@@ -227,8 +236,10 @@ def _presence_of_others(session: "Session") -> Iterator[Stanza]:
     for other in _others(session):
         if not session.is_available:
             return
-        if other.is_available and (other.account == account or _is_shown(server, other.account, account)):
+        if other.is_available and (other.account == account or is_shown(server, other.account, account)):
             yield current_presence(server, other).addressed(account)
+        elif is_blocked(server, account, other.jid):
+            missed_presence.note(server, account, other.jid)
 
 
 def _others(session: "Session") -> "Iterator[Session]":
@@ -239,15 +250,6 @@ def _others(session: "Session") -> "Iterator[Session]":
             probe(server, account, contact)
         else:
             yield from server.online.available(contact)
-
-
-def _is_shown(server: "Server", account: JID, viewer: JID) -> bool:
-    """Whether the presence of a local account reaches a viewer: granted, and neither has blocked the other."""
-    return (
-        sees_presence(server, account, viewer)
-        and not is_blocked(server, account, viewer)
-        and not is_blocked(server, viewer, account)
-    )
 
 
 def _pass_on(server: "Server", account: JID, stanza: Stanza, to: JID) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from db import rosters
+from handlers import missed_presence
 from handlers.access import is_blocked
 from xmpp.jid import JID
 from xmpp.stanza import Stanza
@@ -40,7 +41,12 @@ def show(
             yield
             continue
         theirs = server.online.available(contact)
-        if theirs and is_shown(contact) and not is_blocked(server, contact, stanza.sender):
+        if not theirs or not is_shown(contact):
+            continue
+        if is_blocked(server, contact, stanza.sender):
+            missed_presence.note(server, contact, stanza.sender)
+            yield
+        else:
             copy = addressed(contact)
             for each in filter(reaches, theirs):
                 each.send(copy)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DECISIONS = SUBSCRIPTION_TYPES - {"subscribe"}
 PRE_APPROVAL = "urn:xmpp:features:pre-approval"
 
 
@@ -79,7 +80,18 @@ def sent(delivery: Delivery) -> Literal["stop"] | None:
     return STOP
 
 
-def received(delivery: Delivery) -> Literal["stop"] | None:
+def enter_unseen(delivery: Delivery) -> Literal["stop"] | None:
+    """PRESENCE_RECEIVED, before what keeps out those who are blocked: what they grant or take back is entered, and not
+    shown; else their roster and the account's would contradict each other for good. What they ask for vanishes.
+    """
+    stanza = delivery.stanza
+    assert stanza.sender is not None
+    if stanza.type not in DECISIONS or not is_blocked(delivery.server, delivery.account, stanza.sender):
+        return None
+    return received(delivery, is_shown=False)
+
+
+def received(delivery: Delivery, *, is_shown: bool = True) -> Literal["stop"] | None:
     """PRESENCE_RECEIVED: what a contact asks, grants, refuses or takes back."""
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
     if stanza.type not in SUBSCRIPTION_TYPES:
@@ -91,7 +103,7 @@ def received(delivery: Delivery) -> Literal["stop"] | None:
     if stanza.type == "subscribe" and change.state.pending_in:
         _keep_request(server, account, stanza)
     changed = _enter(server, account, contact, change.state)
-    if change.is_passed_on:
+    if change.is_passed_on and is_shown:
         show(server, account, stanza)
     if changed is not None:
         roster_items.push(server, account, changed)

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from db import rosters
+from handlers import missed_presence
 from tests.in_process import Client, add_accounts, befriend, server_in, xml
-from tests.test_blocking import block, unblock
+from tests.test_blocking import block, command, unblock
+from xmpp.jid import JID
 from xmpp.server import Server
 
 
@@ -233,6 +236,81 @@ def test_unblocking_sends_current_presence_and_asks_for_none(server: Server, rom
         '<show>away</show><x xmlns="vcard-temp:x:update"/></presence>'
     )
     assert romeo.received() == []
+
+
+def shown_on_unblocking(client: Client) -> list[str]:
+    received = client.sends(f"<iq type='set' id='unblock'>{command('unblock', 'juliet@localhost')}</iq>")
+    return [stanza for stanza in received if not stanza.startswith("<iq")]
+
+
+@pytest.mark.parametrize("change", ["<presence><status>busy</status></presence>", "<presence type='unavailable'/>"])
+def test_unblocking_shows_what_was_missed_of_a_contacts_presence(
+    server: Server, romeo: Client, juliet: Client, change: str
+) -> None:
+    befriend(server, romeo.account, juliet.account)
+    make_available(romeo, juliet)
+    block(romeo, "juliet@localhost")
+    juliet.sends(change)
+    assert romeo.received() == []
+    [presence] = shown_on_unblocking(romeo)
+    assert presence.startswith(f'<presence from="{juliet.jid}" to="romeo@localhost"')
+    assert ("busy" in presence) == ("busy" in change)
+    assert ('type="unavailable"' in presence) == ("unavailable" in change)
+    assert shown_on_unblocking(romeo) == []
+
+
+def test_unblocking_shows_who_was_hidden_when_the_device_came(server: Server, romeo: Client, juliet: Client) -> None:
+    befriend(server, romeo.account, juliet.account)
+    block(romeo, "juliet@localhost")
+    make_available(juliet, romeo)
+    [presence] = shown_on_unblocking(romeo)
+    assert presence.startswith(f'<presence from="{juliet.jid}" to="romeo@localhost">')
+
+
+def test_unblocking_tells_nothing_of_strangers(server: Server, romeo: Client, juliet: Client) -> None:
+    make_available(romeo, juliet)
+    block(romeo, "juliet@localhost")
+    juliet.sends("<presence to='romeo@localhost'/>")
+    assert shown_on_unblocking(romeo) == []
+
+
+def test_what_is_missed_is_bounded(server: Server, romeo: Client) -> None:
+    juliet = JID.parse("juliet@localhost")
+    befriend(server, romeo.account, juliet)
+    make_available(romeo)
+    block(romeo, "juliet@localhost")
+    for number in range(missed_presence.MOST + 1):
+        missed_presence.note(server, romeo.account, JID.parse(f"{juliet}/{number}"))
+    assert len(shown_on_unblocking(romeo)) == missed_presence.MOST
+
+
+@pytest.mark.parametrize(("type", "left"), [("unsubscribe", "to"), ("unsubscribed", "from")])
+def test_what_somebody_blocked_takes_back_is_entered_in_both_rosters(
+    server: Server, romeo: Client, juliet: Client, type: str, left: str
+) -> None:
+    befriend(server, romeo.account, juliet.account)
+    make_available(romeo, juliet)
+    block(romeo, "juliet@localhost")
+    juliet.received()
+    juliet.sends(f"<presence type='{type}' to='romeo@localhost'/>")
+    item = rosters.item(server.db, romeo.account, juliet.account)
+    assert item is not None and item.subscription == left
+    assert romeo.received() == juliet.received() == []
+    assert [leaving(juliet, "romeo@localhost")] * (type == "unsubscribed") == shown_on_unblocking(romeo)
+
+
+def test_what_somebody_blocked_grants_is_entered_and_seen_once_unblocked(
+    server: Server, romeo: Client, juliet: Client
+) -> None:
+    make_available(romeo, juliet)
+    romeo.sends("<presence type='subscribe' to='juliet@localhost'/>")
+    block(romeo, "juliet@localhost")
+    juliet.sends("<presence type='subscribed' to='romeo@localhost'/>")
+    item = rosters.item(server.db, romeo.account, juliet.account)
+    assert item is not None and (item.subscription, item.ask) == ("to", False)
+    assert romeo.received() == []
+    [presence] = shown_on_unblocking(romeo)
+    assert presence.startswith(f'<presence from="{juliet.jid}" to="romeo@localhost">')
 
 
 def test_unblocking_all_shows_presence_to_all(server: Server, romeo: Client, juliet: Client) -> None:

@@ -109,6 +109,17 @@ def test_contacts_that_are_apart_by_blocking_are_not_notified(server: Server, ro
         blocklists.clear(server.db, blocker.account)
 
 
+def test_who_can_see_each_other_again_gets_the_last_items_that_were_missed(romeo: Client, juliet: Client) -> None:
+    comes_online(juliet, TUNE)
+    for blocker, blocked in ((romeo, juliet), (juliet, romeo)):
+        blocker.asks(f"<block xmlns='urn:xmpp:blocking'><item jid='{blocked.account}'/></block>", type="set")
+        ask(romeo, publish(TUNE, blocker.account), to="")
+        assert events(juliet.received()) == []
+        received = blocker.sends("<iq type='set' id='u'><unblock xmlns='urn:xmpp:blocking'/></iq>")
+        told = received if blocker is juliet else juliet.received()
+        assert events(told) == [f"romeo@localhost: items {TUNE} item {blocker.account}"]
+
+
 def test_who_comes_back_gets_the_last_item_again_and_another_presence_brings_nothing(
     romeo: Client, juliet: Client
 ) -> None:

@@ -8,6 +8,7 @@ from db import pubsub_items, pubsub_nodes, pubsub_people, rosters
 from db.pubsub_nodes import Node
 from db.rosters import Item
 from handlers import client_caps
+from handlers.access import is_at_home
 from handlers.pubsub import access, hosts, notifications, retrieval
 from handlers.pubsub.hosts import Account, Host, Service
 from xmpp.jid import JID
@@ -65,6 +66,13 @@ def send_to_contact(server: "Server", account: JID, contact: JID, before: Item |
         if not is_new:
             nodes = [node for node in nodes if hosts.configuration_of(node).access_model == "roster"]
         session.send_all(_last(session, host, node.name) for node in nodes)
+
+
+def send_to_unblocked(server: "Server", account: JID, contact: JID) -> None:
+    """CONTACT_UNBLOCKED: what each may see of the other may have changed, and nobody was told."""
+    for publisher, reader in ((account, contact), (contact, account)):
+        if is_at_home(server, publisher):
+            send_to_contact(server, publisher, reader, None)
 
 
 @lru_cache(maxsize=256)

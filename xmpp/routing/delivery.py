@@ -45,6 +45,7 @@ CapabilitiesStep = Callable[[Any, frozenset[str]], None]
 LostStep = Callable[[Any], Literal["stop"] | None]
 AccountStep = Callable[[Any, JID], None]
 ContactStep = Callable[[Any, JID, JID, Any], None]  # server, account, contact; its roster item before, or None
+UnblockedStep = Callable[[Any, JID, JID], None]  # server, account, contact (bare)
 NodeStep = Callable[[Any, JID, str], None]  # server, account, node
 KeptStep = Callable[[Any, JID, str, bytes], None]  # server, account, tag of the element, its bytes
 ItemStep = Callable[[Any, JID, str, str, bytes | None], None]  # server, account, node, id, payload; "" and None if some
@@ -122,6 +123,7 @@ class Tables:
     caps_known: tuple[CapabilitiesStep, ...] = ()  # f(session, features): what its client supports is known, or changed
     session_ended: tuple[SessionStep, ...] = ()
     contact_changed: tuple[ContactStep, ...] = ()  # an account's roster item is another one, or gone
+    contact_unblocked: tuple[UnblockedStep, ...] = ()  # after both are shown each other's presence again
     account_removed: tuple[AccountStep, ...] = ()
     node_changed: tuple[NodeStep, ...] = ()  # of an account, maybe, by a request: once for each; may still refuse it
     private_xml_kept: tuple[KeptStep, ...] = ()  # by a request; may still refuse it
