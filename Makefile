@@ -1,4 +1,5 @@
-# make demo    try the server out; needs Python 3.11 or later (with its venv, on Debian: python3-venv), and nothing else
+# make demo    try the server out; needs Python 3.11 or later (with its venv, on Debian: python3-venv), and nothing else;
+#              ARGS="--port 5322", ARGS=--help and so on
 # make test    lint, types and tests
 # make soak    the tests that could go on for ever, for about half an hour; says how much they went through
 # make bench   measure it beside other servers, for some twenty minutes; ARGS="--smoke", ARGS=--help and so on
@@ -19,7 +20,7 @@ PYZ_PLATFORMS := manylinux_2_28_$(shell uname -m) manylinux2014_$(shell uname -m
 .PHONY: demo test soak bench lint types pyz docs lock clean
 
 demo: $(VENV)/runs
-	$(BIN)/python -m xserv demo
+	$(BIN)/python -m xserv demo $(strip $(ARGS))
 
 test: lint types
 	$(BIN)/python -m pytest

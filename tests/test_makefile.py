@@ -68,6 +68,10 @@ def test_a_half_made_environment_is_made_anew(tmp_path: Path) -> None:
     assert "-m venv" not in make("--dry-run", "demo", f"VENV={venv}", f"PYTHON={sys.executable}").stdout
 
 
+def test_the_demo_can_be_put_on_other_ports() -> None:
+    assert "xserv demo --port 5322\n" in make("--dry-run", "demo", "ARGS=--port 5322").stdout
+
+
 def test_no_two_packages_that_are_installed_bring_the_same_file() -> None:
     """Otherwise it depends on the order of `make demo` and `make test` which of the two is there."""
     locked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE))
