@@ -1,4 +1,4 @@
-"""What tests share: one demo server for all dialogues as it is shipped, and one without an archive; and clients of the
+"""What tests share: a demo server for all dialogues, as it is shipped, and two that are configured; and clients of the
 `server` that a test may have in its own process."""
 
 from collections.abc import Iterator
@@ -21,17 +21,23 @@ def demo() -> Iterator[RunningServer]:
 
 
 @pytest.fixture(scope="session")
-def demo_without_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """The same, but for the archive: messages come as they were sent, without a stanza-id. And it knows of a STUN and a
-    TURN server, and lets people search for others."""
+def demo_with_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """The same, and it knows of a STUN and a TURN server, and lets people search for others."""
     stun = {"type": "stun", "host": "stun.localhost", "port": 3478}
     turn = {"type": "turn", "host": "turn.localhost", "port": 3478, "secret": "wherefore"}
     with demo_server(
-        tmp_path_factory.mktemp("without-archive"),
-        archive={"enabled": False},
+        tmp_path_factory.mktemp("with-services"),
         external_services={"services": [stun, turn]},
         search={"enabled": True},
     ) as server:
+        yield server
+        assert server.terminate() == 0
+
+
+@pytest.fixture(scope="session")
+def demo_without_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """The same as `demo`, but for the archive."""
+    with demo_server(tmp_path_factory.mktemp("without-archive"), archive={"enabled": False}) as server:
         yield server
         assert server.terminate() == 0
 
