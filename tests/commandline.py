@@ -1,26 +1,27 @@
 """The command line, used as people use it."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
-from tests.servers import PATIENCE, ROOT, RunningServer
+from tests import forked
+from tests.servers import PATIENCE, RunningServer
 
 PRIVATE_CONFIGURATION = '[listen]\naddresses = ["127.0.0.1"]\nport = 0\ntls_port = 0\n'
 
 
 def xserv(*arguments: str | Path, typed: str = "") -> subprocess.CompletedProcess[str]:
     """Run a command to its end, with this on its standard input."""
-    return subprocess.run(
-        [sys.executable, "-m", "xserv", *map(str, arguments)],
-        input=typed,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=PATIENCE,
-        check=False,
-    )
+    with TemporaryFile("w+") as given, TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+        given.write(typed)
+        given.seek(0)
+        process = forked.Process(
+            tuple(map(str, arguments)), stdin=given.fileno(), stdout=output.fileno(), stderr=errors.fileno()
+        )
+        status = process.wait(PATIENCE)
+        for each in (output, errors):
+            each.seek(0)
+        return subprocess.CompletedProcess(arguments, status, output.read(), errors.read())
 
 
 def succeeds(*arguments: str | Path, typed: str = "") -> str:

@@ -1,12 +1,11 @@
 """Servers with a configuration and accounts of their own, as `xserv run` and `xserv user` make them."""
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.servers import PATIENCE, ROOT, RunningServer
+from tests import commandline
+from tests.servers import RunningServer
 from xmpp.config_values import in_toml
 
 Sections = Mapping[str, Mapping[str, Any]]
@@ -42,12 +41,5 @@ def demo_server(folder: Path, *arguments: str, **sections: Mapping[str, Any]) ->
 
 def add_accounts(*options: str) -> None:
     """Make the accounts of PASSWORDS."""
-    subprocess.run(
-        [sys.executable, "-m", "xserv", "user", "import", *options, "-"],
-        input="".join(f"{name}@localhost {password}\n" for name, password in PASSWORDS.items()),
-        text=True,
-        cwd=ROOT,
-        timeout=PATIENCE,
-        check=True,
-        capture_output=True,
-    )
+    typed = "".join(f"{name}@localhost {password}\n" for name, password in PASSWORDS.items())
+    commandline.succeeds("user", "import", *options, "-", typed=typed)

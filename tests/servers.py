@@ -5,10 +5,11 @@ import queue
 import re
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Self
+
+from tests import forked
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTENING = re.compile(r"Listening on (\S+):(\d+) \((STARTTLS|TLS)\)")
@@ -22,18 +23,15 @@ class ServerDied(Exception):
 class RunningServer:
     """A server process. `port` is the STARTTLS port, `tls_port` the one for direct TLS; `said` all it printed."""
 
-    def __init__(self, *arguments: str, command: tuple[str, ...] = (sys.executable, "-m", "xserv")) -> None:
+    def __init__(self, *arguments: str, command: tuple[str, ...] | None = None) -> None:
         self.said: list[str] = []
         self._lines: queue.Queue[str | None] = queue.Queue()
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(
-            [*command, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment,
-        )
+        reading, writing = os.pipe()
+        self._output = os.fdopen(reading, encoding="utf-8")
+        try:
+            self.process = _started(command, arguments, writing)
+        finally:
+            os.close(writing)
         threading.Thread(target=self._collect, daemon=True).start()
         self.port = self.tls_port = 0
         try:
@@ -48,10 +46,10 @@ class RunningServer:
         return cls("demo", "--port", "0", "--tls-port", "0", *arguments)
 
     def _collect(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said.append(line.rstrip("\n"))
-            self._lines.put(line)
+        with self._output:
+            for line in self._output:
+                self.said.append(line.rstrip("\n"))
+                self._lines.put(line)
         self._lines.put(None)
 
     def _wait_until_it_listens(self) -> None:
@@ -88,3 +86,13 @@ class RunningServer:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+
+def _started(
+    command: tuple[str, ...] | None, arguments: tuple[str, ...], output: int
+) -> "subprocess.Popen[bytes] | forked.Process":
+    with open(os.devnull, "rb") as nothing:
+        if command is None:
+            return forked.Process(arguments, stdin=nothing.fileno(), stdout=output, stderr=output)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        return subprocess.Popen([*command, *arguments], stdin=nothing, stdout=output, stderr=output, env=environment)
