@@ -1,6 +1,7 @@
 # make demo    try the server out; needs Python 3.11 or later (with its venv, on Debian: python3-venv), and nothing else;
 #              ARGS="--port 5322", ARGS=--help and so on
 # make test    lint, types and tests
+# make quick   the same, but only the tests that are about what has been changed
 # make soak    the tests that could go on for ever, for about half an hour; says how much they went through
 # make bench   measure it beside other servers, for some twenty minutes; ARGS="--smoke", ARGS=--help and so on
 # make pyz     dist/xserv.pyz: the whole server in one file
@@ -17,13 +18,16 @@ SOURCES := setup.py assembly.py xserv.py onefile/build.py onefile/start.py $(she
 PYZ_PYTHONS := 3.11 3.12 3.13 3.14
 PYZ_PLATFORMS := manylinux_2_28_$(shell uname -m) manylinux2014_$(shell uname -m)
 
-.PHONY: demo test soak bench lint types pyz docs lock clean
+.PHONY: demo test quick soak bench lint types pyz docs lock clean
 
 demo: $(VENV)/runs
 	$(BIN)/python -m xserv demo $(strip $(ARGS))
 
 test: lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+quick: lint types
+	$(BIN)/python -m tests.quick
 
 soak: $(VENV)/tests
 	SOAK=1 $(BIN)/python -m pytest -rP tests/test_every_message_arrives.py tests/test_archive_crash.py
