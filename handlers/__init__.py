@@ -40,11 +40,11 @@ from handlers import (
     stream_management,
     subscriptions,
     time,
+    upkeep,
     vcard,
     vcard4,
     version,
 )
-from handlers.archive import upkeep
 from handlers.pubsub import last_items, members, rechecking
 from xmpp.routing.delivery import Tables
 
@@ -53,6 +53,7 @@ FEATURES = (
     register.feature,
     bind.feature,
     accounts.feature,
+    comings_and_goings.feature,
     devices.feature,
     roster.feature,
     subscriptions.feature,
@@ -61,6 +62,7 @@ FEATURES = (
     offline.feature,
     stanza_ids.feature,
     archive.feature,
+    upkeep.feature,
     push.feature,
     delay.feature,
     occupants.feature,
@@ -192,7 +194,7 @@ TABLES = Tables(
     ),
     item_published=(avatars.tell_of_avatar, vcard4.keep_as_vcard),
     server_started=(
-        upkeep.start,  # also where the archive is switched off
+        upkeep.start,
         server_info.publish,
     ),
     server_stopping=(upkeep.stop, stream_management.end_hibernating),

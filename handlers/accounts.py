@@ -19,7 +19,7 @@ from xmpp.routing.session import Session
 if TYPE_CHECKING:
     from xmpp.server import Server
 
-feature = Feature("accounts", rfc="6121", optional=False)
+feature = Feature("accounts", rfc="6121", optional=False, needs=["sasl"])
 
 
 class NoSuchAccount(Exception):
@@ -113,12 +113,14 @@ def end_sessions(server: "Server", account: JID, error: StreamError, keep: Sessi
         stream.close(error)
 
 
+@feature.step
 def refuse_unknown(delivery: Delivery) -> None:
     """A message or an iq to nobody (RFC 6121 section 8.5.1)."""
     if not stored.exists(delivery.server.db, delivery.account):
         raise StanzaError("service-unavailable")
 
 
+@feature.step
 def ignore_unknown(delivery: Delivery) -> Literal["stop"] | None:
     """Presence to nobody: the sender is not told."""
     return None if stored.exists(delivery.server.db, delivery.account) else STOP

@@ -31,7 +31,13 @@ PHOTO_DATA = "{vcard-temp}BINVAL"
 EMPTY = b'<vCard xmlns="vcard-temp"/>'
 NO_AVATAR = "current"  # the id of the item that says so, since there is no hash
 
-feature = Feature("avatars", xep="0398", account_disco=["urn:xmpp:pep-vcard-conversion:0"], optional=False)
+feature = Feature(
+    "avatars",
+    xep="0398",
+    account_disco=["urn:xmpp:pep-vcard-conversion:0"],
+    optional=False,
+    needs=["presence", "pubsub"],
+)
 
 
 # -- from the nodes to the vCard, and to presence
@@ -56,6 +62,7 @@ def with_photo(server: "Server", account: JID, asker: JID, vcard: etree._Element
     return vcard
 
 
+@feature.step
 def tell_of_avatar(server: "Server", account: JID, node: str, item_id: str, payload: bytes | None) -> None:
     """ITEM_PUBLISHED: presence is sent again with the hash of another avatar."""
     if node not in (DATA_NODE, METADATA_NODE):
@@ -80,6 +87,7 @@ def _photo(avatar: Avatar) -> etree._Element:
 # -- from the vCard to the nodes
 
 
+@feature.step
 def adopt(session: "Session") -> None:
     """SESSION_BOUND: a photo that was in the vCard before there were nodes is published."""
     server, account = session.server, session.account

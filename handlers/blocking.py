@@ -41,12 +41,15 @@ class BlockingSettings:
     max_bytes: int = setting(131_072, "How long they may be together.", minimum=1_000, maximum=100_000_000)
 
 
-feature = Feature("blocking", xep="0191", disco=[NAMESPACE], settings=BlockingSettings, optional=False)
+feature = Feature(
+    "blocking", xep="0191", disco=[NAMESPACE], settings=BlockingSettings, optional=False, needs=["presence"]
+)
 
 
 # -- delivery steps
 
 
+@feature.step
 def refuse_to_blocked(delivery: Delivery) -> None:
     """SENT, all kinds: the sender learns that it has blocked the addressee (section 3.3)."""
     to = delivery.stanza.to
@@ -55,6 +58,7 @@ def refuse_to_blocked(delivery: Delivery) -> None:
         raise StanzaError("not-acceptable", "You have blocked this JID", type="cancel", application=condition)
 
 
+@feature.step
 def refuse_from_blocked(delivery: Delivery) -> Literal["stop"] | None:
     """RECEIVED, all kinds: messages and requests are refused as if nobody were there, all else vanishes (3.3)."""
     stanza = delivery.stanza

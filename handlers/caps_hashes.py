@@ -115,9 +115,10 @@ def _identity(identity: Identity) -> str:
 
 def _form(form: Form) -> str:
     fields = (("FORM_TYPE", (form.form_type,)), *form.fields)
-    return _joined(
-        var + _PART + _joined(value + _PART for value in values) + _FIELD_OR_IDENTITY for var, values in fields
-    ) + _FORM
+    return (
+        _joined(var + _PART + _joined(value + _PART for value in values) + _FIELD_OR_IDENTITY for var, values in fields)
+        + _FORM
+    )
 
 
 def _joined(strings: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ RULES = "urn:xmpp:carbons:rules:0"  # says that section 6.1 is followed to the l
 FORWARD = "urn:xmpp:forward:0"
 INTEREST = "carbons"
 
-feature = Feature("carbons", xep="0280", disco=[NAMESPACE, RULES])
+feature = Feature("carbons", xep="0280", disco=[NAMESPACE, RULES], needs=["stanza_ids"])
 
 
 # -- commands
@@ -43,12 +43,14 @@ def disable(server: "Server", iq: Stanza) -> None:
 # -- delivery steps
 
 
+@feature.step
 @concerns(CARBON_SENT, CARBON_RECEIVED)
 def refuse_forged(delivery: Delivery) -> None:
     """SENT and RECEIVED, messages: a copy comes from the server itself, and many a client has believed any other."""
     raise StanzaError("not-acceptable", "only the server itself makes carbon copies")
 
 
+@feature.step
 def copy_sent(delivery: Delivery) -> None:
     """MESSAGE_SENT, after all that may refuse it: the sender's other devices (section 8)."""
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
@@ -66,6 +68,7 @@ def copy_sent(delivery: Delivery) -> None:
     _send_copies(account, stanza, "sent", others)
 
 
+@feature.step
 def copy_received(delivery: Delivery) -> None:
     """MESSAGE_RECEIVED, once it is known who gets the message itself: all other devices (section 7).
 
@@ -83,6 +86,7 @@ def copy_received(delivery: Delivery) -> None:
     _send_copies(account, stanza, "received", delivery.copied)
 
 
+@feature.step
 def copy_error(session: "Session", stanza: Stanza) -> None:
     """WRITTEN: an error, whoever made it. What the server refuses by itself passes no other step."""
     if stanza.type != "error" or stanza.kind != "message" or stanza.sender is None:
@@ -92,6 +96,7 @@ def copy_error(session: "Session", stanza: Stanza) -> None:
         _send_copies(account, stanza, "received", _others(_enabled(server, account), (session,), stanza.origin))
 
 
+@feature.step
 def forget_messages(session: "Session") -> None:
     """SESSION_ENDED: with an account's last session goes what was remembered for copies."""
     if not session.server.online.sessions(session.account):

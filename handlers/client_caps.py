@@ -108,6 +108,7 @@ def supports(session: "Session", feature: str) -> bool:
 # -- steps
 
 
+@feature.step
 def begin_anew(session: "Session") -> None:
     """SESSION_AVAILABLE: each time that a client comes, CAPS_KNOWN runs for it."""
     state = session.state(Capabilities)
@@ -115,12 +116,14 @@ def begin_anew(session: "Session") -> None:
         state.announced = state.features = None
 
 
+@feature.step
 def ask_again(session: "Session") -> None:
     """SESSION_RESUMED: whoever has not answered while it had no connection."""
     if session.presence is not None:
         _note(session, session.presence)
 
 
+@feature.step
 def let_others_go_on(session: "Session") -> None:
     """SESSION_ENDED: it will not answer any more."""
     state = session.state(Capabilities)
@@ -129,6 +132,7 @@ def let_others_go_on(session: "Session") -> None:
             _go_on(other, asks_itself=False)
 
 
+@feature.step
 @concerns(C, C2)
 def note_announced(delivery: Delivery) -> None:
     """PRESENCE_SENT, after the broadcast: look up what the client announces, or ask it.

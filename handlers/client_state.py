@@ -78,6 +78,7 @@ def become_active(server: "Server", stream: Any, element: etree._Element) -> Non
     begin_active(stream.session)
 
 
+@feature.step
 def begin_active(session: "Session") -> None:
     """Send what is held, and hold nothing more.
 
@@ -93,6 +94,7 @@ def begin_active(session: "Session") -> None:
 # -- what the client gets
 
 
+@feature.step
 @for_sessions_with(HeldBack)
 def hold_while_inactive(session: "Session", stanza: Stanza) -> Literal["stop"] | None:
     """WRITTEN, first: what can wait does; what matters goes out after all that was held before it, in order."""

@@ -7,12 +7,15 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from xmpp.logs import one_word
+from xmpp.routing.feature import Feature
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session
     from xmpp.server import Server
 
 log = logging.getLogger(__name__)
+
+feature = Feature("comings_and_goings", optional=False)
 
 MOST_AT_ONCE = 100  # lines about failed logins, which anybody can cause
 LINES_PER_SECOND = 0.5  # after that: some 10 MB a day at most, whoever tries how often
@@ -53,6 +56,7 @@ def note_failure(server: "Server", peer: str, account: str | None, reason: str) 
     log.info("failed login from %s as %s: %s%s", shown_address(peer), one_word(account or NOBODY), reason, more)
 
 
+@feature.step
 def note_end(session: "Session") -> None:
     """SESSION_ENDED. All that end with the server have no line each."""
     if not session.server.is_stopping:

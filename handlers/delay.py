@@ -24,6 +24,7 @@ def stamped(stanza: Stanza, domain: str, at: float) -> Stanza:
     return stanza.with_last(stamp(domain, at), DELAY)
 
 
+@feature.step
 @concerns(DELAY)
 def refuse_forged(delivery: Delivery) -> None:
     """SENT, messages and presence: nobody may say that this server kept a stanza (XEP-0203 section 5)."""

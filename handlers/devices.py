@@ -7,6 +7,7 @@ from xmpp.routing.feature import Feature
 feature = Feature("devices", rfc="6121", optional=False)
 
 
+@feature.step
 def choose_for_message(delivery: Delivery) -> None:
     """MESSAGE_RECEIVED. What nobody gets and is not refused goes on: chat and normal messages to be kept, headlines and
     errors to whoever wants copies of them."""
@@ -26,6 +27,7 @@ def choose_for_message(delivery: Delivery) -> None:
     delivery.chosen = [session for session in server.online.available(delivery.account) if session.priority >= 0]
 
 
+@feature.step
 def choose_for_presence(delivery: Delivery) -> None:
     """PRESENCE_RECEIVED: presence and errors, also for a session of negative priority (section 8.5.2.1.2)."""
     stanza, server = delivery.stanza, delivery.server
@@ -37,6 +39,7 @@ def choose_for_presence(delivery: Delivery) -> None:
     delivery.chosen = () if session is None else (session,)
 
 
+@feature.step
 def choose_for_iq(delivery: Delivery) -> None:
     """IQ_RECEIVED: the session of a full address; what is for the bare address is the server's to answer."""
     to = delivery.stanza.to

@@ -74,5 +74,3 @@ def list_items_of_account(server: "Server", iq: Stanza) -> etree._Element:
 
 def _node(iq: Stanza) -> str | None:
     return iq.only_child().get("node")
-
-

@@ -25,9 +25,12 @@ OPTIONS: Mapping[str, Any] = {
 }
 """How the node is made (section "Flagging chat as displayed")."""
 
-feature = Feature("displayed", xep="0490", account_disco=["urn:xmpp:mds:server-assist:0"])
+feature = Feature(
+    "displayed", xep="0490", account_disco=["urn:xmpp:mds:server-assist:0"], needs=["pubsub", "stanza_ids"]
+)
 
 
+@feature.step
 @concerns(DISPLAYED)
 def keep_for_devices(delivery: Delivery) -> None:
     """MESSAGE_SENT, before the archive and any copy: the element is kept as the item of whom the message is for. The

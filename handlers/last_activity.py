@@ -49,6 +49,7 @@ def tell_last_activity(server: "Server", iq: Stanza) -> etree._Element:
     return _answer(time.time() - last.at, last.status)
 
 
+@feature.step
 def hide_clients(delivery: Delivery) -> None:
     """IQ_RECEIVED, before it shows whether there is an account: not even a client is asked for its idle time by those
     who may not see its presence (section 4)."""
@@ -60,6 +61,7 @@ def hide_clients(delivery: Delivery) -> None:
         raise StanzaError("forbidden")
 
 
+@feature.step
 def note_status(delivery: Delivery) -> None:
     """PRESENCE_SENT: what the account says on leaving."""
     stanza = delivery.stanza
@@ -67,6 +69,7 @@ def note_status(delivery: Delivery) -> None:
         _put(delivery.server, delivery.account, _status(stanza))
 
 
+@feature.step
 def note_end(session: "Session") -> None:
     """SESSION_ENDED, before the session's presence ends: the account has logged out if this was its last session.
 

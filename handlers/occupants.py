@@ -9,6 +9,7 @@ HATS = "{urn:xmpp:hats:0}hats"
 feature = Feature("occupants", xep="0421", optional=False)
 
 
+@feature.step
 @concerns(OCCUPANT_ID, HATS)
 def remove_forged(delivery: Delivery) -> None:
     """SENT, messages and presence: an account is no room (XEP-0421 section "Security Considerations")."""

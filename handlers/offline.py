@@ -46,7 +46,9 @@ class OfflineSettings:
                              minimum=0, maximum=1 << 40)  # fmt: skip
 
 
-feature = Feature("offline", xep="0160", disco=["msgoffline"], settings=OfflineSettings, optional=False)
+feature = Feature(
+    "offline", xep="0160", disco=["msgoffline"], settings=OfflineSettings, optional=False, needs=["stanza_ids"]
+)
 
 
 class Delivered:
@@ -73,6 +75,7 @@ class Delivered:
 # -- delivery steps
 
 
+@feature.step
 @concerns(RETRACT)
 def drop_retracted(delivery: Delivery) -> None:
     """MESSAGE_RECEIVED, whoever gets it: the message that it takes back is not passed on any more (XEP-0424)."""
@@ -88,6 +91,7 @@ def drop_retracted(delivery: Delivery) -> None:
         offline.drop(db, account, [original.id])
 
 
+@feature.step
 def keep(delivery: Delivery) -> None:
     """MESSAGE_RECEIVED: a chat or normal message for which no session was chosen. It goes on: to wake a device."""
     if not delivery.chosen:
@@ -120,6 +124,7 @@ def _keep(delivery: Delivery) -> bool:
     return False
 
 
+@feature.step
 def deliver(delivery: Delivery) -> None:
     """PRESENCE_SENT: a session that is there for messages gets those that waited."""
     if delivery.stanza.to is None:
@@ -160,6 +165,7 @@ def drop_arrived(session: "Session") -> None:
         _drop(session, delivered)
 
 
+@feature.step
 def let_go(session: "Session") -> None:
     """SESSION_ENDED: what was delivered and has not arrived takes another way, like all that was not acknowledged."""
     delivered = session.state(Delivered)

@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from db import rosters, subscriptions
+from db import rosters
+from db import subscriptions as requests
 from db.rosters import Item
-from handlers import presence, roster_items, subscription_states
+from handlers import presence, roster_items, subscription_states, subscriptions
 from handlers.access import is_at_home, is_blocked
 from handlers.subscription_states import State
-from handlers.subscriptions import show, state_of
 from xmpp.jid import JID
 from xmpp.stanza import Stanza
 
@@ -32,18 +32,19 @@ class _Parting(NamedTuple):
     item: Item | None
 
 
+@subscriptions.feature.step
 def part(server: "Server", account: JID) -> None:
     """ACCOUNT_REMOVED, before its rows are: nobody sees it, or waits for it, any more; also where no stanza gets
     through: one may have blocked the other, or have granted what was never asked for."""
     db = server.db
-    roster, senders = rosters.roster(db, account), subscriptions.senders(db, account)
-    asked = subscriptions.drop_all_of(db, account)
+    roster, senders = rosters.roster(db, account), requests.senders(db, account)
+    asked = requests.drop_all_of(db, account)
     released = rosters.release(db, account, lambda contact: server.online.count(contact) > 0)
     partings = [
         _Parting(
             contact,
             _types(roster.items.get(contact, Item(contact)), has_asked=contact in senders),
-            state_of(released.items.get(contact, Item(account)), has_asked=contact in asked),
+            subscriptions.state_of(released.items.get(contact, Item(account)), has_asked=contact in asked),
             released.items.get(contact),
         )
         for contact in dict.fromkeys(chain(senders, roster.items, released.items))
@@ -91,7 +92,7 @@ def _tell_one(server: "Server", account: JID, parting: _Parting) -> None:
         change = subscription_states.received(state, type)
         state = change.state
         if change.is_passed_on and not is_blocked(server, parting.contact, account):
-            show(server, parting.contact, _stanza(account, parting.contact, type))
+            subscriptions.show(server, parting.contact, _stanza(account, parting.contact, type))
 
 
 def _stanza(account: JID, contact: JID, type: str) -> Stanza:

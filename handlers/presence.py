@@ -38,6 +38,7 @@ feature = Feature("presence", rfc="6121", settings=PresenceSettings, optional=Fa
 # -- steps for what a client sends
 
 
+@feature.step
 def broadcast(delivery: Delivery) -> None:
     """PRESENCE_SENT: presence without an addressee goes to all subscribers and to the account's own sessions."""
     stanza, session = delivery.stanza, delivery.origin
@@ -53,6 +54,7 @@ def broadcast(delivery: Delivery) -> None:
         raise StanzaError("bad-request", f"presence of type {stanza.type} needs an addressee")
 
 
+@feature.step
 def direct(delivery: Delivery) -> Literal["stop"] | None:
     """PRESENCE_SENT, last: what has an addressee is passed on to it, and is remembered to be ended (section 4.6)."""
     stanza, session = delivery.stanza, delivery.origin
@@ -66,11 +68,13 @@ def direct(delivery: Delivery) -> Literal["stop"] | None:
     return None
 
 
+@feature.step
 def leave(session: "Session") -> None:
     """SESSION_ENDED: everybody who has seen this session's presence is told that it is gone."""
     _disappear(session, Stanza.build("presence", type="unavailable", sender=session.jid))
 
 
+@feature.step
 def forget_account(server: "Server", account: JID) -> None:
     """ACCOUNT_REMOVED: whoever gets its address is not told when they leave who have shown themselves to this one."""
     for session in server.online:
@@ -81,6 +85,7 @@ def forget_account(server: "Server", account: JID) -> None:
 # -- steps for what an account receives
 
 
+@feature.step
 def answer_probe(delivery: Delivery) -> Literal["stop"] | None:
     """PRESENCE_RECEIVED: who may see the account's presence is shown it, session by session (section 4.3.2)."""
     stanza, server, account = delivery.stanza, delivery.server, delivery.account
@@ -106,9 +111,7 @@ def answer_probe(delivery: Delivery) -> Literal["stop"] | None:
 def current_presence(server: "Server", session: "Session") -> Stanza:
     """The last presence of an available session as it is shown to somebody who missed it; without an addressee."""
     assert session.presence is not None
-    stamped = session.presence.with_first(
-        delay.stamp(session.account.domain, session.presence_at), delay.DELAY
-    )
+    stamped = session.presence.with_first(delay.stamp(session.account.domain, session.presence_at), delay.DELAY)
     return photo_hash.with_photo_hash(server, session.account, stamped)
 
 

@@ -103,6 +103,7 @@ def _hold_limit(server: "Server", account: JID, new: Registration) -> None:
 # -- delivery steps
 
 
+@feature.step
 @concerns(AFFILIATIONS)
 def heed_app_server(delivery: Delivery) -> Literal["stop"] | None:
     """MESSAGE_RECEIVED: an app server takes back the account's right to publish (section 8)."""
@@ -118,6 +119,7 @@ def heed_app_server(delivery: Delivery) -> Literal["stop"] | None:
     return STOP
 
 
+@feature.step
 def wake(delivery: Delivery) -> None:
     """MESSAGE_RECEIVED, MESSAGE_REDELIVERED, last: devices that are away, also if others have got the message.
 
@@ -141,6 +143,7 @@ def _misses(delivery: Delivery, device: JID) -> bool:
     return stanza.to == device or stanza.to.is_bare or is_eligible(stanza, "received")
 
 
+@feature.step
 def wake_for_request(delivery: Delivery) -> None:
     """PRESENCE_RECEIVED, before the request is entered: devices that are gone, for a request that is new."""
     stanza, server, account = delivery.stanza, delivery.server, delivery.account
@@ -153,6 +156,7 @@ def wake_for_request(delivery: Delivery) -> None:
         _wake(server, account, [stanza], lambda device: server.online.session(device) is None)
 
 
+@feature.step
 @for_sessions_with(Management)
 def wake_hibernating(session: "Session", stanza: Stanza) -> None:
     """WRITTEN, last: the device of a session that waits to be resumed; for rooms, calls and carbons too."""
@@ -160,6 +164,7 @@ def wake_hibernating(session: "Session", stanza: Stanza) -> None:
         _wake(session.server, session.account, [stanza], session.jid.__eq__)
 
 
+@feature.step
 def note_lost(session: "Session") -> None:
     """SESSION_LOST, before it hibernates: the device was here until now, so it is woken for what comes next, and for
     messages that may have gone into a connection that was broken already."""
@@ -170,12 +175,14 @@ def note_lost(session: "Session") -> None:
         _wake(session.server, session.account, map(Stanza.from_wire, unacknowledged), session.jid.__eq__)
 
 
+@feature.step
 def note_logout(session: "Session") -> None:
     """SESSION_ENDED: as note_lost; but the device of a session that was hibernating has been away before."""
     if session.connection is not None:
         session.server.state(Bursts).end(session.jid)
 
 
+@feature.step
 def forget_account(server: "Server", account: JID) -> None:
     """ACCOUNT_REMOVED: another account of that name begins anew; nor does it become somebody's app server."""
     for device in _devices(server, account):

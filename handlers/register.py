@@ -60,7 +60,9 @@ class RegisterSettings:
     )
 
 
-feature = Feature("register", xep="0077", disco=[NAMESPACE], settings=RegisterSettings, by_default=False)
+feature = Feature(
+    "register", xep="0077", disco=[NAMESPACE], settings=RegisterSettings, by_default=False, needs=["accounts", "sasl"]
+)
 
 
 class NewAccounts(FadingCounts):

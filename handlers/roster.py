@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 VERSIONING = "urn:xmpp:features:rosterver"
 
-feature = Feature("roster", rfc="6121", settings=RosterSettings, optional=False)
+feature = Feature("roster", rfc="6121", settings=RosterSettings, optional=False, needs=["subscriptions"])
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
@@ -62,6 +62,7 @@ feature.iq_get(QUERY, to=[ADDRESS])(forbid)
 feature.iq_set(QUERY, to=[ADDRESS])(forbid)
 
 
+@feature.step
 def refuse_push(delivery: Delivery) -> None:
     """IQ_RECEIVED: pushes are the server's own; none is passed on from anybody (CVE-2015-8688 and others)."""
     iq = delivery.stanza

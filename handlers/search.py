@@ -50,7 +50,7 @@ class SearchSettings:
     max_results: int = setting(50, "How many people are found at most.", minimum=1, maximum=1_000)
 
 
-feature = Feature("search", xep="0055", disco=[NAMESPACE], settings=SearchSettings, by_default=False)
+feature = Feature("search", xep="0055", disco=[NAMESPACE], settings=SearchSettings, by_default=False, needs=["vcard4"])
 
 
 class Searching:

@@ -20,9 +20,10 @@ NODE, ITEM = "serverinfo", "current"
 
 # Announced, it says that other servers may name this one in what they publish. The node is the one that is meant where
 # a domain names no other, at the first service it lists (section 3).
-feature = Feature("server_info", xep="0485", disco=[NAMESPACE])
+feature = Feature("server_info", xep="0485", disco=[NAMESPACE], needs=["pubsub"])
 
 
+@feature.step
 def publish(server: "Server") -> None:
     """SERVER_STARTED: each domain's information is published, unless it is there already."""
     for service in hosts.services(server):

@@ -16,6 +16,7 @@ MAX_IDS = 10
 feature = Feature("stanza_ids", xep="0359", account_disco=[NAMESPACE], optional=False)
 
 
+@feature.step
 @concerns(STANZA_ID)
 def remove_forged(delivery: Delivery) -> None:
     """SENT and RECEIVED, messages: no id is in the account's name but those that are given after this step.

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 ID_BYTES = 24  # of randomness: who knows an id, and the account's password, takes the session over
 REMEMBERED_SECONDS = 24 * 3600  # for a client that comes too late, and wants to know what has to be sent again
 
-feature = Feature("stream_management", xep="0198", settings=StreamManagementSettings)
+feature = Feature("stream_management", xep="0198", settings=StreamManagementSettings, needs=["offline"])
 
 # -- negotiation
 
@@ -136,6 +136,7 @@ def _missed(
 # -- what the server sends
 
 
+@feature.step
 @for_sessions_with(Management)
 def remember_until_acked(session: "Session", stanza: Stanza) -> None:
     """WRITTEN: count it and keep it; while the session hibernates, that is all that becomes of it for now."""
@@ -151,6 +152,7 @@ def remember_until_acked(session: "Session", stanza: Stanza) -> None:
         queue_budget.hold(session, management)
 
 
+@feature.step
 def wait_for_acknowledgements(session: "Session") -> Literal["stop"] | None:
     """MORE_SENT: what is sent in bulk leaves room for what comes meanwhile. What is sent again takes none."""
     management = session.state(Management)
@@ -202,6 +204,7 @@ def _acknowledge(session: "Session", management: Management, h: int) -> None:
 # -- what the client sends
 
 
+@feature.step
 @for_sessions_with(Management)
 def count_handled(session: "Session") -> None:
     """HANDLED: count it, and watch what it has stored."""
@@ -244,6 +247,7 @@ def _management_of(session: "Session") -> Management:
 # -- without a connection
 
 
+@feature.step
 def hibernate(session: "Session") -> Literal["stop"] | None:
     """SESSION_LOST, last: the session waits for a while, and is online meanwhile."""
     management = session.state(Management)
@@ -265,6 +269,7 @@ def _stop_waiting(management: Management) -> None:
         management.expiry = None
 
 
+@feature.step
 def let_go(session: "Session") -> None:
     """SESSION_ENDED: what was not acknowledged goes another way."""
     management = session.state(Management)
@@ -289,6 +294,7 @@ def _remember_count(session: "Session", id: str, h: int) -> None:
             ended_streams.remember(db, account, id, h, now, now + REMEMBERED_SECONDS)
 
 
+@feature.step
 def end_hibernating(server: "Server") -> None:
     """SERVER_STOPPING: those that hibernate end, once all that they had handled is on the disk. Yields."""
     with suppress(*server.storage_errors):

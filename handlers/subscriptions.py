@@ -41,7 +41,7 @@ class SubscriptionSettings:
                                      minimum=1_000, maximum=1_000_000, at_most="streams.stanza_bytes")  # fmt: skip
 
 
-feature = Feature("subscriptions", rfc="6121", settings=SubscriptionSettings, optional=False)
+feature = Feature("subscriptions", rfc="6121", settings=SubscriptionSettings, optional=False, needs=["presence"])
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
@@ -53,6 +53,7 @@ def announce_pre_approval(stream: object) -> etree._Element:
 # -- delivery steps
 
 
+@feature.step
 def sent(delivery: Delivery) -> Literal["stop"] | None:
     """PRESENCE_SENT: what an account asks, grants, refuses or takes back."""
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
@@ -80,6 +81,7 @@ def sent(delivery: Delivery) -> Literal["stop"] | None:
     return STOP
 
 
+@feature.step
 def enter_unseen(delivery: Delivery) -> Literal["stop"] | None:
     """PRESENCE_RECEIVED, before what keeps out those who are blocked: what they grant or take back is entered, and not
     shown; else their roster and the account's would contradict each other for good. What they ask for vanishes.
@@ -91,6 +93,7 @@ def enter_unseen(delivery: Delivery) -> Literal["stop"] | None:
     return received(delivery, is_shown=False)
 
 
+@feature.step
 def received(delivery: Delivery, *, is_shown: bool = True) -> Literal["stop"] | None:
     """PRESENCE_RECEIVED: what a contact asks, grants, refuses or takes back."""
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
@@ -115,6 +118,7 @@ def received(delivery: Delivery, *, is_shown: bool = True) -> Literal["stop"] | 
     return STOP
 
 
+@feature.step
 def deliver_requests(session: "Session") -> None:
     """SESSION_AVAILABLE: requests are shown at each login until they are answered (section 3.1.3)."""
     if requests.count(session.server.db, session.account):

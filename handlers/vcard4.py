@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NODE = "urn:xmpp:vcard4"
 ITEM_ID = "current"  # of a node with one item (XEP-0222 section 3)
 
-feature = Feature("vcard4", xep="0292", account_disco=[VCARD4], optional=False)
+feature = Feature("vcard4", xep="0292", account_disco=[VCARD4], optional=False, needs=["pubsub"])
 
 
 def is_shown_to(server: "Server", account: JID, asker: JID) -> bool:
@@ -51,6 +51,7 @@ def publish_too(server: "Server", account: JID, vcard: etree._Element) -> None:
         publishing.publish_for(server, account, NODE, ITEM_ID, wire(changed), access_model="open")
 
 
+@feature.step
 def keep_as_vcard(server: "Server", account: JID, node: str, item_id: str, payload: bytes | None) -> None:
     """ITEM_PUBLISHED: the vCard says what the vCard4 says; what it has said already stays as the client wrote it."""
     if node != NODE:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from db import archive, archive_sizes, archives
-from handlers.archive import upkeep
+from handlers import upkeep
 from handlers.archive.budget import MESSAGE_BYTES, SPENT
 from tests.archives import JULIET, MERCUTIO, ROMEO, query, say, server_with_archive, write
 from tests.in_process import Client

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from db import accounts, archive, archives
-from handlers.archive import upkeep
+from handlers import upkeep
 from tests.archives import JULIET, MERCUTIO, ROMEO, page, query, refusal, say, server_with_archive
 from tests.in_process import Client
 from xmpp.jid import JID

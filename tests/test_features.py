@@ -7,8 +7,8 @@ from lxml import etree
 
 from handlers import FEATURES, TABLES
 from xmpp.jid import JID
-from xmpp.routing.delivery import STOP, Delivery, Path, Tables, concerns, for_sessions_with
-from xmpp.routing.feature import OWN, PUBSUB, SERVER, DuplicateHandler, Feature, Registry, State
+from xmpp.routing.delivery import STOP, Delivery, OwnerlessStep, Path, Tables, concerns, for_sessions_with
+from xmpp.routing.feature import OWN, PUBSUB, SERVER, DuplicateHandler, Feature, Registry, State, those_on
 from xmpp.stanza import Stanza
 
 PING = "{urn:xmpp:ping}ping"
@@ -113,9 +113,38 @@ def test_a_step_for_sessions_with_some_state_runs_for_no_other_session() -> None
 
 
 def test_the_steps_of_a_feature_that_is_off_drop_out() -> None:
-    steps = TABLES.message_received
-    modules = {step.__module__ for step in steps}
-    off = next(feature for feature in FEATURES if f"handlers.{feature.name}" in modules)
-    remaining = TABLES.without([off]).message_received
-    assert remaining == tuple(step for step in steps if step.__module__ != f"handlers.{off.name}")
-    assert Tables().without([off]) == Tables()
+    on, off = Feature("on"), Feature("off")
+
+    @on.step
+    def stays(delivery: Delivery) -> None: ...
+
+    @off.step
+    def drops_out(delivery: Delivery) -> None: ...
+
+    tables = Tables(message_sent=(stays, drops_out), iq_sent=(drops_out,))
+    assert tables.of([on]) == Tables(message_sent=(stays,))
+
+
+def test_each_step_belongs_to_one_feature() -> None:
+    TABLES.hold_owners(FEATURES)
+    steps = [step for feature in FEATURES for step in feature.steps]
+    assert len(set(steps)) == len(steps)
+
+
+def test_a_step_that_belongs_to_no_feature_is_found_at_the_start() -> None:
+    def nobodys(delivery: Delivery) -> None: ...
+
+    with pytest.raises(OwnerlessStep, match="nobodys stands in the table message_sent"):
+        Tables(message_sent=(nobodys,)).hold_owners([Feature("on")])
+
+
+def test_a_feature_is_off_where_one_is_that_it_needs() -> None:
+    features = [Feature("a"), Feature("b", needs=["a"]), Feature("c", needs=["b"]), Feature("d", needs=["e"])]
+    features.append(Feature("e", needs=["d"]))
+    assert [each.name for each in those_on(features, lambda name: True)] == ["a", "b", "c", "d", "e"]
+    assert [each.name for each in those_on(features, lambda name: name != "a")] == ["d", "e"]
+
+
+def test_features_need_only_what_there_is() -> None:
+    names = {feature.name for feature in FEATURES}
+    assert all(names.issuperset(feature.needs) for feature in FEATURES)

@@ -8,8 +8,7 @@ import gevent
 import pytest
 
 from db import pubsub_deletion, pubsub_nodes
-from handlers import accounts
-from handlers.archive import upkeep
+from handlers import accounts, upkeep
 from tests.in_process import Client, add_accounts, server_in
 from tests.nodes import ask, configure, create, ids_in, items, owner, publish
 from xmpp.jid import JID

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from xmpp.config import Configuration, Entry, entries_of
-from xmpp.routing.feature import Feature, Registry
+from xmpp.routing.feature import Feature, Registry, those_on
 from xmpp.server import ServerSettings
 from xmpp.stream.certificates import doubts, notes
 from xmpp.stream.tls import TLSSettings, context_for, read_certificates
@@ -20,7 +20,7 @@ class ClashError(Exception):
 
 def refuse_clashes(configuration: Configuration, features: Iterable[Feature]) -> None:
     """Raise ClashError where a domain that is served is the address of another one's service."""
-    registry = Registry.of(each for each in features if configuration.is_enabled(each.name))
+    registry = Registry.of(those_on(features, configuration.is_enabled))
     domains = configuration[ServerSettings].domains
     for domain in domains:
         for service in registry.services(domain):

@@ -127,9 +127,7 @@ class StreamError(Exception):
     `condition` is one of STREAM_CONDITIONS; `application` is the application-specific condition, an lxml element.
     """
 
-    def __init__(
-        self, condition: str, text: str | None = None, *, application: etree._Element | None = None
-    ) -> None:
+    def __init__(self, condition: str, text: str | None = None, *, application: etree._Element | None = None) -> None:
         assert condition in STREAM_CONDITIONS, condition
         super().__init__(f"{condition}: {text}" if text else condition)
         self.condition = condition

@@ -16,7 +16,7 @@ from xmpp.config import Configuration, setting
 from xmpp.errors import StreamError
 from xmpp.jid import JID
 from xmpp.routing.delivery import Tables
-from xmpp.routing.feature import Feature, Registry
+from xmpp.routing.feature import Feature, Registry, those_on
 from xmpp.routing.online import Online
 from xmpp.routing.portions import Portions
 from xmpp.routing.requests import Requests
@@ -72,14 +72,15 @@ class Server:
         must_be_secure: bool = True,
     ) -> None:
         features = tuple(features)
-        enabled = [each for each in features if configuration.is_enabled(each.name)]
+        tables.hold_owners(features)
+        enabled = those_on(features, configuration.is_enabled)
         self.configuration = configuration
         self.db = db
         self.storage_errors = storage_errors
         self.tls = tls
         self.must_be_secure = must_be_secure
         self.registry = Registry.of(enabled)
-        self.tables = tables.without(each for each in features if each not in enabled)
+        self.tables = tables.of(enabled)
         self.domains = tuple(self.settings(ServerSettings).domains)
         self.started_at = time.time()
         self.online = Online()

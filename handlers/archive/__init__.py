@@ -12,9 +12,9 @@ from lxml import etree
 
 from db import archive as stored
 from db import archives
-from handlers import stanza_ids
+from handlers import stanza_ids, upkeep
 from handlers.access import forbid
-from handlers.archive import budget, pages, preferences, query, results, retraction, rules, upkeep
+from handlers.archive import budget, pages, preferences, query, results, retraction, rules
 from handlers.archive.settings import ArchiveSettings
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
@@ -42,6 +42,7 @@ feature = Feature(
         retraction.TOMBSTONES,
     ],
     settings=ArchiveSettings,
+    needs=["stanza_ids", "upkeep"],
 )
 
 
@@ -55,6 +56,7 @@ class Queried:
 # -- delivery steps
 
 
+@feature.step
 def record_sent(delivery: Delivery) -> None:
     """MESSAGE_SENT, after all that may refuse it. A message to oneself is archived where it is received."""
     to = delivery.stanza.to
@@ -73,6 +75,7 @@ def _hold_budget(delivery: Delivery) -> None:
         raise StanzaError("resource-constraint", "you have sent as much as is kept of one day; try again later")
 
 
+@feature.step
 def record_received(delivery: Delivery) -> None:
     """MESSAGE_RECEIVED, after all that may refuse it and before any copy, which then has the id too."""
     sender = delivery.stanza.sender

@@ -42,12 +42,14 @@ feature = Feature(
     "bookmarks",
     xep="0402",
     account_disco=[f"{NATIVE}#compat", f"{NATIVE}#compat-pep", "urn:xmpp:bookmarks-conversion:0"],
+    needs=["pubsub"],
 )
 
 
 # -- steps
 
 
+@feature.step
 def follow_node(server: "Server", account: JID, node_name: str) -> None:
     """NODE_CHANGED: the other two follow. Raises StanzaError where one cannot hold as much."""
     if node_name == NATIVE:
@@ -57,12 +59,14 @@ def follow_node(server: "Server", account: JID, node_name: str) -> None:
         _follow_list(server, account, last[1] if last is not None else formats.EMPTY)
 
 
+@feature.step
 def follow_private_xml(server: "Server", account: JID, tag: str, xml: bytes) -> None:
     """PRIVATE_XML_KEPT: both nodes follow. Raises StanzaError where one cannot hold as much."""
     if tag == formats.STORAGE:
         _follow_list(server, account, xml)
 
 
+@feature.step
 def adopt(session: "Session") -> None:
     """SESSION_BOUND: a list that was in private XML before there were nodes is in these before any client looks into
     them (XEP-0411 section 4)."""

@@ -11,7 +11,18 @@ from lxml import etree
 
 from db import pubsub_people
 from handlers.disco_info import INFO_QUERY
-from handlers.pubsub import discovery, hosts, members, nodes, public_subscriptions, publishing, retrieval, subscribing
+from handlers.pubsub import (
+    discovery,
+    hosts,
+    last_items,
+    members,
+    nodes,
+    public_subscriptions,
+    publishing,
+    rechecking,
+    retrieval,
+    subscribing,
+)
 from handlers.pubsub.requests import EVENT, OWNER, PUBSUB, Request
 from handlers.pubsub.settings import PubSubSettings
 from xmpp.errors import StanzaError
@@ -32,6 +43,16 @@ feature = Feature(
     settings=PubSubSettings,
     optional=False,
 )
+
+for step in (
+    last_items.begin_anew,
+    last_items.send_to_contact,
+    last_items.send_to_unblocked,
+    last_items.send_wanted,
+    members.take_approval,
+    rechecking.recheck_contact,
+):
+    feature.step(step)
 
 Answer = Callable[[Request], etree._Element | bytes | None]
 
@@ -118,12 +139,14 @@ feature.iq_get(discovery.ITEMS_QUERY, to=[Addressee.PUBSUB])(discovery.list_item
 # -- steps
 
 
+@feature.step
 @concerns(f"{{{EVENT}}}event")
 def refuse_forged(delivery: Delivery) -> None:
     """MESSAGE_SENT: events come from the server itself, and clients have believed any other (CVE-2023-28686)."""
     raise StanzaError("not-acceptable", "only the server itself tells of events")
 
 
+@feature.step
 def forget_account(server: "Server", account: JID) -> None:
     """ACCOUNT_REMOVED: what it is to nodes elsewhere, and those there that it leaves to nobody. Its own go with it."""
     for host in hosts.services(server):

@@ -48,9 +48,7 @@ def purged(host: Host, node: Node, configuration: NodeConfiguration) -> None:
     _notify(host, node, configuration, [_named("purge", node)])
 
 
-def deleted(
-    host: Host, node: Node, configuration: NodeConfiguration, redirect: str | None = None
-) -> Iterator[None]:
+def deleted(host: Host, node: Node, configuration: NodeConfiguration, redirect: str | None = None) -> Iterator[None]:
     """The node is about to be deleted (8.4.2); whoever has asked to subscribe is told, too. In steps, for its line."""
     content = _named("delete", node)
     if redirect is not None:

@@ -85,9 +85,7 @@ def _subscribers(request: Request, name: str) -> List:
     refusal = access.refusal_to_show_items(hosts.configuration_of(node), host.relation(node, asker))
     if refusal is not None:
         raise refused(refusal)
-    return List(
-        pubsub_people.subscribers_with(host.server.db, node, PUBLIC_IN_TEXT, MOST_SUBSCRIBERS), _subscriber
-    )
+    return List(pubsub_people.subscribers_with(host.server.db, node, PUBLIC_IN_TEXT, MOST_SUBSCRIBERS), _subscriber)
 
 
 def _subscription(id: str) -> bytes:

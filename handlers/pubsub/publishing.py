@@ -281,9 +281,7 @@ def _has_published(request: Request, found: Iterable[Item]) -> bool:
     return all(item.publisher == asker and item.at >= since for item in found)
 
 
-def _remove(
-    host: Host, node: Node, gone: Sequence[Item], *, is_told: bool, are_told_together: bool = True
-) -> None:
+def _remove(host: Host, node: Node, gone: Sequence[Item], *, is_told: bool, are_told_together: bool = True) -> None:
     pubsub_items.remove(host.server.db, node, [item.id for item in gone])
     if is_told:
         told = [gone] if are_told_together else [[item] for item in gone]

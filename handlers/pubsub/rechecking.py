@@ -45,9 +45,7 @@ def _recheck(host: Host, node: Node, pages: Iterable[Page]) -> Iterator[None]:
         yield
 
 
-def _decided(
-    host: Host, node: Node, found: Page
-) -> tuple[Sequence[JID], Sequence[Subscription]]:
+def _decided(host: Host, node: Node, found: Page) -> tuple[Sequence[JID], Sequence[Subscription]]:
     """Who may not see the node any more, and who is subscribed now that has waited."""
     configuration, relation = hosts.configuration_of(node), host.relations(node)
     refused, let_in = list[JID](), list[Subscription]()
@@ -84,8 +82,6 @@ def recheck_contact(server: "Server", account: JID, contact: JID, before: object
 def _recheck_nodes(host: Host, names: Iterable[str], contact: JID) -> Iterator[None]:
     for name in names:
         node = hosts.find(host, name)
-        if node is not None and access.refusal_to_subscribe(
-            hosts.configuration_of(node), host.relation(node, contact)
-        ):
+        if node is not None and access.refusal_to_subscribe(hosts.configuration_of(node), host.relation(node, contact)):
             recheck(host, node, {contact})
         yield

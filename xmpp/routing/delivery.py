@@ -10,10 +10,10 @@ children only, `for_sessions_with` that its feature has to be in use in the sess
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
 from xmpp.jid import JID
-from xmpp.routing.feature import SERVICES, Addressee, Feature
+from xmpp.routing.feature import SERVICES, Addressee, AnyStep, Feature
 from xmpp.stanza import KINDS, Stanza
 
 STOP: Final = "stop"
@@ -51,8 +51,6 @@ KeptStep = Callable[[Any, JID, str, bytes], None]  # server, account, tag of the
 ItemStep = Callable[[Any, JID, str, str, bytes | None], None]  # server, account, node, id, payload; "" and None if some
 # were retracted, which is said once for all of them
 ServerStep = Callable[[Any], None]
-
-AnyStep = TypeVar("AnyStep", bound=Callable[..., Any])
 
 
 def concerns(*tags: str) -> Callable[[Step], Step]:
@@ -98,6 +96,10 @@ class Path:
 
     def _those_for(self, found: frozenset[str]) -> tuple[Step, ...]:
         return tuple(step for step, tags in self._steps if tags is None or not tags.isdisjoint(found))
+
+
+class OwnerlessStep(Exception):
+    """A step that no feature declares: a mistake in the code, found at start-up."""
 
 
 @dataclass(frozen=True)
@@ -162,16 +164,23 @@ class Tables:
         """The HANDLED steps of a session that keeps these states."""
         return tuple(step for step in self.handled if getattr(step, "state", None) in (None, *states))
 
-    def without(self, features: Iterable[Feature]) -> "Tables":
-        """The tables without the steps that stand in the files of these features."""
-        modules = {_module_of(feature) for feature in features}
+    def hold_owners(self, features: Iterable[Feature]) -> None:
+        """Raises OwnerlessStep for one that none of these features declares: it would never run."""
+        declared = {step for feature in features for step in feature.steps}
+        for table in fields(self):
+            for step in getattr(self, table.name):
+                if step not in declared:
+                    raise OwnerlessStep(
+                        f"{step.__module__}.{step.__qualname__} stands in the table {table.name} and belongs to no "
+                        "feature; @feature.step declares it."
+                    )
+
+    def of(self, features: Iterable[Feature]) -> "Tables":
+        """The tables with the steps of these features only."""
+        theirs = {step for feature in features for step in feature.steps}
         return Tables(
             **{
-                table.name: tuple(step for step in getattr(self, table.name) if step.__module__ not in modules)
+                table.name: tuple(step for step in getattr(self, table.name) if step in theirs)
                 for table in fields(self)
             }
         )
-
-
-def _module_of(feature: Feature) -> str:
-    return f"handlers.{feature.name}"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from lxml import etree
 
@@ -56,6 +56,7 @@ IqHandler = Callable[[Any, Stanza], etree._Element | bytes | None]
 ElementHandler = Callable[[Any, Any, etree._Element], None]
 StreamFeature = Callable[[Any], etree._Element | None]
 InfoProvider = Callable[..., Iterable[etree._Element]]
+AnyStep = TypeVar("AnyStep", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Feature:
     `disco` are the features that a domain announces (XEP-0030), `account_disco` those of an account. `settings` is a
     frozen dataclass whose fields come from xmpp.config.setting; `announced_if` says of them whether `disco` is
     announced. `by_default` says whether it is on without configuration; `optional` whether it can be switched off at
-    all.
+    all. It is off, too, where one of the features that it `needs` is.
     """
 
     name: str
@@ -77,9 +78,11 @@ class Feature:
     announced_if: Callable[[Any], bool] | None = None
     by_default: bool = True
     optional: bool = True
+    needs: Iterable[str] = ()
     iqs: dict[tuple[str, str, Addressee], IqHandler] = field(default_factory=dict)
     elements: dict[tuple[str, State], ElementHandler] = field(default_factory=dict)
     stream_features: list[tuple[State, StreamFeature]] = field(default_factory=list)
+    steps: list[Callable[..., Any]] = field(default_factory=list)
 
     def iq_get(self, tag: str, to: Iterable[Addressee] = (OWN,)) -> Callable[[IqHandler], IqHandler]:
         """Declare what answers an iq of type get: f(server, iq) -> payload or None, or raises StanzaError.
@@ -110,6 +113,11 @@ class Feature:
 
         return declare
 
+    def step(self, step: AnyStep) -> AnyStep:
+        """Declare that a step of the delivery tables is this feature's: where the feature is off, it drops out."""
+        self.steps.append(step)
+        return step
+
     def _iq(self, type: str, tag: str, to: Iterable[Addressee]) -> Callable[[IqHandler], IqHandler]:
         def declare(handler: IqHandler) -> IqHandler:
             for addressee in to:
@@ -121,6 +129,14 @@ class Feature:
 
 class DuplicateHandler(Exception):
     """Two features claim the same key: a mistake in the code, found at start-up."""
+
+
+def those_on(features: Iterable[Feature], is_enabled: Callable[[str], bool]) -> tuple[Feature, ...]:
+    """The features that are switched on and find all that they need switched on, too."""
+    found = {feature.name: feature for feature in features if is_enabled(feature.name)}
+    while lacking := {name for name, feature in found.items() if not found.keys() >= set(feature.needs)}:
+        found = {name: feature for name, feature in found.items() if name not in lacking}
+    return tuple(found.values())
 
 
 @dataclass(frozen=True, eq=False)

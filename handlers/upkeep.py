@@ -17,12 +17,15 @@ from db import archive, archive_deletion, archive_sizes, pubsub_deletion, pubsub
 from db.database import Database
 from handlers.archive.settings import ArchiveSettings
 from xmpp.logs import log_refusal
+from xmpp.routing.feature import Feature
 
 if TYPE_CHECKING:
     from xmpp.jid import JID
     from xmpp.server import Server
 
 log = logging.getLogger(__name__)
+
+feature = Feature("upkeep", optional=False)  # also where the archive is switched off
 
 DAY = 24 * 3600.0
 
@@ -47,6 +50,7 @@ class Upkeep:
         self.greenlets: list[gevent.Greenlet[..., Any]] = []
 
 
+@feature.step
 def start(server: "Server") -> None:
     """SERVER_STARTED."""
     upkeep = server.state(Upkeep)
@@ -54,11 +58,13 @@ def start(server: "Server") -> None:
     upkeep.greenlets = [gevent.spawn(_again_and_again, server, work) for work in (_index, _delete)]
 
 
+@feature.step
 def stop(server: "Server") -> None:
     """SERVER_STOPPING."""
     gevent.killall(server.state(Upkeep).greenlets, block=False)
 
 
+@feature.step
 def note_removed(server: "Server", account: "JID") -> None:
     """ACCOUNT_REMOVED: there is something to be deleted once it is gone."""
     server.state(Upkeep).has_leftovers.set()
