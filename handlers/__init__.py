@@ -45,8 +45,33 @@ from handlers import (
     vcard4,
     version,
 )
-from handlers.pubsub import last_items, members, rechecking
-from xmpp.routing.delivery import Tables
+from handlers.accounts import ACCOUNT_REMOVED
+from handlers.bind import SESSION_BOUND
+from handlers.blocking import CONTACT_UNBLOCKED
+from handlers.client_caps import CAPS_KNOWN
+from handlers.presence import SESSION_AVAILABLE
+from handlers.private import PRIVATE_XML_KEPT
+from handlers.pubsub import hosts, last_items, members, rechecking
+from handlers.pubsub.occasions import ITEM_PUBLISHED, NODE_CHANGED
+from handlers.redelivery import MESSAGE_KEPT, MESSAGE_REDELIVERED
+from handlers.roster_items import CONTACT_CHANGED
+from handlers.stream_management import SESSION_RESUMED
+from xmpp.routing.tables import (
+    HANDLED,
+    IQ_RECEIVED,
+    IQ_SENT,
+    MESSAGE_RECEIVED,
+    MESSAGE_SENT,
+    MORE_SENT,
+    PRESENCE_RECEIVED,
+    PRESENCE_SENT,
+    SERVER_STARTED,
+    SERVER_STOPPING,
+    SESSION_ENDED,
+    SESSION_LOST,
+    WRITTEN,
+    Tables,
+)
 
 FEATURES = (
     sasl.feature,
@@ -90,7 +115,7 @@ FEATURES = (
 )
 
 TABLES = Tables(
-    message_sent=(
+    MESSAGE_SENT.runs(
         blocking.refuse_to_blocked,
         delay.refuse_forged,
         carbons.refuse_forged,
@@ -101,7 +126,7 @@ TABLES = Tables(
         archive.record_sent,  # nothing here refuses the message any more
         carbons.copy_sent,  # the sender's other devices, once nothing here refuses the message any more
     ),
-    message_received=(
+    MESSAGE_RECEIVED.runs(
         accounts.refuse_unknown,
         blocking.refuse_from_blocked,
         carbons.refuse_forged,
@@ -115,7 +140,7 @@ TABLES = Tables(
         offline.keep,  # nobody home
         push.wake,  # whoever is away, be others home or not
     ),
-    presence_sent=(
+    PRESENCE_SENT.runs(
         blocking.refuse_to_blocked,
         delay.refuse_forged,
         occupants.remove_forged,
@@ -126,7 +151,7 @@ TABLES = Tables(
         offline.deliver,  # after the presence that brings the session online
         presence.direct,  # what has one goes on to the router
     ),
-    presence_received=(  # broadcasts to local contacts go past it: of these steps, blocking alone keeps them away
+    PRESENCE_RECEIVED.runs(  # broadcasts to local contacts go past it: of these steps, blocking alone keeps them away
         accounts.ignore_unknown,
         subscriptions.enter_unseen,  # what those decide who are kept out next
         blocking.refuse_from_blocked,
@@ -135,15 +160,15 @@ TABLES = Tables(
         presence.answer_probe,
         devices.choose_for_presence,
     ),
-    iq_sent=(blocking.refuse_to_blocked,),
-    iq_received=(
+    IQ_SENT.runs(blocking.refuse_to_blocked),
+    IQ_RECEIVED.runs(
         last_activity.hide_clients,  # these two refuse alike whether or not there is an account
         roster.refuse_push,
         accounts.refuse_unknown,
         blocking.refuse_from_blocked,
         devices.choose_for_iq,
     ),
-    message_redelivered=(
+    MESSAGE_REDELIVERED.runs(
         accounts.refuse_unknown,
         blocking.refuse_from_blocked,
         devices.choose_for_message,
@@ -151,26 +176,27 @@ TABLES = Tables(
         offline.keep,
         push.wake,
     ),
-    pubsub_received=(members.take_approval,),
-    handled=(stream_management.count_handled,),
-    session_resumed=(client_caps.ask_again, offline.go_on),
-    session_bound=(bookmarks.adopt, avatars.adopt),
-    session_available=(client_caps.begin_anew, last_items.begin_anew, subscriptions.deliver_requests),
-    caps_known=(last_items.send_wanted,),
-    written=(
+    MESSAGE_KEPT.runs(accounts.refuse_unknown, blocking.refuse_from_blocked, offline.drop_retracted),
+    hosts.SUBDOMAIN.received.runs(members.take_approval),
+    HANDLED.runs(stream_management.count_handled),
+    SESSION_RESUMED.runs(client_caps.ask_again, offline.go_on),
+    SESSION_BOUND.runs(bookmarks.adopt, avatars.adopt),
+    SESSION_AVAILABLE.runs(client_caps.begin_anew, last_items.begin_anew, subscriptions.deliver_requests),
+    CAPS_KNOWN.runs(last_items.send_wanted),
+    WRITTEN.runs(
         carbons.copy_error,
         client_state.hold_while_inactive,  # before what remembers
         stream_management.remember_until_acked,
         push.wake_hibernating,
     ),
-    more_sent=(stream_management.wait_for_acknowledgements,),
-    session_lost=(
+    MORE_SENT.runs(stream_management.wait_for_acknowledgements),
+    SESSION_LOST.runs(
         client_state.begin_active,  # what it held goes to what is remembered
         push.note_lost,
         offline.hand_over,
         stream_management.hibernate,  # last: where it stops, the session goes on
     ),
-    session_ended=(
+    SESSION_ENDED.runs(
         comings_and_goings.note_end,
         client_caps.let_others_go_on,
         push.note_logout,
@@ -181,21 +207,21 @@ TABLES = Tables(
         stream_management.let_go,  # others have seen it leave before they get what it did not acknowledge
         offline.hand_over,  # and get that before what it was not even sent
     ),
-    node_changed=(bookmarks.follow_node,),
-    private_xml_kept=(bookmarks.follow_private_xml,),
-    contact_changed=(rechecking.recheck_contact, last_items.send_to_contact),
-    contact_unblocked=(last_items.send_to_unblocked,),
-    account_removed=(
+    NODE_CHANGED.runs(bookmarks.follow_node),
+    PRIVATE_XML_KEPT.runs(bookmarks.follow_private_xml),
+    CONTACT_CHANGED.runs(rechecking.recheck_contact, last_items.send_to_contact),
+    CONTACT_UNBLOCKED.runs(last_items.send_to_unblocked),
+    ACCOUNT_REMOVED.runs(
         partings.part,
         presence.forget_account,
         push.forget_account,
         pubsub.forget_account,
         upkeep.note_removed,  # what is of nobody then is deleted bit by bit
     ),
-    item_published=(avatars.tell_of_avatar, vcard4.keep_as_vcard),
-    server_started=(
+    ITEM_PUBLISHED.runs(avatars.tell_of_avatar, vcard4.keep_as_vcard),
+    SERVER_STARTED.runs(
         upkeep.start,
         server_info.publish,
     ),
-    server_stopping=(upkeep.stop, stream_management.end_hibernating),
+    SERVER_STOPPING.runs(upkeep.stop, stream_management.end_hibernating),
 )

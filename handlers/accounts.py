@@ -15,11 +15,14 @@ from xmpp.jid import JID
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature
 from xmpp.routing.session import Session
+from xmpp.routing.tables import AccountStep, Table
 
 if TYPE_CHECKING:
     from xmpp.server import Server
 
 feature = Feature("accounts", rfc="6121", optional=False, needs=["sasl"])
+
+ACCOUNT_REMOVED = Table[AccountStep]("ACCOUNT_REMOVED")  # f(server, account), before its rows are
 
 
 class NoSuchAccount(Exception):
@@ -94,7 +97,7 @@ def erase(server: "Server", account: JID) -> None:
     if not stored.exists(server.db, account):
         raise NoSuchAccount(account)
     with server.db.change():
-        for step in server.tables.account_removed:
+        for step in server.tables[ACCOUNT_REMOVED]:
             step(server, account)
         stored.remove(server.db, account)
 

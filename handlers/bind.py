@@ -13,6 +13,7 @@ from xmpp.errors import StanzaError, StreamError
 from xmpp.jid import JID, MalformedJID
 from xmpp.routing.feature import OWN, SERVER, STREAM, Feature, State
 from xmpp.routing.session import Session
+from xmpp.routing.tables import SessionStep, Table
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class BindSettings:
 
 
 feature = Feature("bind", rfc="6120", settings=BindSettings, optional=False)
+
+SESSION_BOUND = Table[SessionStep]("SESSION_BOUND")  # before its client can ask for anything
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
@@ -62,7 +65,7 @@ def bind(server: "Server", iq: Stanza) -> etree._Element:
     _make_room(server, address)
     session = Session(server, address, stream.identity, stream)
     stream.bind(session)
-    for step in server.tables.session_bound:
+    for step in server.tables[SESSION_BOUND]:
         step(session)
     return _bound(address)
 

@@ -3,7 +3,7 @@
 To those on it the account looks offline: what they send is answered as if nobody were there, or not at all.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +18,7 @@ from xmpp.errors import StanzaError
 from xmpp.jid import JID, AddressReader, MalformedJID, TooManyAddresses
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature
+from xmpp.routing.tables import Table
 from xmpp.stanza import Stanza
 from xmpp.wire import wire
 
@@ -44,6 +45,9 @@ class BlockingSettings:
 feature = Feature(
     "blocking", xep="0191", disco=[NAMESPACE], settings=BlockingSettings, optional=False, needs=["presence"]
 )
+
+# f(server, account, contact), a bare address: after both are shown each other's presence again.
+CONTACT_UNBLOCKED = Table[Callable[["Server", JID, JID], None]]("CONTACT_UNBLOCKED")
 
 
 # -- delivery steps
@@ -199,7 +203,7 @@ def _tell_unblocked(server: "Server", account: JID, contacts: Iterable[JID]) -> 
     """CONTACT_UNBLOCKED, for contacts (bare addresses); in steps."""
     for contact in sorted(contacts):
         if contact.is_bare and not is_blocked(server, account, contact):
-            for step in server.tables.contact_unblocked:
+            for step in server.tables[CONTACT_UNBLOCKED]:
                 step(server, account, contact)
             yield
 

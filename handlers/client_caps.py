@@ -7,10 +7,10 @@ asked again on the next one; nobody waits for the answer of somebody who is gone
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
@@ -22,6 +22,7 @@ from xmpp.config import setting
 from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import Feature
+from xmpp.routing.tables import Table
 from xmpp.stanza import Stanza
 from xmpp.wire import wire
 
@@ -47,6 +48,9 @@ class ClientCapsSettings:
 
 
 feature = Feature("client_caps", xep="0115", settings=ClientCapsSettings)
+
+# f(session, features): what its client supports is known, or has changed.
+CAPS_KNOWN = Table[Callable[[Any, frozenset[str]], None]]("CAPS_KNOWN")
 
 
 class Capabilities:
@@ -267,7 +271,7 @@ def _settle(session: "Session", state: Capabilities, features: frozenset[str]) -
     if features == state.features or not _is_online(session):
         return
     state.features = features
-    for step in session.server.tables.caps_known:
+    for step in session.server.tables[CAPS_KNOWN]:
         try:
             step(session, features)
         except Exception:  # one feature's failure must not keep the others waiting, nor those who wait for this answer

@@ -131,6 +131,7 @@ def deliver(delivery: Delivery) -> None:
         (go_on if _is_there(delivery.origin) else hand_over)(delivery.origin)
 
 
+@feature.step
 def go_on(session: "Session") -> None:
     """SESSION_RESUMED: what waits is for one session at a time; nobody may have been there to go on with it."""
     server, account = session.server, session.account
@@ -145,6 +146,7 @@ def go_on(session: "Session") -> None:
         session.send_all(_messages(session, delivered, turn))
 
 
+@feature.step
 def hand_over(session: "Session") -> None:
     """SESSION_LOST, SESSION_ENDED: what this session was to be sent, and was not yet, is for another one that is there:
     none may come for a long time that has to be told of it by its presence."""

@@ -14,6 +14,7 @@ from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature
+from xmpp.routing.tables import SessionStep, Table
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class PresenceSettings:
 
 
 feature = Feature("presence", rfc="6121", settings=PresenceSettings, optional=False)
+
+SESSION_AVAILABLE = Table[SessionStep]("SESSION_AVAILABLE")  # its first available presence
 
 
 # -- steps for what a client sends
@@ -184,7 +187,7 @@ def _appear(session: "Session", stanza: Stanza) -> None:
     _announce(session, photo_hash.with_photo_hash(session.server, session.account, stanza))
     if is_initial:
         session.send_all(_presence_of_others(session))
-        for step in session.server.tables.session_available:
+        for step in session.server.tables[SESSION_AVAILABLE]:
             step(session)
 
 

@@ -1,7 +1,8 @@
 """XEP-0049: XML that an account's clients keep on the server for themselves."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
@@ -12,6 +13,7 @@ from xmpp.config import setting
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.routing.feature import ADDRESS, Feature
+from xmpp.routing.tables import Table
 from xmpp.stanza import Stanza
 from xmpp.wire import parse, wire
 
@@ -34,6 +36,9 @@ class PrivateSettings:
 
 
 feature = Feature("private", xep="0049", disco=[NAMESPACE], account_disco=[NAMESPACE], settings=PrivateSettings)
+
+# f(server, account, tag, bytes): something is kept, by a request. May still refuse it.
+PRIVATE_XML_KEPT = Table[Callable[[Any, JID, str, bytes], None]]("PRIVATE_XML_KEPT")
 
 
 @feature.iq_get(QUERY)
@@ -58,7 +63,7 @@ def keep(server: "Server", iq: Stanza) -> None:
     with server.db.change():
         for tag, xml in elements.items():
             private.put(server.db, iq.sender.bare, tag, xml)
-            for step in server.tables.private_xml_kept:
+            for step in server.tables[PRIVATE_XML_KEPT]:
                 step(server, iq.sender.bare, tag, xml)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import gevent
 
 from db import accounts as stored
-from handlers import accounts, blocking, delay, offline, stanza_ids
+from handlers import delay, offline, stanza_ids
 from handlers.access import is_at_home
 from handlers.acknowledgements import Unacknowledged
 from handlers.managed_sessions import Management
@@ -17,8 +17,9 @@ from handlers.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.logs import log_refusal
-from xmpp.routing.delivery import Delivery, Path
+from xmpp.routing.delivery import Delivery, Step
 from xmpp.routing.session import Session
+from xmpp.routing.tables import Table
 from xmpp.stanza import Stanza, Unreadable
 
 if TYPE_CHECKING:
@@ -34,8 +35,11 @@ PAUSE_SECONDS = 0.001
 SECOND_HAND = frozenset(
     {CARBON_SENT, CARBON_RECEIVED, "{urn:xmpp:mam:2}result", "{http://jabber.org/protocol/pubsub#event}event"}
 )
-# What others have got waits for the one who has not, although somebody is there.
-KEEP = Path((accounts.refuse_unknown, blocking.refuse_from_blocked, offline.drop_retracted))
+
+# What a session that is over had been sent and never acknowledged, for whoever else there is, or comes.
+MESSAGE_REDELIVERED = Table[Step]("MESSAGE_REDELIVERED")
+# The same of what others have got: it waits for the one who has not, although somebody is there.
+MESSAGE_KEPT = Table[Step]("MESSAGE_KEPT")
 
 
 class UnderWay(set["gevent.Greenlet[..., None]"]):
@@ -158,7 +162,7 @@ def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing:
 
 def _deliver(server: "Server", account: JID, repeat: Stanza, outgoing: "dict[Session, list[Stanza]]") -> None:
     delivery = Delivery(server, account, repeat)
-    if not server.tables.redelivered.run(delivery):
+    if not server.tables.path(MESSAGE_REDELIVERED).run(delivery):
         return
     if len(delivery.chosen) > 1:
         delivery.stanza.devices = [session.number for session in delivery.chosen]
@@ -169,7 +173,7 @@ def _deliver(server: "Server", account: JID, repeat: Stanza, outgoing: "dict[Ses
 def _keep(server: "Server", account: JID, repeat: Stanza, had_by: Collection[int]) -> None:
     delivery = Delivery(server, account, repeat)
     try:
-        if KEEP.run(delivery):
+        if server.tables.path(MESSAGE_KEPT).run(delivery):
             offline.keep_for_others(delivery, had_by)
     except StanzaError:
         pass  # somebody has got it, so its sender hears of no error

@@ -1,8 +1,8 @@
 """Roster items on the wire (RFC 6121 section 2.1.2), and pushes of them (section 2.1.6)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
@@ -12,6 +12,7 @@ from db.rosters import Item
 from xmpp.config import setting
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
+from xmpp.routing.tables import Table
 from xmpp.stanza import Stanza
 from xmpp.wire import wire
 
@@ -23,6 +24,8 @@ QUERY = f"{{{NAMESPACE}}}query"
 ITEM = f"{{{NAMESPACE}}}item"
 GROUP = f"{{{NAMESPACE}}}group"
 INTEREST = "roster"
+# f(server, account, contact, item): the account's roster item is another one than this (None: there was none), or gone.
+CONTACT_CHANGED = Table[Callable[[Any, JID, JID, Item | None], None]]("CONTACT_CHANGED")
 WRITTEN = Remembered[tuple[str, bytes]](bound=32_000_000, weigh=lambda written: len(written[1]))
 """Rosters as they are sent, with their version: all devices of an account ask for the same one."""
 
@@ -84,7 +87,7 @@ def push_removed(server: "Server", account: JID, contact: JID) -> None:
 def tell_changed(server: "Server", account: JID, contact: JID, before: Item | None) -> None:
     """CONTACT_CHANGED, if an item is not what it was before."""
     if rosters.item(server.db, account, contact) != before:
-        for step in server.tables.contact_changed:
+        for step in server.tables[CONTACT_CHANGED]:
             step(server, account, contact, before)
 
 

@@ -33,6 +33,7 @@ from handlers.stream_management_elements import (
 from xmpp.errors import StreamError
 from xmpp.routing.delivery import STOP, for_sessions_with
 from xmpp.routing.feature import Feature, State
+from xmpp.routing.tables import SessionStep, Table
 from xmpp.stanza import Stanza
 from xmpp.wire import wire
 
@@ -44,6 +45,8 @@ ID_BYTES = 24  # of randomness: who knows an id, and the account's password, tak
 REMEMBERED_SECONDS = 24 * 3600  # for a client that comes too late, and wants to know what has to be sent again
 
 feature = Feature("stream_management", xep="0198", settings=StreamManagementSettings, needs=["offline"])
+
+SESSION_RESUMED = Table[SessionStep]("SESSION_RESUMED")  # after what is sent again
 
 # -- negotiation
 
@@ -115,7 +118,7 @@ def _go_on(session: "Session", management: Management) -> None:
     db.touched = None
     management.is_asked, management.is_catching_up = False, True
     session.send_all(_missed(session, session.connection, management, list(management.sent)), first=True)
-    for step in session.server.tables.session_resumed:
+    for step in session.server.tables[SESSION_RESUMED]:
         step(session)
 
 

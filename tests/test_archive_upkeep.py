@@ -13,6 +13,7 @@ from handlers import upkeep
 from tests.archives import JULIET, MERCUTIO, ROMEO, page, query, refusal, say, server_with_archive
 from tests.in_process import Client
 from xmpp.jid import JID
+from xmpp.routing.tables import SERVER_STARTED
 from xmpp.server import Server
 
 DAY = 24 * 3600
@@ -92,7 +93,7 @@ def test_others_have_their_turn_while_much_is_deleted(server: Server) -> None:
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_archive_of_an_account_that_is_gone_goes_too(tmp_path: Path, enabled: bool) -> None:
     with server_with_archive(tmp_path, archive={"enabled": enabled}) as server:
-        assert upkeep.start in server.tables.server_started
+        assert upkeep.start in server.tables[SERVER_STARTED]
         remember(server, JULIET, *range(2 * upkeep.DELETE_MESSAGES))
         remember(server, MERCUTIO, 1)
         accounts.remove(server.db, JULIET)

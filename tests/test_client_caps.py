@@ -11,7 +11,7 @@ import pytest
 from handlers import client_caps
 from handlers.announced_caps import announced_in
 from handlers.caps_hashes import CAPS, CAPS2, Hash
-from handlers.client_caps import Known, features_of
+from handlers.client_caps import CAPS_KNOWN, Known, features_of
 from handlers.disco_info import INFO, Identity, Info
 from tests.in_process import Client, add_accounts, server_in
 from tests.test_caps import SIMPLE
@@ -73,7 +73,7 @@ class Watched:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.known: list[tuple[str, frozenset[str]]] = []
-        server.tables = replace(server.tables, caps_known=(self._note,))
+        server.tables = server.tables.but(CAPS_KNOWN.runs(self._note))
 
     def _note(self, session: Any, features: frozenset[str]) -> None:
         self.known.append((session.jid, features))
@@ -266,7 +266,7 @@ def test_a_step_that_fails_keeps_nobody_waiting(watched: Watched, romeo: Client,
         raise RuntimeError("a mistake")
 
     tables = watched.server.tables
-    watched.server.tables = replace(tables, caps_known=(fail, *tables.caps_known))
+    watched.server.tables = tables.but(CAPS_KNOWN.runs(fail, *tables[CAPS_KNOWN]))
     [question] = announce(romeo, c(AVATARS))
     announce(juliet, c(AVATARS))
     answer(romeo, question, AVATARS)

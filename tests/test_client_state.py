@@ -9,8 +9,8 @@ from handlers import client_state
 from handlers.importance import matters
 from tests.in_process import Client, add_accounts, server_in
 from tests.streams import Stream, listening_server
-from xmpp.routing.delivery import Tables
 from xmpp.routing.feature import State
+from xmpp.routing.tables import SESSION_LOST, WRITTEN, Tables
 from xmpp.server import Server
 from xmpp.stanza import Stanza
 from xmpp.wire import parse
@@ -193,9 +193,9 @@ def test_what_waits_is_bounded(phone: Client) -> None:
 def remembered(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What comes to the WRITTEN step behind the one that holds. To be asked for before the phone, which takes it up."""
     seen: list[str] = []
-    place = server.tables.written.index(client_state.hold_while_inactive) + 1
-    steps = (*server.tables.written[:place], lambda session, stanza: seen.append(str(stanza.id)))
-    monkeypatch.setattr(server, "tables", Tables(written=steps))
+    place = server.tables[WRITTEN].index(client_state.hold_while_inactive) + 1
+    steps = (*server.tables[WRITTEN][:place], lambda session, stanza: seen.append(str(stanza.id)))
+    monkeypatch.setattr(server, "tables", Tables(WRITTEN.runs(*steps)))
     return seen
 
 
@@ -220,7 +220,7 @@ def test_what_waits_when_the_connection_breaks_joins_what_can_be_resumed(remembe
 
 
 def test_a_lost_connection_runs_this_step_before_others_remember(server: Server) -> None:
-    assert server.tables.session_lost[0] is client_state.begin_active
+    assert server.tables[SESSION_LOST][0] is client_state.begin_active
 
 
 def test_a_session_that_ends_takes_what_waits_with_it(server: Server, phone: Client) -> None:

@@ -8,7 +8,6 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -19,11 +18,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from handlers import TABLES, carbons, offline, stream_management
+from handlers.redelivery import MESSAGE_REDELIVERED
 from tests.devices import Device, Management
 from tests.soak import IS_SOAKING, rounds
 from tests.town import Town
 from tests.witness import Judge, Witness
-from xmpp.routing.delivery import Tables
+from xmpp.routing.feature import Feature
+from xmpp.routing.tables import Tables
 
 COURSES = rounds(20, 1500)
 STEPS = rounds(30, 50)
@@ -262,8 +263,7 @@ def test_every_message_arrives(has_archive: bool) -> None:
 
 def without(*dropped: Any) -> Tables:
     """The tables without some steps."""
-    names = [table.name for table in fields(Tables)]
-    return Tables(**{name: tuple(step for step in getattr(TABLES, name) if step not in dropped) for name in names})
+    return TABLES.of([Feature("all the others", steps=[step for step in TABLES.steps if step not in dropped])])
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def without(*dropped: Any) -> Tables:
         without(stream_management.remember_until_acked),
         without(stream_management.count_handled),
         without(stream_management.let_go),
-        replace(TABLES, message_redelivered=()),
+        TABLES.but(MESSAGE_REDELIVERED.runs()),
         without(offline.keep),
         without(carbons.copy_sent, carbons.copy_received),
     ],

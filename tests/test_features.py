@@ -1,14 +1,28 @@
 """The declaration API: what features say ends up where the engine looks it up."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytest
 from lxml import etree
 
 from handlers import FEATURES, TABLES
+from xmpp.config import setting
 from xmpp.jid import JID
-from xmpp.routing.delivery import STOP, Delivery, OwnerlessStep, Path, Tables, concerns, for_sessions_with
-from xmpp.routing.feature import OWN, PUBSUB, SERVER, DuplicateHandler, Feature, Registry, State, those_on
+from xmpp.routing.delivery import STOP, Delivery, Path, concerns, for_sessions_with
+from xmpp.routing.feature import (
+    OWN,
+    SERVER,
+    Addressee,
+    DuplicateHandler,
+    Feature,
+    Registry,
+    State,
+    Subdomain,
+    Subdomains,
+    those_on,
+)
+from xmpp.routing.tables import IQ_SENT, MESSAGE_SENT, WRITTEN, OwnerlessStep, Tables
 from xmpp.stanza import Stanza
 
 PING = "{urn:xmpp:ping}ping"
@@ -33,11 +47,36 @@ def test_two_handlers_for_one_key_are_an_error_at_start_up() -> None:
         Registry.of([one, other])
 
 
-def test_a_service_has_an_address_once_a_feature_answers_there() -> None:
-    feature = Feature("nodes")
-    assert Registry.of([feature]).services("localhost") == {}
-    feature.iq_get(PING, to=[PUBSUB])(answer)
-    assert Registry.of([feature]).services("localhost") == {"pubsub.localhost": PUBSUB}
+ROOMS, NODES = Subdomain("rooms", label_setting="name"), Subdomain("nodes")
+
+
+@dataclass(frozen=True)
+class RoomSettings:
+    """Rooms."""
+
+    name: str = setting("rooms", "What their domain begins with.")
+
+
+def test_a_service_has_an_address_in_each_domain() -> None:
+    features = [Feature("a", subdomains=[NODES]), Feature("b", subdomains=[ROOMS], settings=RoomSettings), Feature("c")]
+    subdomains = Subdomains(features, lambda of: RoomSettings("chat"), ["a.example", "b.example"])
+    assert subdomains.of("b.example") == ["nodes.b.example", "chat.b.example"]
+    assert subdomains.of("c.example") == []
+    assert subdomains.addresses(ROOMS) == ["chat.a.example", "chat.b.example"]
+    assert subdomains.by_address["nodes.a.example"] is NODES
+
+
+@pytest.mark.parametrize(
+    ("address", "addressee"),
+    [("rooms.localhost", ROOMS.service), ("a@rooms.localhost", ROOMS.bare), ("a@rooms.localhost/b", ROOMS.full)],
+)
+def test_a_service_is_told_its_requests_by_what_they_are_addressed_to(address: str, addressee: Addressee) -> None:
+    assert ROOMS.addressee(JID.parse(address)) is addressee
+
+
+def test_a_table_is_listed_once() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        Tables(WRITTEN.runs(), WRITTEN.runs())
 
 
 def test_stream_features_keep_the_order_of_the_list() -> None:
@@ -107,9 +146,9 @@ def test_a_step_for_sessions_with_some_state_runs_for_no_other_session() -> None
 
     def passes(session: object, stanza: Stanza) -> None: ...
 
-    tables = Tables(written=(holds, passes))
-    assert tables.written_with([int]) == (passes,)
-    assert tables.written_with([int, Kept]) == (holds, passes)
+    tables = Tables(WRITTEN.runs(holds, passes))
+    assert tables.for_states(WRITTEN, [int]) == (passes,)
+    assert tables.for_states(WRITTEN, [int, Kept]) == (holds, passes)
 
 
 def test_the_steps_of_a_feature_that_is_off_drop_out() -> None:
@@ -121,8 +160,9 @@ def test_the_steps_of_a_feature_that_is_off_drop_out() -> None:
     @off.step
     def drops_out(delivery: Delivery) -> None: ...
 
-    tables = Tables(message_sent=(stays, drops_out), iq_sent=(drops_out,))
-    assert tables.of([on]) == Tables(message_sent=(stays,))
+    tables = Tables(MESSAGE_SENT.runs(stays, drops_out), IQ_SENT.runs(drops_out))
+    assert tables.of([on])[MESSAGE_SENT] == (stays,)
+    assert tables.of([on])[IQ_SENT] == ()
 
 
 def test_each_step_belongs_to_one_feature() -> None:
@@ -134,8 +174,8 @@ def test_each_step_belongs_to_one_feature() -> None:
 def test_a_step_that_belongs_to_no_feature_is_found_at_the_start() -> None:
     def nobodys(delivery: Delivery) -> None: ...
 
-    with pytest.raises(OwnerlessStep, match="nobodys stands in the table message_sent"):
-        Tables(message_sent=(nobodys,)).hold_owners([Feature("on")])
+    with pytest.raises(OwnerlessStep, match="nobodys stands in the table MESSAGE_SENT"):
+        Tables(MESSAGE_SENT.runs(nobodys)).hold_owners([Feature("on")])
 
 
 def test_a_feature_is_off_where_one_is_that_it_needs() -> None:

@@ -1,6 +1,5 @@
 """XEP-0163: every account is a service, for those who see its presence."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from lxml import etree
 
 from db import blocklists, pubsub_nodes, pubsub_people, rosters
 from handlers import accounts
+from handlers.pubsub.occasions import ITEM_PUBLISHED
 from handlers.pubsub.publishing import publish_for, retract_for
 from handlers.pubsub.retrieval import item_of, items_of, last_item
 from tests.in_process import Client, add_accounts, server_in
@@ -265,7 +265,7 @@ def test_other_features_hear_of_items_that_come_and_go(tmp_path: Path) -> None:
         heard.append((account, node, id, payload))
 
     with server_in(tmp_path) as server:
-        server.tables = replace(server.tables, item_published=(hear,))
+        server.tables = server.tables.but(ITEM_PUBLISHED.runs(hear))
         add_accounts(server, "romeo")
         romeo = Client(server, "romeo@localhost/orchard")
         ask(romeo, publish("n", "1", max_items="max"), to="")

@@ -8,6 +8,7 @@ import pytest
 from handlers import server_info
 from tests.in_process import Client, add_accounts, server_in
 from tests.nodes import INFO, SERVICE, ask, create, events, items, owner, publish, subscribe
+from xmpp.routing.tables import SERVER_STARTED
 from xmpp.server import Server
 
 DISCO = f"<query xmlns='{INFO}'/>"
@@ -95,4 +96,4 @@ def test_each_domain_has_its_own(tmp_path: Path) -> None:
 
 
 def test_it_is_published_when_the_server_starts(server: Server) -> None:
-    assert server_info.publish in server.tables.server_started
+    assert server_info.publish in server.tables[SERVER_STARTED]

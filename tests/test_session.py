@@ -1,7 +1,6 @@
 """What a session makes of the stanzas of its client, before anything else happens to them (RFC 6120 section 8)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import gevent
@@ -12,6 +11,7 @@ from tests.in_process import Client, add_accounts, befriend, server_in, xml
 from xmpp.errors import StreamError
 from xmpp.jid import JID
 from xmpp.routing.session import Session
+from xmpp.routing.tables import MESSAGE_SENT, SESSION_LOST, WRITTEN, Tables
 from xmpp.server import Server
 
 
@@ -64,7 +64,7 @@ def test_a_failing_step_is_answered_and_keeps_nobody_from_going_on(
     def fails(delivery: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(server, "tables", server.tables.__class__(message_sent=(fails,)))
+    monkeypatch.setattr(server, "tables", Tables(MESSAGE_SENT.runs(fails)))
     [answer] = juliet.sends("<message id='1' to='romeo@localhost'/>")
     assert "internal-server-error" in answer
 
@@ -77,7 +77,7 @@ def test_a_session_that_cannot_be_written_to_ends_and_the_others_get_what_was_fo
         if session.jid.resource == "phone":
             raise failing
 
-    monkeypatch.setattr(server, "tables", replace(server.tables, written=(fails,)))
+    monkeypatch.setattr(server, "tables", server.tables.but(WRITTEN.runs(fails)))
     phone, laptop = Client(server, "romeo@localhost/phone"), Client(server, "romeo@localhost/laptop")
     phone.sends("<presence/>")
     laptop.sends("<presence/>")
@@ -96,7 +96,7 @@ def test_a_session_that_cannot_wait_for_another_connection_ends(
     def fails(session: Session) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(server, "tables", replace(server.tables, session_lost=(fails,)))
+    monkeypatch.setattr(server, "tables", server.tables.but(SESSION_LOST.runs(fails)))
     juliet.session.lost()
     assert not server.online.sessions(juliet.account)
 

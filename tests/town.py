@@ -9,13 +9,13 @@ import gevent
 from db import accounts as stored
 from db.database import Database
 from db.errors import StorageError
-from handlers import FEATURES
+from handlers import FEATURES, TABLES
 from tests.devices import Device, Management
 from tests.in_process import add_accounts, befriend, configuration
 from tests.lines import Line
 from xmpp.errors import StreamError
-from xmpp.routing.delivery import Tables
-from xmpp.routing.feature import State
+from xmpp.routing.feature import Feature, State
+from xmpp.routing.tables import Tables
 from xmpp.server import Server
 from xmpp.stream.client import ClientStream
 from xmpp.stream.outbox import Flusher
@@ -46,8 +46,9 @@ class Town:
         self._db = Database(self._folder / "test.db")
         self._flusher = Flusher()
         self._streams: list[ClientStream] = []
+        watched = Feature("watched", steps=[*self._tables.steps.difference(TABLES.steps)])
         self.server = Server(
-            configuration(**self._settings), self._db, FEATURES, self._tables,
+            configuration(**self._settings), self._db, (*FEATURES, watched), self._tables,
             storage_errors=(StorageError,), must_be_secure=False,
         )  # fmt: skip
 

@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 
 from tests.devices import Device, Receipt
 from xmpp import names
 from xmpp.jid import JID
-from xmpp.routing.delivery import Delivery, Tables
+from xmpp.routing.delivery import Delivery
 from xmpp.routing.session import Session
+from xmpp.routing.tables import MESSAGE_RECEIVED, MESSAGE_SENT, WRITTEN, Tables
 from xmpp.stanza import Stanza
 
 
@@ -25,11 +25,10 @@ class Witness:
 
     def watching(self, tables: Tables) -> Tables:
         """These tables, watched."""
-        return replace(
-            tables,
-            message_sent=(self._note_sent, *tables.message_sent),
-            message_received=(self._note_received, *tables.message_received),
-            written=(self._note_written, *tables.written),
+        return tables.but(
+            MESSAGE_SENT.runs(self._note_sent, *tables[MESSAGE_SENT]),
+            MESSAGE_RECEIVED.runs(self._note_received, *tables[MESSAGE_RECEIVED]),
+            WRITTEN.runs(self._note_written, *tables[WRITTEN]),
         )
 
     def texts(self, account: JID) -> list[str]:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from xmpp.config import Configuration, Entry, entries_of
-from xmpp.routing.feature import Feature, Registry, those_on
+from xmpp.routing.feature import Feature, Subdomains, those_on
 from xmpp.server import ServerSettings
 from xmpp.stream.certificates import doubts, notes
 from xmpp.stream.tls import TLSSettings, context_for, read_certificates
@@ -20,10 +20,10 @@ class ClashError(Exception):
 
 def refuse_clashes(configuration: Configuration, features: Iterable[Feature]) -> None:
     """Raise ClashError where a domain that is served is the address of another one's service."""
-    registry = Registry.of(those_on(features, configuration.is_enabled))
     domains = configuration[ServerSettings].domains
+    subdomains = Subdomains(those_on(features, configuration.is_enabled), configuration.__getitem__, domains)
     for domain in domains:
-        for service in registry.services(domain):
+        for service in subdomains.of(domain):
             if service in domains:
                 raise ClashError(
                     f"[server] domains: expected domains that are no services, found {service}, where a service of "

@@ -15,12 +15,12 @@ from xmpp import names
 from xmpp.config import Configuration, setting
 from xmpp.errors import StreamError
 from xmpp.jid import JID
-from xmpp.routing.delivery import Tables
-from xmpp.routing.feature import Feature, Registry, those_on
+from xmpp.routing.feature import Feature, Registry, Subdomains, those_on
 from xmpp.routing.online import Online
 from xmpp.routing.portions import Portions
 from xmpp.routing.requests import Requests
 from xmpp.routing.router import Router
+from xmpp.routing.tables import SERVER_STARTED, SERVER_STOPPING, Tables
 from xmpp.stream.client import STARTTLS, StreamSettings
 from xmpp.stream.listener import ClientListener, ListenSettings
 from xmpp.stream.nameguard import ProcessNames
@@ -82,6 +82,7 @@ class Server:
         self.registry = Registry.of(enabled)
         self.tables = tables.of(enabled)
         self.domains = tuple(self.settings(ServerSettings).domains)
+        self.subdomains = Subdomains(enabled, self.settings, self.domains)
         self.started_at = time.time()
         self.online = Online()
         self.router = Router(self)
@@ -113,7 +114,7 @@ class Server:
     def start(self, listening: ListenSettings | None = None) -> Sequence[str]:
         """Listen; returns what on, for people to read. Raises ListenError."""
         listens_on = self.listener.start(listening or self.settings(ListenSettings))
-        for step in self.tables.server_started:
+        for step in self.tables[SERVER_STARTED]:
             step(self)
         return listens_on
 
@@ -132,7 +133,7 @@ class Server:
         self.is_stopping = True
         self.listener.stop()
         self.listener.close_streams(StreamError("system-shutdown"))
-        for step in self.tables.server_stopping:
+        for step in self.tables[SERVER_STOPPING]:
             try:
                 step(self)
             except Exception:  # the others still have something to keep

@@ -23,24 +23,26 @@ from handlers.pubsub import (
     retrieval,
     subscribing,
 )
+from handlers.pubsub.occasions import NODE_CHANGED
 from handlers.pubsub.requests import EVENT, OWNER, PUBSUB, Request
 from handlers.pubsub.settings import PubSubSettings
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery, concerns
-from xmpp.routing.feature import ACCOUNT, Addressee, Feature
+from xmpp.routing.feature import ACCOUNT, Feature
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.server import Server
 
-FACES = (ACCOUNT, Addressee.PUBSUB)
+FACES = (ACCOUNT, hosts.SUBDOMAIN.service)
 
 feature = Feature(
     "pubsub",
     xep="0060",
     account_disco=discovery.ACCOUNT_FEATURES,
     settings=PubSubSettings,
+    subdomains=[hosts.SUBDOMAIN],
     optional=False,
 )
 
@@ -127,13 +129,13 @@ def _changed(request: Request, handler: Answer) -> etree._Element | bytes | None
     server = request.server
     with server.db.change():
         answer = handler(request)
-        for step in server.tables.node_changed:
+        for step in server.tables[NODE_CHANGED]:
             step(server, request.host.address, request.node_name)
     return answer
 
 
-feature.iq_get(INFO_QUERY, to=[Addressee.PUBSUB])(discovery.describe_service)
-feature.iq_get(discovery.ITEMS_QUERY, to=[Addressee.PUBSUB])(discovery.list_items)
+feature.iq_get(INFO_QUERY, to=[hosts.SUBDOMAIN.service])(discovery.describe_service)
+feature.iq_get(discovery.ITEMS_QUERY, to=[hosts.SUBDOMAIN.service])(discovery.list_items)
 
 
 # -- steps

@@ -15,7 +15,7 @@ from handlers.pubsub.configuration import ACCOUNT_NODE, SERVICE_NODE, NodeConfig
 from handlers.pubsub.settings import PubSubSettings
 from xmpp.jid import JID
 from xmpp.resultsets import PageRequest
-from xmpp.routing.feature import Addressee
+from xmpp.routing.feature import Subdomain
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session
@@ -152,6 +152,9 @@ class Host(ABC):
         return sees, groups
 
 
+SUBDOMAIN = Subdomain("pubsub")
+
+
 class Account(Host):
     """An account as a service, for those who see its presence; open nodes are for everybody."""
 
@@ -252,10 +255,8 @@ class Service(Host):
 
 def services(server: "Server") -> "Iterator[Service]":
     """The service of each domain."""
-    for domain in server.domains:
-        for address, addressee in server.registry.services(domain).items():
-            if addressee is Addressee.PUBSUB:
-                yield Service(server, JID.parse(address))
+    for address in server.subdomains.addresses(SUBDOMAIN):
+        yield Service(server, JID.parse(address))
 
 
 def host_at(server: "Server", address: JID, actor: JID | None) -> Host:

@@ -17,6 +17,7 @@ from handlers.pubsub import budget, configuration, hosts, notifications, recheck
 from handlers.pubsub.conditions import refused, unsupported
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Account, Host
+from handlers.pubsub.occasions import ITEM_PUBLISHED
 from handlers.pubsub.requests import OWNER, PUBSUB, Request, answer
 from handlers.pubsub.settings import PubSubSettings
 from xmpp import dataforms
@@ -225,7 +226,7 @@ def leave_to_others(host: Host, gone: JID) -> None:
 def tell_retracted(host: Host, node: Node) -> None:
     """ITEM_PUBLISHED: items are gone, if they were an account's; once, however many."""
     if isinstance(host, Account):
-        for step in host.server.tables.item_published:
+        for step in host.server.tables[ITEM_PUBLISHED]:
             step(host.server, host.address, node.name, "", None)
 
 

@@ -15,6 +15,7 @@ from handlers.pubsub import access, budget, hosts, items, nodes, notifications
 from handlers.pubsub.conditions import refused, unsupported
 from handlers.pubsub.configuration import NodeConfiguration, demanded
 from handlers.pubsub.hosts import Account, Host
+from handlers.pubsub.occasions import ITEM_PUBLISHED
 from handlers.pubsub.requests import PUBSUB, Request, answer
 from handlers.pubsub.settings import PubSubSettings
 from xmpp import dataforms, names
@@ -212,7 +213,7 @@ def _keep(
         notifications.retracted(host, node, configuration, [gone])
     if isinstance(host, Account):
         for item in given:
-            for step in host.server.tables.item_published:
+            for step in host.server.tables[ITEM_PUBLISHED]:
                 step(host.server, host.address, node.name, item.id, item.payload)
 
 

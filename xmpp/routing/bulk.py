@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xmpp.routing.delivery import STOP
+from xmpp.routing.tables import MORE_SENT
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Bulk:
         for _ in range(STEPS):
             if monotonic() > ends or not self._line or session.connection is None or not session.connection.has_room:
                 return False
-            if any(step(session) is STOP for step in session.server.tables.more_sent):
+            if any(step(session) is STOP for step in session.server.tables[MORE_SENT]):
                 return True
             self._send_next(self._line[0])
         return False

@@ -1,20 +1,17 @@
-"""The path of a stanza as steps: tables of functions that run in the order in which they are written.
+"""The path of a stanza as steps: functions that run in the order in which they are written (tables.py).
 
-The tables themselves stand in handlers/__init__.py. A step takes one Delivery and returns None (go on) or STOP (done
-with), or raises StanzaError (the sender is told). A step of a feature that is switched off drops out at start-up.
+A step takes one Delivery and returns None (go on) or STOP (done
+with), or raises StanzaError (the sender is told).
 
 Every stanza pays for every step, so a step can say in advance what it is not for: `concerns` that it looks at certain
 children only, `for_sessions_with` that its feature has to be in use in the session. The others never call it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
-from functools import cached_property
-from typing import Any, Final, Literal
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Final, Literal, TypeVar
 
 from xmpp.jid import JID
-from xmpp.routing.feature import SERVICES, Addressee, AnyStep, Feature
-from xmpp.stanza import KINDS, Stanza
+from xmpp.stanza import Stanza
 
 STOP: Final = "stop"
 
@@ -39,18 +36,7 @@ class Delivery:
 
 
 Step = Callable[[Delivery], Literal["stop"] | None]
-WrittenStep = Callable[[Any, Stanza], Literal["stop"] | None]
-SessionStep = Callable[[Any], None]
-CapabilitiesStep = Callable[[Any, frozenset[str]], None]
-LostStep = Callable[[Any], Literal["stop"] | None]
-AccountStep = Callable[[Any, JID], None]
-ContactStep = Callable[[Any, JID, JID, Any], None]  # server, account, contact; its roster item before, or None
-UnblockedStep = Callable[[Any, JID, JID], None]  # server, account, contact (bare)
-NodeStep = Callable[[Any, JID, str], None]  # server, account, node
-KeptStep = Callable[[Any, JID, str, bytes], None]  # server, account, tag of the element, its bytes
-ItemStep = Callable[[Any, JID, str, str, bytes | None], None]  # server, account, node, id, payload; "" and None if some
-# were retracted, which is said once for all of them
-ServerStep = Callable[[Any], None]
+AnyStep = TypeVar("AnyStep", bound=Callable[..., Any])
 
 
 def concerns(*tags: str) -> Callable[[Step], Step]:
@@ -96,91 +82,3 @@ class Path:
 
     def _those_for(self, found: frozenset[str]) -> tuple[Step, ...]:
         return tuple(step for step, tags in self._steps if tags is None or not tags.isdisjoint(found))
-
-
-class OwnerlessStep(Exception):
-    """A step that no feature declares: a mistake in the code, found at start-up."""
-
-
-@dataclass(frozen=True)
-class Tables:
-    """The delivery tables of a server. SENT runs for what a local session sends, RECEIVED for what is addressed to a
-    local account or a service; the others take a session, or a server and an account."""
-
-    message_sent: tuple[Step, ...] = ()
-    message_received: tuple[Step, ...] = ()
-    presence_sent: tuple[Step, ...] = ()
-    presence_received: tuple[Step, ...] = ()
-    iq_sent: tuple[Step, ...] = ()
-    iq_received: tuple[Step, ...] = ()
-    message_redelivered: tuple[Step, ...] = ()
-    pubsub_received: tuple[Step, ...] = ()  # messages and presence to the publish-subscribe service
-    written: tuple[WrittenStep, ...] = ()  # f(session, stanza), for all that is written to a client; STOP: not now
-    more_sent: tuple[LostStep, ...] = ()  # before each stanza of a bulk; STOP: not before session.send_more is called
-    handled: tuple[SessionStep, ...] = ()  # after each stanza of a client
-    session_lost: tuple[LostStep, ...] = ()  # its connection broke; STOP: the session goes on without one
-    session_resumed: tuple[SessionStep, ...] = ()  # after what is sent again
-    session_bound: tuple[SessionStep, ...] = ()  # before its client can ask for anything
-    session_available: tuple[SessionStep, ...] = ()  # its first available presence
-    caps_known: tuple[CapabilitiesStep, ...] = ()  # f(session, features): what its client supports is known, or changed
-    session_ended: tuple[SessionStep, ...] = ()
-    contact_changed: tuple[ContactStep, ...] = ()  # an account's roster item is another one, or gone
-    contact_unblocked: tuple[UnblockedStep, ...] = ()  # after both are shown each other's presence again
-    account_removed: tuple[AccountStep, ...] = ()
-    node_changed: tuple[NodeStep, ...] = ()  # of an account, maybe, by a request: once for each; may still refuse it
-    private_xml_kept: tuple[KeptStep, ...] = ()  # by a request; may still refuse it
-    item_published: tuple[ItemStep, ...] = ()  # at a node of an account, or retracted; by whomever
-    server_started: tuple[ServerStep, ...] = ()  # it listens
-    server_stopping: tuple[ServerStep, ...] = ()  # after the last stream has ended
-
-    @cached_property
-    def sent(self) -> Mapping[str, Path]:
-        """By kind of stanza: what is done with those that a session sends."""
-        return {kind: Path(getattr(self, kind + "_sent")) for kind in KINDS}
-
-    @cached_property
-    def received(self) -> Mapping[str, Path]:
-        """By kind of stanza: what is done with those that an account receives."""
-        return {kind: Path(getattr(self, kind + "_received")) for kind in KINDS}
-
-    @cached_property
-    def redelivered(self) -> Path:
-        """What is done with messages that a session that is over had been sent and never acknowledged."""
-        return Path(self.message_redelivered)
-
-    def at_service(self, addressee: Addressee) -> Path:
-        """What is done with messages and presence to a service."""
-        return self._at_services[addressee]
-
-    @cached_property
-    def _at_services(self) -> Mapping[Addressee, Path]:
-        return {addressee: Path(getattr(self, name + "_received")) for addressee, name in SERVICES.items()}
-
-    def written_with(self, states: Collection[type]) -> tuple[WrittenStep, ...]:
-        """The WRITTEN steps of a session that keeps these states."""
-        return tuple(step for step in self.written if getattr(step, "state", None) in (None, *states))
-
-    def handled_with(self, states: Collection[type]) -> tuple[SessionStep, ...]:
-        """The HANDLED steps of a session that keeps these states."""
-        return tuple(step for step in self.handled if getattr(step, "state", None) in (None, *states))
-
-    def hold_owners(self, features: Iterable[Feature]) -> None:
-        """Raises OwnerlessStep for one that none of these features declares: it would never run."""
-        declared = {step for feature in features for step in feature.steps}
-        for table in fields(self):
-            for step in getattr(self, table.name):
-                if step not in declared:
-                    raise OwnerlessStep(
-                        f"{step.__module__}.{step.__qualname__} stands in the table {table.name} and belongs to no "
-                        "feature; @feature.step declares it."
-                    )
-
-    def of(self, features: Iterable[Feature]) -> "Tables":
-        """The tables with the steps of these features only."""
-        theirs = {step for feature in features for step in feature.steps}
-        return Tables(
-            **{
-                table.name: tuple(step for step in getattr(self, table.name) if step in theirs)
-                for table in fields(self)
-            }
-        )

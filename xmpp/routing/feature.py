@@ -14,31 +14,54 @@ tables of handlers/__init__.py.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from lxml import etree
 
+from xmpp.jid import JID
+from xmpp.routing.delivery import AnyStep, Step
+from xmpp.routing.tables import Table
 from xmpp.stanza import Stanza
 
 
-class Addressee(Enum):
-    """Whom an iq is for."""
+class Addressee:
+    """Whom an iq is for. Each is one object."""
 
-    OWN = auto()  # the sender's own account: its bare address, or no `to`
-    ACCOUNT = auto()  # any account's bare address, whoever asks: the handler checks whether they may
-    ADDRESS = auto()  # anybody else's bare address, be there an account or not: the answer must not show which
-    SERVER = auto()  # a domain that is served here
-    STREAM = auto()  # the stream itself, before a resource is bound: registration, binding
-    PUBSUB = auto()  # the publish-subscribe service of a domain
+    def __init__(self, name: str) -> None:
+        self._name = name
 
-    __hash__ = object.__hash__  # each is one object; Enum would hash its name, in Python, for every request
+    def __repr__(self) -> str:
+        return self._name
 
 
-OWN, ACCOUNT, ADDRESS, SERVER, STREAM, PUBSUB = Addressee
+OWN = Addressee("OWN")  # the sender's own account: its bare address, or no `to`
+ACCOUNT = Addressee("ACCOUNT")  # any account's bare address, whoever asks: the handler checks whether they may
+ADDRESS = Addressee(
+    "ADDRESS"
+)  # anybody else's bare address, be there an account or not: the answer must not show which
+SERVER = Addressee("SERVER")  # a domain that is served here
+STREAM = Addressee("STREAM")  # the stream itself, before a resource is bound: registration, binding
 
-SERVICES = {PUBSUB: "pubsub"}
-"""The services that have an address of their own, such as pubsub.DOMAIN, once a feature answers requests there."""
+
+class Subdomain:
+    """Where a service of a feature is found: beneath each domain that is served, as in pubsub.example.org.
+
+    `label` comes before the domain; `label_setting` names the setting of the feature that says otherwise. A request
+    there is for the `service` itself, or for a `bare` or a `full` address, such as a room or an occupant. All other
+    stanzas, and answers to requests, run through the table `received`; what is left is not for anybody.
+    """
+
+    def __init__(self, label: str, *, label_setting: str = "") -> None:
+        self.label = label
+        self.label_setting = label_setting
+        self.service = Addressee(f"{label}.service")
+        self.bare = Addressee(f"{label}.bare")
+        self.full = Addressee(f"{label}.full")
+        self.received = Table[Step](f"{label.upper()}_RECEIVED")
+
+    def addressee(self, address: JID) -> Addressee:
+        """Whom a request to this address is for."""
+        return self.service if not address.local else self.bare if address.is_bare else self.full
 
 
 class State(Enum):
@@ -56,7 +79,6 @@ IqHandler = Callable[[Any, Stanza], etree._Element | bytes | None]
 ElementHandler = Callable[[Any, Any, etree._Element], None]
 StreamFeature = Callable[[Any], etree._Element | None]
 InfoProvider = Callable[..., Iterable[etree._Element]]
-AnyStep = TypeVar("AnyStep", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -66,7 +88,7 @@ class Feature:
     `disco` are the features that a domain announces (XEP-0030), `account_disco` those of an account. `settings` is a
     frozen dataclass whose fields come from xmpp.config.setting; `announced_if` says of them whether `disco` is
     announced. `by_default` says whether it is on without configuration; `optional` whether it can be switched off at
-    all. It is off, too, where one of the features that it `needs` is.
+    all. It is off, too, where one of the features that it `needs` is. `subdomains` are where it has services.
     """
 
     name: str
@@ -79,6 +101,7 @@ class Feature:
     by_default: bool = True
     optional: bool = True
     needs: Iterable[str] = ()
+    subdomains: Iterable[Subdomain] = ()
     iqs: dict[tuple[str, str, Addressee], IqHandler] = field(default_factory=dict)
     elements: dict[tuple[str, State], ElementHandler] = field(default_factory=dict)
     stream_features: list[tuple[State, StreamFeature]] = field(default_factory=list)
@@ -167,14 +190,37 @@ class Registry:
         """The tags that may stand at the top level of a stream beside stanzas."""
         return frozenset(tag for tag, _ in self.elements)
 
-    def services(self, domain: str) -> dict[str, Addressee]:
-        """The services that belong to a domain, by their addresses."""
-        return {f"{name}.{domain}": addressee for addressee, name in self._answering}
 
-    @cached_property
-    def _answering(self) -> tuple[tuple[Addressee, str], ...]:
-        answering = {addressee for _, _, addressee in self.iqs}
-        return tuple((addressee, name) for addressee, name in SERVICES.items() if addressee in answering)
+class Subdomains:
+    """Those of a server, by their addresses. `settings` gives those of a feature, by their class."""
+
+    def __init__(self, features: Iterable[Feature], settings: Callable[[type], Any], domains: Iterable[str]) -> None:
+        self.by_address: dict[str, Subdomain] = {}
+        self._of_domains: dict[str, list[str]] = {}
+        labels = [
+            (_label(subdomain, feature, settings), subdomain)
+            for feature in features
+            for subdomain in feature.subdomains
+        ]
+        for domain in domains:
+            found = {f"{label}.{domain}": subdomain for label, subdomain in labels}
+            self._of_domains[domain] = [*found]
+            self.by_address.update(found)
+
+    def of(self, domain: str) -> list[str]:
+        """The addresses of the services that belong to a domain."""
+        return self._of_domains.get(domain, [])
+
+    def addresses(self, subdomain: Subdomain) -> list[str]:
+        """Where this one is found, for each domain in order."""
+        return [address for address, found in self.by_address.items() if found is subdomain]
+
+
+def _label(subdomain: Subdomain, feature: Feature, settings: Callable[[type], Any]) -> str:
+    if feature.settings is None or not subdomain.label_setting:
+        return subdomain.label
+    label: str = getattr(settings(feature.settings), subdomain.label_setting)
+    return label
 
 
 def _merged(features: Iterable[Feature], what: str) -> dict[Any, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from xmpp.errors import StanzaError
 from xmpp.routing.delivery import Delivery
-from xmpp.routing.feature import ADDRESS, Addressee
+from xmpp.routing.feature import ADDRESS, Subdomain
 from xmpp.routing.iq_dispatch import dispatch
 from xmpp.stanza import Stanza
 
@@ -29,9 +29,7 @@ class Router:
         local = LocalDomain(server)
         self._server = server
         self._destinations: dict[str, Destination] = {
-            address: Service(server, addressee)
-            for domain in server.domains
-            for address, addressee in server.registry.services(domain).items()
+            address: LocalService(server, subdomain) for address, subdomain in server.subdomains.by_address.items()
         }
         self._destinations.update(dict.fromkeys(server.domains, local))
 
@@ -102,19 +100,22 @@ class LocalDomain:
             raise StanzaError("service-unavailable")
 
 
-class Service:
-    """A service with an address of its own, such as pubsub.DOMAIN."""
+class LocalService:
+    """A service of ours with an address of its own, such as pubsub.DOMAIN."""
 
-    def __init__(self, server: "Server", addressee: Addressee) -> None:
+    def __init__(self, server: "Server", subdomain: Subdomain) -> None:
         self._server = server
-        self._addressee = addressee
+        self._subdomain = subdomain
 
     def send(self, stanza: Stanza) -> None:
         """Deliver a stanza. Raises StanzaError for what the sender has to be told."""
         assert stanza.to is not None
-        if stanza.kind == "iq":
-            dispatch(self._server, stanza, (self._addressee,))
+        server, to = self._server, stanza.to
+        if stanza.is_request:
+            dispatch(server, stanza, (self._subdomain.addressee(to),))
+        elif not server.tables.path(self._subdomain.received).run(Delivery(server, to.bare, stanza)):
             return
-        is_left = self._server.tables.at_service(self._addressee).run(Delivery(self._server, stanza.to.bare, stanza))
-        if is_left and stanza.kind == "message":
+        elif stanza.kind == "iq":
+            server.requests.answered(stanza)
+        elif stanza.kind == "message":
             raise StanzaError("service-unavailable")

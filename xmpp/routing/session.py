@@ -16,6 +16,7 @@ from xmpp.jid import JID, MalformedJID
 from xmpp.logs import log_refusal
 from xmpp.routing.bulk import Bulk
 from xmpp.routing.delivery import STOP, Delivery
+from xmpp.routing.tables import HANDLED, SESSION_ENDED, SESSION_LOST, WRITTEN
 from xmpp.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
 
 if TYPE_CHECKING:
@@ -135,8 +136,8 @@ class Session:
         self._choose_steps()
 
     def _choose_steps(self) -> None:
-        self._written = self.server.tables.written_with(self._states.keys())
-        self._handled = self.server.tables.handled_with(self._states.keys())
+        self._written = self.server.tables.for_states(WRITTEN, self._states.keys())
+        self._handled = self.server.tables.for_states(HANDLED, self._states.keys())
 
     # -- in
 
@@ -243,7 +244,7 @@ class Session:
 
     def _goes_on(self) -> bool:
         try:
-            return any(step(self) is STOP for step in self.server.tables.session_lost)
+            return any(step(self) is STOP for step in self.server.tables[SESSION_LOST])
         except Exception:
             log.exception("%r: it cannot wait for another connection", self)
             return False
@@ -262,7 +263,7 @@ class Session:
         self._bulk = None
         self._ended = True
         self.server.online.remove(self)
-        for step in self.server.tables.session_ended:
+        for step in self.server.tables[SESSION_ENDED]:
             try:
                 step(self)
             except Exception:  # one feature's failure must not keep the others from saying good-bye
