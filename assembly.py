@@ -18,10 +18,10 @@ from xmpp.config_review import ClashError
 from xmpp.control import CarryOut, ControlClient, ControlSocket
 from xmpp.datafolder import DataFolder
 from xmpp.routing.feature import Feature
-from xmpp.server import Server, ServerSettings
+from xmpp.server import Server
+from xmpp.settings import ServerSettings, StreamSettings
 from xmpp.stream.certificates import CertificateError
-from xmpp.stream.client import StreamSettings
-from xmpp.stream.listener import ListenError, ListenSettings
+from xmpp.stream.listener import ClientListener, ListenError, ListenSettings
 from xmpp.stream.tls import ServerTLS, TLSSettings
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,9 @@ def opened_server(data: DataFolder, configuration: Configuration, *, must_be_sec
     data.close_to_others()
     with Database(data.database) as db:
         tls = ServerTLS(configuration[TLSSettings], configuration[ServerSettings].domains, data.certificates)
-        yield _server(configuration, db, tls, must_be_secure)
+        server = _server(configuration, db)
+        server.listeners.append(ClientListener(server, tls, must_be_secure=must_be_secure))
+        yield server
 
 
 def control_socket(server: Server, data: DataFolder) -> ControlSocket:
@@ -184,15 +186,5 @@ class _Alone:
         return _server(self._configuration, db)
 
 
-def _server(
-    configuration: Configuration, db: Database, tls: ServerTLS | None = None, must_be_secure: bool = True
-) -> Server:
-    return Server(
-        configuration,
-        db,
-        FEATURES,
-        TABLES,
-        storage_errors=(StorageError,),
-        tls=tls,
-        must_be_secure=must_be_secure,
-    )
+def _server(configuration: Configuration, db: Database) -> Server:
+    return Server(configuration, db, FEATURES, TABLES, storage_errors=(StorageError,))

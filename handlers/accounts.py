@@ -112,8 +112,8 @@ def end_sessions(server: "Server", account: JID, error: StreamError, keep: Sessi
     for session in server.online.sessions(account):
         if session is not keep:
             session.close(error)
-    for stream in server.listener.unbound_streams(account):
-        stream.close(error)
+    for listener in server.listeners:
+        listener.close_unbound_streams(account, error)
 
 
 @feature.step

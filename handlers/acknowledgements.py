@@ -2,7 +2,9 @@
 
 from collections import deque
 from collections.abc import Collection, Container, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+
+from xmpp.tickets import Ticket
 
 COUNTS = 1 << 32  # on the wire a counter goes on from 2^32 - 1 at zero; in here it just goes on
 
@@ -14,15 +16,6 @@ class CountTooHigh(Exception):
         super().__init__(f"You acknowledged {h} stanzas, but I only sent you {sent} so far.")
         self.h = h
         self.sent = sent
-
-
-class Ticket(Protocol):
-    """The promise that what was stored reaches the disk."""
-
-    @property
-    def is_open(self) -> bool: ...
-    @property
-    def failed(self) -> Exception | None: ...
 
 
 class Unacknowledged(NamedTuple):

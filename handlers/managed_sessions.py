@@ -6,9 +6,10 @@ from weakref import WeakValueDictionary
 
 import gevent
 
-from handlers.acknowledgements import Received, Sent, Tally, Ticket
+from handlers.acknowledgements import Received, Sent, Tally
 from xmpp.config import setting
 from xmpp.jid import JID
+from xmpp.tickets import Ticket
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from db import accounts, offline, rosters
 from handlers import delay, stanza_ids
 from handlers.access import is_blocked
-from handlers.acknowledgements import Ticket
 from handlers.archive import Queried, retraction
 from handlers.archive.rules import RETRACT
 from handlers.managed_sessions import Management
@@ -23,6 +22,7 @@ from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import Feature
 from xmpp.stanza import Stanza, Unreadable
+from xmpp.tickets import Ticket
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session

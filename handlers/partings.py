@@ -67,9 +67,7 @@ def _types(item: Item, *, has_asked: bool) -> tuple[str, ...]:
     return ("unsubscribe",) * wanted + ("unsubscribed",) * granted
 
 
-def _tell(
-    server: "Server", account: JID, partings: list[_Parting], version: str, now: int
-) -> Iterator[None]:
+def _tell(server: "Server", account: JID, partings: list[_Parting], version: str, now: int) -> Iterator[None]:
     """In steps. Where all have come since `now` was the number of the next session, none has anything to be told: they
     have seen nothing else, and may be somebody else who has got a contact's name."""
     for parting in partings:

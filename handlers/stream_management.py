@@ -13,7 +13,7 @@ from lxml import etree
 from db import accounts
 from db import stream_management as ended_streams
 from handlers import client_state, offline, queue_budget, redelivery
-from handlers.acknowledgements import CountTooHigh, Ticket, Unacknowledged
+from handlers.acknowledgements import CountTooHigh, Unacknowledged
 from handlers.managed_sessions import Management, Resumable, StreamManagementSettings, Waiting
 from handlers.stream_management_elements import (
     ANSWER,
@@ -35,6 +35,7 @@ from xmpp.routing.delivery import STOP, for_sessions_with
 from xmpp.routing.feature import Feature, State
 from xmpp.routing.tables import SessionStep, Table
 from xmpp.stanza import Stanza
+from xmpp.tickets import Ticket
 from xmpp.wire import wire
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from xmpp.config import Configuration, Section
 from xmpp.errors import StreamError
 from xmpp.jid import JID
 from xmpp.routing.session import Session
-from xmpp.server import Server, ServerSettings
-from xmpp.stream.client import StreamSettings
+from xmpp.server import Server
+from xmpp.settings import ServerSettings, StreamSettings
 from xmpp.stream.listener import ListenSettings
 from xmpp.wire import parse
 

@@ -21,7 +21,7 @@ from handlers import FEATURES, TABLES, accounts
 from tests.in_process import configuration
 from xmpp.jid import JID
 from xmpp.server import Server
-from xmpp.stream.listener import ListenSettings
+from xmpp.stream.listener import ClientListener, ListenSettings
 
 PATIENCE = 30  # seconds, only reached by a test that fails
 FEW_ITERATIONS = 4096
@@ -40,16 +40,23 @@ def listening_server(folder: Path, **settings: Mapping[str, Any]) -> Iterator[Se
     """A server for `localhost` with the account juliet (password "secret"), that lets her log in without TLS."""
     chosen = {name: {**SETTINGS.get(name, {}), **settings.get(name, {})} for name in {*SETTINGS, *settings}}
     with Database(folder / "test.db") as db:
-        server = Server(
-            configuration(**chosen), db, FEATURES, TABLES, storage_errors=(StorageError,), must_be_secure=False
-        )
+        server = Server(configuration(**chosen), db, FEATURES, TABLES, storage_errors=(StorageError,))
+        settings_of_listener = ListenSettings(addresses=("127.0.0.1",), port=0)
+        server.listeners.append(ClientListener(server, must_be_secure=False, settings=settings_of_listener))
         if not stored.exists(db, JULIET):
             accounts.create(server, JULIET, "secret")
-        server.start(ListenSettings(addresses=("127.0.0.1",), port=0))
+        server.start()
         try:
             yield server
         finally:
             server.stop()
+
+
+def listener_of(server: Server) -> ClientListener:
+    """Its only one."""
+    [listener] = server.listeners
+    assert isinstance(listener, ClientListener)
+    return listener
 
 
 class Stream:
@@ -57,7 +64,7 @@ class Stream:
 
     def __init__(self, server: Server) -> None:
         self._ids = itertools.count()
-        self._socket = socket.create_connection(("127.0.0.1", server.listener.ports["STARTTLS"]), PATIENCE)
+        self._socket = socket.create_connection(("127.0.0.1", listener_of(server).ports["STARTTLS"]), PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._elements: Iterator[etree._Element] = iter(())
 

@@ -2,20 +2,10 @@
 
 import pytest
 
+from db.tickets import Ticket
 from handlers.acknowledgements import COUNTS, CountTooHigh, Received, Sent
 
 LAST = COUNTS - 1
-
-
-class OpenTicket:
-    """A promise that the test keeps, or not."""
-
-    def __init__(self) -> None:
-        self.is_open = True
-        self.failed: Exception | None = None
-
-    def close(self, failed: Exception | None = None) -> None:
-        self.is_open, self.failed = False, failed
 
 
 def sent(acknowledged: int, waiting: int) -> Sent:
@@ -118,7 +108,7 @@ def test_what_waits_remembers_when_it_was_sent_and_to_whom() -> None:
 
 
 def test_what_could_not_be_stored_no_longer_waits() -> None:
-    queue, stored, lost, still_open = Sent(), OpenTicket(), OpenTicket(), OpenTicket()
+    queue, stored, lost, still_open = Sent(), Ticket(), Ticket(), Ticket()
     for stanza, ticket in ((b"1", None), (b"22", stored), (b"333", lost), (b"4444", still_open)):
         queue.add(stanza, 0, ticket=ticket)
     stored.close()
@@ -141,7 +131,7 @@ def test_what_stores_nothing_counts_at_once_and_wraps(before: int, more: int, h:
 
 
 def test_only_the_prefix_before_an_open_ticket_is_durable() -> None:
-    received, first, second = Received(), OpenTicket(), OpenTicket()
+    received, first, second = Received(), Ticket(), Ticket()
     is_new = [received.add(ticket) for ticket in (None, first, None, first, second, second, None)]
     assert is_new == [False, True, False, False, True, False, False]
     assert (received.handled, received.durable, received.ticket) == (7, 1, second)
@@ -152,7 +142,7 @@ def test_only_the_prefix_before_an_open_ticket_is_durable() -> None:
 
 
 def test_tickets_that_close_out_of_order_count_in_order() -> None:
-    received, first, second = Received(), OpenTicket(), OpenTicket()
+    received, first, second = Received(), Ticket(), Ticket()
     received.add(first)
     received.add(second)
     second.close()
@@ -162,14 +152,14 @@ def test_tickets_that_close_out_of_order_count_in_order() -> None:
 
 
 def test_a_ticket_that_is_closed_already_holds_nothing_back() -> None:
-    received, ticket = Received(), OpenTicket()
+    received, ticket = Received(), Ticket()
     ticket.close()
     assert not received.add(ticket)
     assert received.durable == 1
 
 
 def test_nothing_after_a_ticket_that_failed_is_ever_durable() -> None:
-    received, lost, later = Received(), OpenTicket(), OpenTicket()
+    received, lost, later = Received(), Ticket(), Ticket()
     for ticket in (None, lost, later, None):
         received.add(ticket)
     lost.close(OSError("the disk is full"))
@@ -178,7 +168,7 @@ def test_nothing_after_a_ticket_that_failed_is_ever_durable() -> None:
 
 
 def test_the_durable_prefix_wraps_too() -> None:
-    received, ticket = Received(LAST), OpenTicket()
+    received, ticket = Received(LAST), Ticket()
     for each in (None, ticket, None):
         received.add(each)
     assert (received.handled, received.durable) == (2, 0)

@@ -19,6 +19,11 @@ MAY_IMPORT = {
 }
 # Handlers see stanzas, sessions and features, and no stream or socket.
 HANDLERS_NEVER = ("xmpp.stream", "socket", "ssl", "gevent.socket", "web")
+# The engine's own layers: a server is handed its listeners, and routing does not know how stanzas come in.
+WITHOUT_STREAMS = [
+    ROOT / "xmpp" / "server.py",
+    *(path for path in FILES if path.parent in (ROOT / "xmpp" / "routing", ROOT / "db")),
+]
 # What works on data alone, so that tables can test it.
 WITHOUT_GEVENT = (
     "xmpp/jid.py",
@@ -30,6 +35,13 @@ WITHOUT_GEVENT = (
     "xmpp/stream/xmlfeed.py",
     "xmpp/stream/nameguard.py",
     "xmpp/stream/negotiation.py",
+    "xmpp/stream/framing.py",
+    "xmpp/stream/records.py",
+    "xmpp/tickets.py",
+    "xmpp/settings.py",
+    "xmpp/routing/feature.py",
+    "xmpp/routing/delivery.py",
+    "xmpp/routing/tables.py",
     "handlers/caps_hashes.py",
     "handlers/subscription_states.py",
 )
@@ -63,6 +75,11 @@ def test_imports_point_down_only(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in FILES if "handlers" in p.parts], ids=lambda path: path.stem)
 def test_handlers_never_see_a_stream_or_a_socket(path: Path) -> None:
     assert not [module for module in imports_of(path) if is_within(module, HANDLERS_NEVER)]
+
+
+@pytest.mark.parametrize("path", WITHOUT_STREAMS, ids=lambda path: path.stem)
+def test_servers_and_routing_know_no_stream(path: Path) -> None:
+    assert not [module for module in imports_of(path) if is_within(module, ("xmpp.stream",))]
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if "handlers" in p.parts], ids=lambda path: path.stem)

@@ -9,6 +9,7 @@ import pytest
 from xmpp.errors import StreamError
 from xmpp.jid import JID
 from xmpp.routing.feature import State
+from xmpp.stream.framing import ClientFraming
 from xmpp.stream.nameguard import ProcessNames
 from xmpp.stream.negotiation import Negotiation, new_stream_id
 from xmpp.stream.xmlfeed import StreamHeader, XMLFeed, XMLLimits
@@ -67,7 +68,7 @@ def test_the_content_namespace_is_that_of_clients() -> None:
 def test_our_header_names_the_host_that_was_asked_for() -> None:
     stream = negotiation()
     stream.opened(header("to='example.org' version='1.0' from='romeo@example.org'"))
-    ours = stream.header().decode()
+    ours = ClientFraming().opening(stream.opening()).decode()
     assert " from=\"example.org\"" in ours
     assert " to=\"romeo@example.org\"" in ours
     assert f" id='{stream.id}'" in ours
@@ -77,7 +78,7 @@ def test_our_header_before_an_error_comes_from_the_default_domain() -> None:
     stream = negotiation()
     with pytest.raises(StreamError):
         stream.opened(header("to='elsewhere.example' version='1.0'"))
-    assert " from=\"localhost\"" in stream.header().decode()
+    assert " from=\"localhost\"" in ClientFraming().opening(stream.opening()).decode()
 
 
 def test_row_02_the_host_is_pinned_by_the_first_header() -> None:

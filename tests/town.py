@@ -17,7 +17,8 @@ from xmpp.errors import StreamError
 from xmpp.routing.feature import Feature, State
 from xmpp.routing.tables import Tables
 from xmpp.server import Server
-from xmpp.stream.client import ClientStream
+from xmpp.stream.client import ClientStream, Terms, stream_tags
+from xmpp.stream.nameguard import ProcessNames
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.places import Places
 
@@ -49,8 +50,9 @@ class Town:
         watched = Feature("watched", steps=[*self._tables.steps.difference(TABLES.steps)])
         self.server = Server(
             configuration(**self._settings), self._db, (*FEATURES, watched), self._tables,
-            storage_errors=(StorageError,), must_be_secure=False,
+            storage_errors=(StorageError,),
         )  # fmt: skip
+        self._terms = Terms(None, False, ProcessNames(), stream_tags(self.server.registry))
 
     def restart(self) -> None:
         """End the server as SIGTERM does, and start another one on the same file."""
@@ -134,7 +136,7 @@ class Town:
         """Log in. How is no business of these tests: the stream is told who it is."""
         line = Line()
         place = Places().take("here", most=1, most_strangers=1)
-        stream = ClientStream(self.server, line, self._flusher, str(device), place)  # type: ignore
+        stream = ClientStream(self.server, self._terms, line, self._flusher, str(device), place)  # type: ignore
         gevent.spawn(stream.serve)
         self._streams = [each for each in self._streams if each.state is not State.CLOSED] + [stream]
         device.connect(line)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from xmpp.config import Configuration, Entry, entries_of
 from xmpp.routing.feature import Feature, Subdomains, those_on
-from xmpp.server import ServerSettings
+from xmpp.settings import ServerSettings
 from xmpp.stream.certificates import doubts, notes
 from xmpp.stream.tls import TLSSettings, context_for, read_certificates
 

@@ -6,13 +6,11 @@ Built by assembly.py, which is the only file that knows all the parts. Two serve
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import gevent
 
-from xmpp import names
-from xmpp.config import Configuration, setting
+from xmpp.config import Configuration
 from xmpp.errors import StreamError
 from xmpp.jid import JID
 from xmpp.routing.feature import Feature, Registry, Subdomains, those_on
@@ -21,10 +19,7 @@ from xmpp.routing.portions import Portions
 from xmpp.routing.requests import Requests
 from xmpp.routing.router import Router
 from xmpp.routing.tables import SERVER_STARTED, SERVER_STOPPING, Tables
-from xmpp.stream.client import STARTTLS, StreamSettings
-from xmpp.stream.listener import ClientListener, ListenSettings
-from xmpp.stream.nameguard import ProcessNames
-from xmpp.stream.tls import ServerTLS, TLSSettings
+from xmpp.settings import ServerSettings, StreamSettings
 
 log = logging.getLogger(__name__)
 
@@ -34,23 +29,26 @@ Settings = TypeVar("Settings")
 State = TypeVar("State")
 
 
-def _hold_domains(domains: tuple[str, ...]) -> None:
-    if not domains:
-        raise ValueError("expected at least one domain")
-    for domain in domains:
-        if JID.parse(domain).domain != domain:
-            raise ValueError(f"expected domains as they stand in addresses, such as {JID.parse(domain).domain}")
-    if len(set(domains)) < len(domains):
-        raise ValueError("expected each domain once")
+class Listener(Protocol):
+    """What brings a server its streams."""
 
+    def start(self) -> Sequence[str]:
+        """Listen; returns what on, for people to read. Raises ListenError."""
 
-@dataclass(frozen=True)
-class ServerSettings:
-    """The server itself."""
+    def reload(self, configuration: Configuration) -> None:
+        """Take over changed settings and certificates. Raises CertificateError, and then nothing has changed."""
 
-    domains: tuple[str, ...] = setting(
-        ("localhost",), "The domains to serve; accounts are NAME@DOMAIN.", check=_hold_domains, restart=True
-    )
+    def stop(self) -> None:
+        """Take no more connections."""
+
+    def close_streams(self, error: StreamError) -> None:
+        """End every stream, with or without a session."""
+
+    def wait_until_told(self) -> None:
+        """Yield until what was written has left for all streams."""
+
+    def close_unbound_streams(self, account: JID, error: StreamError) -> None:
+        """End the streams that have logged in as this account and have no session yet."""
 
 
 class Server:
@@ -68,8 +66,6 @@ class Server:
         tables: Tables,
         *,
         storage_errors: tuple[type[Exception], ...] = (),
-        tls: ServerTLS | None = None,
-        must_be_secure: bool = True,
     ) -> None:
         features = tuple(features)
         tables.hold_owners(features)
@@ -77,8 +73,6 @@ class Server:
         self.configuration = configuration
         self.db = db
         self.storage_errors = storage_errors
-        self.tls = tls
-        self.must_be_secure = must_be_secure
         self.registry = Registry.of(enabled)
         self.tables = tables.of(enabled)
         self.domains = tuple(self.settings(ServerSettings).domains)
@@ -89,9 +83,7 @@ class Server:
         self.portions = Portions(self)
         self.requests = Requests(self.router)
         self.stream_settings = self.settings(StreamSettings)
-        self.process_names = ProcessNames()
-        self.stream_tags = names.STANZA_TAGS | self.registry.element_tags | {STARTTLS}
-        self.listener = ClientListener(self)
+        self.listeners: list[Listener] = []  # whoever puts a server together adds them
         self.is_stopping = False
         self._states: dict[type, Any] = {}
 
@@ -111,9 +103,9 @@ class Server:
         """The domain we speak for before a client has named one."""
         return self.domains[0]
 
-    def start(self, listening: ListenSettings | None = None) -> Sequence[str]:
+    def start(self) -> Sequence[str]:
         """Listen; returns what on, for people to read. Raises ListenError."""
-        listens_on = self.listener.start(listening or self.settings(ListenSettings))
+        listens_on = [address for listener in self.listeners for address in listener.start()]
         for step in self.tables[SERVER_STARTED]:
             step(self)
         return listens_on
@@ -123,20 +115,25 @@ class Server:
 
         Raises CertificateError, and then nothing has changed.
         """
-        if self.tls is not None:
-            self.tls.reload(configuration[TLSSettings], self.domains)
+        for listener in self.listeners:
+            listener.reload(configuration)
         self.configuration = configuration
         self.stream_settings = self.settings(StreamSettings)
 
     def stop(self) -> None:
         """End every stream with system-shutdown, and wait a little until they have been told. Yields."""
         self.is_stopping = True
-        self.listener.stop()
-        self.listener.close_streams(StreamError("system-shutdown"))
+        for listener in self.listeners:
+            listener.stop()
+            listener.close_streams(StreamError("system-shutdown"))
         for step in self.tables[SERVER_STOPPING]:
             try:
                 step(self)
             except Exception:  # the others still have something to keep
                 log.exception("stopping: %s failed", step.__qualname__)
         self.portions.stop()
-        gevent.with_timeout(SHUTDOWN_SECONDS, self.listener.wait_until_told, timeout_value=None)
+        gevent.with_timeout(SHUTDOWN_SECONDS, self._wait_until_told, timeout_value=None)
+
+    def _wait_until_told(self) -> None:
+        for listener in self.listeners:
+            listener.wait_until_told()

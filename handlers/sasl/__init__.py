@@ -85,9 +85,9 @@ def offer_channel_bindings(stream: Any) -> etree._Element | None:
 
 
 def _circumstances(stream: Any) -> Circumstances:
-    server, settings = stream.server, stream.server.settings(SASLSettings)
+    settings = stream.server.settings(SASLSettings)
     bindings = stream.channel_bindings() if settings.channel_binding else {}
-    return Circumstances(settings.mechanisms, stream.is_secure, server.must_be_secure, bindings)
+    return Circumstances(settings.mechanisms, stream.is_secure, stream.must_be_secure, bindings)
 
 
 # -- what comes in

@@ -18,10 +18,10 @@ from xmpp.routing.bulk import Bulk
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.tables import HANDLED, SESSION_ENDED, SESSION_LOST, WRITTEN
 from xmpp.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
+from xmpp.tickets import Ticket
 
 if TYPE_CHECKING:
     from xmpp.server import Server
-    from xmpp.stream.outbox import Ticket
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +160,7 @@ class Session:
 
     def _receive(self, stanza: Stanza) -> None:
         try:
-            self._admit(stanza)
+            self.admit(stanza)
             if self.language is not None:  # RFC 6120 section 8.1.5: its addressee's stream may speak another one
                 stanza.speak(self.language)
             delivery = Delivery(self.server, self.account, stanza)
@@ -194,7 +194,7 @@ class Session:
             for stanza in stanzas:
                 self.server.router.refuse(stanza, StanzaError("resource-constraint", STORAGE_TROUBLE))
 
-    def _admit(self, stanza: Stanza) -> None:
+    def admit(self, stanza: Stanza) -> None:
         """Check `from`, `type` and `id`, and write the true sender in (RFC 6120 section 8.1)."""
         if stanza.sender is not None and stanza.sender != self.jid and stanza.sender != self.account:
             raise StreamError("invalid-from", f"this stream speaks for {self.jid}")

@@ -1,25 +1,27 @@
 """A client's stream: TLS, the features of each state, and what comes in handed to the feature that declared it."""
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gevent
 from lxml import etree
 
 from xmpp import names
-from xmpp.config import setting
 from xmpp.errors import StreamError
 from xmpp.jid import JID
-from xmpp.routing.feature import STREAM, State
+from xmpp.routing.feature import STREAM, Registry, State
 from xmpp.routing.iq_dispatch import dispatch
 from xmpp.routing.session import Session
+from xmpp.settings import StreamSettings
 from xmpp.stanza import Stanza
 from xmpp.stream.connection import Connection
-from xmpp.stream.negotiation import Negotiation, features_wire
+from xmpp.stream.framing import ClientFraming
+from xmpp.stream.nameguard import ProcessNames
+from xmpp.stream.negotiation import Negotiation
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.places import Place
+from xmpp.stream.tls import ServerTLS
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.xmlfeed import StreamEnd, StreamHeader, XMLFeed, XMLLimits
 from xmpp.wire import wire
@@ -32,34 +34,6 @@ log = logging.getLogger(__name__)
 STARTTLS = f"{{{names.TLS}}}starttls"
 LIMITS_NAMESPACE = "urn:xmpp:stream-limits:0"
 BEFORE_LOGIN = (State.INSECURE, State.OPEN)
-
-
-@dataclass(frozen=True)
-class StreamSettings:
-    """Streams: how long things may take, and how much of them there may be."""
-
-    login_seconds: int = setting(30, "How long a client may take to log in.", minimum=1, maximum=3_600)
-    close_seconds: int = setting(5, "How long to wait for a client to hang up after the stream was closed.",
-                                 minimum=1, maximum=60)  # fmt: skip
-    dead_peer_seconds: int = setting(180, "After how long a peer that answers nothing at all is given up.",
-                                     minimum=4, maximum=86_400)  # fmt: skip
-    unsent_bytes: int = setting(4 << 20, "How much may wait for a client that does not read, before it is dropped.",
-                                minimum=65536, maximum=1 << 30)  # fmt: skip
-    bytes_per_second: int = setting(2_000_000, "How much is read from one client; it is slowed down to that, "
-                                    "after one second's worth at once.",
-                                    minimum=10_000, maximum=1_000_000_000)  # fmt: skip
-    stanza_bytes: int = setting(262_144, "The longest stanza, once logged in.",
-                                minimum=10_000, maximum=10_000_000, at_most="unsent_bytes")  # fmt: skip
-    stanza_elements: int = setting(4_000, "The most elements in a stanza, once logged in.", minimum=32, maximum=100_000)
-    stanza_depth: int = setting(64, "The deepest nesting in a stanza, once logged in.", minimum=8, maximum=200)
-    stanza_attributes: int = setting(64, "The most attributes of an element, once logged in.",
-                                     minimum=16, maximum=1_000)  # fmt: skip
-    new_names: int = setting(300, "How many names that this server has not seen lately one stanza may use.",
-                             minimum=10, maximum=100_000)  # fmt: skip
-    login_stanza_bytes: int = setting(10_000, "The longest stanza before login.",
-                                      minimum=10_000, maximum=100_000, at_most="stanza_bytes")  # fmt: skip
-    login_stanza_elements: int = setting(32, "The most elements in a stanza before login.",
-                                         minimum=16, maximum=1_000, at_most="stanza_elements")  # fmt: skip
 
 
 def limits_before_login(settings: StreamSettings) -> XMLLimits:
@@ -84,6 +58,22 @@ def limits_after_login(settings: StreamSettings) -> XMLLimits:
     )
 
 
+class Terms(NamedTuple):
+    """What holds for all streams of one listener."""
+
+    tls: ServerTLS | None
+    must_be_secure: bool
+    """Whether clients have to use TLS."""
+    names: ProcessNames
+    tags: Collection[str]
+    """The elements that streams may consist of."""
+
+
+def stream_tags(registry: Registry) -> frozenset[str]:
+    """Those that a server with these features has a use for."""
+    return names.STANZA_TAGS | registry.element_tags | {STARTTLS}
+
+
 class ClientStream(Connection):
     """What a feature sees of a client that has no session yet, and what carries its session later.
 
@@ -93,10 +83,12 @@ class ClientStream(Connection):
     """
 
     transport: SocketTransport
+    framing = ClientFraming()
 
     def __init__(
         self,
         server: "Server",
+        terms: Terms,
         transport: SocketTransport,
         flusher: Flusher,
         peer: str,
@@ -104,8 +96,9 @@ class ClientStream(Connection):
     ) -> None:
         super().__init__(server, transport, flusher, peer)
         self._sent_header = False
+        self._terms = terms
         self._negotiation = Negotiation(
-            server.domains, server.default_domain, server.must_be_secure, transport.tls is not None
+            server.domains, server.default_domain, terms.must_be_secure, transport.tls is not None
         )
         self._limits = limits_before_login(server.stream_settings)
         self.feed = self._new_feed()
@@ -138,11 +131,16 @@ class ClientStream(Connection):
         """Whether TLS is on."""
         return self._negotiation.is_secure
 
+    @property
+    def must_be_secure(self) -> bool:
+        """Whether clients have to use TLS here."""
+        return self._terms.must_be_secure
+
     def channel_bindings(self) -> dict[str, bytes]:
         """The channel bindings by type (RFC 5929); empty without TLS."""
-        if self.server.tls is None or self.transport.tls is None:
+        if self._terms.tls is None or self.transport.tls is None:
             return {}
-        return self.server.tls.channel_bindings(self.transport.tls)
+        return self._terms.tls.channel_bindings(self.transport.tls)
 
     # -- what features do
 
@@ -199,11 +197,11 @@ class ClientStream(Connection):
             self._negotiation.opened(header)
         finally:
             self.write(self.opening())
-        self.write(features_wire(self._features()))
+        self.write(self.framing.features(self._features()))
 
     def _features(self) -> "Iterator[etree._Element]":
         """RFC 6120 section 4.3.2: what can be had in this state."""
-        if self.state in BEFORE_LOGIN and not self.is_secure and self.server.tls is not None:
+        if self.state in BEFORE_LOGIN and not self.is_secure and self._terms.tls is not None:
             yield _starttls_feature(is_required=self.state is State.INSECURE)
         for provide in self.server.registry.stream_features[self.state]:
             feature = provide(self)
@@ -234,7 +232,8 @@ class ClientStream(Connection):
     # -- TLS (RFC 6120 section 5)
 
     def _start_tls(self) -> None:
-        if self.server.tls is None or self.is_secure or self.state not in BEFORE_LOGIN:
+        tls = self._terms.tls
+        if tls is None or self.is_secure or self.state not in BEFORE_LOGIN:
             self.write(f"<failure xmlns='{names.TLS}'/>".encode())
             self.close()
             return
@@ -242,7 +241,7 @@ class ClientStream(Connection):
         self.flush()
         # close(), which the deadline for logging in calls, cannot reach a connection in the middle of a handshake.
         with gevent.Timeout(self.server.stream_settings.login_seconds, TimeoutError("no handshake")):
-            self.transport.start_tls(self.server.tls, self._pace)
+            self.transport.start_tls(tls, self._pace)
         self._negotiation.secured()
         self._begin_anew()
 
@@ -252,7 +251,7 @@ class ClientStream(Connection):
         self.feed = self._new_feed()
 
     def _new_feed(self) -> XMLFeed:
-        return XMLFeed(self._limits, self.server.process_names, self.server.stream_tags)
+        return self.framing.reader(self._limits, self._terms.names, self._terms.tags)
 
     # -- the end
 
@@ -261,7 +260,7 @@ class ClientStream(Connection):
         if self._sent_header:
             return b""
         self._sent_header = True
-        return self._negotiation.header()
+        return self.framing.opening(self._negotiation.opening())
 
     def release(self, error: StreamError) -> None:
         """Close this stream, whose session goes on without it."""

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import gevent
 
 from xmpp.errors import StreamError
-from xmpp.stream.outbox import Flusher, Outbox, Ticket
+from xmpp.stream.framing import Framing
+from xmpp.stream.outbox import Flusher, Outbox
 from xmpp.stream.pace import Pace
 from xmpp.stream.turns import Turns
 from xmpp.stream.xmlfeed import XMLFeed
+from xmpp.tickets import Ticket
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -37,6 +39,7 @@ class Connection:
     """The part of a stream that does not depend on who is at the other end."""
 
     feed: XMLFeed
+    framing: Framing
 
     def __init__(self, server: "Server", transport: Transport, flusher: Flusher, peer: str) -> None:
         self.server = server
@@ -131,7 +134,7 @@ class Connection:
         gevent.spawn_later(self.server.stream_settings.close_seconds, self.transport.close)
 
     def _say_goodbye(self, error: StreamError | None, waits_for: Ticket | None = None) -> None:
-        self._outbox.add(self.opening() + (error.wire() if error else b"") + b"</stream:stream>", waits_for)
+        self._outbox.add(self.opening() + self.framing.ending(error), waits_for)
         self._outbox.when_empty(self.transport.shutdown_write)
 
     @property

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 import gevent
 
 from xmpp.accepting import PatientServer, connections_possible
-from xmpp.config import setting
+from xmpp.config import Configuration, setting
 from xmpp.errors import StreamError
 from xmpp.jid import JID
 from xmpp.networks import network
-from xmpp.stream.client import ClientStream
+from xmpp.stream.client import ClientStream, Terms, stream_tags
+from xmpp.stream.nameguard import ProcessNames
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place, Places
 from xmpp.stream.refusals import Refusals
-from xmpp.stream.tls import ServerTLS
+from xmpp.stream.tls import ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
 
@@ -81,10 +82,22 @@ class ListenError(Exception):
 
 
 class ClientListener:
-    """The server's listening sockets and the streams that came through them."""
+    """The listening sockets for clients, and the streams that came through them.
 
-    def __init__(self, server: "Server") -> None:
+    `settings` are to stand in place of those of the server's configuration.
+    """
+
+    def __init__(
+        self,
+        server: "Server",
+        tls: ServerTLS | None = None,
+        *,
+        must_be_secure: bool = True,
+        settings: ListenSettings | None = None,
+    ) -> None:
         self._server = server
+        self._settings = settings
+        self._terms = Terms(tls, must_be_secure, ProcessNames(), stream_tags(server.registry))
         self._flusher = Flusher()
         self._sockets: list[PatientServer] = []
         self._streams: set[ClientStream] = set()
@@ -93,19 +106,28 @@ class ClientListener:
         self._possible = 0  # connections, by what the process may open
         self.ports: dict[str, int] = {}
 
-    def start(self, settings: ListenSettings) -> Sequence[str]:
+    def start(self) -> Sequence[str]:
         """Listen on all addresses; returns them as text. Raises ListenError."""
+        settings, tls = self._listen_settings(), self._terms.tls
         self._possible = connections_possible()
         listening = []
         for address in settings.addresses:
             if settings.port != NO_PORT:
                 listening.append(self._listen(address, "port", settings.port, "STARTTLS", None))
-            if settings.tls_port != NO_PORT and self._server.tls is not None:
-                listening.append(self._listen(address, "tls_port", settings.tls_port, "TLS", self._server.tls))
+            if settings.tls_port != NO_PORT and tls is not None:
+                listening.append(self._listen(address, "tls_port", settings.tls_port, "TLS", tls))
         if settings.connections > self._possible and self._server.configuration.is_given("listen", "connections"):
             log.info("[listen] connections: %d do not fit into the number of files that this process may open "
                      "(ulimit -Hn); there can be %d", settings.connections, self._possible)  # fmt: skip
         return listening
+
+    def reload(self, configuration: Configuration) -> None:
+        """Take over other certificates. Raises CertificateError, and then nothing has changed."""
+        if self._terms.tls is not None:
+            self._terms.tls.reload(configuration[TLSSettings], self._server.domains)
+
+    def _listen_settings(self) -> ListenSettings:
+        return self._settings or self._server.settings(ListenSettings)
 
     def _listen(self, address: str, key: str, port: int, what: str, tls: ServerTLS | None) -> str:
         serve = partial(self._serve, tls)
@@ -137,7 +159,7 @@ class ClientListener:
             place.leave()
 
     def _place(self, origin: str) -> Place | None:
-        settings = self._server.settings(ListenSettings)
+        settings = self._listen_settings()
         most, strangers = min(settings.connections, self._possible), settings.strangers_per_address
         place = self._places.take(origin, most=most, most_strangers=strangers)
         if place is None:
@@ -153,7 +175,7 @@ class ClientListener:
         if tls is not None and not self._shakes_hands(tls, transport, peer):
             transport.close()
             return
-        stream = ClientStream(self._server, transport, self._flusher, peer, place)
+        stream = ClientStream(self._server, self._terms, transport, self._flusher, peer, place)
         self._streams.add(stream)
         try:
             stream.serve()
@@ -174,6 +196,11 @@ class ClientListener:
     def unbound_streams(self, account: JID) -> list[ClientStream]:
         """The streams that have logged in as this account and have no session yet."""
         return [stream for stream in self._streams if stream.account == account and stream.session is None]
+
+    def close_unbound_streams(self, account: JID, error: StreamError) -> None:
+        """End them."""
+        for stream in self.unbound_streams(account):
+            stream.close(error)
 
     # -- the end
 

@@ -6,19 +6,15 @@ pinned by the first of them, and what stands in <stream:features/> follow from t
 
 import re
 import secrets
-from collections.abc import Collection, Iterable
-from xml.sax.saxutils import quoteattr
-
-from lxml import etree
+from collections.abc import Collection
 
 from xmpp import names
 from xmpp.errors import StreamError
 from xmpp.jid import JID, MalformedJID
 from xmpp.routing.feature import State
+from xmpp.stream.framing import LANGUAGE, Opening
 from xmpp.stream.xmlfeed import StreamHeader
-from xmpp.wire import wire
 
-LANGUAGE = "en"  # of our error texts
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,8}")
 
@@ -91,14 +87,9 @@ class Negotiation:
 
     # -- what holds in a state
 
-    def header(self) -> bytes:
-        """Our stream header."""
-        to = f" to={quoteattr(self._peer)}" if self._peer else ""
-        return (
-            f"<?xml version='1.0'?><stream:stream xmlns='{names.CLIENT}' xmlns:stream='{names.STREAM}'"
-            f" id='{self.id or new_stream_id()}' from={quoteattr(self.host or self._default_domain)}{to}"
-            f" version='1.0' xml:lang='{LANGUAGE}'>"
-        ).encode()
+    def opening(self) -> Opening:
+        """What our stream header says."""
+        return Opening(self.id or new_stream_id(), self.host or self._default_domain, self._peer)
 
     # -- the client's header (RFC 6120 section 4.7)
 
@@ -151,9 +142,3 @@ def _address_or_none(text: str | None) -> JID | None:
 def new_stream_id() -> str:
     """An unguessable stream id (RFC 6120 section 4.7.3): 128 bits."""
     return secrets.token_hex(16)
-
-
-def features_wire(features: Iterable[etree._Element]) -> bytes:
-    """The <stream:features/> element with these children, as it is written inside an open stream."""
-    inner = b"".join(wire(feature) for feature in features)
-    return b"<stream:features>" + inner + b"</stream:features>"

@@ -7,25 +7,17 @@ waits for that storage's ticket (see db/groups.py): what a client is told is sto
 
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
+
+from xmpp.tickets import Ticket
 
 log = logging.getLogger(__name__)
 
 
 ROOM_BYTES = 65536
 """While less than this waits, there is room for more of what is sent in bulk."""
-
-
-class Ticket(Protocol):
-    """The promise that a group of rows reaches the disk."""
-
-    @property
-    def is_open(self) -> bool: ...
-    @property
-    def failed(self) -> Exception | None: ...
-    def when_closed(self, act: Callable[[], None]) -> None: ...
 
 
 class Flusher:
