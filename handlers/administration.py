@@ -6,7 +6,7 @@ They run inside the server, or, where none runs, inside the command line on a se
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
 
@@ -17,6 +17,9 @@ from xmpp.control import Refused
 from xmpp.jid import JID, MalformedJID
 from xmpp.logs import one_word
 
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
 log = logging.getLogger(__name__)
 
 AT_ONCE = 200  # accounts that are looked at before others have their turn
@@ -25,7 +28,7 @@ PAUSE_SECONDS = 0.001  # a sleep of 0 would not let the loop look at its sockets
 Item = TypeVar("Item")
 
 
-def carry_out(server: Any, command: str, **arguments: Any) -> Any:
+def carry_out(server: "Server", command: str, **arguments: Any) -> Any:
     """Carry out one of COMMANDS; what it did is on the disk when this returns. Yields. Raises Refused."""
     try:
         result = COMMANDS[command](server, **arguments)
@@ -35,12 +38,12 @@ def carry_out(server: Any, command: str, **arguments: Any) -> Any:
     return result
 
 
-def add(server: Any, account: str, password: str) -> None:
+def add(server: "Server", account: str, password: str) -> None:
     """Make an account."""
     import_accounts(server, [(account, password)])
 
 
-def change_password(server: Any, account: str, password: str) -> None:
+def change_password(server: "Server", account: str, password: str) -> None:
     """Set another password, which ends the account's sessions."""
     try:
         accounts.change_password(server, _address(account), password)
@@ -49,7 +52,7 @@ def change_password(server: Any, account: str, password: str) -> None:
     _note(_address(account), "was given another password")
 
 
-def remove(server: Any, account: str) -> None:
+def remove(server: "Server", account: str) -> None:
     """Remove an account with everything it has, which ends its sessions."""
     try:
         accounts.remove(server, _address(account))
@@ -58,18 +61,18 @@ def remove(server: Any, account: str) -> None:
     _note(_address(account), "was removed")
 
 
-def listing(server: Any) -> list[tuple[str, float, int]]:
+def listing(server: "Server") -> list[tuple[str, float, int]]:
     """Return every account: its address, when it was made, and how many sessions it has. Yields."""
     return [(jid, created, server.online.count(jid)) for jid, created in _unhurried(stored.in_order(server.db))]
 
 
-def unsuitable(server: Any, addresses: Sequence[str]) -> list[tuple[int, str]]:
+def unsuitable(server: "Server", addresses: Sequence[str]) -> list[tuple[int, str]]:
     """Return which of the addresses no account can be made for, by their place in the list, and why. Yields."""
     reasons = [(place, _objection(server, address)) for place, address in enumerate(_unhurried(addresses))]
     return [(place, reason) for place, reason in reasons if reason]
 
 
-def import_accounts(server: Any, accounts_and_passwords: Sequence[tuple[str, str]]) -> None:
+def import_accounts(server: "Server", accounts_and_passwords: Sequence[tuple[str, str]]) -> None:
     """Make all of these accounts, or none."""
     given = [(_new_account(server, address), password) for address, password in accounts_and_passwords]
     try:
@@ -112,7 +115,7 @@ def domain_of(address: str) -> str | None:
         return None
 
 
-def _objection(server: Any, address: str) -> str:
+def _objection(server: "Server", address: str) -> str:
     try:
         account = _new_account(server, address)
     except Refused as refused:
@@ -120,7 +123,7 @@ def _objection(server: Any, address: str) -> str:
     return f"{account} exists." if stored.exists(server.db, account) else ""
 
 
-def _new_account(server: Any, text: str) -> JID:
+def _new_account(server: "Server", text: str) -> JID:
     account = _address(text)
     if account.domain not in server.domains:
         raise Refused(f"{account.domain} is not served here; expected NAME@{' or NAME@'.join(server.domains)}.")

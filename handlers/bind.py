@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -13,6 +13,7 @@ from xmpp.errors import StanzaError, StreamError
 from xmpp.jid import JID, MalformedJID
 from xmpp.routing.feature import OWN, SERVER, STREAM, Feature, State
 from xmpp.routing.session import Session
+from xmpp.routing.streams import Stream, stream_of
 from xmpp.routing.tables import SessionStep, Table
 from xmpp.stanza import Stanza
 
@@ -40,13 +41,13 @@ SESSION_BOUND = Table[SessionStep]("SESSION_BOUND")  # before its client can ask
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
-def offer_bind(stream: Any) -> etree._Element:
+def offer_bind(stream: Stream) -> etree._Element:
     """RFC 6120 section 7.4."""
     return etree.Element(BIND, nsmap={None: names.BIND})
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
-def offer_session(stream: Any) -> etree._Element:
+def offer_session(stream: Stream) -> etree._Element:
     """A session comes with binding; clients that know <optional/> spare themselves the request."""
     session = etree.Element(SESSION, nsmap={None: names.SESSION})
     etree.SubElement(session, f"{{{names.SESSION}}}optional")
@@ -56,14 +57,14 @@ def offer_session(stream: Any) -> etree._Element:
 @feature.iq_set(BIND, to=[STREAM])
 def bind(server: "Server", iq: Stanza) -> etree._Element:
     """Make a session of a stream that has logged in, at the resource that the client asks for or one of our own."""
-    stream = iq.origin
-    account = stream.account
+    stream = stream_of(iq)
+    account, identity = stream.account, stream.identity
     # It may be gone since the login, and the name somebody else's
-    if account is None or accounts.identity(server.db, account) != stream.identity:
+    if account is None or identity is None or accounts.identity(server.db, account) != identity:
         raise StanzaError("not-authorized")
     address = _address(account, iq.only_child().findtext(RESOURCE))
     _make_room(server, address)
-    session = Session(server, address, stream.identity, stream)
+    session = Session(server, address, identity, stream)
     stream.bind(session)
     for step in server.tables[SESSION_BOUND]:
         step(session)
@@ -73,7 +74,7 @@ def bind(server: "Server", iq: Stanza) -> etree._Element:
 @feature.iq_set(SESSION, to=[STREAM, OWN, SERVER])
 def establish_session(server: "Server", iq: Stanza) -> None:
     """RFC 3921 section 3: there is nothing left to do."""
-    if iq.origin.account is None:
+    if not isinstance(iq.origin, Session) and stream_of(iq).account is None:
         raise StanzaError("not-authorized")
 
 

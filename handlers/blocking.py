@@ -18,6 +18,7 @@ from xmpp.errors import StanzaError
 from xmpp.jid import JID, AddressReader, MalformedJID, TooManyAddresses
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature
+from xmpp.routing.session import session_of
 from xmpp.routing.tables import Table
 from xmpp.stanza import Stanza
 from xmpp.wire import wire
@@ -82,7 +83,7 @@ def refuse_from_blocked(delivery: Delivery) -> Literal["stop"] | None:
 def list_blocked(server: "Server", iq: Stanza) -> etree._Element:
     """The whole list; from now on the session is told of changes."""
     assert iq.sender is not None
-    iq.origin.interests.add(INTEREST)
+    session_of(iq).interests.add(INTEREST)
     return _element(BLOCKLIST, sorted(blocklists.patterns(server.db, iq.sender.bare)))
 
 

@@ -1,13 +1,13 @@
 """XEP-0115: the server's capabilities as a hash in its stream features, so that clients need not ask again."""
 
 from functools import lru_cache
-from typing import Any
 
 from lxml import etree
 
 from handlers.caps_hashes import CAPS, Hash
 from handlers.disco_info import Info, domain_info
 from xmpp.routing.feature import Feature, State
+from xmpp.routing.streams import Stream
 
 SOFTWARE = "urn:uuid:2f1b4b6c-7d5e-4f0a-9b53-6d0c7b1e8a47"  # an address of this software; to be its home page's
 
@@ -15,7 +15,7 @@ feature = Feature("caps", xep="0115", disco=[CAPS])
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
-def announce(stream: Any) -> etree._Element:
+def announce(stream: Stream) -> etree._Element:
     """Section 6.3. Not before login: a stranger has no use for it."""
     version = verification_string(domain_info(stream.server))
     attributes = {"hash": "sha-1", "node": SOFTWARE, "ver": version}

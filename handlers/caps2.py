@@ -1,13 +1,14 @@
 """XEP-0390: the server's capabilities as a hash in its stream features, by a better way of hashing than XEP-0115's."""
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from handlers.caps_hashes import CAPS2, Hash
 from handlers.disco_info import Info, domain_info
 from xmpp.routing.feature import Feature, State
+from xmpp.routing.streams import Stream
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -27,7 +28,7 @@ class Announced:
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
-def announce(stream: Any) -> etree._Element:
+def announce(stream: Stream) -> etree._Element:
     """Section 5.2."""
     info = domain_info(stream.server)
     announced = stream.server.state(Announced)

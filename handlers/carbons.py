@@ -11,7 +11,8 @@ from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import Feature
-from xmpp.stanza import Stanza
+from xmpp.routing.session import session_of
+from xmpp.stanza import Origin, Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session
@@ -31,13 +32,13 @@ feature = Feature("carbons", xep="0280", disco=[NAMESPACE, RULES], needs=["stanz
 @feature.iq_set(f"{{{NAMESPACE}}}enable")
 def enable(server: "Server", iq: Stanza) -> None:
     """From now on this session gets copies; asking again changes nothing (section 10.1)."""
-    iq.origin.interests.add(INTEREST)
+    session_of(iq).interests.add(INTEREST)
 
 
 @feature.iq_set(f"{{{NAMESPACE}}}disable")
 def disable(server: "Server", iq: Stanza) -> None:
     """No more copies for this session."""
-    iq.origin.interests.discard(INTEREST)
+    session_of(iq).interests.discard(INTEREST)
 
 
 # -- delivery steps
@@ -110,7 +111,7 @@ def _enabled(server: "Server", account: JID) -> "list[Session]":
     return [session for session in server.online.sessions(account) if INTEREST in session.interests]
 
 
-def _others(enabled: "Collection[Session]", chosen: "Collection[Session]", origin: "Session | None") -> "list[Session]":
+def _others(enabled: "Collection[Session]", chosen: "Collection[Session]", origin: Origin | None) -> "list[Session]":
     """Those who do not have the message yet."""
     return [session for session in enabled if session not in chosen and session is not origin]
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -50,7 +50,7 @@ class ClientCapsSettings:
 feature = Feature("client_caps", xep="0115", settings=ClientCapsSettings)
 
 # f(session, features): what its client supports is known, or has changed.
-CAPS_KNOWN = Table[Callable[[Any, frozenset[str]], None]]("CAPS_KNOWN")
+CAPS_KNOWN = Table[Callable[["Session", frozenset[str]], None]]("CAPS_KNOWN")
 
 
 class Capabilities:

@@ -1,7 +1,7 @@
 """XEP-0352: a client says that nobody looks at it, and is spared what can wait until somebody does, or matters."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
 
@@ -9,6 +9,7 @@ from handlers.importance import matters
 from xmpp.config import setting
 from xmpp.routing.delivery import STOP, for_sessions_with
 from xmpp.routing.feature import Feature, State
+from xmpp.routing.streams import Stream
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -58,24 +59,26 @@ class HeldBack:
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
-def offer(stream: Any) -> etree._Element:
+def offer(stream: Stream) -> etree._Element:
     """Known to the client before it binds a resource."""
     return etree.Element(f"{{{NAMESPACE}}}csi", nsmap={None: NAMESPACE})
 
 
 @feature.element(f"{{{NAMESPACE}}}inactive", when=State.BOUND)
-def become_inactive(server: "Server", stream: Any, element: etree._Element) -> None:
+def become_inactive(server: "Server", stream: Stream, element: etree._Element) -> None:
     """Nobody looks at the client."""
-    session = stream.session
-    if session.state(HeldBack) is None:
-        session.keep(HeldBack())
-    session.state(HeldBack).is_holding = True
+    session = stream.its_session
+    held_back = session.state(HeldBack)
+    if held_back is None:
+        held_back = HeldBack()
+        session.keep(held_back)
+    held_back.is_holding = True
 
 
 @feature.element(f"{{{NAMESPACE}}}active", when=State.BOUND)
-def become_active(server: "Server", stream: Any, element: etree._Element) -> None:
+def become_active(server: "Server", stream: Stream, element: etree._Element) -> None:
     """Somebody looks again: what was held comes before any answer to what the client sends next (section 5.1)."""
-    begin_active(stream.session)
+    begin_active(stream.its_session)
 
 
 @feature.step

@@ -4,7 +4,7 @@ import ipaddress
 import secrets
 from collections.abc import Sequence
 from itertools import permutations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from db import accounts, rosters
 from db.rosters import Item
@@ -13,6 +13,9 @@ from xmpp.config import ConfigError
 from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery
 from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
 
 NAMES = ("juliet", "romeo")
 PASSWORD_BYTES = 12
@@ -34,7 +37,7 @@ def settings(
     }
 
 
-def make_accounts(server: Any) -> dict[str, str]:
+def make_accounts(server: "Server") -> dict[str, str]:
     """Make those of the demo's accounts that are not there yet; returns their passwords. Yields.
 
     They know each other from the start. Where both were there already, their contact lists are their own affair.
@@ -48,7 +51,7 @@ def make_accounts(server: Any) -> dict[str, str]:
     return passwords
 
 
-def _introduce(server: Any, people: Sequence[JID]) -> None:
+def _introduce(server: "Server", people: Sequence[JID]) -> None:
     """Each has the other as a contact, and sees the other's presence: asked for and granted, as clients do it."""
     for account, contact in permutations(people, 2):
         known = rosters.item(server.db, account, contact)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -38,7 +38,7 @@ class PrivateSettings:
 feature = Feature("private", xep="0049", disco=[NAMESPACE], account_disco=[NAMESPACE], settings=PrivateSettings)
 
 # f(server, account, tag, bytes): something is kept, by a request. May still refuse it.
-PRIVATE_XML_KEPT = Table[Callable[[Any, JID, str, bytes], None]]("PRIVATE_XML_KEPT")
+PRIVATE_XML_KEPT = Table[Callable[["Server", JID, str, bytes], None]]("PRIVATE_XML_KEPT")
 
 
 @feature.iq_get(QUERY)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gevent
 from lxml import etree
@@ -28,6 +28,7 @@ from xmpp.logs import one_word
 from xmpp.networks import network
 from xmpp.routing.feature import OWN, SERVER, STREAM, Feature, State
 from xmpp.routing.session import Session
+from xmpp.routing.streams import Stream, stream_of
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class NewAccounts(FadingCounts):
 
 
 @feature.stream_feature(when=State.OPEN)
-def offer_registration(stream: Any) -> etree._Element | None:
+def offer_registration(stream: Stream) -> etree._Element | None:
     """XEP-0077 section 8."""
     if not stream.server.settings(RegisterSettings).open:
         return None
@@ -96,7 +97,7 @@ def ask_for_details(server: "Server", iq: Stanza) -> etree._Element:
 @feature.iq_set(QUERY, to=[STREAM])
 def make_account(server: "Server", iq: Stanza) -> None:
     """Make an account. Yields."""
-    stream = iq.origin
+    stream = stream_of(iq)
     if not server.settings(RegisterSettings).open:
         raise StanzaError("not-allowed")
     if stream.account is not None or iq.only_child().find(REMOVE) is not None:

@@ -13,6 +13,7 @@ from xmpp.errors import StanzaError
 from xmpp.jid import JID, MalformedJID
 from xmpp.routing.delivery import Delivery
 from xmpp.routing.feature import ADDRESS, Feature, State
+from xmpp.routing.session import session_of
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def announce_versioning(stream: object) -> etree._Element:
 def get_roster(server: "Server", iq: Stanza) -> bytes | None:
     """The whole roster, or nothing if the client has this version (2.6.2); from now on the session gets pushes."""
     assert iq.sender is not None
-    iq.origin.interests.add(INTEREST)
+    session_of(iq).interests.add(INTEREST)
     if iq.only_child().get("ver") == rosters.roster(server.db, iq.sender.bare).version:
         return None
     return roster_items.written(server, iq.sender.bare)

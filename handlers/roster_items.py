@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -25,7 +25,7 @@ ITEM = f"{{{NAMESPACE}}}item"
 GROUP = f"{{{NAMESPACE}}}group"
 INTEREST = "roster"
 # f(server, account, contact, item): the account's roster item is another one than this (None: there was none), or gone.
-CONTACT_CHANGED = Table[Callable[[Any, JID, JID, Item | None], None]]("CONTACT_CHANGED")
+CONTACT_CHANGED = Table[Callable[["Server", JID, JID, Item | None], None]]("CONTACT_CHANGED")
 WRITTEN = Remembered[tuple[str, bytes]](bound=32_000_000, weigh=lambda written: len(written[1]))
 """Rosters as they are sent, with their version: all devices of an account ask for the same one."""
 

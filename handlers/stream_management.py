@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import gevent
 from lxml import etree
@@ -33,6 +33,7 @@ from handlers.stream_management_elements import (
 from xmpp.errors import StreamError
 from xmpp.routing.delivery import STOP, for_sessions_with
 from xmpp.routing.feature import Feature, State
+from xmpp.routing.streams import Connection, Stream
 from xmpp.routing.tables import SessionStep, Table
 from xmpp.stanza import Stanza
 from xmpp.tickets import Ticket
@@ -53,7 +54,7 @@ SESSION_RESUMED = Table[SessionStep]("SESSION_RESUMED")  # after what is sent ag
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
-def offer(stream: Any) -> etree._Element:
+def offer(stream: Stream) -> etree._Element:
     """Section 2: to resume now, or to enable once a resource is bound."""
     return etree.Element(SM, nsmap={None: NAMESPACE})
 
@@ -63,16 +64,16 @@ def offer(stream: Any) -> etree._Element:
 @feature.element(RESUME, when=State.OPEN)
 @feature.element(RESUME, when=State.BOUND)
 @or_failed
-def refuse_order(server: "Server", stream: Any, asked: etree._Element) -> None:
+def refuse_order(server: "Server", stream: Stream, asked: etree._Element) -> None:
     """Section 3: first the login, then either a resource and <enable/>, or <resume/>."""
     raise Refused("unexpected-request")
 
 
 @feature.element(ENABLE, when=State.BOUND)
 @or_failed
-def enable(server: "Server", stream: Any, asked: etree._Element) -> None:
+def enable(server: "Server", stream: Stream, asked: etree._Element) -> None:
     """Begin to count, at most once in a session."""
-    session, settings = stream.session, server.settings(StreamManagementSettings)
+    session, settings = stream.its_session, server.settings(StreamManagementSettings)
     if session.state(Management) is not None:
         raise Refused("unexpected-request")
     tally = server.state(Waiting).of(session.account)
@@ -90,14 +91,15 @@ def enable(server: "Server", stream: Any, asked: etree._Element) -> None:
 
 @feature.element(RESUME, when=State.AUTHENTICATED)
 @or_failed
-def resume(server: "Server", stream: Any, asked: etree._Element) -> None:
+def resume(server: "Server", stream: Stream, asked: etree._Element) -> None:
     """Section 5: go on with a session, whether its older connection is known to be broken or not."""
-    id, h = asked.get("previd", ""), count(asked.get("h"))
-    if accounts.identity(server.db, stream.account) != stream.identity:  # it is gone since the login
+    id, h, account = asked.get("previd", ""), count(asked.get("h")), stream.account
+    assert account is not None
+    if accounts.identity(server.db, account) != stream.identity:  # it is gone since the login
         raise Refused("not-authorized")
     session = server.state(Resumable).sessions.get(id)
     if session is None or session.identity != stream.identity:  # nobody learns of the ids of others
-        raise Refused("item-not-found", ended_streams.handled(server.db, stream.account, id, time.time()))
+        raise Refused("item-not-found", ended_streams.handled(server.db, account, id, time.time()))
     management = session.state(Management)
     assert management is not None
     management.sent.forget_lost()
@@ -124,7 +126,7 @@ def _go_on(session: "Session", management: Management) -> None:
 
 
 def _missed(
-    session: "Session", connection: Any, management: Management, unacknowledged: list[Unacknowledged]
+    session: "Session", connection: Connection | None, management: Management, unacknowledged: list[Unacknowledged]
 ) -> Iterator[bytes]:
     """What was sent and has not arrived, for as long as this is the connection that it is sent again on."""
     for each in unacknowledged:
@@ -182,12 +184,12 @@ def _ask(session: "Session", management: Management) -> None:
 
 @feature.element(ANSWER, when=State.BOUND)
 @or_failed
-def acknowledged(server: "Server", stream: Any, answer: etree._Element) -> None:
+def acknowledged(server: "Server", stream: Stream, answer: etree._Element) -> None:
     """Forget what has arrived, and ask for what was sent since the last <r/>.
 
     For nothing else: a client that counts wrong would be asked the same for ever.
     """
-    session = stream.session
+    session = stream.its_session
     management = _management_of(session)
     _acknowledge(session, management, count(answer.get("h")))
     session.send_more()
@@ -221,10 +223,10 @@ def count_handled(session: "Session") -> None:
 
 @feature.element(REQUEST, when=State.BOUND)
 @or_failed
-def answer_request(server: "Server", stream: Any, request: etree._Element) -> None:
+def answer_request(server: "Server", stream: Stream, request: etree._Element) -> None:
     """Tell what is handled and on the disk, at once, since the XEP forbids to hold that back; the rest follows."""
-    management = _management_of(stream.session)
-    _tell(stream.session, management)
+    management = _management_of(stream.its_session)
+    _tell(stream.its_session, management)
     management.awaited = management.received.ticket
 
 

@@ -3,11 +3,15 @@
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from xmpp import names
+from xmpp.routing.streams import Stream
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
 
 NAMESPACE = "urn:xmpp:sm:3"
 SM = f"{{{NAMESPACE}}}sm"
@@ -37,14 +41,14 @@ class Refused(Exception):
         return failed
 
 
-ElementHandler = Callable[[Any, Any, etree._Element], None]
+ElementHandler = Callable[["Server", Stream, etree._Element], None]
 
 
 def or_failed(handle: ElementHandler) -> ElementHandler:
     """Answer what a handler refuses with <failed/>: such errors are recoverable (section 6)."""
 
     @wraps(handle)
-    def handle_or_fail(server: Any, stream: Any, asked: etree._Element) -> None:
+    def handle_or_fail(server: "Server", stream: Stream, asked: etree._Element) -> None:
         try:
             handle(server, stream, asked)
         except Refused as refused:

@@ -66,6 +66,16 @@ class Client:
     def close(self, error: StreamError | None = None) -> None:
         self.closed_with = error
 
+    def release(self, error: StreamError) -> None:
+        self.closed_with = error
+
+    def lose(self, reason: Exception) -> None:
+        raise AssertionError(f"it is given up: {reason}")
+
+    @property
+    def its_session(self) -> Session:
+        return self.session
+
 
 def online(server: Server, address: str) -> Client:
     """Somebody who is available, by the full address."""

@@ -124,5 +124,6 @@ def failed(condition: str, h: str = "") -> str:
 def _does(client: ManagedClient, state: State, name: str, attributes: dict[str, str]) -> list[str]:
     client.server.db.touched = None
     element = etree.Element(f"{{{NAMESPACE}}}{name}", attributes)
-    client.server.registry.elements[str(element.tag), state](client.server, client, element)
+    handler: Any = client.server.registry.elements[str(element.tag), state]
+    handler(client.server, client, element)
     return client.received()

@@ -378,7 +378,7 @@ def test_who_loses_a_connection_again_and_again_cannot_pile_up_bulks(server: Ser
         while session.connection is not None:
             session.send_all(iter([Stanza.build("message")]))
         back = without_room(server)
-        back.lose = lambda _reason: session.lost()  # type: ignore[attr-defined]
+        back.lose = lambda reason: session.lost()  # type: ignore[method-assign]
         back.resumes(id, 0)
     assert len(session._bulk._line) < 2 * UNSENT_BYTES // 1000  # type: ignore[union-attr]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,8 @@ def phone(server: Server) -> Client:
 def says(client: Client, state: str) -> list[str]:
     """Hand the server the client's <active/> or <inactive/>; returns what the client received."""
     tag = f"{{urn:xmpp:csi:0}}{state}"
-    client.server.registry.elements[tag, State.BOUND](client.server, client, parse(f"<{state}/>".encode()))
+    handler: Any = client.server.registry.elements[tag, State.BOUND]
+    handler(client.server, client, parse(f"<{state}/>".encode()))
     return client.received()
 
 

@@ -25,6 +25,7 @@ from xmpp.routing.feature import (
 from xmpp.routing.tables import IQ_SENT, MESSAGE_SENT, WRITTEN, OwnerlessStep, Tables
 from xmpp.stanza import Stanza
 
+NO_SERVER: Any = None
 PING = "{urn:xmpp:ping}ping"
 
 
@@ -98,7 +99,7 @@ def test_a_feature_is_named_after_its_file(feature: Feature) -> None:
 
 
 def delivery() -> Delivery:
-    return Delivery(None, JID.parse("juliet@localhost"), Stanza.build("message"))
+    return Delivery(NO_SERVER, JID.parse("juliet@localhost"), Stanza.build("message"))
 
 
 def test_steps_run_in_order_until_one_stops() -> None:
@@ -132,7 +133,7 @@ def test_a_step_that_concerns_certain_children_runs_for_no_other_stanza() -> Non
     path = Path((looks, counts))
     for name in "bc":
         content = f"<{name} xmlns='urn:example'/>".encode()
-        assert path.run(Delivery(None, JID.parse("juliet@localhost"), Stanza.build("message", content, id=name)))
+        assert path.run(Delivery(NO_SERVER, JID.parse("juliet@localhost"), Stanza.build("message", content, id=name)))
     assert ran == ["looks at b", "counts b", "counts c"]
 
 

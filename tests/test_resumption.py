@@ -122,7 +122,8 @@ def test_what_an_inactive_client_was_spared_comes_with_the_new_connection(
     server: Server, juliet: ManagedClient, romeo: Client
 ) -> None:
     id = juliet.enables(resume="true")
-    server.registry.elements["{urn:xmpp:csi:0}inactive", State.BOUND](server, juliet, parse(b"<inactive/>"))
+    handler: Any = server.registry.elements["{urn:xmpp:csi:0}inactive", State.BOUND]
+    handler(server, juliet, parse(b"<inactive/>"))
     romeo.sends(f"<presence to='{JULIET}/balcony'/>")
     assert juliet.received() == []
     again = ReturningClient(server, JULIET)

@@ -8,7 +8,7 @@ An element belongs to its stream and is only there while it is handled, so whoev
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from lxml import etree
 
@@ -33,6 +33,13 @@ class Unreadable(Exception):
     """What was kept is no stanza (any more): whoever reads several goes on with the others."""
 
 
+class Origin(Protocol):
+    """Where stanzas come in: a session, or a stream that has none yet; later a link to another server."""
+
+    def send(self, stanza: "Stanza") -> None:
+        """Give an answer to whoever has sent what is answered."""
+
+
 class Stanza:
     """One stanza. `kind` is "message", "presence" or "iq".
 
@@ -50,7 +57,7 @@ class Stanza:
     id: str | None
     to: JID | None
     sender: JID | None
-    origin: Any
+    origin: "Origin | None"
     devices: Collection[int]
     _element: etree._Element | None
     _attributes: dict[str, str]  # of a stanza that came as an element: as they are to be written,
@@ -60,7 +67,7 @@ class Stanza:
     _child_tags: frozenset[str] | None
     _afterwards: Callable[[], None] | None
 
-    def __init__(self, element: etree._Element, origin: Any = None, content: bytes | None = None) -> None:
+    def __init__(self, element: etree._Element, origin: "Origin | None" = None, content: bytes | None = None) -> None:
         """Wrap a parsed element; `content` is the bytes between its tags, if known. Raises MalformedJID."""
         attributes: Any = dict(element.items())
         get = attributes.get

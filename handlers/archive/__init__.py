@@ -20,6 +20,7 @@ from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery
 from xmpp.routing.feature import ADDRESS, Feature
+from xmpp.routing.session import session_of
 from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def describe(server: "Server", iq: Stanza) -> etree._Element:
 @feature.iq_set(query.QUERY)
 def search(server: "Server", iq: Stanza) -> etree._Element:
     """Send the page that is asked for, message by message, and say what it was. Yields where it takes long to find."""
-    archive, session = _own_archive(server, iq), iq.origin
+    archive, session = _own_archive(server, iq), session_of(iq)
     asked = query.requested(iq.only_child())
     page = pages.find(server.db, archive.number, asked, _limits(server), server.state(pages.Searches))
     if session.presence is None:

@@ -9,7 +9,7 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
 from lxml import etree
@@ -26,6 +26,7 @@ from xmpp import names
 from xmpp.errors import SASLFailure, StreamError
 from xmpp.logs import log_refusal
 from xmpp.routing.feature import Feature, State
+from xmpp.routing.streams import Stream
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -64,7 +65,7 @@ class Attempt(NamedTuple):
 
 
 @feature.stream_feature(when=State.OPEN)
-def offer_mechanisms(stream: Any) -> etree._Element:
+def offer_mechanisms(stream: Stream) -> etree._Element:
     """RFC 6120 section 6.4.1."""
     mechanisms = etree.Element(f"{{{names.SASL}}}mechanisms", nsmap={None: names.SASL})
     for mechanism in _circumstances(stream).offered():
@@ -73,7 +74,7 @@ def offer_mechanisms(stream: Any) -> etree._Element:
 
 
 @feature.stream_feature(when=State.OPEN)
-def offer_channel_bindings(stream: Any) -> etree._Element | None:
+def offer_channel_bindings(stream: Stream) -> etree._Element | None:
     """XEP-0440."""
     circumstances = _circumstances(stream)
     if not circumstances.offers_plus:
@@ -84,7 +85,7 @@ def offer_channel_bindings(stream: Any) -> etree._Element | None:
     return offer
 
 
-def _circumstances(stream: Any) -> Circumstances:
+def _circumstances(stream: Stream) -> Circumstances:
     settings = stream.server.settings(SASLSettings)
     bindings = stream.channel_bindings() if settings.channel_binding else {}
     return Circumstances(settings.mechanisms, stream.is_secure, stream.must_be_secure, bindings)
@@ -92,14 +93,14 @@ def _circumstances(stream: Any) -> Circumstances:
 
 # -- what comes in
 
-ElementHandler = Callable[["Server", Any, etree._Element], None]
+ElementHandler = Callable[["Server", Stream, etree._Element], None]
 
 
 def _answering_failure(handle: ElementHandler) -> ElementHandler:
     """Tell the client why an attempt failed; too many of them end the stream (RFC 6120 section 6.4.5)."""
 
     @wraps(handle)
-    def handle_and_answer(server: "Server", stream: Any, element: etree._Element) -> None:
+    def handle_and_answer(server: "Server", stream: Stream, element: etree._Element) -> None:
         try:
             handle(server, stream, element)
         except SASLFailure as failure:
@@ -113,7 +114,7 @@ def _answering_failure(handle: ElementHandler) -> ElementHandler:
 
 @feature.element(AUTH, when=State.OPEN)
 @_answering_failure
-def begin(server: "Server", stream: Any, auth: etree._Element) -> None:
+def begin(server: "Server", stream: Stream, auth: etree._Element) -> None:
     """Begin an exchange, in place of one that is under way. The first message may come along, or is asked for."""
     login = _login(stream)
     login.attempt = None
@@ -126,14 +127,14 @@ def begin(server: "Server", stream: Any, auth: etree._Element) -> None:
 
 @feature.element(AUTH, when=State.INSECURE)
 @_answering_failure
-def refuse_before_tls(server: "Server", stream: Any, auth: etree._Element) -> None:
+def refuse_before_tls(server: "Server", stream: Stream, auth: etree._Element) -> None:
     """RFC 6120 section 6.5.5. What came along is not looked at."""
     raise SASLFailure("encryption-required")
 
 
 @feature.element(RESPONSE, when=State.OPEN)
 @_answering_failure
-def respond(server: "Server", stream: Any, response: etree._Element) -> None:
+def respond(server: "Server", stream: Stream, response: etree._Element) -> None:
     """Go on with the exchange."""
     attempt = _login(stream).attempt
     if attempt is None:
@@ -143,15 +144,14 @@ def respond(server: "Server", stream: Any, response: etree._Element) -> None:
 
 @feature.element(ABORT, when=State.OPEN)
 @_answering_failure
-def abort(server: "Server", stream: Any, element: etree._Element) -> None:
+def abort(server: "Server", stream: Stream, element: etree._Element) -> None:
     """Forget the exchange."""
     raise SASLFailure("aborted")
 
 
-def _login(stream: Any) -> Login:
-    if stream.exchange is None:
-        stream.exchange = Login()
-    login: Login = stream.exchange
+def _login(stream: Stream) -> Login:
+    login = stream.exchange if isinstance(stream.exchange, Login) else Login()
+    stream.exchange = login
     return login
 
 
@@ -165,7 +165,7 @@ def _data(element: etree._Element) -> bytes:
         raise SASLFailure("incorrect-encoding") from None
 
 
-def _attempt(server: "Server", stream: Any, name: str | None) -> Attempt:
+def _attempt(server: "Server", stream: Stream, name: str | None) -> Attempt:
     circumstances, check = _circumstances(stream), passwords.Check(server)
     mechanism = circumstances.chosen(name)
     if mechanism.hash is None:
@@ -177,7 +177,7 @@ def _attempt(server: "Server", stream: Any, name: str | None) -> Attempt:
 # -- how it goes on
 
 
-def _go_on(server: "Server", stream: Any, attempt: Attempt, data: bytes) -> None:
+def _go_on(server: "Server", stream: Stream, attempt: Attempt, data: bytes) -> None:
     outcome = attempt.exchange.respond(data)
     if isinstance(outcome, Challenge):
         _send(stream, "challenge", outcome.data)
@@ -185,7 +185,7 @@ def _go_on(server: "Server", stream: Any, attempt: Attempt, data: bytes) -> None
         _conclude(server, stream, outcome, attempt)
 
 
-def _conclude(server: "Server", stream: Any, verdict: Verdict, attempt: Attempt) -> None:
+def _conclude(server: "Server", stream: Stream, verdict: Verdict, attempt: Attempt) -> None:
     """Answer an attempt. Yields for as long as the failures before it demand.
 
     A right password waits too: who guesses could otherwise hang up on whatever takes longer than a success. What was
@@ -202,11 +202,12 @@ def _conclude(server: "Server", stream: Any, verdict: Verdict, attempt: Attempt)
         raise WrongPassword(verdict.account, "the account or its password has changed meanwhile")
     server.db.touched = None  # what others have stored meanwhile is nothing to wait for
     _send(stream, "success", verdict.data)
+    assert check.identity is not None
     stream.authenticated(verdict.account, check.identity)
     comings_and_goings.note_login(stream.peer, verdict.account, attempt.mechanism)
 
 
-def _fail(server: "Server", stream: Any, failure: SASLFailure) -> None:
+def _fail(server: "Server", stream: Stream, failure: SASLFailure) -> None:
     login = _login(stream)
     _note(server, stream, login.attempt, failure)
     login.attempt = None
@@ -219,7 +220,7 @@ def _fail(server: "Server", stream: Any, failure: SASLFailure) -> None:
         raise StreamError("policy-violation", "too many failed attempts to log in")
 
 
-def _note(server: "Server", stream: Any, attempt: Attempt | None, failure: SASLFailure) -> None:
+def _note(server: "Server", stream: Stream, attempt: Attempt | None, failure: SASLFailure) -> None:
     if isinstance(failure, WrongPassword):
         comings_and_goings.note_failure(server, stream.peer, failure.account, failure.reason)
     else:
@@ -227,7 +228,7 @@ def _note(server: "Server", stream: Any, attempt: Attempt | None, failure: SASLF
         comings_and_goings.note_failure(server, stream.peer, account, str(failure))
 
 
-def _send(stream: Any, name: str, data: bytes) -> None:
+def _send(stream: Stream, name: str, data: bytes) -> None:
     element = etree.Element(f"{{{names.SASL}}}{name}", nsmap={None: names.SASL})
     element.text = b64encode(data).decode() or None
     stream.send_element(element)

@@ -175,7 +175,8 @@ def test_a_stranger_s_requests_do_not_reach_a_client(
 ) -> None:
     session = server.online.session(JID.parse("rosaline@localhost/chamber"))
     assert session is not None
-    rosaline: Client = session.connection
+    rosaline = session.connection
+    assert isinstance(rosaline, Client)
     rosaline.received()
     stranger.sends(f"<iq type='{type}' id='q' to='rosaline@localhost'>{payload}</iq>")
     if f"{type} {name}" in FORBIDDEN_AT_A_RESOURCE:

@@ -148,8 +148,8 @@ def no_nodes_left(server: Server) -> Iterator[None]:
 def somebody(server: Server, relation: str) -> Client:
     session = server.online.session(JID.parse(f"{relation}@localhost/here"))
     assert session is not None
-    client: Client = session.connection
-    return client
+    assert isinstance(session.connection, Client)
+    return session.connection
 
 
 def make_node(server: Server, face: str, name: str, **configuration: object) -> str:

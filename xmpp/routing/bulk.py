@@ -9,11 +9,12 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from xmpp.routing.delivery import STOP
 from xmpp.routing.tables import MORE_SENT
 from xmpp.stanza import Stanza
+from xmpp.tickets import Ticket
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session
@@ -39,7 +40,7 @@ class _Later(NamedTuple):
     """A stanza that was sent after a bulk, and the ticket of what had been stored then."""
 
     stanza: Stanza
-    ticket: Any
+    ticket: Ticket | None
 
 
 class Bulk:

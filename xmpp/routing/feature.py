@@ -14,7 +14,7 @@ tables of handlers/__init__.py.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
@@ -22,6 +22,10 @@ from xmpp.jid import JID
 from xmpp.routing.delivery import AnyStep, Step
 from xmpp.routing.tables import Table
 from xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.routing.streams import Stream
+    from xmpp.server import Server
 
 
 class Addressee:
@@ -75,9 +79,9 @@ class State(Enum):
     CLOSED = auto()
 
 
-IqHandler = Callable[[Any, Stanza], etree._Element | bytes | None]
-ElementHandler = Callable[[Any, Any, etree._Element], None]
-StreamFeature = Callable[[Any], etree._Element | None]
+IqHandler = Callable[["Server", Stanza], etree._Element | bytes | None]
+ElementHandler = Callable[["Server", "Stream", etree._Element], None]
+StreamFeature = Callable[["Stream"], etree._Element | None]
 InfoProvider = Callable[..., Iterable[etree._Element]]
 
 

@@ -9,12 +9,13 @@ import logging
 from collections import Counter, deque
 from collections.abc import Hashable, Iterator
 from time import thread_time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gevent
 from gevent.event import Event
 
 from xmpp.logs import log_refusal
+from xmpp.tickets import Ticket
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -35,7 +36,7 @@ class _Work:
 
     __slots__ = ("steps", "ticket", "begun_by", "done")
 
-    def __init__(self, steps: Iterator[object], ticket: Any) -> None:
+    def __init__(self, steps: Iterator[object], ticket: Ticket | None) -> None:
         self.steps = steps
         self.ticket = ticket
         self.begun_by = gevent.getcurrent()

@@ -21,6 +21,7 @@ from xmpp.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
 from xmpp.tickets import Ticket
 
 if TYPE_CHECKING:
+    from xmpp.routing.streams import Connection
     from xmpp.server import Server
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class Session:
         "language", "directed", "interests", "_states", "_written", "_handled", "_bulk", "_ticket", "_stored", "_ended",
     )  # fmt: skip
 
-    def __init__(self, server: "Server", jid: JID, identity: str, connection: Any) -> None:
+    def __init__(self, server: "Server", jid: JID, identity: str, connection: "Connection | None") -> None:
         self.server = server
         self.jid = jid
         self.number = server.online.next_number()
@@ -249,7 +250,7 @@ class Session:
             log.exception("%r: it cannot wait for another connection", self)
             return False
 
-    def resume(self, connection: Any) -> None:
+    def resume(self, connection: "Connection") -> None:
         """Go on with another connection; one that it may still have is closed."""
         older, self.connection = self.connection, connection
         if older is not None:
@@ -289,3 +290,9 @@ def _is_address(text: str) -> bool:
     except MalformedJID:
         return False
     return True
+
+
+def session_of(stanza: Stanza) -> Session:
+    """The session that a stanza came in at, for whoever serves sessions only."""
+    assert isinstance(stanza.origin, Session)
+    return stanza.origin

@@ -14,6 +14,8 @@ from xmpp.stanza import KINDS, Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.feature import Feature
+    from xmpp.routing.session import Session
+    from xmpp.server import Server
 
 
 class Listing(NamedTuple):
@@ -48,9 +50,9 @@ PRESENCE_RECEIVED = Table[Step]("PRESENCE_RECEIVED")
 IQ_RECEIVED = Table[Step]("IQ_RECEIVED")
 
 # Of a session. STOP holds things up.
-SessionStep = Callable[[Any], None]
-HoldingStep = Callable[[Any], Literal["stop"] | None]
-WrittenStep = Callable[[Any, Stanza], Literal["stop"] | None]
+SessionStep = Callable[["Session"], None]
+HoldingStep = Callable[["Session"], Literal["stop"] | None]
+WrittenStep = Callable[["Session", Stanza], Literal["stop"] | None]
 
 HANDLED = Table[SessionStep]("HANDLED")  # after each stanza of a client
 WRITTEN = Table[WrittenStep]("WRITTEN")  # before anything is written to a client; STOP: not now
@@ -59,8 +61,8 @@ SESSION_LOST = Table[HoldingStep]("SESSION_LOST")  # its connection broke; STOP:
 SESSION_ENDED = Table[SessionStep]("SESSION_ENDED")
 
 # Of the server.
-ServerStep = Callable[[Any], None]
-AccountStep = Callable[[Any, JID], None]
+ServerStep = Callable[["Server"], None]
+AccountStep = Callable[["Server", JID], None]
 
 SERVER_STARTED = Table[ServerStep]("SERVER_STARTED")  # it listens
 SERVER_STOPPING = Table[ServerStep]("SERVER_STOPPING")  # after the last stream has ended

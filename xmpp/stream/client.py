@@ -104,7 +104,7 @@ class ClientStream(Connection):
         self.feed = self._new_feed()
         self.session: Session | None = None
         self.identity: str | None = None
-        self.exchange: Any = None
+        self.exchange: object | None = None
         self._place = place
         self._login_deadline = gevent.get_hub().loop.timer(server.stream_settings.login_seconds)  # no greenlet: smaller
         self._login_deadline.start(self._login_took_too_long)
@@ -125,6 +125,12 @@ class ClientStream(Connection):
     def state(self) -> State:
         """How far this stream has come."""
         return self._negotiation.state
+
+    @property
+    def its_session(self) -> Session:
+        """The session, for whoever knows that there is one."""
+        assert self.session is not None
+        return self.session
 
     @property
     def is_secure(self) -> bool:
