@@ -27,7 +27,7 @@ test: lint types
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 quick: lint types
-	$(BIN)/python -m tests.quick
+	$(BIN)/python -m tests.harness.quick
 
 soak: $(VENV)/tests
 	SOAK=1 $(BIN)/python -m pytest -rP tests/test_every_message_arrives.py tests/test_archive_crash.py

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 from bench import hostile_stanzas as stanzas
 from bench.hostile_stanzas import HOSTILE, ITSELF, NOBODY, OTHER, RESOURCE, SOMEBODY
-from tests.rawclient import LoginFailed, RawClient, StreamEnded, logged_in, stream_header
+from tests.harness.rawclient import LoginFailed, RawClient, StreamEnded, logged_in, stream_header
 
 READY = "ready"
 PASSWORD = "password"

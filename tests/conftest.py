@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.configured import demo_server
-from tests.in_process import Client, add_accounts, befriend, server_in
-from tests.servers import RunningServer
+from tests.harness.configured import demo_server
+from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.servers import RunningServer
 from xmpp.server import Server
 
 

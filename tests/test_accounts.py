@@ -7,7 +7,7 @@ import pytest
 
 from db import accounts as stored
 from handlers import accounts
-from tests.in_process import Client, add_accounts, server_in
+from tests.harness.in_process import Client, add_accounts, server_in
 from xmpp.jid import JID
 from xmpp.server import Server
 

@@ -8,9 +8,8 @@ import pytest
 from db import archive, archive_sizes, archives
 from handlers import upkeep
 from handlers.archive.budget import MESSAGE_BYTES, SPENT
-from tests.archives import JULIET, MERCUTIO, ROMEO, query, say, server_with_archive, write
-from tests.in_process import Client
-from tests.test_archive_query import remember
+from tests.harness.archives import JULIET, MERCUTIO, ROMEO, query, remember, say, server_with_archive, write
+from tests.harness.in_process import Client
 from xmpp.server import Server
 
 LONG = "x" * 900

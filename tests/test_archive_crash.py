@@ -13,9 +13,9 @@ from random import Random
 
 import pytest
 
-from tests.letters import Mail, Writer, acquainted_writers, compare
-from tests.soak import rounds
-from tests.test_crash import Lost, Traffic, started
+from tests.harness.crashes import Lost, Traffic, started
+from tests.harness.letters import Mail, Writer, acquainted_writers, compare
+from tests.harness.soak import rounds
 
 KILLS = rounds(10, 120)
 WRITERS = 5

@@ -9,9 +9,19 @@ import pytest
 
 from db import archive, archive_portions, archives, searching
 from db.archive import Selection
-from tests.archives import JULIET, MAM, ROMEO, form_of, query, refusal, server_with_archive
-from tests.in_process import Client
-from tests.test_archive_query import FULLTEXT, NOON, remember
+from tests.harness.archives import (
+    FULLTEXT,
+    JULIET,
+    MAM,
+    NOON,
+    ROMEO,
+    form_of,
+    query,
+    refusal,
+    remember,
+    server_with_archive,
+)
+from tests.harness.in_process import Client
 from xmpp.server import Server
 
 MANY = 60

@@ -7,8 +7,8 @@ import pytest
 
 from db import archives
 from db.archives import ARCHIVES
-from tests.archives import JULIET, MAM, MERCUTIO, ROMEO, ids_in, query, say, server_with_archive, write
-from tests.in_process import Client, befriend, xml
+from tests.harness.archives import JULIET, MAM, MERCUTIO, ROMEO, ids_in, query, say, server_with_archive, write
+from tests.harness.in_process import Client, befriend, xml
 from xmpp.server import Server
 
 ASK = f"<prefs xmlns='{MAM}'/>"

@@ -1,39 +1,31 @@
 """XEP-0313 section "Querying an archive", with result sets (XEP-0059) and full-text search (XEP-0431)."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from lxml import etree
 
 from db import archive, archives
-from tests.archives import (
+from tests.harness.archives import (
+    FULLTEXT,
     JULIET,
     MAM,
     MERCUTIO,
+    NOON,
     ROMEO,
     form,
     form_of,
     page,
     query,
     refusal,
+    remember,
     say,
     server_with_archive,
     write,
 )
-from tests.in_process import Client, befriend
+from tests.harness.in_process import Client, befriend
 from xmpp.server import Server
-
-FULLTEXT = "{urn:xmpp:fulltext:0}fulltext"
-NOON = 1_500_000_000  # 2017-07-14T02:40:00Z
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with server_with_archive(tmp_path) as server:
-        yield server
 
 
 @pytest.fixture
@@ -41,15 +33,6 @@ def juliet(server: Server) -> Client:
     return Client(server, f"{JULIET}/balcony")
 
 
-def remember(server: Server, *texts: str, seconds: float = 1.0, **more: Any) -> list[str]:
-    """Puts messages into Juliet's archive, from NOON on, so many seconds apart, and returns their ids."""
-    number = archives.of(server.db, JULIET).number
-    for place, text in enumerate(texts):
-        values = dict(contact=ROMEO, resource="orchard", is_sent=False, message_id=text, **more)
-        stanza = f'<message from="{ROMEO}/orchard"><body>{text}</body></message>'.encode()
-        at = int((NOON + place * seconds) * 1000)
-        archive.append(server.db, number, f"id-{text}", at=at, text=text, stanza=stanza, **values)
-    return [f"id-{text}" for text in texts]
 
 
 # -- whose messages

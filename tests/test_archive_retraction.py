@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import JULIET, MAM, MERCUTIO, ROMEO, form_of, query, server_with_archive, write
-from tests.in_process import Client, xml
+from tests.harness.archives import JULIET, MAM, MERCUTIO, ROMEO, form_of, query, server_with_archive, write
+from tests.harness.in_process import Client, xml
 from xmpp.jid import JID
 from xmpp.server import Server
 

@@ -10,8 +10,8 @@ import pytest
 
 from db import accounts, archive, archives
 from handlers import upkeep
-from tests.archives import JULIET, MERCUTIO, ROMEO, page, query, refusal, say, server_with_archive
-from tests.in_process import Client
+from tests.harness.archives import JULIET, MERCUTIO, ROMEO, page, query, refusal, say, server_with_archive
+from tests.harness.in_process import Client
 from xmpp.jid import JID
 from xmpp.routing.tables import SERVER_STARTED
 from xmpp.server import Server

@@ -12,8 +12,8 @@ from handlers import accounts, avatars
 from handlers.current_avatar import Avatar
 from handlers.pubsub import hosts
 from handlers.pubsub.hosts import Account
-from tests.in_process import Client, add_accounts, befriend, server_in, xml
-from tests.nodes import ask, comes_online, configure, events, ids_in, items, owner, publish, retract
+from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.harness.nodes import ask, comes_online, configure, events, ids_in, items, owner, publish, retract
 from xmpp.jid import JID
 from xmpp.server import Server
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from handlers import accounts
-from tests.streams import BIND, JULIET, Stream, listener_of, listening_server
+from tests.harness.streams import BIND, JULIET, Stream, listener_of, listening_server
 from xmpp.errors import StreamError
 from xmpp.jid import JID
 from xmpp.server import Server

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from handlers import access
-from tests.in_process import Client, add_accounts, server_in, xml
+from tests.harness.blocklists import block, command, items, unblock
+from tests.harness.in_process import Client, add_accounts, server_in, xml
 from xmpp.jid import JID
 from xmpp.server import Server
 
@@ -26,24 +27,16 @@ def juliet(server: Server) -> Client:
     return Client(server, "juliet@localhost/balcony")
 
 
-def items(*jids: str) -> str:
-    return "".join(f'<item jid="{jid}"/>' for jid in jids)
 
 
-def command(name: str, *jids: str) -> str:
-    return f"<{name} xmlns='urn:xmpp:blocking'>{items(*jids)}</{name}>"
 
 
 def listing(*jids: str) -> str:
     return xml(f'<blocklist xmlns="urn:xmpp:blocking">{items(*jids)}</blocklist>')
 
 
-def block(client: Client, *jids: str) -> str:
-    return client.asks(command("block", *jids), type="set")
 
 
-def unblock(client: Client, *jids: str) -> str:
-    return client.asks(command("unblock", *jids), type="set")
 
 
 # -- the list

@@ -8,8 +8,8 @@ import pytest
 
 from db import rosters
 from handlers import missed_presence
-from tests.in_process import Client, add_accounts, befriend, server_in, xml
-from tests.test_blocking import block, command, unblock
+from tests.harness.blocklists import block, command, unblock
+from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
 from xmpp.jid import JID
 from xmpp.server import Server
 

@@ -17,8 +17,8 @@ from handlers import bookmarks
 from handlers.bookmarks import formats
 from handlers.bookmarks.formats import Room
 from handlers.pubsub.configuration import from_text
-from tests.in_process import Client, add_accounts, befriend, server_in, xml
-from tests.nodes import ask, comes_online, configure, create, events, items, owner, publish, retract
+from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.harness.nodes import ask, comes_online, configure, create, events, items, owner, publish, retract
 from xmpp.errors import StanzaError
 from xmpp.jid import JID
 from xmpp.server import Server

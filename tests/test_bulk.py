@@ -8,9 +8,9 @@ import gevent
 import pytest
 
 from db import offline
-from tests.in_process import Client, add_accounts, befriend, server_in
-from tests.managed_client import ManagedClient, ReturningClient, bodies, end_turn, tags, write
-from tests.nodes import ask, create, publish, subscribe
+from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.managed_client import ManagedClient, ReturningClient, bodies, end_turn, tags, write
+from tests.harness.nodes import ask, create, publish, subscribe
 from xmpp.jid import JID
 from xmpp.routing import bulk
 from xmpp.server import Server

@@ -6,30 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from handlers import caps, caps2
-from handlers.disco_info import Form, Identity, Info
-from tests.in_process import Client, add_accounts, configuration, server_in
+from handlers.disco_info import Info
+from tests.harness.capabilities import CAPS, COMPLEX, INFO, SIMPLE
+from tests.harness.in_process import Client, add_accounts, configuration, server_in
 from xmpp.server import Server
-
-INFO, ITEMS = "http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items"
-CAPS, MUC = "http://jabber.org/protocol/caps", "http://jabber.org/protocol/muc"
-
-SIMPLE = Info((Identity("client", "pc", "Exodus 0.9.1"),), frozenset({CAPS, INFO, ITEMS, MUC}))
-COMPLEX = Info(
-    (Identity("client", "pc", "Psi 0.11", "en"), Identity("client", "pc", "Ψ 0.11", "el")),
-    frozenset({CAPS, INFO, ITEMS, MUC}),
-    (
-        Form(
-            "urn:xmpp:dataforms:softwareinfo",
-            (
-                ("software", ("Psi",)),
-                ("software_version", ("0.11",)),
-                ("os", ("Mac",)),
-                ("ip_version", ("ipv6", "ipv4")),
-                ("os_version", ("10.5.1",)),
-            ),
-        ),
-    ),
-)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,13 @@
 """XEP-0115 and XEP-0390: the hash of an answer, as its specification computes it, proves that answer and no other."""
 
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from handlers.caps_hashes import CAPS, CAPS2, Hash, is_unambiguous
 from handlers.disco_info import INFO, Form, Identity, Info
-from tests.test_caps import COMPLEX, SIMPLE
+from tests.harness.capabilities import AVATARS, COMPLEX, FORGERIES, SIMPLE
 from xmpp.wire import parse, wire
 
-NOTIFY = "urn:xmpp:avatar:metadata+notify"
-AVATARS = Info((Identity("client", "phone", "Rapier"),), frozenset({CAPS, INFO, NOTIFY}))
 SOFTWARE = "urn:xmpp:dataforms:softwareinfo"
 
 BOMBUS_FEATURES = (
@@ -138,21 +134,8 @@ def test_what_is_not_hashed_cannot_be_proven_by_the_newer_hash(more: str) -> Non
     assert not Hash.of(info, CAPS2, "sha-256").is_proven_by(query, info)
 
 
-def forged(*features: str, **changes: Any) -> Info:
-    """AVATARS as somebody else tells it, without the feature that matters."""
-    return replace(AVATARS, features=frozenset(features), **changes)
 
 
-FORGERIES = {
-    "name": forged(INFO, NOTIFY, identities=(Identity("client", "phone", f"Rapier<{CAPS}"),)),
-    "joined features": forged(f"{CAPS}<{INFO}<{NOTIFY}"),
-    "form type": forged(CAPS, INFO, forms=(Form(NOTIFY, ()),)),
-    "field": forged(CAPS, forms=(Form(INFO, ((NOTIFY, ()),)),)),
-    "value": forged(forms=(Form(CAPS, ((INFO, (NOTIFY,)),)),)),
-    "identity": forged(
-        INFO, NOTIFY, identities=(*AVATARS.identities, Identity("http:", "", "protocol/caps", "jabber.org"))
-    ),
-}
 
 
 @pytest.mark.parametrize("info", FORGERIES.values(), ids=FORGERIES)

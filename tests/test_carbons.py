@@ -8,7 +8,7 @@ import pytest
 from db import blocklists
 from handlers import carbon_rules
 from handlers.carbon_rules import EligibleMessages, is_eligible
-from tests.in_process import Client, add_accounts, server_in, xml
+from tests.harness.in_process import Client, add_accounts, server_in, xml
 from xmpp.jid import JID
 from xmpp.routing.session import Session
 from xmpp.server import Server

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.commandline import complaint, configured, running, succeeds, xserv
-from tests.rawclient import LoginFailed, RawClient, logged_in
-from tests.servers import ROOT, RunningServer
+from tests.harness.commandline import complaint, configured, running, succeeds, xserv
+from tests.harness.rawclient import LoginFailed, RawClient, logged_in
+from tests.harness.servers import ROOT, RunningServer
 from xmpp import __version__
 
 VERSION_QUERY = "<query xmlns='jabber:iq:version'/>"

@@ -13,9 +13,8 @@ from handlers.announced_caps import announced_in
 from handlers.caps_hashes import CAPS, CAPS2, Hash
 from handlers.client_caps import CAPS_KNOWN, Known, features_of
 from handlers.disco_info import INFO, Identity, Info
-from tests.in_process import Client, add_accounts, server_in
-from tests.test_caps import SIMPLE
-from tests.test_caps_hashes import AVATARS, FORGERIES
+from tests.harness.capabilities import AVATARS, FORGERIES, SIMPLE
+from tests.harness.in_process import Client, add_accounts, server_in
 from xmpp.server import Server
 from xmpp.stanza import Stanza
 from xmpp.wire import parse, wire

@@ -8,9 +8,9 @@ import gevent
 import pytest
 
 from handlers.client_caps import Known
-from tests.in_process import Client, add_accounts, befriend, server_in
-from tests.managed_client import ManagedClient, ReturningClient
-from tests.nodes import INFO, ask, events, publish
+from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.managed_client import ManagedClient, ReturningClient
+from tests.harness.nodes import INFO, ask, events, publish
 from xmpp.jid import JID
 from xmpp.server import Server
 from xmpp.wire import parse

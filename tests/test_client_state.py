@@ -8,8 +8,8 @@ import pytest
 
 from handlers import client_state
 from handlers.importance import matters
-from tests.in_process import Client, add_accounts, server_in
-from tests.streams import Stream, listening_server
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.streams import Stream, listening_server
 from xmpp.routing.feature import State
 from xmpp.routing.tables import SESSION_LOST, WRITTEN, Tables
 from xmpp.server import Server

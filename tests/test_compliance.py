@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from handlers import FEATURES
-from tests import scsrun
-from tests.servers import ROOT, RunningServer
+from tests.harness import scsrun
+from tests.harness.servers import ROOT, RunningServer
 
 SPEC = ROOT / "spec"
 ROWS: list[dict[str, Any]] = tomllib.loads((SPEC / "compliance.toml").read_text(encoding="utf-8"))["row"]

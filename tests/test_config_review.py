@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 import assembly
-from tests.commandline import complaint, configured, running, xserv
-from tests.test_certificates import DAY, NOW, RSA_KEY, issue, key_pem, pem, write
+from tests.harness.certificates import DAY, NOW, RSA_KEY, issue, key_pem, pem, write
+from tests.harness.commandline import complaint, configured, running, xserv
 from xmpp import config_review
 from xmpp.config import ConfigError, entries_of
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.commandline import complaint, running, succeeds
-from tests.rawclient import LoginFailed, RawClient, logged_in
-from tests.servers import RunningServer
+from tests.harness.commandline import complaint, running, succeeds
+from tests.harness.rawclient import LoginFailed, RawClient, logged_in
+from tests.harness.servers import RunningServer
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import peewee
 import pytest
 
 from db.migrations import MIGRATIONS, migrate
-from tests.commandline import complaint, configured, running, succeeds, xserv
-from tests.servers import RunningServer
+from tests.harness.commandline import complaint, configured, running, succeeds, xserv
+from tests.harness.servers import RunningServer
 
 NEWEST = len(MIGRATIONS)
 LOOKS = (["list"], ["remove", "juliet@localhost"], ["passwd", "juliet@localhost"])

@@ -11,10 +11,10 @@ import pytest
 from db import accounts, offline, private
 from db.database import Database
 from db.errors import StorageBusy, StorageError
-from tests.in_process import Client, add_accounts, server_in
-from tests.managed_client import ManagedClient, write
-from tests.rawclient import PATIENCE, condition_of, logged_in, new_account, somebody
-from tests.servers import RunningServer
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.managed_client import ManagedClient, write
+from tests.harness.rawclient import PATIENCE, condition_of, logged_in, new_account, somebody
+from tests.harness.servers import RunningServer
 from xmpp import names
 from xmpp.jid import JID
 from xmpp.server import Server

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_process import Client, add_accounts, server_in
+from tests.harness.in_process import Client, add_accounts, server_in
 from xmpp.server import Server
 
 BARE, MATCH, NO_MATCH = "juliet@localhost", "juliet@localhost/low", "juliet@localhost/nowhere"

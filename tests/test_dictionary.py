@@ -5,8 +5,7 @@ import itertools
 
 from lxml import etree
 
-from tests.test_nameguard import EVER_NEW, flood
-from tests.test_xmlfeed import LIMITS, opened_feed, told
+from tests.harness.feeds import EVER_NEW, LIMITS, flood, opened_feed, told
 from xmpp.stream import dictionary
 from xmpp.stream.nameguard import NAMES_KEPT, ProcessNames
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from handlers.disco_info import DiscoSettings
-from tests.in_process import Client, add_accounts, befriend, configuration, server_in, xml
+from tests.harness.in_process import Client, add_accounts, befriend, configuration, server_in, xml
 from xmpp.config import ConfigError
 from xmpp.server import Server
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_process import Client, add_accounts, befriend, content_of, server_in, xml
-from tests.nodes import ask, comes_online, create, events, items, publish
+from tests.harness.in_process import Client, add_accounts, befriend, content_of, server_in, xml
+from tests.harness.nodes import ask, comes_online, create, events, items, publish
 from xmpp.server import Server
 
 NODE = "urn:xmpp:mds:displayed:0"

@@ -19,10 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from handlers import TABLES, carbons, offline, stream_management
 from handlers.redelivery import MESSAGE_REDELIVERED
-from tests.devices import Device, Management
-from tests.soak import IS_SOAKING, rounds
-from tests.town import Town
-from tests.witness import Judge, Witness
+from tests.harness.devices import Device, Management
+from tests.harness.soak import IS_SOAKING, rounds
+from tests.harness.town import Town
+from tests.harness.witness import Judge, Witness
 from xmpp.routing.feature import Feature
 from xmpp.routing.tables import Tables
 

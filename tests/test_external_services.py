@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from handlers.external_services import ExternalService, credentials
-from tests.in_process import Client, add_accounts, configuration, server_in, xml
+from tests.harness.in_process import Client, add_accounts, configuration, server_in, xml
 from xmpp.config import ConfigError
 from xmpp.jid import JID
 from xmpp.server import Server

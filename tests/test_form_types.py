@@ -12,9 +12,9 @@ import pytest
 from lxml import etree
 
 from handlers import registration_form
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import ask, configure, create, form, owner, publish, pubsub, subscribe
-from tests.servers import ROOT
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import ask, configure, create, form, owner, publish, pubsub, subscribe
+from tests.harness.servers import ROOT
 from xmpp import dataforms
 from xmpp.server import Server
 from xmpp.wire import parse

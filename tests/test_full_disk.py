@@ -12,10 +12,10 @@ from typing import Protocol
 
 import pytest
 
-from tests.letters import Writer, acquainted_writers, compare
-from tests.rawclient import PATIENCE, RawClient, StreamEnded, condition_of, logged_in
-from tests.servers import RunningServer
-from tests.test_crash import started
+from tests.harness.crashes import started
+from tests.harness.letters import Writer, acquainted_writers, compare
+from tests.harness.rawclient import PATIENCE, RawClient, StreamEnded, condition_of, logged_in
+from tests.harness.servers import RunningServer
 
 CLEAR = {"resource-constraint", "internal-server-error"}
 ROOM_BYTES = 200 * 1024  # what is left for some messages before the disk is full

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commandline import configured
-from tests.servers import PATIENCE, ROOT, RunningServer
+from tests.harness.commandline import configured
+from tests.harness.servers import PATIENCE, ROOT, RunningServer
 
 TAKE_TERMINAL = """
 import fcntl, os, sys, termios

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from db import accounts, last_activity
-from tests.in_process import Client, add_accounts, server_in, xml
+from tests.harness.in_process import Client, add_accounts, server_in, xml
 from xmpp.server import Server
 
 LAST = "<query xmlns='jabber:iq:last'/>"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import ROOT
+from tests.harness.servers import ROOT
 
 PARTS = ("xmpp", "handlers", "db", "web")
 FILES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
@@ -103,3 +103,9 @@ def test_handlers_leave_each_others_private_names_alone(path: Path) -> None:
 @pytest.mark.parametrize("name", WITHOUT_GEVENT)
 def test_what_works_on_data_does_not_import_gevent(name: str) -> None:
     assert not [module for module in imports_of(ROOT / name) if is_within(module, ("gevent", "socket", "ssl"))]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: path.stem)
+def test_no_test_imports_another(path: Path) -> None:
+    tests = [module for module in imports_of(path) if module.rpartition(".")[2].startswith("test_")]
+    assert not tests, "what tests share stands in tests/harness/"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from tests.streams import SASL, Stream, listening_server, local_name, outcome
+from tests.harness.streams import SASL, Stream, listening_server, local_name, outcome
 from xmpp.server import Server
 
 

@@ -10,9 +10,9 @@ from cryptography import x509
 from lxml import etree
 from scramp import ScramClient
 
-from tests.configured import demo_server
-from tests.rawclient import SUCCESS, RawClient, StreamEnded, anything_goes, condition_of, new_account
-from tests.servers import RunningServer
+from tests.harness.configured import demo_server
+from tests.harness.rawclient import SUCCESS, RawClient, StreamEnded, anything_goes, condition_of, new_account
+from tests.harness.servers import RunningServer
 from xmpp import names
 
 PLUS = ["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS"]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.commandline import configured, running, xserv
-from tests.servers import PATIENCE, ROOT, RunningServer
+from tests.harness.commandline import configured, running, xserv
+from tests.harness.servers import PATIENCE, ROOT, RunningServer
 from xmpp import __version__, logs
 
 JSON = ("--log-format", "json")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import PATIENCE, ROOT
+from tests.harness.servers import PATIENCE, ROOT
 
 BASE = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
 SAYS = "apt install python3-venv"

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.letters import acquainted_writers
-from tests.test_durability import SYNCS, WRITES, Call, calls, traced_server
+from tests.harness.letters import acquainted_writers
+from tests.harness.tracing import SYNCS, WRITES, Call, calls, traced_server
 
 MESSAGES = 40  # by each writer
 WRITERS = 3

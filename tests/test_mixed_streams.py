@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.test_xmlfeed import HEADER, opened_feed, told
+from tests.harness.feeds import HEADER, opened_feed, told
 from xmpp.stream import dictionary
 from xmpp.stream.xmlfeed import XMLFeed
 

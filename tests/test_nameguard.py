@@ -7,32 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from tests.test_xmlfeed import LIMITS, opened_feed, stanzas, told
+from tests.harness.feeds import EVER_NEW, LIMITS, flood, opened_feed, stanzas, told
 from xmpp.errors import StreamError
 from xmpp.stream.nameguard import TAGS_REMEMBERED, NameGuard, ProcessNames, XMLLimits
 
 FEW_NAMES = XMLLimits(stanza_bytes=262_144, depth=64, elements=10_000, attributes=64, names=100)
 
-EVER_NEW = {
-    "element names": "<n{}/>",
-    "attribute names": "<x n{}='1'/>",
-    "prefixes": "<n{}:x xmlns:n{}='u:u'/>",
-    "default namespaces": "<x xmlns='u:{}'/>",
-    "prefixed namespaces": "<x xmlns:p='u:{}'/>",
-    "namespaces after a space": "<x xmlns ='u:{}'/>",
-    "namespaces between spaces": "<x xmlns\n=\t'u:{}'/>",
-    "prefixed namespaces between spaces": "<x xmlns:p = 'u:{}'/>",
-    "namespaces in double quotes": '<x xmlns="u:{}"/>',
-    "namespaces behind a > in a value": "<x a='>' xmlns='u:{}'/>",
-    "namespaces behind other quotes": "<x a='\"' b=\"'>\" xmlns='u:{}'/>",
-    "namespaces behind something like one": "<x a='xmlns=' xmlns='u:{}' b='1'/>",
-    "namespaces with entities": "<x xmlns='u:&#97;{}'/>",
-    "names in other scripts": "<é{}/>",
-}
 
 
-def flood(template: str, start: int = 0, count: int = 1_000) -> bytes:
-    return "".join(template.replace("{}", f"{number}q") for number in range(start, start + count)).encode()
 
 
 @pytest.mark.parametrize("kind", EVER_NEW)

@@ -9,10 +9,10 @@ import pytest
 from db import blocklists, offline
 from db.errors import StorageError
 from handlers.offline import AT_A_TIME
-from tests.in_process import Client, add_accounts, server_in, xml
-from tests.managed_client import ManagedClient
-from tests.rawclient import logged_in, new_account
-from tests.servers import RunningServer
+from tests.harness.in_process import Client, add_accounts, server_in, xml
+from tests.harness.managed_client import ManagedClient
+from tests.harness.rawclient import logged_in, new_account
+from tests.harness.servers import RunningServer
 from xmpp.jid import JID
 from xmpp.server import Server
 from xmpp.wire import parse

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from db import offline
-from tests.in_process import Client, add_accounts, server_in
-from tests.managed_client import JULIET, ManagedClient, ReturningClient, bodies, write
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.managed_client import JULIET, ManagedClient, ReturningClient, bodies, write
 from xmpp.server import Server
 
 TEXTS = [f"text {number}" for number in range(20)]

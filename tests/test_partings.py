@@ -10,7 +10,7 @@ from db import accounts as stored
 from db import rosters
 from db.database import Database
 from handlers import accounts
-from tests.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from xmpp.jid import JID
 from xmpp.routing import portions
 from xmpp.server import Server

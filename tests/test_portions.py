@@ -8,7 +8,7 @@ import pytest
 
 from db.errors import StorageError
 from db.tickets import Ticket
-from tests.in_process import server_in
+from tests.harness.in_process import server_in
 from xmpp.routing import portions
 from xmpp.routing.portions import Portions
 from xmpp.server import Server

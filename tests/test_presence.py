@@ -9,7 +9,7 @@ import pytest
 
 from db import accounts, blocklists, rosters
 from handlers import presence
-from tests.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
 from xmpp.jid import JID
 from xmpp.server import Server
 

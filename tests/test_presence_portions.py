@@ -7,7 +7,7 @@ import gevent
 import pytest
 
 from handlers import accounts
-from tests.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from xmpp.jid import JID
 from xmpp.routing import portions
 from xmpp.server import Server

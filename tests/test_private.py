@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from tests.in_process import Client, add_accounts, server_in, xml
+from tests.harness.in_process import Client, add_accounts, server_in, xml
 from xmpp.server import Server
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from db import pubsub_nodes
 from db.migrations import v0010_pubsub
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import SERVICE, ask, configure, create, items, owner, publish, pubsub, retract, subscribe
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import SERVICE, ask, configure, create, items, owner, publish, pubsub, retract, subscribe
 from xmpp.jid import JID
 from xmpp.server import Server
 

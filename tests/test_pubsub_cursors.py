@@ -7,8 +7,8 @@ import pytest
 
 from db import pubsub_nodes
 from handlers.pubsub import cursors
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import SERVICE, ask, create, ids_in, publish, pubsub, retract
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import SERVICE, ask, create, ids_in, publish, pubsub, retract
 from xmpp import resultsets
 from xmpp.errors import StanzaError
 from xmpp.jid import JID

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_process import Client, add_accounts, befriend, server_in
-from tests.managed_client import ManagedClient, ReturningClient
-from tests.nodes import ask, comes_online, configure, create, events, owner, publish, retract, subscribe
+from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.managed_client import ManagedClient, ReturningClient
+from tests.harness.nodes import ask, comes_online, configure, create, events, owner, publish, retract, subscribe
 from xmpp.jid import JID
 from xmpp.server import Server
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import INFO, PUBSUB, SERVICE, ask, create, publish, subscribe
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import INFO, PUBSUB, SERVICE, ask, create, publish, subscribe
 
 ITEMS = "http://jabber.org/protocol/disco#items"
 

@@ -11,8 +11,8 @@ from lxml import etree
 from slixmpp.plugins.xep_0004.stanza import FieldOption, Form, FormField
 from slixmpp.xmlstream import register_stanza_plugin
 
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import (
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import (
     NODE_CONFIG,
     SERVICE,
     SUBSCRIBE_OPTIONS,

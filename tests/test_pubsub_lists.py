@@ -9,8 +9,8 @@ import pytest
 from db import pubsub_nodes, pubsub_people
 from db.pubsub_people import Subscription
 from handlers.pubsub.lists import PAGE_BYTES
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import INFO, SERVICE, ask, create, owner, pubsub
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import INFO, SERVICE, ask, create, owner, pubsub
 from xmpp import resultsets
 from xmpp.jid import JID
 from xmpp.resultsets import SET

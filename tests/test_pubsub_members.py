@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_process import Client, add_accounts, befriend, online, server_in
-from tests.nodes import INFO, SERVICE, ask, configure, create, events, items, owner, publish, request, subscribe
+from tests.harness.in_process import Client, add_accounts, befriend, online, server_in
+from tests.harness.nodes import INFO, SERVICE, ask, configure, create, events, items, owner, publish, request, subscribe
 from xmpp.server import Server
 from xmpp.wire import parse
 

@@ -10,8 +10,8 @@ from handlers import accounts
 from handlers.pubsub.occasions import ITEM_PUBLISHED
 from handlers.pubsub.publishing import publish_for, retract_for
 from handlers.pubsub.retrieval import item_of, items_of, last_item
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import (
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import (
     INFO,
     SERVICE,
     answers_what_it_wants,

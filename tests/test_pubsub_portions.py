@@ -11,8 +11,8 @@ from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
 from handlers import accounts
 from handlers.pubsub import hosts, notifications, rechecking
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import SERVICE, ask, configure, create, events, items, owner, publish, request, subscribe
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import SERVICE, ask, configure, create, events, items, owner, publish, request, subscribe
 from xmpp.jid import JID
 from xmpp.routing import portions
 from xmpp.server import Server

@@ -8,8 +8,21 @@ import pytest
 
 from db import pubsub_nodes, pubsub_people
 from db.pubsub_people import Subscription
-from tests.in_process import Client, add_accounts, befriend, server_in
-from tests.nodes import INFO, SERVICE, ask, configure, create, ids_in, items, owner, publish, pubsub, retract, subscribe
+from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.nodes import (
+    INFO,
+    SERVICE,
+    ask,
+    configure,
+    create,
+    ids_in,
+    items,
+    owner,
+    publish,
+    pubsub,
+    retract,
+    subscribe,
+)
 from xmpp.jid import JID
 from xmpp.server import Server
 

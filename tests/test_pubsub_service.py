@@ -8,8 +8,8 @@ import pytest
 
 from db import pubsub_items, pubsub_nodes
 from db.pubsub_items import Item
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import (
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import (
     SERVICE,
     SUBSCRIBE_OPTIONS,
     ask,

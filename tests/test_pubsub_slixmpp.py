@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 from slixmpp.exceptions import IqError
 
-from tests.configured import PASSWORDS, run_server
-from tests.people import JULIET, ROMEO, Person, become_friends, trusting
-from tests.servers import RunningServer
+from tests.harness.configured import PASSWORDS, run_server
+from tests.harness.people import JULIET, ROMEO, Person, become_friends, trusting
+from tests.harness.servers import RunningServer
 
 SERVICE = "pubsub.localhost"
 PLUGINS = ("xep_0030", "xep_0060", "xep_0115", "xep_0163", "xep_0222", "xep_0223")

@@ -9,8 +9,8 @@ import pytest
 from db import blocklists, push
 from handlers import accounts
 from handlers.managed_sessions import Management, Resumable, StreamManagementSettings
-from tests.in_process import Client, add_accounts, befriend, server_in, xml
-from tests.streams import Stream, listening_server, local_name
+from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.harness.streams import Stream, listening_server, local_name
 from xmpp.jid import JID
 from xmpp.server import Server
 from xmpp.wire import parse

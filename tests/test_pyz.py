@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.rawclient import logged_in
-from tests.servers import PATIENCE, ROOT, RunningServer
+from tests.harness.rawclient import logged_in
+from tests.harness.servers import PATIENCE, ROOT, RunningServer
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 OLD_PYTHONS = ("2.7", "3.6", "3.8", "3.9", "3.10")

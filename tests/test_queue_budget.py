@@ -8,8 +8,8 @@ from db import offline
 from handlers import redelivery
 from handlers.acknowledgements import Sent, Tally
 from handlers.managed_sessions import Waiting
-from tests.in_process import Client, add_accounts, server_in
-from tests.managed_client import JULIET, ManagedClient, bodies, end_turn, write
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.managed_client import JULIET, ManagedClient, bodies, end_turn, write
 from xmpp.server import Server
 
 LONG = "x" * 30_000

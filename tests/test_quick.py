@@ -4,7 +4,7 @@ from pathlib import PurePath
 
 import pytest
 
-from tests.quick import ALWAYS, words
+from tests.harness.quick import ALWAYS, words
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commandline import PRIVATE_CONFIGURATION, succeeds
-from tests.servers import ROOT, RunningServer
+from tests.harness.commandline import PRIVATE_CONFIGURATION, succeeds
+from tests.harness.servers import ROOT, RunningServer
 from xmpp.stream.certificates import self_signed_certificate
 
 

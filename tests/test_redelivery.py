@@ -10,8 +10,8 @@ from db import blocklists, offline
 from handlers import redelivery
 from handlers.accounts import remove
 from handlers.redelivery import STANZAS_AT_ONCE
-from tests.in_process import Client, add_accounts, server_in
-from tests.managed_client import JULIET, ROMEO, ManagedClient, ReturningClient, bodies, write
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.managed_client import JULIET, ROMEO, ManagedClient, ReturningClient, bodies, write
 from xmpp.server import Server
 from xmpp.stanza import Stanza
 from xmpp.wire import parse

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.configured import demo_server
-from tests.rawclient import RawClient
+from tests.harness.configured import demo_server
+from tests.harness.rawclient import RawClient
 from xmpp.stream.refusals import SAID_AGAIN_SECONDS, Refusals
 
 

@@ -9,7 +9,7 @@ from db import accounts as stored
 from db import rosters
 from handlers import administration
 from handlers.registration_form import CHANGE_PASSWORD
-from tests.streams import JULIET, Stream, listening_server, local_name
+from tests.harness.streams import JULIET, Stream, listening_server, local_name
 from xmpp import dataforms
 from xmpp.jid import JID
 from xmpp.server import Server

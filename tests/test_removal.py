@@ -9,8 +9,8 @@ import pytest
 
 from db import pubsub_deletion, pubsub_nodes
 from handlers import accounts, upkeep
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import ask, configure, create, ids_in, items, owner, publish
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import ask, configure, create, ids_in, items, owner, publish
 from xmpp.jid import JID
 from xmpp.server import Server
 

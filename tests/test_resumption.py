@@ -9,8 +9,8 @@ import pytest
 from db import offline
 from handlers.acknowledgements import COUNTS
 from handlers.managed_sessions import Resumable
-from tests.in_process import Client, add_accounts, befriend, server_in, xml
-from tests.managed_client import (
+from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.harness.managed_client import (
     JULIET,
     NAMESPACE,
     REQUEST,
@@ -23,7 +23,7 @@ from tests.managed_client import (
     tags,
     write,
 )
-from tests.streams import Stream, listening_server
+from tests.harness.streams import Stream, listening_server
 from xmpp.errors import StreamError
 from xmpp.jid import JID
 from xmpp.routing.feature import State

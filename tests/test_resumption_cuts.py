@@ -10,11 +10,11 @@ from lxml import etree
 from handlers import accounts
 from handlers.managed_sessions import Management
 from handlers.stream_management_elements import REQUEST_WIRE
-from tests.in_process import Client
-from tests.managed_client import JULIET, NAMESPACE, ROMEO, bodies, write
-from tests.rawclient import RawClient, condition_of, logged_in, new_account
-from tests.servers import RunningServer
-from tests.streams import PATIENCE, Stream, listening_server, local_name
+from tests.harness.in_process import Client
+from tests.harness.managed_client import JULIET, NAMESPACE, ROMEO, bodies, write
+from tests.harness.rawclient import RawClient, condition_of, logged_in, new_account
+from tests.harness.servers import RunningServer
+from tests.harness.streams import PATIENCE, Stream, listening_server, local_name
 from xmpp.server import Server
 
 REQUEST = f"<r xmlns='{NAMESPACE}'/>"

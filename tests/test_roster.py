@@ -7,7 +7,7 @@ import pytest
 
 from db import rosters
 from handlers import roster_items
-from tests.in_process import Client, add_accounts, befriend, content_of, server_in, xml
+from tests.harness.in_process import Client, add_accounts, befriend, content_of, server_in, xml
 from xmpp.jid import JID
 from xmpp.server import Server
 

@@ -13,7 +13,7 @@ from db import directory, vcards
 from db.directory import Names
 from handlers import accounts
 from handlers.search import feature
-from tests.in_process import Client, add_accounts, server_in
+from tests.harness.in_process import Client, add_accounts, server_in
 from xmpp.jid import JID
 from xmpp.server import Server
 from xmpp.wire import parse

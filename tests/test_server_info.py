@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from handlers import server_info
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import INFO, SERVICE, ask, create, events, items, owner, publish, subscribe
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import INFO, SERVICE, ask, create, events, items, owner, publish, subscribe
 from xmpp.routing.tables import SERVER_STARTED
 from xmpp.server import Server
 

@@ -7,7 +7,7 @@ import gevent
 import pytest
 
 from db.errors import StorageError
-from tests.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
 from xmpp.errors import StreamError
 from xmpp.jid import JID
 from xmpp.routing.session import Session

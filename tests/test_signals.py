@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.configured import PASSWORDS, configuration_file, run_server
-from tests.rawclient import RawClient, logged_in, new_account, somebody
-from tests.servers import PATIENCE, RunningServer
+from tests.harness.configured import PASSWORDS, configuration_file, run_server
+from tests.harness.rawclient import RawClient, logged_in, new_account, somebody
+from tests.harness.servers import PATIENCE, RunningServer
 from xmpp import names
 
 MAX_BYTES = "{urn:xmpp:stream-limits:0}limits/{urn:xmpp:stream-limits:0}max-bytes"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from slixmpp import JID
 
-from tests.configured import run_server
-from tests.people import JULIET, ROMEO, Person, become_friends, online, trusting
-from tests.servers import RunningServer
+from tests.harness.configured import run_server
+from tests.harness.people import JULIET, ROMEO, Person, become_friends, online, trusting
+from tests.harness.servers import RunningServer
 
 # slixmpp binds to the channel by tls-unique, which TLS 1.3 does not have.
 VERSIONS = {ssl.TLSVersion.TLSv1_2: "-PLUS", ssl.TLSVersion.TLSv1_3: "SCRAM-SHA-512"}

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 from slixmpp.exceptions import IqError
 
-from tests.configured import run_server
-from tests.people import JULIET, ROMEO, Person, become_friends, online, plugin, trusting
-from tests.servers import RunningServer
+from tests.harness.configured import run_server
+from tests.harness.people import JULIET, ROMEO, Person, become_friends, online, plugin, trusting
+from tests.harness.servers import RunningServer
 
 PLUGINS = ("xep_0004", "xep_0030", "xep_0054", "xep_0060", "xep_0084", "xep_0115", "xep_0163")
 PUBLISH_OPTIONS = "http://jabber.org/protocol/pubsub#publish-options"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handlers.time import format_offset
-from tests.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
 from xmpp import __version__, timestamps
 from xmpp.server import Server
 

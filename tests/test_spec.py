@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import scsrun
-from tests.servers import ROOT, RunningServer
+from tests.harness import scsrun
+from tests.harness.servers import ROOT, RunningServer
 
 SCRIPTS = sorted((ROOT / "spec").glob("**/*.scs"))
 ONE_OF_EACH_FOLDER = sorted({script.parent: script for script in reversed(SCRIPTS)}.values())

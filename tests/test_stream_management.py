@@ -8,8 +8,8 @@ import pytest
 from db import offline
 from handlers.acknowledgements import COUNTS, Received, Sent
 from handlers.managed_sessions import Resumable
-from tests.in_process import Client, add_accounts, server_in, xml
-from tests.managed_client import (
+from tests.harness.in_process import Client, add_accounts, server_in, xml
+from tests.harness.managed_client import (
     JULIET,
     NAMESPACE,
     REQUEST,
@@ -22,7 +22,7 @@ from tests.managed_client import (
     tags,
     write,
 )
-from tests.streams import Stream, listening_server, local_name
+from tests.harness.streams import Stream, listening_server, local_name
 from xmpp.errors import StreamError
 from xmpp.server import Server
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from lxml import etree
 
-from tests.rawclient import RawClient, StreamEnded, assert_ends, new_account, somebody, stream_header
-from tests.servers import RunningServer
+from tests.harness.rawclient import RawClient, StreamEnded, assert_ends, new_account, somebody, stream_header
+from tests.harness.servers import RunningServer
 from xmpp import names
 
 PING = "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"

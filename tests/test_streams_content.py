@@ -4,8 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rawclient import RawClient, assert_ends, condition_of, logged_in, new_account, somebody, stream_header
-from tests.servers import RunningServer
+from tests.harness.rawclient import (
+    RawClient,
+    assert_ends,
+    condition_of,
+    logged_in,
+    new_account,
+    somebody,
+    stream_header,
+)
+from tests.harness.servers import RunningServer
 from xmpp import names
 
 PING = "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"

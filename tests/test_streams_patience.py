@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.configured import PASSWORDS, demo_server, run_server
-from tests.rawclient import RawClient, StreamEnded, assert_ends, new_account, somebody
-from tests.servers import RunningServer
+from tests.harness.configured import PASSWORDS, demo_server, run_server
+from tests.harness.rawclient import RawClient, StreamEnded, assert_ends, new_account, somebody
+from tests.harness.servers import RunningServer
 from xmpp import names
 
 STARTTLS = f"<starttls xmlns='{names.TLS}'/>"

@@ -8,7 +8,7 @@ import pytest
 from db import accounts, rosters
 from db import subscriptions as requests
 from handlers.accounts import erase
-from tests.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
 from xmpp.jid import JID
 from xmpp.server import Server
 

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.commandline import succeeds
-from tests.servers import PATIENCE, ROOT
+from tests.harness.commandline import succeeds
+from tests.harness.servers import PATIENCE, ROOT
 
 
 def on_a_terminal(*arguments: str | Path, answers: dict[str, str] | None = None) -> str:

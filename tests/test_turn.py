@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from handlers.external_services import Credentials, ExternalService, credentials
-from tests.configured import demo_server
-from tests.rawclient import somebody
-from tests.turn import PROGRAM, Refused, TurnServer, allocate
+from tests.harness.configured import demo_server
+from tests.harness.rawclient import somebody
+from tests.harness.turn import PROGRAM, Refused, TurnServer, allocate
 from xmpp.jid import JID
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="coturn is not installed")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers import PATIENCE, ROOT
+from tests.harness.servers import PATIENCE, ROOT
 from xmpp.uncaught import SECONDS, TIMES, RepeatedTracebacks
 
 PATCHED = "from gevent import monkey; monkey.patch_all()\nfrom xmpp.logs import start_logging\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handlers.photo_hash import with_photo_hash
-from tests.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
 from xmpp.jid import JID
 from xmpp.server import Server
 from xmpp.stanza import Stanza

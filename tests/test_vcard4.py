@@ -6,8 +6,8 @@ import pytest
 from lxml import etree
 
 from handlers.vcard_properties import VCARD4, VCARD_TEMP, to_vcard4, to_vcard_temp
-from tests.in_process import Client, add_accounts, server_in, xml
-from tests.nodes import ask, comes_online, configure, events, items, owner, publish, retract
+from tests.harness.in_process import Client, add_accounts, server_in, xml
+from tests.harness.nodes import ask, comes_online, configure, events, items, owner, publish, retract
 
 ROMEO = "romeo@localhost"
 NODE = "urn:xmpp:vcard4"

@@ -3,7 +3,7 @@
 import pytest
 from lxml import etree
 
-from tests.test_xmlfeed import HEADER, canonical, opened_feed, stanzas
+from tests.harness.feeds import HEADER, canonical, opened_feed, stanzas
 from xmpp import names
 from xmpp.wire import parse, wire
 

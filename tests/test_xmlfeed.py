@@ -1,6 +1,6 @@
 """The stream reader: bytes in whatever pieces, the same events out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from xml.sax.saxutils import escape, quoteattr
 
@@ -9,53 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from tests.harness.feeds import HEADER, canonical, new_feed, opened_feed, stanzas, told
 from xmpp import names
-from xmpp.errors import StreamError
 from xmpp.jid import MalformedJID
 from xmpp.stanza import Stanza
-from xmpp.stream.nameguard import ProcessNames
-from xmpp.stream.xmlfeed import StreamEnd, StreamHeader, XMLFeed, XMLLimits
+from xmpp.stream.xmlfeed import StreamEnd, StreamHeader, XMLFeed
 from xmpp.wire import parse, wire
-
-LIMITS = XMLLimits(stanza_bytes=262_144, depth=64, elements=10_000, attributes=64, names=1_000)
-HEADER = b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='a.example'>"
-
-
-def new_feed(limits: XMLLimits = LIMITS, process_names: ProcessNames | None = None) -> XMLFeed:
-    return XMLFeed(limits, process_names or ProcessNames(), names.STANZA_TAGS)
-
-
-def opened_feed(
-    limits: XMLLimits = LIMITS,
-    process_names: ProcessNames | None = None,
-    header: bytes = HEADER,
-) -> XMLFeed:
-    feed = new_feed(limits, process_names)
-    list(feed.read(header))
-    return feed
-
 
 Reader = Callable[[XMLFeed, bytes], list[object]]
 
 
-def told(feed: XMLFeed, data: bytes) -> list[object]:
-    """The events of these bytes in a form that compares: elements as bytes, an error as its condition."""
-    return list(_told(feed, data))
 
 
-def _told(feed: XMLFeed, data: bytes) -> Iterator[object]:
-    try:
-        for event in feed.read(data):
-            yield event if isinstance(event, StreamHeader | StreamEnd) else wire(event)
-    except StreamError as error:
-        yield error.condition
 
 
-def stanzas(feed: XMLFeed, data: bytes) -> Iterator[etree._Element]:
-    """The elements of these bytes, each in its tree for its turn."""
-    for event in feed.read(data):
-        assert isinstance(event, etree._Element)
-        yield event
 
 
 def told_bytewise(feed: XMLFeed, data: bytes) -> list[object]:
@@ -451,14 +418,6 @@ def elements(draw: st.DrawFn, depth: int = 0) -> str:
     return f"<{head}>{content}</{tag}>"
 
 
-def canonical(element: etree._Element) -> object:
-    """What counts in an element: prefixes do not."""
-    return (
-        element.tag,
-        dict(element.attrib),
-        element.text or "",
-        [(canonical(child), child.tail or "") for child in element],
-    )
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])

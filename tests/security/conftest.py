@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.in_process import Client, online
+from tests.harness.in_process import Client, online
 from xmpp.server import Server
 
 

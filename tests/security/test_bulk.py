@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from lxml import etree
 
-from tests.nodes import create, publish, subscribe
-from tests.rawclient import RawClient, logged_in, new_account, somebody
-from tests.servers import RunningServer
+from tests.harness.nodes import create, publish, subscribe
+from tests.harness.rawclient import RawClient, logged_in, new_account, somebody
+from tests.harness.servers import RunningServer
 from xmpp import names
 
 SERVICE = "pubsub.localhost"

@@ -8,9 +8,9 @@ import pytest
 
 from db import offline, pubsub_nodes
 from handlers import accounts
-from tests.in_process import Client, add_accounts, befriend, server_in
-from tests.managed_client import write
-from tests.nodes import SERVICE, ask, configure, create, items, owner, publish, retract, subscribe
+from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.managed_client import write
+from tests.harness.nodes import SERVICE, ask, configure, create, items, owner, publish, retract, subscribe
 from xmpp.jid import JID
 from xmpp.server import Server
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.configured import configuration_file, demo_server, run_server
-from tests.rawclient import RawClient, StreamEnded, logged_in, new_account, stream_header
-from tests.servers import PATIENCE, RunningServer
+from tests.harness.configured import configuration_file, demo_server, run_server
+from tests.harness.rawclient import RawClient, StreamEnded, logged_in, new_account, stream_header
+from tests.harness.servers import PATIENCE, RunningServer
 from xmpp.networks import network
 
 FILES = 256

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from lxml import etree
 
-from tests.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from xmpp.jid import JID
 from xmpp.server import Server
 from xmpp.wire import parse

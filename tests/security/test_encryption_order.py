@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from lxml import etree
 
-from tests.configured import PASSWORDS, run_server
-from tests.rawclient import PROCEED, LoginFailed, RawClient, condition_of, new_account, somebody, stream_header
-from tests.servers import RunningServer
+from tests.harness.configured import PASSWORDS, run_server
+from tests.harness.rawclient import PROCEED, LoginFailed, RawClient, condition_of, new_account, somebody, stream_header
+from tests.harness.servers import RunningServer
 from xmpp import names
 
 STARTTLS = f"<starttls xmlns='{names.TLS}'/>"

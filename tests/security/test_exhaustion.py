@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.configured import demo_server
-from tests.rawclient import RawClient, logged_in, new_account, somebody, stream_header
-from tests.servers import RunningServer
-from tests.streams import Stream, listening_server
+from tests.harness.configured import demo_server
+from tests.harness.rawclient import RawClient, logged_in, new_account, somebody, stream_header
+from tests.harness.servers import RunningServer
+from tests.harness.streams import Stream, listening_server
 from xmpp import names
 
 # What all of the 2,000 below may leave behind together. An idle connection takes 23 KiB, so were they all kept, it

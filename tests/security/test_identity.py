@@ -17,10 +17,10 @@ from handlers.redelivery import STANZAS_AT_ONCE
 from handlers.registration_form import NAMESPACE as REGISTER
 from handlers.sasl import salted_keys
 from handlers.throttle import LoginThrottle
-from tests.in_process import Client
-from tests.managed_client import NAMESPACE as SM
-from tests.managed_client import ROMEO, ManagedClient, ReturningClient, write
-from tests.streams import FEW_ITERATIONS, JULIET, Stream, listening_server, local_name, outcome
+from tests.harness.in_process import Client
+from tests.harness.managed_client import NAMESPACE as SM
+from tests.harness.managed_client import ROMEO, ManagedClient, ReturningClient, write
+from tests.harness.streams import FEW_ITERATIONS, JULIET, Stream, listening_server, local_name, outcome
 from xmpp.jid import JID
 from xmpp.routing.session import Session
 from xmpp.server import Server

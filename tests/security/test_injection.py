@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.in_process import Client, add_accounts, server_in
+from tests.harness.in_process import Client, add_accounts, server_in
 
 RSM = "http://jabber.org/protocol/rsm"
 PUBSUB = "http://jabber.org/protocol/pubsub"

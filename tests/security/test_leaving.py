@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.configured import PASSWORDS, run_server
-from tests.rawclient import RawClient, anything_goes
-from tests.servers import RunningServer
+from tests.harness.configured import PASSWORDS, run_server
+from tests.harness.rawclient import RawClient, anything_goes
+from tests.harness.servers import RunningServer
 
 TRIES = 12  # what follows the last words races with them: some orders are rare
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST, not FIN

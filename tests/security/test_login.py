@@ -17,7 +17,7 @@ from handlers.sasl.exchange import Challenge
 from handlers.sasl.plain import Plain
 from handlers.sasl.scram import NONCE_BYTES, Scram, Terms
 from handlers.throttle import LoginThrottle
-from tests.streams import FEW_ITERATIONS, JULIET, Stream, listening_server
+from tests.harness.streams import FEW_ITERATIONS, JULIET, Stream, listening_server
 from xmpp.errors import SASLFailure
 from xmpp.jid import JID
 from xmpp.server import Server

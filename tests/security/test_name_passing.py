@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from tests.commandline import succeeds
-from tests.nodes import INFO, SERVICE, configure, create, items, owner, publish, pubsub, subscribe
-from tests.rawclient import LoginFailed, RawClient, logged_in, new_account
-from tests.servers import RunningServer
+from tests.harness.commandline import succeeds
+from tests.harness.nodes import INFO, SERVICE, configure, create, items, owner, publish, pubsub, subscribe
+from tests.harness.rawclient import LoginFailed, RawClient, logged_in, new_account
+from tests.harness.servers import RunningServer
 from xmpp import names
 
 FAITHFUL, ALIAS = "faithful@localhost", "alias@localhost"

@@ -14,10 +14,10 @@ from db import subscriptions as requests
 from db.database import Database
 from db.migrations import MIGRATIONS, migrate
 from handlers import accounts
-from tests.archives import query, write
-from tests.in_process import Client, add_accounts, befriend, server_in
-from tests.managed_client import ManagedClient
-from tests.nodes import ask, configure, create, ids_in, items, owner, publish, retract, subscribe
+from tests.harness.archives import query, write
+from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.managed_client import ManagedClient
+from tests.harness.nodes import ask, configure, create, ids_in, items, owner, publish, retract, subscribe
 from xmpp.jid import JID
 from xmpp.server import Server
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.in_process import Client, add_accounts, befriend, server_in
 
 FORGED = "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='x'/><hats xmlns='urn:xmpp:hats:0'><hat title='Owner'/></hats>"
 

@@ -11,8 +11,8 @@ import pytest
 
 from db import pubsub_nodes, pubsub_people, rosters
 from db.pubsub_people import Subscription
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import (
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import (
     INFO,
     SERVICE,
     ask,
@@ -24,7 +24,7 @@ from tests.nodes import (
     pubsub,
     retract,
 )
-from tests.nodes import subscribe as subscribe_to
+from tests.harness.nodes import subscribe as subscribe_to
 from xmpp.jid import JID
 from xmpp.server import Server
 

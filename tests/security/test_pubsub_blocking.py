@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from db import blocklists
-from tests.in_process import Client, add_accounts, befriend, server_in
-from tests.nodes import (
+from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.nodes import (
     SERVICE,
     ask,
     change,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from db import rosters
-from tests.in_process import Client, add_accounts, online, server_in
-from tests.nodes import INFO, SERVICE, ask, change, configure, create, owner, publish, request, subscribe
+from tests.harness.in_process import Client, add_accounts, online, server_in
+from tests.harness.nodes import INFO, SERVICE, ask, change, configure, create, owner, publish, request, subscribe
 from xmpp.jid import JID
 from xmpp.server import Server
 

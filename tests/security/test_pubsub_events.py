@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_process import Client, add_accounts, server_in
+from tests.harness.in_process import Client, add_accounts, server_in
 
 EVENT = "<event xmlns='http://jabber.org/protocol/pubsub#event'><items node='urn:xmpp:bookmarks:1'/></event>"
 

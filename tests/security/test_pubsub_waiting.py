@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from db import offline
-from tests.in_process import Client, add_accounts, server_in
-from tests.nodes import SERVICE, ask, configure, events, owner, publish, retract, subscribed_node
-from tests.test_blocking import block
+from tests.harness.blocklists import block
+from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.nodes import SERVICE, ask, configure, events, owner, publish, retract, subscribed_node
 from xmpp.server import Server
 
 NODE = "musings"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.configured import demo_server
-from tests.rawclient import RawClient, StreamEnded, anything_goes, assert_ends, new_account, somebody
-from tests.servers import RunningServer
-from tests.tlsrecords import KEY_UPDATE_REQUESTED, RecordWriter
+from tests.harness.configured import demo_server
+from tests.harness.rawclient import RawClient, StreamEnded, anything_goes, assert_ends, new_account, somebody
+from tests.harness.servers import RunningServer
+from tests.harness.tlsrecords import KEY_UPDATE_REQUESTED, RecordWriter
 from xmpp.stream.secured import RECORDS_PER_SECOND, STRANGERS_RECORDS
 
 TOO_MANY = STRANGERS_RECORDS + 50  # some may come together with the end of the handshake, and do not count

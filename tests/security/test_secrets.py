@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.configured import run_server
-from tests.rawclient import LoginFailed, RawClient, StreamEnded, logged_in
-from tests.servers import RunningServer
+from tests.harness.configured import run_server
+from tests.harness.rawclient import LoginFailed, RawClient, StreamEnded, logged_in
+from tests.harness.servers import RunningServer
 from xmpp import names
 
 FIRST, SECOND, WRONG = "first-Passw0rd", "second-Passw0rd", "wrong-Passw0rd"

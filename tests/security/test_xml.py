@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from lxml import etree
 
-from tests.rawclient import RawClient, StreamEnded, logged_in, new_account, somebody
-from tests.servers import ROOT, RunningServer
+from tests.harness.rawclient import RawClient, StreamEnded, logged_in, new_account, somebody
+from tests.harness.servers import ROOT, RunningServer
 from xmpp import names
 
 BODY = f"{{{names.CLIENT}}}body"

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lxml import etree
 
-from tests.in_process import Client, add_accounts, server_in
+from db import archive, archives
+from tests.harness.in_process import Client, add_accounts, server_in
 from xmpp.jid import JID
 from xmpp.server import Server
 from xmpp.wire import parse
@@ -102,3 +104,26 @@ def refusal(client: Client, content: str, **attributes: str) -> str:
 def ids_in(stanza: str) -> dict[str, str]:
     """The ids that a stanza has, by who gave them."""
     return dict(ID.findall(stanza))
+
+
+FULLTEXT = "{urn:xmpp:fulltext:0}fulltext"
+
+
+NOON = 1_500_000_000  # 2017-07-14T02:40:00Z
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with server_with_archive(tmp_path) as server:
+        yield server
+
+
+def remember(server: Server, *texts: str, seconds: float = 1.0, **more: Any) -> list[str]:
+    """Puts messages into Juliet's archive, from NOON on, so many seconds apart, and returns their ids."""
+    number = archives.of(server.db, JULIET).number
+    for place, text in enumerate(texts):
+        values = dict(contact=ROMEO, resource="orchard", is_sent=False, message_id=text, **more)
+        stanza = f'<message from="{ROMEO}/orchard"><body>{text}</body></message>'.encode()
+        at = int((NOON + place * seconds) * 1000)
+        archive.append(server.db, number, f"id-{text}", at=at, text=text, stanza=stanza, **values)
+    return [f"id-{text}" for text in texts]

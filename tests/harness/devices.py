@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from lxml import etree
 
-from tests.lines import Line
+from tests.harness.lines import Line
 from xmpp import names
 from xmpp.jid import JID
 

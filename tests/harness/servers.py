@@ -9,9 +9,9 @@ import threading
 from pathlib import Path
 from typing import Self
 
-from tests import forked
+from tests.harness import forked
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LISTENING = re.compile(r"Listening on (\S+):(\d+) \((STARTTLS|TLS)\)")
 PATIENCE = 60.0  # seconds; only a server that hangs takes that long
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path, PurePath
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ALWAYS = ("layers", "features", "compliance")
 
 

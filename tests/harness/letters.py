@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.rawclient import Element, RawClient, condition_of, logged_in
-from tests.test_crash import Changes, Lost
+from tests.harness.crashes import Changes, Lost
+from tests.harness.rawclient import Element, RawClient, condition_of, logged_in
 from xmpp import names
 
 MOST_AT_ONCE = 5

@@ -10,9 +10,9 @@ from db import accounts as stored
 from db.database import Database
 from db.errors import StorageError
 from handlers import FEATURES, TABLES
-from tests.devices import Device, Management
-from tests.in_process import add_accounts, befriend, configuration
-from tests.lines import Line
+from tests.harness.devices import Device, Management
+from tests.harness.in_process import add_accounts, befriend, configuration
+from tests.harness.lines import Line
 from xmpp.errors import StreamError
 from xmpp.routing.feature import Feature, State
 from xmpp.routing.tables import Tables

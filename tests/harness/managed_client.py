@@ -7,7 +7,7 @@ from lxml import etree
 
 from db import accounts
 from handlers.managed_sessions import Management
-from tests.in_process import Client, xml
+from tests.harness.in_process import Client, xml
 from xmpp.errors import StreamError
 from xmpp.jid import JID
 from xmpp.routing.feature import State

@@ -18,7 +18,7 @@ from db import accounts as stored
 from db.database import Database
 from db.errors import StorageError
 from handlers import FEATURES, TABLES, accounts
-from tests.in_process import configuration
+from tests.harness.in_process import configuration
 from xmpp.jid import JID
 from xmpp.server import Server
 from xmpp.stream.listener import ClientListener, ListenSettings

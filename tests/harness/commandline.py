@@ -4,8 +4,8 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from tests import forked
-from tests.servers import PATIENCE, RunningServer
+from tests.harness import forked
+from tests.harness.servers import PATIENCE, RunningServer
 
 PRIVATE_CONFIGURATION = '[listen]\naddresses = ["127.0.0.1"]\nport = 0\ntls_port = 0\n'
 

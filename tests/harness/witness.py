@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from tests.devices import Device, Receipt
+from tests.harness.devices import Device, Receipt
 from xmpp import names
 from xmpp.jid import JID
 from xmpp.routing.delivery import Delivery

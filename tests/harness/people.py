@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 from slixmpp import ClientXMPP
 
-from tests.configured import PASSWORDS
-from tests.servers import RunningServer
+from tests.harness.configured import PASSWORDS
+from tests.harness.servers import RunningServer
 
 PATIENCE = 60.0  # seconds; only a server that hangs takes that long
 JULIET, ROMEO = "juliet@localhost", "romeo@localhost"

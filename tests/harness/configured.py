@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests import commandline
-from tests.servers import RunningServer
+from tests.harness import commandline
+from tests.harness.servers import RunningServer
 from xmpp.config_values import in_toml
 
 Sections = Mapping[str, Mapping[str, Any]]

@@ -4,7 +4,7 @@ import re
 
 from lxml import etree
 
-from tests.in_process import Client
+from tests.harness.in_process import Client
 from xmpp.wire import parse
 
 PUBSUB = "http://jabber.org/protocol/pubsub"
