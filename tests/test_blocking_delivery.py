@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from db import rosters
-from handlers import missed_presence
+from handlers import accounts, missed_presence
 from tests.harness.blocklists import block, command, unblock
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
 from xmpp.jid import JID
@@ -265,6 +265,15 @@ def test_unblocking_shows_who_was_hidden_when_the_device_came(server: Server, ro
     make_available(juliet, romeo)
     [presence] = shown_on_unblocking(romeo)
     assert presence.startswith(f'<presence from="{juliet.jid}" to="romeo@localhost">')
+
+
+def test_unblocking_shows_that_an_account_is_gone(server: Server, romeo: Client, juliet: Client) -> None:
+    befriend(server, romeo.account, juliet.account)
+    make_available(romeo, juliet)
+    block(romeo, "juliet@localhost")
+    accounts.remove(server, juliet.account)
+    romeo.received()
+    assert leaving(juliet, "romeo@localhost") in shown_on_unblocking(romeo)
 
 
 def test_unblocking_tells_nothing_of_strangers(server: Server, romeo: Client, juliet: Client) -> None:
