@@ -212,10 +212,12 @@ def _announce(session: "Session", stanza: Stanza) -> None:
     server, account = session.server, session.account
 
     def is_shown_to(contact: JID) -> bool:
+        if server.portions.is_at_once:
+            return True  # as when it was found out who is
         return sees_presence(server, account, contact) and not is_blocked(server, account, contact)
 
-    contacts = rosters.subscribers(server.db, account)
-    server.portions.begin(account, presence_shown.show(server, stanza, contacts, is_shown_to))
+    audience = presence_shown.audience(server, account)
+    server.portions.begin(account, presence_shown.show(server, stanza, audience, is_shown_to))
     _show_own(session, stanza)
 
 

@@ -1,9 +1,9 @@
 """RFC 6121 section 4: to whom an account's presence goes. Some have thousands of contacts, so all is done in steps."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from db import rosters
+from db import blocklists, rosters
 from handlers import missed_presence
 from handlers.access import is_blocked
 from xmpp.jid import JID
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from xmpp.server import Server
 
 
-def audience(server: "Server", account: JID) -> list[JID]:
+def audience(server: "Server", account: JID) -> Sequence[JID]:
     """The contacts who see the presence of an account."""
-    return [to for to in rosters.subscribers(server.db, account) if not is_blocked(server, account, to)]
+    subscribers = rosters.subscribers(server.db, account)
+    if not blocklists.patterns(server.db, account):
+        return subscribers
+    return [to for to in subscribers if not is_blocked(server, account, to)]
 
 
 def show(
@@ -24,10 +27,10 @@ def show(
     stanza: Stanza,
     contacts: Iterable[JID],
     is_shown: Callable[[JID], bool],
-    reaches: "Callable[[Session], bool]" = lambda session: True,
+    reaches: "Callable[[Session], bool] | None" = None,
 ) -> Iterator[None]:
     """Send presence to those of the contacts who are here and are to be shown it when it is their turn, in those of
-    their sessions that it reaches; in steps.
+    their sessions that it reaches, or all; in steps.
 
     Local contacts are shown it without the way through the router: of all that is done with what an account receives,
     only blocking keeps such presence from it. Who is not online must cost nothing: some have thousands of contacts.
@@ -48,7 +51,7 @@ def show(
             yield
         else:
             copy = addressed(contact)
-            for each in filter(reaches, theirs):
+            for each in filter(reaches, theirs) if reaches is not None else theirs:
                 each.send(copy)
                 yield
 

@@ -8,7 +8,7 @@ What is begun in one line is done in order, one after the other; lines take turn
 import logging
 from collections import Counter, deque
 from collections.abc import Hashable, Iterator
-from time import thread_time
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import gevent
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STEPS = 100  # in one portion,
-SECONDS = 0.004  # of the processor's time at most: some steps take longer than others
+STEPS = 500  # in one portion,
+SECONDS = 0.004  # at most: some steps take longer than others
 # Before a portion, which takes about as long: all together get half of the loop's time at most. Not 0, after which the
 # loop would not look at its sockets.
 PAUSE_SECONDS = 0.004
@@ -50,10 +50,14 @@ class _Work:
 
 
 class Portions:
-    """All that is left to be done for many, by line."""
+    """All that is left to be done for many, by line.
+
+    `is_at_once`: a step is one of those that are done when they are begun, so nobody else has had a turn since.
+    """
 
     def __init__(self, server: "Server") -> None:
         self._server = server
+        self.is_at_once = False
         self._lines: dict[Hashable, deque[_Work]] = {}
         self._begun_by: Counter[object] = Counter()
         self._worker: gevent.Greenlet[[], None] | None = None
@@ -62,13 +66,20 @@ class Portions:
         """Have these steps done after all others of the line; the first ones now, where nothing is before them. Never
         fails. Who begins many at a time, each of which is little, says that none of them is done at once."""
         works = self._lines.get(line)
-        if works is None and at_once and self._do_some(steps, _Portion()):
+        if works is None and at_once and self._do_at_once(steps):
             return
         work = _Work(steps, self._server.db.touched)
         self._lines.setdefault(line, deque()).append(work)
         self._begun_by[work.begun_by] += 1
         if self._worker is None:
             self._worker = gevent.spawn(self._work)
+
+    def _do_at_once(self, steps: Iterator[object]) -> bool:
+        before, self.is_at_once = self.is_at_once, True
+        try:
+            return self._do_some(steps, _Portion())
+        finally:
+            self.is_at_once = before
 
     @property
     def are_left(self) -> bool:
@@ -138,11 +149,14 @@ class Portions:
 
     def _do_some(self, steps: Iterator[object], portion: "_Portion") -> bool:
         """Do what a portion has room for; returns whether that was all."""
+        ends, most = portion.ends, STEPS
         try:
-            while not portion.is_over:
+            while portion.steps < most:
                 portion.steps += 1
                 if next(steps, END) is END:
                     return True
+                if monotonic() >= ends:
+                    return False
         except self._server.storage_errors as error:
             log_refusal(log, error, "what was being done for many is left undone")
             return True
@@ -157,9 +171,9 @@ class _Portion:
 
     def __init__(self) -> None:
         self.steps = 0
-        self._ends = thread_time() + SECONDS
+        self.ends = monotonic() + SECONDS
 
     @property
     def is_over(self) -> bool:
         """Whether others have their turn now; never before the first step."""
-        return self.steps >= STEPS or (self.steps > 0 and thread_time() >= self._ends)
+        return self.steps >= STEPS or (self.steps > 0 and monotonic() >= self.ends)
