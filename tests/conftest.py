@@ -9,6 +9,7 @@ import pytest
 from tests.harness.configured import demo_server
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.servers import RunningServer
+from xmpp.routing import portions
 from xmpp.server import Server
 
 
@@ -67,3 +68,11 @@ def juliet(server: Server, romeo: Client) -> Client:
     juliet = Client(server, "juliet@localhost/balcony")
     befriend(server, romeo.account, juliet.account)
     return juliet
+
+
+@pytest.fixture
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done for many is done three at a time, however long that takes."""
+    monkeypatch.setattr(portions, "STEPS", 3)
+    monkeypatch.setattr(portions, "SECONDS", 1000.0)
+    monkeypatch.setattr(portions, "PAUSE_SECONDS", 0.0001)

@@ -12,7 +12,6 @@ from db.database import Database
 from handlers import accounts
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from xmpp.jid import JID
-from xmpp.routing import portions
 from xmpp.server import Server
 
 ROMEO = JID.parse("romeo@localhost")
@@ -21,12 +20,11 @@ REMOVE = "<query xmlns='jabber:iq:register'><remove/></query>"
 ROSTER = "<query xmlns='jabber:iq:roster'/>"
 GONE = ["unavailable", "unsubscribe", "unsubscribed", "push"]
 
+pytestmark = pytest.mark.usefixtures("small_portions")
+
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(portions, "STEPS", 3)
-    monkeypatch.setattr(portions, "SECONDS", 1000.0)
-    monkeypatch.setattr(portions, "PAUSE_SECONDS", 0.0001)
+def server(tmp_path: Path) -> Iterator[Server]:
     with server_in(tmp_path) as server:
         add_accounts(server, "romeo", *(contact.local for contact in CONTACTS))
         for contact in CONTACTS:

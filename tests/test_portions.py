@@ -15,12 +15,11 @@ from xmpp.server import Server
 
 MANY = 20
 
+pytestmark = pytest.mark.usefixtures("small_portions")
+
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(portions, "STEPS", 3)
-    monkeypatch.setattr(portions, "SECONDS", 1000.0)
-    monkeypatch.setattr(portions, "PAUSE_SECONDS", 0.0001)
+def server(tmp_path: Path) -> Iterator[Server]:
     with server_in(tmp_path) as server:
         yield server
 

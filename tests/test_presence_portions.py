@@ -15,12 +15,11 @@ from xmpp.server import Server
 JULIET = JID.parse("juliet@localhost")
 CONTACTS = [JID.parse(f"contact{number:02}@localhost") for number in range(12)]
 
+pytestmark = pytest.mark.usefixtures("small_portions")
+
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(portions, "STEPS", 3)
-    monkeypatch.setattr(portions, "SECONDS", 1000.0)
-    monkeypatch.setattr(portions, "PAUSE_SECONDS", 0.0001)
+def server(tmp_path: Path) -> Iterator[Server]:
     with server_in(tmp_path) as server:
         add_accounts(server, "juliet", *(contact.local for contact in CONTACTS))
         for contact in CONTACTS:

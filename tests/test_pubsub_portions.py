@@ -14,18 +14,16 @@ from handlers.pubsub import hosts, notifications, rechecking
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import SERVICE, ask, configure, create, events, items, owner, publish, request, subscribe
 from xmpp.jid import JID
-from xmpp.routing import portions
 from xmpp.server import Server
 
 HOST = JID.parse(SERVICE)
 NAMES = [f"reader{number:02}" for number in range(12)]
 
+pytestmark = pytest.mark.usefixtures("small_portions")
+
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(portions, "STEPS", 3)
-    monkeypatch.setattr(portions, "SECONDS", 1000.0)
-    monkeypatch.setattr(portions, "PAUSE_SECONDS", 0.0001)
     monkeypatch.setattr(notifications, "PAGE", 5)
     monkeypatch.setattr(rechecking, "PAGE", 5)
     with server_in(tmp_path) as server:
