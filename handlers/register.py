@@ -165,7 +165,7 @@ def change_account(server: "Server", iq: Stanza) -> None:
 
 
 def _own_session(iq: Stanza) -> Session:
-    """Who asks on a session of its own, and its own server (SECURITY.md row 38: nobody acts on another's account)."""
+    """Who asks on a session of its own, and its own server (docs/security.md row 38: not on another's account)."""
     assert iq.to is not None
     if not isinstance(iq.origin, Session) or iq.origin.account.domain != iq.to.domain:
         raise StanzaError("not-allowed")

@@ -1,4 +1,4 @@
-"""SECURITY rows about TLS and its key files."""
+"""docs/security.md rows about TLS and its key files."""
 
 from __future__ import annotations
 

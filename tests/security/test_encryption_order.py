@@ -1,4 +1,4 @@
-"""SECURITY rows about getting around TLS: what is sent too early, in another order, or compressed."""
+"""docs/security.md rows about getting around TLS: what is sent too early, in another order, or compressed."""
 
 from collections.abc import Iterator
 

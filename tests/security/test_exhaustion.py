@@ -1,4 +1,4 @@
-"""SECURITY rows about memory: what strangers and clients can make a server keep."""
+"""docs/security.md rows about memory: what strangers and clients can make a server keep."""
 
 import itertools
 import os

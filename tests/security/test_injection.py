@@ -1,4 +1,4 @@
-"""Row 24 of the attacks: what people write is never read as SQL, nor as the language of the full-text index."""
+"""docs/security.md row 24: what people write is never read as SQL, nor as the language of the full-text index."""
 
 from collections.abc import Callable, Iterator, Mapping
 from html import escape

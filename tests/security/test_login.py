@@ -1,4 +1,4 @@
-"""SECURITY rows about logging in and accounts."""
+"""docs/security.md rows about logging in and accounts."""
 
 import hmac
 import time

@@ -1,4 +1,4 @@
-"""Row 20 of the attacks: nobody says of himself what only rooms say of their occupants."""
+"""docs/security.md row 20: nobody says of himself what only rooms say of their occupants."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""SECURITY row 23: who may do what with a node. Every access model, relation and operation, at both faces.
+"""docs/security.md row 23: who may do what with a node. Every access model, relation and operation, at both faces.
 
 The tables are written from XEP-0060: sections 4.1 (affiliations) and 4.5 (access models), and for each operation the
 section with its errors. They are not computed by anything.

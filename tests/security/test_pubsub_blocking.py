@@ -1,4 +1,4 @@
-"""SECURITY row 23: a node speaks for those who publish at it and own it: who has blocked them hears nothing of it.
+"""docs/security.md row 23: a node speaks for those who publish at it and own it; who has blocked them hears nothing.
 
 Each test says what is done, and who is to hear of it; that the blocked one cannot tell is in the answers it gets.
 """

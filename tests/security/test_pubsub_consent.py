@@ -1,4 +1,4 @@
-"""SECURITY row 23: nobody becomes a subscriber or an owner of somebody else's node without agreeing.
+"""docs/security.md row 23: nobody becomes a subscriber or an owner of somebody else's node without agreeing.
 
 Whoever has not agreed lends the node nothing: neither its roster, nor its name, nor its attention.
 """

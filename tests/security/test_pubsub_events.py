@@ -1,4 +1,4 @@
-"""SECURITY row 22: events that claim to come from an account, of its own or of somebody else's (CVE-2023-28686)."""
+"""docs/security.md row 22: events that claim to come from an account, one's own or another's (CVE-2023-28686)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""SECURITY row 23: who is blocked while an event of theirs waits for somebody is not heard either."""
+"""docs/security.md row 23: who is blocked while an event of theirs waits for somebody is not heard either."""
 
 from collections.abc import Iterator
 from pathlib import Path

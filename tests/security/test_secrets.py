@@ -1,4 +1,4 @@
-"""SECURITY rows about secrets at rest: in logs, and in the files of a server."""
+"""docs/security.md rows about secrets at rest: in logs, and in the files of a server."""
 
 import os
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""SECURITY rows about what a client's XML can do, on the wire of a running demo."""
+"""docs/security.md rows about what a client's XML can do, on the wire of a running demo."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""SECURITY rows that the stream reader answers for, without a server around it."""
+"""docs/security.md rows that the stream reader answers for, without a server around it."""
 
 import resource
 from pathlib import Path
