@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,8 +24,16 @@ MOST_BYTES = 1 << 20  # of what a child is to be started with
 class Process:
     """A child, for whoever knows subprocess.Popen."""
 
-    def __init__(self, arguments: tuple[str, ...], *, stdin: int, stdout: int, stderr: int) -> None:
-        told = json.dumps({"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd()}).encode()
+    def __init__(
+        self,
+        arguments: tuple[str, ...],
+        *,
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        told = json.dumps({"arguments": arguments, "environment": dict(environment), "folder": os.getcwd()}).encode()
         assert len(told) < MOST_BYTES
         self._status, theirs = os.pipe()
         socket.send_fds(_parent(), [told], [stdin, stdout, stderr, theirs])

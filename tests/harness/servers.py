@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 from tests.harness import forked
@@ -28,8 +29,9 @@ class RunningServer:
         self._lines: queue.Queue[str | None] = queue.Queue()
         reading, writing = os.pipe()
         self._output = os.fdopen(reading, encoding="utf-8")
+        self._scratch = TemporaryDirectory(prefix="xserv-test-")  # where a demo that is killed leaves its folder
         try:
-            self.process = _started(command, arguments, writing)
+            self.process = _started(command, arguments, writing, self._scratch.name)
         finally:
             os.close(writing)
         threading.Thread(target=self._collect, daemon=True).start()
@@ -73,13 +75,16 @@ class RunningServer:
     def terminate(self) -> int:
         """Ask it to end (SIGTERM) and wait; returns its exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
+        status = self.process.wait(PATIENCE)
+        self._scratch.cleanup()
+        return status
 
     def kill(self) -> None:
         """End it at once (SIGKILL), if it still runs."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(PATIENCE)
+        self._scratch.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -89,10 +94,13 @@ class RunningServer:
 
 
 def _started(
-    command: tuple[str, ...] | None, arguments: tuple[str, ...], output: int
+    command: tuple[str, ...] | None, arguments: tuple[str, ...], output: int, scratch: str
 ) -> "subprocess.Popen[bytes] | forked.Process":
     with open(os.devnull, "rb") as nothing:
         if command is None:
-            return forked.Process(arguments, stdin=nothing.fileno(), stdout=output, stderr=output)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+            environment = {"TMPDIR": scratch, **os.environ}
+            return forked.Process(
+                arguments, stdin=nothing.fileno(), stdout=output, stderr=output, environment=environment
+            )
+        environment = {"TMPDIR": scratch, **os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         return subprocess.Popen([*command, *arguments], stdin=nothing, stdout=output, stderr=output, env=environment)
