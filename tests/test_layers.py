@@ -24,6 +24,8 @@ WITHOUT_STREAMS = [
     ROOT / "xmpp" / "server.py",
     *(path for path in FILES if path.parent in (ROOT / "xmpp" / "routing", ROOT / "db")),
 ]
+# Nothing dials out, starts programs, or takes chance from where it can be guessed.
+NOBODY_EVER = ("urllib", "http", "requests", "asyncio", "subprocess", "ftplib", "smtplib", "random", "uuid")
 # What works on data alone, so that tables can test it.
 WITHOUT_GEVENT = (
     "xmpp/jid.py",
@@ -75,6 +77,11 @@ def test_imports_point_down_only(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in FILES if "handlers" in p.parts], ids=lambda path: path.stem)
 def test_handlers_never_see_a_stream_or_a_socket(path: Path) -> None:
     assert not [module for module in imports_of(path) if is_within(module, HANDLERS_NEVER)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_goes_out_and_nothing_is_guessable(path: Path) -> None:
+    assert not [module for module in imports_of(path) if is_within(module, NOBODY_EVER)]
 
 
 @pytest.mark.parametrize("path", WITHOUT_STREAMS, ids=lambda path: path.stem)
