@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.commandline import running, succeeds
 from tests.harness.configured import run_server
 from tests.harness.rawclient import LoginFailed, RawClient, StreamEnded, logged_in
 from tests.harness.servers import RunningServer
@@ -75,3 +76,16 @@ def test_row_59_all_files_of_a_server_are_for_their_owner_only(tmp_path: Path, n
         modes = {path.relative_to(data).as_posix(): path.lstat().st_mode & 0o777 for path in [data, *data.rglob("*")]}
     assert {"xserv.db", "xserv.db-wal", "xserv.db-shm", "control.sock"} <= modes.keys()
     assert {path: oct(mode) for path, mode in modes.items() if mode & 0o077} == {}
+
+
+def test_row_59_no_account_is_there_from_the_start(tmp_path: Path) -> None:
+    with running(tmp_path):
+        assert "@" not in succeeds("user", "list", "--data", tmp_path)
+
+
+def test_row_59_the_passwords_of_each_demo_are_its_own() -> None:
+    said = set[str]()
+    for _ in range(2):
+        with RunningServer.demo() as server:
+            said.update(server.wait_for(f"Account {name}").split()[-1] for name in ("juliet", "romeo"))
+    assert len(said) == 4
