@@ -72,7 +72,6 @@ def juliet(server: Server, romeo: Client) -> Client:
 
 @pytest.fixture
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is done for many is done three at a time, however long that takes."""
+    """What is done for many is done three at a time."""
     monkeypatch.setattr(portions, "STEPS", 3)
-    monkeypatch.setattr(portions, "SECONDS", 1000.0)
     monkeypatch.setattr(portions, "PAUSE_SECONDS", 0.0001)

@@ -1,6 +1,7 @@
 """XEP-0313 section "Querying an archive", with result sets (XEP-0059) and full-text search (XEP-0431)."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ from tests.harness.archives import (
 )
 from tests.harness.in_process import Client, befriend
 from xmpp.server import Server
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with server_with_archive(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture

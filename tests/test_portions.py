@@ -62,8 +62,8 @@ def test_of_what_is_much_only_a_portion_is_done_in_one_turn(work: Portions) -> N
     assert max(grown) == portions.STEPS
 
 
-def test_a_portion_is_over_when_it_has_taken_long(work: Portions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portions, "SECONDS", 0.0)
+def test_a_portion_is_over_when_it_has_taken_long(work: Portions) -> None:
+    work.seconds = 0.0
     log = list[str]()
     work.begin("line", counted(log, "a"))
     assert log == ["a0"]

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from lxml import etree
 
 from db import archive, archives
@@ -110,12 +109,6 @@ FULLTEXT = "{urn:xmpp:fulltext:0}fulltext"
 
 
 NOON = 1_500_000_000  # 2017-07-14T02:40:00Z
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with server_with_archive(tmp_path) as server:
-        yield server
 
 
 def remember(server: Server, *texts: str, seconds: float = 1.0, **more: Any) -> list[str]:

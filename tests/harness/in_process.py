@@ -21,6 +21,8 @@ from xmpp.settings import ServerSettings, StreamSettings
 from xmpp.stream.listener import ListenSettings
 from xmpp.wire import parse
 
+FOR_EVER = 1_000_000.0  # for what ends by its number of steps, however slow the machine is
+
 
 class Client:
     """One resource that is logged in: `sends` hands its session a stanza, `received` returns what came."""
@@ -113,7 +115,9 @@ def configuration(**settings: Mapping[str, Any]) -> Configuration:
 def server_in(folder: Path, **settings: Mapping[str, Any]) -> Iterator[Server]:
     """A server for the domain `localhost` that does not listen."""
     with Database(folder / "test.db") as db:
-        yield Server(configuration(**settings), db, FEATURES, TABLES, storage_errors=(StorageError,))
+        server = Server(configuration(**settings), db, FEATURES, TABLES, storage_errors=(StorageError,))
+        server.portions.seconds = FOR_EVER
+        yield server
 
 
 def add_accounts(server: Server, *names: str) -> None:

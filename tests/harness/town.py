@@ -11,7 +11,7 @@ from db.database import Database
 from db.errors import StorageError
 from handlers import FEATURES, TABLES
 from tests.harness.devices import Device, Management
-from tests.harness.in_process import add_accounts, befriend, configuration
+from tests.harness.in_process import FOR_EVER, add_accounts, befriend, configuration
 from tests.harness.lines import Line
 from xmpp.errors import StreamError
 from xmpp.routing.feature import Feature, State
@@ -52,6 +52,7 @@ class Town:
             configuration(**self._settings), self._db, (*FEATURES, watched), self._tables,
             storage_errors=(StorageError,),
         )  # fmt: skip
+        self.server.portions.seconds = FOR_EVER
         self._terms = Terms(None, False, ProcessNames(), stream_tags(self.server.registry))
 
     def restart(self) -> None:

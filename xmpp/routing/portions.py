@@ -53,11 +53,13 @@ class Portions:
     """All that is left to be done for many, by line.
 
     `is_at_once`: a step is one of those that are done when they are begun, so nobody else has had a turn since.
+    `seconds`: how long a portion may take.
     """
 
     def __init__(self, server: "Server") -> None:
         self._server = server
         self.is_at_once = False
+        self.seconds = SECONDS
         self._lines: dict[Hashable, deque[_Work]] = {}
         self._begun_by: Counter[object] = Counter()
         self._worker: gevent.Greenlet[[], None] | None = None
@@ -77,7 +79,7 @@ class Portions:
     def _do_at_once(self, steps: Iterator[object]) -> bool:
         before, self.is_at_once = self.is_at_once, True
         try:
-            return self._do_some(steps, _Portion())
+            return self._do_some(steps, _Portion(self.seconds))
         finally:
             self.is_at_once = before
 
@@ -111,7 +113,7 @@ class Portions:
         try:
             while self._lines:
                 gevent.sleep(PAUSE_SECONDS)
-                portion = _Portion()
+                portion = _Portion(self.seconds)
                 while self._lines and not portion.is_over:
                     self._go_on(portion)
         finally:
@@ -169,9 +171,9 @@ class Portions:
 class _Portion:
     """What is done in one go."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.steps = 0
-        self.ends = monotonic() + SECONDS
+        self.ends = monotonic() + seconds
 
     @property
     def is_over(self) -> bool:
