@@ -43,34 +43,21 @@ class RosterVersion(Model):
         table_name = "roster_version"
 
 
-_FIND_ITEMS = Prepared(
-    RosterItem.select(
-        RosterItem.contact,
-        RosterItem.name,
-        RosterItem.groups,
-        RosterItem.subscription,
-        RosterItem.ask,
-        RosterItem.approved,
-    )
-    .where(RosterItem.account == ANY)
-    .order_by(RosterItem.contact)
+_ITEM = (
+    RosterItem.contact,
+    RosterItem.name,
+    RosterItem.groups,
+    RosterItem.subscription,
+    RosterItem.ask,
+    RosterItem.approved,
 )
+_FIND_ITEMS = Prepared(RosterItem.select(*_ITEM).where(RosterItem.account == ANY).order_by(RosterItem.contact))
 _PUT_ITEM = Prepared(
     RosterItem.replace(account=ANY, contact=ANY, name=ANY, groups=ANY, subscription=ANY, ask=ANY, approved=ANY)
 )
 _DELETE_ITEM = Prepared(RosterItem.delete().where((RosterItem.account == ANY) & (RosterItem.contact == ANY)))
 _IS_BOUND = (RosterItem.subscription != SQL("'none'")) | RosterItem.ask | RosterItem.approved
-_FIND_BOUND = Prepared(
-    RosterItem.select(
-        RosterItem.account,
-        RosterItem.contact,
-        RosterItem.name,
-        RosterItem.groups,
-        RosterItem.subscription,
-        RosterItem.ask,
-        RosterItem.approved,
-    ).where((RosterItem.contact == ANY) & _IS_BOUND)
-)
+_FIND_BOUND = Prepared(RosterItem.select(RosterItem.account, *_ITEM).where((RosterItem.contact == ANY) & _IS_BOUND))
 _RELEASE = Prepared(
     RosterItem.update(subscription=SQL("'none'"), ask=SQL("0"), approved=SQL("0")).where(
         (RosterItem.contact == ANY) & _IS_BOUND
@@ -115,8 +102,7 @@ class Item(NamedTuple):
 
 
 class Roster:
-    """An account's roster at one version; never changes, a change makes another. `size` is that of its items, together.
-    """
+    """An account's roster at one version; never changes, a change makes another. `size` is that of all its items."""
 
     __slots__ = ("items", "size", "subscribed_to", "subscribers", "version")
 

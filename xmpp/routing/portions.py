@@ -151,14 +151,11 @@ class Portions:
 
     def _do_some(self, steps: Iterator[object], portion: "_Portion") -> bool:
         """Do what a portion has room for; returns whether that was all."""
-        ends, most = portion.ends, STEPS
         try:
-            while portion.steps < most:
+            while not portion.is_over:
                 portion.steps += 1
                 if next(steps, END) is END:
                     return True
-                if monotonic() >= ends:
-                    return False
         except self._server.storage_errors as error:
             log_refusal(log, error, "what was being done for many is left undone")
             return True
@@ -173,9 +170,9 @@ class _Portion:
 
     def __init__(self, seconds: float) -> None:
         self.steps = 0
-        self.ends = monotonic() + seconds
+        self._ends = monotonic() + seconds
 
     @property
     def is_over(self) -> bool:
         """Whether others have their turn now; never before the first step."""
-        return self.steps >= STEPS or (self.steps > 0 and monotonic() >= self.ends)
+        return self.steps >= STEPS or (self.steps > 0 and monotonic() >= self._ends)
