@@ -9,20 +9,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from db.database import Database
-from db.errors import StorageError
-from handlers import FEATURES, TABLES, administration
+from db.sqlite.database import Database
+from db.sqlite.errors import StorageError
+from handlers.admin import administration
+from handlers.tables import FEATURES, TABLES
 from xmpp import config_review
-from xmpp.config import ConfigError, Configuration, Section
+from xmpp.config.configuration import ConfigError, Configuration, Section
+from xmpp.config.datafolder import DataFolder
+from xmpp.config.settings import ServerSettings, StreamSettings
 from xmpp.config_review import ClashError
 from xmpp.control import CarryOut, ControlClient, ControlSocket
-from xmpp.datafolder import DataFolder
 from xmpp.routing.feature import Feature
 from xmpp.server import Server
-from xmpp.settings import ServerSettings, StreamSettings
-from xmpp.stream.certificates import CertificateError
 from xmpp.stream.listener import ClientListener, ListenError, ListenSettings
-from xmpp.stream.tls import ServerTLS, TLSSettings
+from xmpp.stream.tls.certificates import CertificateError
+from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def served_configuration(
 def opened_server(data: DataFolder, configuration: Configuration, *, must_be_secure: bool = True) -> Iterator[Server]:
     """A server that can listen, on its data folder, which no other process can open meanwhile.
 
-    The database is made, or brought up to date. Raises what xserv.FAILURES has.
+    The database is made, or brought up to date. Raises what cli.commands.FAILURES has.
     """
     data.make()
     data.close_to_others()

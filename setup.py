@@ -19,7 +19,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     py_modules=["assembly", "xserv"],
-    packages=find_packages(include=["xmpp", "xmpp.*", "handlers", "handlers.*", "db", "db.*", "web", "web.*"]),
+    packages=find_packages(include=["cli", "xmpp", "xmpp.*", "handlers", "handlers.*", "db", "db.*", "web", "web.*"]),
     entry_points={"console_scripts": ["xserv = xserv:main"]},
     # Why each of these: docs/dependencies.md
     install_requires=[

@@ -12,9 +12,9 @@ from bench.measure import Effort, load
 from bench.rows import MESSAGE, Verdict
 from bench.servers import DOMAIN, Server, XServ
 from bench.stage import Notice, Stage
-from db.database import Database
-from db.queries import ANY, Prepared
 from db.rosters import RosterItem
+from db.sqlite.database import Database
+from db.sqlite.queries import ANY, Prepared
 
 FLAT = 0.10
 START_SECONDS = 1.0

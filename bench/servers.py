@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from db import accounts
-from db.database import Database
-from handlers.sasl import salted_keys
-from handlers.sasl.settings import SASLSettings
+from db.sqlite.database import Database
+from handlers.login.sasl import salted_keys
+from handlers.login.sasl.settings import SASLSettings
 from xmpp import __version__
 
 ROOT = Path(__file__).resolve().parent.parent

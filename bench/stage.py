@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from bench.process import Cores, StartFailed, free_port, listening, on_core
 from bench.servers import DOMAIN, ROOT, Server, Setup
-from xmpp.stream.certificates import self_signed_certificate
+from xmpp.stream.tls.certificates import self_signed_certificate
 
 XMPPLOAD = ROOT / "bench" / "xmppload.py"
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from peewee import BlobField, CompositeKey, FloatField, IntegerField, Model, TextField
 
-from db.database import Database
-from db.memory import Remembered
-from db.queries import ANY, Prepared
-from xmpp.jid import JID
+from db.sqlite.database import Database
+from db.sqlite.memory import Remembered
+from db.sqlite.queries import ANY, Prepared
+from xmpp.data.jid import JID
 
 IDENTITY_BYTES = 8  # of randomness: none comes again
 PAGE = 200  # accounts that are read at a time

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from peewee import SQL, AutoField, BlobField, BooleanField, Expression, IntegerField, Model, Table, TextField, fn
 
-from db.database import Database
-from db.queries import ANY, Prepared
+from db.sqlite.database import Database
+from db.sqlite.queries import ANY, Prepared
 
 MAX_ROW = 2**63 - 1
 CLOCK_SLACK = 3600

@@ -8,8 +8,8 @@ from peewee import fn
 
 from db.archive import MATCHES, MAX_ROW, TEXT, ArchivedMessage, first_row_since, settle, words_of
 from db.archives import ArchiveOwner
-from db.database import Database
-from db.queries import ANY, Prepared
+from db.sqlite.database import Database
+from db.sqlite.queries import ANY, Prepared
 
 _M = ArchivedMessage
 

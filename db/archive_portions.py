@@ -1,14 +1,14 @@
 """Looks through an archive in portions, where what is asked for may be few among many: each takes some milliseconds.
 
-Not for words: FTS5 looks on for all of them until it finds a place, in whatever rows; see db/searching.py.
+Not for words: FTS5 looks on for all of them until it finds a place, in whatever rows; see db/sqlite/searching.py.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from db.archive import MATCHES, TEXT, Selection, rows_between, words_of
-from db.database import Database
-from db.queries import ANY, Prepared
+from db.sqlite.database import Database
+from db.sqlite.queries import ANY, Prepared
 
 PORTION = 5_000
 """So many messages, each of which may have to be looked at."""

@@ -7,8 +7,8 @@ from peewee import SQL, IntegerField, Model, fn
 
 from db.archive import ArchivedMessage
 from db.archives import ArchiveOwner
-from db.database import Database
-from db.queries import ANY, Prepared
+from db.sqlite.database import Database
+from db.sqlite.queries import ANY, Prepared
 
 
 class Counted(Model):

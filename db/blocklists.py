@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from peewee import CompositeKey, Model, TextField
 
-from db.database import Database
-from db.memory import Remembered
-from db.queries import ANY, Prepared
-from xmpp.jid import JID
+from db.sqlite.database import Database
+from db.sqlite.memory import Remembered
+from db.sqlite.queries import ANY, Prepared
+from xmpp.data.jid import JID
 
 ADDRESS_BYTES = 200
 """What Python takes for an address, beside its text."""

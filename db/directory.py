@@ -5,10 +5,10 @@ from typing import NamedTuple
 from peewee import JOIN, SQL, Model, TextField, fn
 
 from db.accounts import Account
-from db.database import Database
-from db.queries import ANY, Prepared
+from db.sqlite.database import Database
+from db.sqlite.queries import ANY, Prepared
 from db.vcards import VCard
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 
 
 class Names(NamedTuple):

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from peewee import SQL, AutoField, BlobField, FloatField, Model, TextField, fn
 
-from db.database import Database
-from db.memory import Remembered
-from db.queries import ANY, Prepared
+from db.sqlite.database import Database
+from db.sqlite.memory import Remembered
+from db.sqlite.queries import ANY, Prepared
 
 ALL = -1  # as a limit
 

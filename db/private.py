@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from peewee import SQL, BlobField, CompositeKey, Model, TextField, fn
 
-from db.database import Database
-from db.queries import ANY, Prepared
+from db.sqlite.database import Database
+from db.sqlite.queries import ANY, Prepared
 
 
 class Usage(NamedTuple):

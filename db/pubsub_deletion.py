@@ -3,11 +3,11 @@
 They leave their host at once: by the schema where an account is removed, here where a large one is deleted.
 """
 
-from db.database import Database
 from db.pubsub_items import PubSubItem
 from db.pubsub_nodes import LEFT, PubSubNode
 from db.pubsub_people import PubSubSubscription
-from db.queries import ANY, Prepared
+from db.sqlite.database import Database
+from db.sqlite.queries import ANY, Prepared
 
 _I, _N, _S = PubSubItem, PubSubNode, PubSubSubscription
 _FIND = Prepared(_N.select(_N.id).where(_N.host == ANY).limit(ANY))

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from peewee import SQL, AutoField, BlobField, FloatField, IntegerField, Model, TextField
 
-from db.database import Database
 from db.pubsub_nodes import DELETED_AT_ONCE, Node
-from db.queries import ANY, Prepared
-from xmpp.jid import JID
+from db.sqlite.database import Database
+from db.sqlite.queries import ANY, Prepared
+from xmpp.data.jid import JID
 
 NEWEST = 2**62  # comes after every item
 ALL = -1  # of a count: no limit

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from peewee import SQL, AutoField, FloatField, IntegerField, Model, TextField, fn
 
-from db.database import Database
-from db.memory import Remembered
-from db.queries import ANY, Prepared
-from xmpp.jid import JID
+from db.sqlite.database import Database
+from db.sqlite.memory import Remembered
+from db.sqlite.queries import ANY, Prepared
+from xmpp.data.jid import JID
 
 ALL = -1  # of a count: no limit
 AFTER_ALL = b""  # to SQLite a blob comes after every text

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from peewee import SQL, CompositeKey, IntegerField, Model, Select, TextField, fn
 
-from db.database import Database
 from db.pubsub_nodes import AFTER_ALL, ALL, COLUMNS, LEAVING, LEFT, Node, PubSubNode, leave_all, node_of
-from db.queries import ANY, Prepared
-from xmpp.jid import JID
+from db.sqlite.database import Database
+from db.sqlite.queries import ANY, Prepared
+from xmpp.data.jid import JID
 
 LOOKED_AT = 10_000
 """So many subscriptions of somebody, in some milliseconds."""

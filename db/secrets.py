@@ -4,9 +4,9 @@ from secrets import token_bytes
 
 from peewee import BlobField, Model, TextField
 
-from db.database import Database
-from db.memory import Remembered
-from db.queries import ANY, Prepared
+from db.sqlite.database import Database
+from db.sqlite.memory import Remembered
+from db.sqlite.queries import ANY, Prepared
 
 SECRET_BYTES = 32
 SECRETS = Remembered[bytes](bound=1_000)

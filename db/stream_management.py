@@ -2,8 +2,8 @@
 
 from peewee import SQL, AutoField, FloatField, IntegerField, Model, TextField
 
-from db.database import Database
-from db.queries import ANY, Prepared
+from db.sqlite.database import Database
+from db.sqlite.queries import ANY, Prepared
 
 PER_ACCOUNT = 20
 

@@ -2,9 +2,9 @@
 
 from peewee import BlobField, Model, TextField
 
-from db.database import Database
-from db.memory import Remembered
-from db.queries import ANY, Prepared
+from db.sqlite.database import Database
+from db.sqlite.memory import Remembered
+from db.sqlite.queries import ANY, Prepared
 
 PHOTO_HASHES = Remembered[str](bound=100_000)
 ENDED = "-"  # in place of a hash: the account has had a photo, and has none any more

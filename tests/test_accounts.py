@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from db import accounts as stored
-from handlers import accounts
+from handlers.login import accounts
 from tests.harness.in_process import Client, add_accounts, server_in
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 JULIET = JID.parse("juliet@localhost")

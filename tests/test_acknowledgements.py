@@ -2,8 +2,8 @@
 
 import pytest
 
-from db.tickets import Ticket
-from handlers.acknowledgements import COUNTS, CountTooHigh, Received, Sent
+from db.sqlite.tickets import Ticket
+from handlers.sessions.acknowledgements import COUNTS, CountTooHigh, Received, Sent
 
 LAST = COUNTS - 1
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from db import accounts, blocklists
-from db.errors import StorageFull
+from db.sqlite.errors import StorageFull
 from tests.harness.archives import JULIET, MERCUTIO, ROMEO, ids_in, query, say, server_with_archive, write
 from tests.harness.in_process import Client, add_accounts, server_in, xml
 from xmpp.server import Server

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from db import archive, archive_sizes, archives
-from handlers import upkeep
+from handlers.admin import upkeep
 from handlers.archive.budget import MESSAGE_BYTES, SPENT
 from tests.harness.archives import JULIET, MERCUTIO, ROMEO, query, remember, say, server_with_archive, write
 from tests.harness.in_process import Client

@@ -7,8 +7,9 @@ from pathlib import Path
 import gevent
 import pytest
 
-from db import archive, archive_portions, archives, searching
+from db import archive, archive_portions, archives
 from db.archive import Selection
+from db.sqlite import searching
 from tests.harness.archives import (
     FULLTEXT,
     JULIET,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness.archives import JULIET, MAM, MERCUTIO, ROMEO, form_of, query, server_with_archive, write
 from tests.harness.in_process import Client, xml
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 STAMP = re.compile(r'stamp="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"')

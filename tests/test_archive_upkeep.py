@@ -9,10 +9,10 @@ import gevent
 import pytest
 
 from db import accounts, archive, archives
-from handlers import upkeep
+from handlers.admin import upkeep
 from tests.harness.archives import JULIET, MERCUTIO, ROMEO, page, query, refusal, say, server_with_archive
 from tests.harness.in_process import Client
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.routing.tables import SERVER_STARTED
 from xmpp.server import Server
 

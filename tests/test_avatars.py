@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from db import pubsub_items, pubsub_people, vcards
-from handlers import accounts, avatars
-from handlers.current_avatar import Avatar
+from handlers.login import accounts
+from handlers.profile import avatars
+from handlers.profile.current_avatar import Avatar
 from handlers.pubsub import hosts
 from handlers.pubsub.hosts import Account
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
 from tests.harness.nodes import ask, comes_online, configure, events, ids_in, items, owner, publish, retract
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 ROMEO = "romeo@localhost"

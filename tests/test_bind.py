@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from handlers import accounts
+from handlers.login import accounts
 from tests.harness.streams import BIND, JULIET, Stream, listener_of, listening_server
-from xmpp.errors import StreamError
-from xmpp.jid import JID
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 SESSION = "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>"

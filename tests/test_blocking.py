@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from handlers import access
+from handlers.contacts import access
 from tests.harness.blocklists import block, command, items, unblock
 from tests.harness.in_process import Client, add_accounts, server_in, xml
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 LIST = "<blocklist xmlns='urn:xmpp:blocking'/>"

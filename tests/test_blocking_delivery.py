@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from db import rosters
-from handlers import accounts, missed_presence
+from handlers.contacts import missed_presence
+from handlers.login import accounts
 from tests.harness.blocklists import block, command, unblock
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 

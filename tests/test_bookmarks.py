@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from db import private, pubsub_nodes
-from handlers import bookmarks
-from handlers.bookmarks import formats
-from handlers.bookmarks.formats import Room
+from handlers.profile import bookmarks
+from handlers.profile.bookmarks import formats
+from handlers.profile.bookmarks.formats import Room
 from handlers.pubsub.configuration import from_text
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
 from tests.harness.nodes import ask, comes_online, configure, create, events, items, owner, publish, retract
-from xmpp.errors import StanzaError
-from xmpp.jid import JID
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.wire import parse, wire
 from xmpp.server import Server
-from xmpp.wire import parse, wire
 
 NATIVE, LIST = "urn:xmpp:bookmarks:1", "storage:bookmarks"
 ORCHARD, COVEN, PLAY = "orchard@rooms.localhost", "coven@rooms.localhost", "play@rooms.localhost"

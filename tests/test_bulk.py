@@ -11,10 +11,10 @@ from db import offline
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.managed_client import ManagedClient, ReturningClient, bodies, end_turn, tags, write
 from tests.harness.nodes import ask, create, publish, subscribe
-from xmpp.jid import JID
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 from xmpp.routing import bulk
 from xmpp.server import Server
-from xmpp.stanza import Stanza
 
 JULIET = JID.parse("juliet@localhost")
 WITHOUT_END = 1_000_000

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from handlers import caps, caps2
-from handlers.disco_info import Info
+from handlers.discovery import caps, caps2
+from handlers.discovery.disco_info import Info
 from tests.harness.capabilities import CAPS, COMPLEX, INFO, SIMPLE
 from tests.harness.in_process import Client, add_accounts, configuration, server_in
 from xmpp.server import Server

@@ -3,10 +3,10 @@
 
 import pytest
 
-from handlers.caps_hashes import CAPS, CAPS2, Hash, is_unambiguous
-from handlers.disco_info import INFO, Form, Identity, Info
+from handlers.discovery.caps_hashes import CAPS, CAPS2, Hash, is_unambiguous
+from handlers.discovery.disco_info import INFO, Form, Identity, Info
 from tests.harness.capabilities import AVATARS, COMPLEX, FORGERIES, SIMPLE
-from xmpp.wire import parse, wire
+from xmpp.data.wire import parse, wire
 
 SOFTWARE = "urn:xmpp:dataforms:softwareinfo"
 

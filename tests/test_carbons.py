@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from db import blocklists
-from handlers import carbon_rules
-from handlers.carbon_rules import EligibleMessages, is_eligible
+from handlers.messages import carbon_rules
+from handlers.messages.carbon_rules import EligibleMessages, is_eligible
 from tests.harness.in_process import Client, add_accounts, server_in, xml
-from xmpp.jid import JID
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import parse
 from xmpp.routing.session import Session
 from xmpp.server import Server
-from xmpp.stanza import Stanza
-from xmpp.wire import parse
 
 ROMEO, JULIET = "romeo@localhost", "juliet@localhost"
 ENABLE = "<enable xmlns='urn:xmpp:carbons:2'/>"

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tests.harness.certificates import DAY, NOW, RSA_KEY, issue, key_pem, pem, write
-from xmpp.stream.certificates import (
+from xmpp.stream.tls.certificates import (
     CertificateError,
     a_label,
     doubts,

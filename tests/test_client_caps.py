@@ -8,16 +8,16 @@ from typing import Any
 import gevent
 import pytest
 
-from handlers import client_caps
-from handlers.announced_caps import announced_in
-from handlers.caps_hashes import CAPS, CAPS2, Hash
-from handlers.client_caps import CAPS_KNOWN, Known, features_of
-from handlers.disco_info import INFO, Identity, Info
+from handlers.discovery import client_caps
+from handlers.discovery.announced_caps import announced_in
+from handlers.discovery.caps_hashes import CAPS, CAPS2, Hash
+from handlers.discovery.client_caps import CAPS_KNOWN, Known, features_of
+from handlers.discovery.disco_info import INFO, Identity, Info
 from tests.harness.capabilities import AVATARS, FORGERIES, SIMPLE
 from tests.harness.in_process import Client, add_accounts, server_in
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import parse, wire
 from xmpp.server import Server
-from xmpp.stanza import Stanza
-from xmpp.wire import parse, wire
 
 
 def presence(content: str) -> Stanza:

@@ -7,13 +7,13 @@ from pathlib import Path
 import gevent
 import pytest
 
-from handlers.client_caps import Known
+from handlers.discovery.client_caps import Known
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.managed_client import ManagedClient, ReturningClient
 from tests.harness.nodes import INFO, ask, events, publish
-from xmpp.jid import JID
+from xmpp.data.jid import JID
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 MOOD = "http://jabber.org/protocol/mood"
 JULIET, ROMEO = "juliet@localhost", "romeo@localhost"

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from handlers import client_state
-from handlers.importance import matters
+from handlers.messages.importance import matters
+from handlers.sessions import client_state
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.streams import Stream, listening_server
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import parse
 from xmpp.routing.feature import State
 from xmpp.routing.tables import SESSION_LOST, WRITTEN, Tables
 from xmpp.server import Server
-from xmpp.stanza import Stanza
-from xmpp.wire import parse
 
 LIMIT = 10_000
 FROM = "from='romeo@localhost/orchard' to='juliet@localhost/phone'"

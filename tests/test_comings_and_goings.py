@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from handlers import accounts, administration, comings_and_goings
-from handlers.comings_and_goings import LINES_PER_SECOND, MOST_AT_ONCE, FailureLines, shown_address
+from handlers.admin import administration, comings_and_goings
+from handlers.admin.comings_and_goings import LINES_PER_SECOND, MOST_AT_ONCE, FailureLines, shown_address
+from handlers.login import accounts
 from tests.harness.in_process import Client
 from tests.harness.managed_client import ManagedClient
 from tests.harness.streams import JULIET, Stream, listening_server
-from xmpp.jid import JID
-from xmpp.logs import MAX_WORD, one_word
+from xmpp.data.jid import JID
+from xmpp.running.logs import MAX_WORD, one_word
 from xmpp.server import Server
 
 REGISTER = "jabber:iq:register"

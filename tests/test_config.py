@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from xmpp.config import REQUIRED, ConfigError, Configuration, Section, setting
-from xmpp.config_texts import documentation, example
+from xmpp.config.configuration import REQUIRED, ConfigError, Configuration, Section, setting
+from xmpp.config.texts import documentation, example
 
 
 def _only_tidy_names(names: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ import assembly
 from tests.harness.certificates import DAY, NOW, RSA_KEY, issue, key_pem, pem, write
 from tests.harness.commandline import complaint, configured, running, xserv
 from xmpp import config_review
-from xmpp.config import ConfigError, entries_of
+from xmpp.config.configuration import ConfigError, entries_of
 
 
 def told(tmp_path: Path, text: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.harness.crashes import Changes, Ledger, Lost, State, Traffic, started
 from tests.harness.rawclient import Element, LoginFailed, RawClient, logged_in, new_account
-from xmpp import names
+from xmpp.data import names
 
 KILLS = 50
 MOST_ANSWERS = 60  # to all clients together, before a kill

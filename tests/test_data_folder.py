@@ -8,7 +8,7 @@ from pathlib import Path
 import peewee
 import pytest
 
-from db.migrations import MIGRATIONS, migrate
+from db.sqlite.migrations import MIGRATIONS, migrate
 from tests.harness.commandline import complaint, configured, running, succeeds, xserv
 from tests.harness.servers import RunningServer
 

@@ -12,14 +12,15 @@ from pathlib import Path
 import gevent
 import pytest
 
-from db import accounts, blocklists, last_activity, offline, rosters, trouble
-from db.database import Database
-from db.errors import ConstraintViolated, DatabaseInUse, StorageError, StorageFull
+from db import accounts, blocklists, last_activity, offline, rosters
 from db.last_activity import AccountActivity
-from db.queries import ANY, Prepared
-from db.tickets import Ticket
-from db.wal import CHECKPOINT_BYTES
-from xmpp.jid import JID
+from db.sqlite import trouble
+from db.sqlite.database import Database
+from db.sqlite.errors import ConstraintViolated, DatabaseInUse, StorageError, StorageFull
+from db.sqlite.queries import ANY, Prepared
+from db.sqlite.tickets import Ticket
+from db.sqlite.wal import CHECKPOINT_BYTES
+from xmpp.data.jid import JID
 
 ROOT = Path(__file__).parent.parent
 ROMEO = JID.parse("romeo@montague.example")
@@ -180,7 +181,7 @@ def test_a_file_is_opened_once_in_a_process(db: Database, path: Path) -> None:
 
 
 def test_a_file_is_opened_by_one_process_only(db: Database, path: Path) -> None:
-    attempt = "import sys; from db.database import Database; Database(sys.argv[1])"
+    attempt = "import sys; from db.sqlite.database import Database; Database(sys.argv[1])"
     command = [sys.executable, "-c", attempt, str(path)]
     second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert second.returncode != 0
@@ -458,7 +459,7 @@ def test_what_is_written_while_the_disk_is_busy_is_one_group(db: Database) -> No
 WRITER = """
 import sys
 from db import offline
-from db.database import Database
+from db.sqlite.database import Database
 
 db = Database(sys.argv[1])
 for number in range(1_000_000):

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from db import accounts, offline, private
-from db.database import Database
-from db.errors import StorageBusy, StorageError
+from db.sqlite.database import Database
+from db.sqlite.errors import StorageBusy, StorageError
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.managed_client import ManagedClient, write
 from tests.harness.rawclient import PATIENCE, condition_of, logged_in, new_account, somebody
 from tests.harness.servers import RunningServer
-from xmpp import names
-from xmpp.jid import JID
+from xmpp.data import names
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 ROMEO = JID.parse("romeo@montague.example")

@@ -3,8 +3,8 @@
 import pytest
 from lxml import etree
 
-from xmpp import dataforms
-from xmpp.dataforms import Field
+from xmpp.data import dataforms
+from xmpp.data.dataforms import Field
 
 ROOM = "http://jabber.org/protocol/muc#roomconfig"
 FIELDS = [

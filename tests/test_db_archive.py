@@ -11,11 +11,11 @@ from peewee import SqliteDatabase
 
 from db import accounts, archive, archive_deletion, archives
 from db.archive import Selection
-from db.database import Database
-from db.errors import ConstraintViolated
-from db.migrations import MIGRATIONS, migrate
-from db.queries import Prepared
-from xmpp.jid import JID
+from db.sqlite.database import Database
+from db.sqlite.errors import ConstraintViolated
+from db.sqlite.migrations import MIGRATIONS, migrate
+from db.sqlite.queries import Prepared
+from xmpp.data.jid import JID
 
 ROMEO, JULIET = JID.parse("romeo@localhost"), JID.parse("juliet@localhost")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from db import accounts, blocklists, offline, rosters, secrets, subscriptions, vcards
-from db.database import Database
-from db.memory import Memory, Remembered
-from xmpp.jid import JID
+from db.sqlite.database import Database
+from db.sqlite.memory import Memory, Remembered
+from xmpp.data.jid import JID
 
 ROMEO = JID.parse("romeo@montague.example")
 JULIET = JID.parse("juliet@capulet.example")

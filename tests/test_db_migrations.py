@@ -25,10 +25,10 @@ from db import (
     subscriptions,
     vcards,
 )
-from db.database import Database
-from db.errors import DatabaseTooNew
-from db.migrations import MIGRATIONS, migrate
-from xmpp.jid import JID
+from db.sqlite.database import Database
+from db.sqlite.errors import DatabaseTooNew
+from db.sqlite.migrations import MIGRATIONS, migrate
+from xmpp.data.jid import JID
 
 SUBJECTS = (
     accounts,

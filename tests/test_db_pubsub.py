@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from db import accounts, pubsub_deletion, pubsub_items, pubsub_nodes, pubsub_people
-from db.database import Database
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node, Usage
 from db.pubsub_people import Subscription
-from xmpp.jid import JID
+from db.sqlite.database import Database
+from xmpp.data.jid import JID
 
 ROMEO = JID.parse("romeo@montague.example")
 JULIET = JID.parse("juliet@capulet.example")

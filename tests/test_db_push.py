@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from db import accounts, push
-from db.database import Database
 from db.push import Registration
-from xmpp.jid import JID
+from db.sqlite.database import Database
+from xmpp.data.jid import JID
 
 ROMEO = JID.parse("romeo@montague.example")
 JULIET = JID.parse("juliet@capulet.example")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from db import accounts, stream_management
-from db.database import Database
-from xmpp.jid import JID
+from db.sqlite.database import Database
+from xmpp.data.jid import JID
 
 JULIET = JID.parse("juliet@localhost")
 ROMEO = JID.parse("romeo@localhost")

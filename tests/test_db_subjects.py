@@ -24,13 +24,13 @@ from db import (
     vcards,
 )
 from db.accounts import AccountExists, Credential
-from db.database import Database
-from db.errors import ConstraintViolated, StorageError
 from db.last_activity import LastActivity
 from db.push import Registration
 from db.rosters import Item
+from db.sqlite.database import Database
+from db.sqlite.errors import ConstraintViolated, StorageError
 from db.subscriptions import Request
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 
 ROMEO = JID.parse("romeo@montague.example")
 JULIET = JID.parse("juliet@capulet.example")

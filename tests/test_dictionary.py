@@ -6,8 +6,8 @@ import itertools
 from lxml import etree
 
 from tests.harness.feeds import EVER_NEW, LIMITS, flood, opened_feed, told
-from xmpp.stream import dictionary
-from xmpp.stream.nameguard import NAMES_KEPT, ProcessNames
+from xmpp.stream.xml import dictionary
+from xmpp.stream.xml.nameguard import NAMES_KEPT, ProcessNames
 
 UNKNOWN = b"<message><honest-element honest-attribute='' xmlns='urn:honest'/></message>"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.disco_info import DiscoSettings
+from handlers.discovery.disco_info import DiscoSettings
 from tests.harness.in_process import Client, add_accounts, befriend, configuration, server_in, xml
-from xmpp.config import ConfigError
+from xmpp.config.configuration import ConfigError
 from xmpp.server import Server
 
 INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"

@@ -17,7 +17,7 @@ TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 TABLES, _, NOT_YET = TEXT.partition("\n## Not yet\n")
 NUMBERS = r"(\d+(?:(?:_and_|, | and )\d+)*)"
 CITED = re.compile(rf"\brows? {NUMBERS}|row_{NUMBERS}_", re.IGNORECASE)
-SOURCES = [path for part in ("xmpp", "handlers", "db", "tests") for path in sorted((ROOT / part).rglob("*.py"))]
+SOURCES = [path for part in ("cli", "xmpp", "handlers", "db", "tests") for path in sorted((ROOT / part).rglob("*.py"))]
 
 
 class Row(NamedTuple):

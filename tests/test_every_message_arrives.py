@@ -17,8 +17,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from handlers import TABLES, carbons, offline, stream_management
-from handlers.redelivery import MESSAGE_REDELIVERED
+from handlers.messages import carbons, offline
+from handlers.sessions import stream_management
+from handlers.sessions.redelivery import MESSAGE_REDELIVERED
+from handlers.tables import TABLES
 from tests.harness.devices import Device, Management
 from tests.harness.soak import IS_SOAKING, rounds
 from tests.harness.town import Town

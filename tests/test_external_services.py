@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from handlers.external_services import ExternalService, credentials
+from handlers.discovery.external_services import ExternalService, credentials
 from tests.harness.in_process import Client, add_accounts, configuration, server_in, xml
-from xmpp.config import ConfigError
-from xmpp.jid import JID
+from xmpp.config.configuration import ConfigError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.data.timestamps import parse as parse_time
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.stanza import Stanza
-from xmpp.timestamps import parse as parse_time
-from xmpp.wire import parse
 
 NAMESPACE = "urn:xmpp:extdisco:2"
 SERVICES = f"<services xmlns='{NAMESPACE}'/>"

@@ -1,14 +1,18 @@
 """The declaration API: what features say ends up where the engine looks it up."""
 
+import pathlib
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 import pytest
 from lxml import etree
 
-from handlers import FEATURES, TABLES
-from xmpp.config import setting
-from xmpp.jid import JID
+from handlers.tables import FEATURES, TABLES
+from tests.harness.servers import ROOT
+from xmpp.config.configuration import setting
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP, Delivery, Path, concerns, for_sessions_with
 from xmpp.routing.feature import (
     OWN,
@@ -23,7 +27,6 @@ from xmpp.routing.feature import (
     those_on,
 )
 from xmpp.routing.tables import IQ_SENT, MESSAGE_SENT, WRITTEN, OwnerlessStep, Tables
-from xmpp.stanza import Stanza
 
 NO_SERVER: Any = None
 PING = "{urn:xmpp:ping}ping"
@@ -94,8 +97,17 @@ def test_the_features_of_this_server_do_not_claim_the_same_keys() -> None:
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 def test_a_feature_is_named_after_its_file(feature: Feature) -> None:
-    """`Tables.without` finds the steps of a feature that is switched off by that."""
-    __import__(f"handlers.{feature.name}")
+    """So it is found by its name in the configuration, or in a table."""
+    (file,) = files_of(feature)
+    module = import_module(".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    assert module.feature is feature
+
+
+def files_of(feature: Feature) -> list[pathlib.Path]:
+    """Those that it can be declared in."""
+    names = f"handlers/**/{feature.name}.py", f"handlers/**/{feature.name}/__init__.py"
+    found = [file for name in names for file in ROOT.glob(name)]
+    return [file for file in found if "feature = Feature(" in file.read_text(encoding="utf-8")]
 
 
 def delivery() -> Delivery:

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from handlers import registration_form
+from handlers.login import registration_form
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import ask, configure, create, form, owner, publish, pubsub, subscribe
 from tests.harness.servers import ROOT
-from xmpp import dataforms
+from xmpp.data import dataforms
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 HAMLET, FRANCISCO, APP = "hamlet@localhost", "francisco@localhost", "app@localhost/service"
 SERVICE = "pubsub.localhost"
@@ -97,13 +97,13 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
 }
 MAKERS = {
     "handlers/archive/query.py",
-    "handlers/disco_info.py",
+    "handlers/discovery/disco_info.py",
     "handlers/pubsub/approval.py",
     "handlers/pubsub/configuration.py",
     "handlers/pubsub/subscription_options.py",
-    "handlers/push_bursts.py",
-    "handlers/registration_form.py",
-    "handlers/search.py",
+    "handlers/push/bursts.py",
+    "handlers/login/registration_form.py",
+    "handlers/discovery/search.py",
 }
 """The files that make forms, all of which are sent below."""
 

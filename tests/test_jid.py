@@ -13,15 +13,8 @@ from hypothesis import strategies as st
 from lxml import etree
 from precis_i18n import get_profile
 
-from xmpp import jid, pictographs
-from xmpp.jid import (
-    JID,
-    LABORIOUS_CHARACTERS,
-    LABORIOUS_EACH,
-    AddressReader,
-    MalformedJID,
-    TooManyAddresses,
-)
+from xmpp.data import jid, pictographs
+from xmpp.data.jid import JID, LABORIOUS_CHARACTERS, LABORIOUS_EACH, AddressReader, MalformedJID, TooManyAddresses
 
 # -- tables
 

@@ -13,7 +13,7 @@ from scramp import ScramClient
 from tests.harness.configured import demo_server
 from tests.harness.rawclient import SUCCESS, RawClient, StreamEnded, anything_goes, condition_of, new_account
 from tests.harness.servers import RunningServer
-from xmpp import names
+from xmpp.data import names
 
 PLUS = ["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS"]
 BINDINGS = {

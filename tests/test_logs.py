@@ -11,7 +11,8 @@ import pytest
 
 from tests.harness.commandline import configured, running, xserv
 from tests.harness.servers import PATIENCE, ROOT, RunningServer
-from xmpp import __version__, logs
+from xmpp import __version__
+from xmpp.running import logs
 
 JSON = ("--log-format", "json")
 

@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.harness.feeds import HEADER, opened_feed, told
-from xmpp.stream import dictionary
-from xmpp.stream.xmlfeed import XMLFeed
+from xmpp.stream.xml import dictionary
+from xmpp.stream.xml.xmlfeed import XMLFeed
 
 STREAMS = (
     b"<message to='a'><body>&lt;x</body></message>\n<iq type='get' id='1'><q xmlns='u'/></iq><presence/>",

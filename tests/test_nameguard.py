@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from tests.harness.feeds import EVER_NEW, LIMITS, flood, opened_feed, stanzas, told
-from xmpp.errors import StreamError
-from xmpp.stream.nameguard import TAGS_REMEMBERED, NameGuard, ProcessNames, XMLLimits
+from xmpp.data.errors import StreamError
+from xmpp.stream.xml.nameguard import TAGS_REMEMBERED, NameGuard, ProcessNames, XMLLimits
 
 FEW_NAMES = XMLLimits(stanza_bytes=262_144, depth=64, elements=10_000, attributes=64, names=100)
 

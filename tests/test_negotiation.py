@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from xmpp.errors import StreamError
-from xmpp.jid import JID
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID
 from xmpp.routing.feature import State
 from xmpp.stream.framing import ClientFraming
-from xmpp.stream.nameguard import ProcessNames
 from xmpp.stream.negotiation import Negotiation, new_stream_id
-from xmpp.stream.xmlfeed import StreamHeader, XMLFeed, XMLLimits
+from xmpp.stream.xml.nameguard import ProcessNames
+from xmpp.stream.xml.xmlfeed import StreamHeader, XMLFeed, XMLLimits
 
 ROMEO = JID.parse("romeo@localhost")
 NAMESPACES = "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xmpp.networks import network
+from xmpp.data.networks import network
 
 
 @pytest.mark.parametrize(

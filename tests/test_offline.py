@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from db import blocklists, offline
-from db.errors import StorageError
-from handlers.offline import AT_A_TIME
+from db.sqlite.errors import StorageError
+from handlers.messages.offline import AT_A_TIME
 from tests.harness.in_process import Client, add_accounts, server_in, xml
 from tests.harness.managed_client import ManagedClient
 from tests.harness.rawclient import logged_in, new_account
 from tests.harness.servers import RunningServer
-from xmpp.jid import JID
+from xmpp.data.jid import JID
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 JULIET = JID.parse("juliet@localhost")
 STAMP = re.compile(r'<delay xmlns="urn:xmpp:delay" from="localhost" stamp="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"></delay>')

@@ -8,10 +8,10 @@ import pytest
 
 from db import accounts as stored
 from db import rosters
-from db.database import Database
-from handlers import accounts
+from db.sqlite.database import Database
+from handlers.login import accounts
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 ROMEO = JID.parse("romeo@localhost")

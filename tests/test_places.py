@@ -1,6 +1,6 @@
 """Places for connections, without any: who finds one, and who makes room."""
 
-from xmpp.networks import network
+from xmpp.data.networks import network
 from xmpp.stream.places import Place, Places
 
 MANY = 1000

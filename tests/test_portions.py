@@ -6,8 +6,8 @@ from pathlib import Path
 import gevent
 import pytest
 
-from db.errors import StorageError
-from db.tickets import Ticket
+from db.sqlite.errors import StorageError
+from db.sqlite.tickets import Ticket
 from tests.harness.in_process import server_in
 from xmpp.routing import portions
 from xmpp.routing.portions import Portions

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from db import accounts, blocklists, rosters
-from handlers import presence
+from handlers.contacts import presence
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 ROMEO, JULIET = JID.parse("romeo@localhost"), JID.parse("juliet@localhost")

@@ -6,9 +6,9 @@ from pathlib import Path
 import gevent
 import pytest
 
-from handlers import accounts
+from handlers.login import accounts
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.routing import portions
 from xmpp.server import Server
 

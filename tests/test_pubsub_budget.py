@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from db import pubsub_nodes
-from db.migrations import v0010_pubsub
+from db.sqlite.migrations import v0010_pubsub
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import SERVICE, ask, configure, create, items, owner, publish, pubsub, retract, subscribe
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 NODE = "musings"

@@ -9,12 +9,12 @@ from db import pubsub_nodes
 from handlers.pubsub import cursors
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import SERVICE, ask, create, ids_in, publish, pubsub, retract
-from xmpp import resultsets
-from xmpp.errors import StanzaError
-from xmpp.jid import JID
-from xmpp.resultsets import SET
+from xmpp.data import resultsets
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.resultsets import SET
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 NODE = "musings"
 IDS = [f"p{number:02}" for number in range(30)]

@@ -11,7 +11,7 @@ import pytest
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.managed_client import ManagedClient, ReturningClient
 from tests.harness.nodes import ask, comes_online, configure, create, events, owner, publish, retract, subscribe
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 TUNE = "urn:example:tune"

@@ -25,9 +25,9 @@ from tests.harness.nodes import (
     request,
     subscribe,
 )
-from xmpp.dataforms import FIELD, VALIDATE, VALUE, X
+from xmpp.data.dataforms import FIELD, VALIDATE, VALUE, X
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 NODE = "musings"
 HAMLET = "hamlet@localhost"

@@ -11,11 +11,11 @@ from db.pubsub_people import Subscription
 from handlers.pubsub.lists import PAGE_BYTES
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import INFO, SERVICE, ask, create, owner, pubsub
-from xmpp import resultsets
-from xmpp.jid import JID
-from xmpp.resultsets import SET
+from xmpp.data import resultsets
+from xmpp.data.jid import JID
+from xmpp.data.resultsets import SET
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 NODE = "musings"
 ITEMS = INFO.replace("#info", "#items")

@@ -7,8 +7,8 @@ import pytest
 
 from tests.harness.in_process import Client, add_accounts, befriend, online, server_in
 from tests.harness.nodes import INFO, SERVICE, ask, configure, create, events, items, owner, publish, request, subscribe
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 MUSINGS = "princely_musings"
 Change = Callable[..., str]

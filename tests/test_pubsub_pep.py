@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from db import blocklists, pubsub_nodes, pubsub_people, rosters
-from handlers import accounts
+from handlers.login import accounts
 from handlers.pubsub.occasions import ITEM_PUBLISHED
 from handlers.pubsub.publishing import publish_for, retract_for
 from handlers.pubsub.retrieval import item_of, items_of, last_item
@@ -28,9 +28,9 @@ from tests.harness.nodes import (
     retract,
     subscribe,
 )
-from xmpp.jid import JID
+from xmpp.data.jid import JID
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 TUNE = "urn:example:tune"
 

@@ -9,11 +9,11 @@ import pytest
 from db import pubsub_deletion, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
-from handlers import accounts
+from handlers.login import accounts
 from handlers.pubsub import hosts, notifications, rechecking
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import SERVICE, ask, configure, create, events, items, owner, publish, request, subscribe
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 HOST = JID.parse(SERVICE)

@@ -23,7 +23,7 @@ from tests.harness.nodes import (
     retract,
     subscribe,
 )
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 BLOG = "urn:xmpp:microblog:0"

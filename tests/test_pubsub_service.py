@@ -26,10 +26,10 @@ from tests.harness.nodes import (
     retract,
     subscribe,
 )
-from xmpp import names
-from xmpp.jid import JID
+from xmpp.data import names
+from xmpp.data.jid import JID
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 MUSINGS = "princely_musings"
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from db import blocklists, push
-from handlers import accounts
-from handlers.managed_sessions import Management, Resumable, StreamManagementSettings
+from handlers.login import accounts
+from handlers.sessions.managed_sessions import Management, Resumable, StreamManagementSettings
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
 from tests.harness.streams import Stream, listening_server, local_name
-from xmpp.jid import JID
+from xmpp.data.jid import JID
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 JULIET = JID.parse("juliet@localhost")
 PHONE = JULIET.with_resource("phone")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from db import offline
-from handlers import redelivery
-from handlers.acknowledgements import Sent, Tally
-from handlers.managed_sessions import Waiting
+from handlers.sessions import redelivery
+from handlers.sessions.acknowledgements import Sent, Tally
+from handlers.sessions.managed_sessions import Waiting
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.managed_client import JULIET, ManagedClient, bodies, end_turn, write
 from xmpp.server import Server

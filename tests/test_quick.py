@@ -10,7 +10,7 @@ from tests.harness.quick import ALWAYS, words
 @pytest.mark.parametrize(
     ("changed", "found"),
     [
-        ("handlers/carbons.py", {"carbons"}),
+        ("handlers/messages/carbons.py", {"carbons"}),
         ("handlers/pubsub/nodes.py", {"pubsub"}),
         ("db/rosters.py", {"rosters"}),
         ("spec/blocking/blocked_twice.scs", {"blocking"}),

@@ -7,7 +7,7 @@ import pytest
 
 from tests.harness.commandline import PRIVATE_CONFIGURATION, succeeds
 from tests.harness.servers import ROOT, RunningServer
-from xmpp.stream.certificates import self_signed_certificate
+from xmpp.stream.tls.certificates import self_signed_certificate
 
 
 def blocks(section: str) -> list[str]:

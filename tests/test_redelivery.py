@@ -7,14 +7,14 @@ import pytest
 
 from db import accounts as stored
 from db import blocklists, offline
-from handlers import redelivery
-from handlers.accounts import remove
-from handlers.redelivery import STANZAS_AT_ONCE
+from handlers.login.accounts import remove
+from handlers.sessions import redelivery
+from handlers.sessions.redelivery import STANZAS_AT_ONCE
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.managed_client import JULIET, ROMEO, ManagedClient, ReturningClient, bodies, write
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.stanza import Stanza
-from xmpp.wire import parse
 
 BODY = "<body>hi</body>"
 ARCHIVED = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{JULIET}' id='28482-98726-73623'/>"

@@ -7,11 +7,11 @@ import pytest
 
 from db import accounts as stored
 from db import rosters
-from handlers import administration
-from handlers.registration_form import CHANGE_PASSWORD
+from handlers.admin import administration
+from handlers.login.registration_form import CHANGE_PASSWORD
 from tests.harness.streams import JULIET, Stream, listening_server, local_name
-from xmpp import dataforms
-from xmpp.jid import JID
+from xmpp.data import dataforms
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 REGISTER = "jabber:iq:register"

@@ -8,10 +8,11 @@ import gevent
 import pytest
 
 from db import pubsub_deletion, pubsub_nodes
-from handlers import accounts, upkeep
+from handlers.admin import upkeep
+from handlers.login import accounts
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import ask, configure, create, ids_in, items, owner, publish
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 JULIET = JID.parse("juliet@localhost")

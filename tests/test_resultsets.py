@@ -3,8 +3,8 @@
 import pytest
 from lxml import etree
 
-from xmpp import resultsets
-from xmpp.resultsets import PageRequest
+from xmpp.data import resultsets
+from xmpp.data.resultsets import PageRequest
 
 
 def request(inner: str) -> etree._Element:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from db import offline
-from handlers.acknowledgements import COUNTS
-from handlers.managed_sessions import Resumable
+from handlers.sessions.acknowledgements import COUNTS
+from handlers.sessions.managed_sessions import Resumable
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
 from tests.harness.managed_client import (
     JULIET,
@@ -24,12 +24,12 @@ from tests.harness.managed_client import (
     write,
 )
 from tests.harness.streams import Stream, listening_server
-from xmpp.errors import StreamError
-from xmpp.jid import JID
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import parse
 from xmpp.routing.feature import State
 from xmpp.server import Server
-from xmpp.stanza import Stanza
-from xmpp.wire import parse
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "stream_management": {"max_stanzas": 20},

@@ -7,9 +7,9 @@ import gevent
 import pytest
 from lxml import etree
 
-from handlers import accounts
-from handlers.managed_sessions import Management
-from handlers.stream_management_elements import REQUEST_WIRE
+from handlers.login import accounts
+from handlers.sessions.managed_sessions import Management
+from handlers.sessions.stream_management_elements import REQUEST_WIRE
 from tests.harness.in_process import Client
 from tests.harness.managed_client import JULIET, NAMESPACE, ROMEO, bodies, write
 from tests.harness.rawclient import RawClient, condition_of, logged_in, new_account

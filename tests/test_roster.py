@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from db import rosters
-from handlers import roster_items
+from handlers.contacts import roster_items
 from tests.harness.in_process import Client, add_accounts, befriend, content_of, server_in, xml
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 GET = "<query xmlns='jabber:iq:roster'/>"

@@ -13,14 +13,14 @@ from scramp.utils import ScramException
 from scramp.utils import saslprep as their_saslprep
 
 from db.accounts import Credential
-from handlers.sasl import salted_keys
-from handlers.sasl.exchange import Challenge, Verdict
-from handlers.sasl.mechanisms import FAMILIES, Circumstances
-from handlers.sasl.plain import Plain
-from handlers.sasl.saslprep import MAX_CHARACTERS, saslprep
-from handlers.sasl.scram import Scram, Terms
-from xmpp.errors import SASLFailure
-from xmpp.jid import JID
+from handlers.login.sasl import salted_keys
+from handlers.login.sasl.exchange import Challenge, Verdict
+from handlers.login.sasl.mechanisms import FAMILIES, Circumstances
+from handlers.login.sasl.plain import Plain
+from handlers.login.sasl.saslprep import MAX_CHARACTERS, saslprep
+from handlers.login.sasl.scram import Scram, Terms
+from xmpp.data.errors import SASLFailure
+from xmpp.data.jid import JID
 
 ITERATIONS = 4096
 JULIET = JID.parse("juliet@localhost")

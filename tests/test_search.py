@@ -11,12 +11,12 @@ from lxml import etree
 
 from db import directory, vcards
 from db.directory import Names
-from handlers import accounts
-from handlers.search import feature
+from handlers.discovery.search import feature
+from handlers.login import accounts
 from tests.harness.in_process import Client, add_accounts, server_in
-from xmpp.jid import JID
+from xmpp.data.jid import JID
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 NAMESPACE = "jabber:iq:search"
 ASK = f"<query xmlns='{NAMESPACE}'/>"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers import server_info
+from handlers.discovery import server_info
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import INFO, SERVICE, ask, create, events, items, owner, publish, subscribe
 from xmpp.routing.tables import SERVER_STARTED

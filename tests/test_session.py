@@ -6,10 +6,10 @@ from pathlib import Path
 import gevent
 import pytest
 
-from db.errors import StorageError
+from db.sqlite.errors import StorageError
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
-from xmpp.errors import StreamError
-from xmpp.jid import JID
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID
 from xmpp.routing.session import Session
 from xmpp.routing.tables import MESSAGE_SENT, SESSION_LOST, WRITTEN, Tables
 from xmpp.server import Server

@@ -10,7 +10,7 @@ import pytest
 from tests.harness.configured import PASSWORDS, configuration_file, run_server
 from tests.harness.rawclient import RawClient, logged_in, new_account, somebody
 from tests.harness.servers import PATIENCE, RunningServer
-from xmpp import names
+from xmpp.data import names
 
 MAX_BYTES = "{urn:xmpp:stream-limits:0}limits/{urn:xmpp:stream-limits:0}max-bytes"
 AUTH = f"<auth xmlns='{names.SASL}' mechanism='SCRAM-SHA-256'>bixuPWEscj1i</auth>"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from handlers.time import format_offset
+from handlers.discovery.time import format_offset
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
-from xmpp import __version__, timestamps
+from xmpp import __version__
+from xmpp.data import timestamps
 from xmpp.server import Server
 
 PING = "<ping xmlns='urn:xmpp:ping'/>"

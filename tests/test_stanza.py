@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from xmpp.errors import StanzaError
-from xmpp.jid import JID, MalformedJID
-from xmpp.stanza import Stanza
-from xmpp.wire import parse
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID, MalformedJID
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import parse
 
 ROMEO = JID.parse("romeo@montague.example/orchard")
 JULIET = JID.parse("juliet@capulet.example/balcony")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from db import offline
-from handlers.acknowledgements import COUNTS, Received, Sent
-from handlers.managed_sessions import Resumable
+from handlers.sessions.acknowledgements import COUNTS, Received, Sent
+from handlers.sessions.managed_sessions import Resumable
 from tests.harness.in_process import Client, add_accounts, server_in, xml
 from tests.harness.managed_client import (
     JULIET,
@@ -23,7 +23,7 @@ from tests.harness.managed_client import (
     write,
 )
 from tests.harness.streams import Stream, listening_server, local_name
-from xmpp.errors import StreamError
+from xmpp.data.errors import StreamError
 from xmpp.server import Server
 
 LAST = COUNTS - 1

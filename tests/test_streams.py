@@ -7,7 +7,7 @@ from lxml import etree
 
 from tests.harness.rawclient import RawClient, StreamEnded, assert_ends, new_account, somebody, stream_header
 from tests.harness.servers import RunningServer
-from xmpp import names
+from xmpp.data import names
 
 PING = "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"
 OFFER_TLS, REQUIRED, MECHANISMS = f"{{{names.TLS}}}starttls", f"{{{names.TLS}}}required", f"{{{names.SASL}}}mechanisms"

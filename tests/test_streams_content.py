@@ -14,7 +14,7 @@ from tests.harness.rawclient import (
     stream_header,
 )
 from tests.harness.servers import RunningServer
-from xmpp import names
+from xmpp.data import names
 
 PING = "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"
 

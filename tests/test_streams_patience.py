@@ -9,7 +9,7 @@ import pytest
 from tests.harness.configured import PASSWORDS, demo_server, run_server
 from tests.harness.rawclient import RawClient, StreamEnded, assert_ends, new_account, somebody
 from tests.harness.servers import RunningServer
-from xmpp import names
+from xmpp.data import names
 
 STARTTLS = f"<starttls xmlns='{names.TLS}'/>"
 

@@ -10,7 +10,7 @@ from lxml import etree
 from tests.harness.configured import PASSWORDS, run_server
 from tests.harness.rawclient import RawClient, anything_goes, assert_ends, stream_header
 from tests.harness.servers import RunningServer
-from xmpp import names
+from xmpp.data import names
 
 STARTTLS = f"<starttls xmlns='{names.TLS}'/>"
 PING = "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"

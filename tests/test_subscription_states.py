@@ -2,7 +2,7 @@
 
 import pytest
 
-from handlers.subscription_states import Change, State, received, sent
+from handlers.contacts.subscription_states import Change, State, received, sent
 
 STATES = {
     "None": State(),

@@ -7,9 +7,9 @@ import pytest
 
 from db import accounts, rosters
 from db import subscriptions as requests
-from handlers.accounts import erase
+from handlers.login.accounts import erase
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 ROMEO, JULIET = JID.parse("romeo@localhost"), JID.parse("juliet@localhost")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from handlers.throttle import BOUND, HALF_LIFE, MOST, FadingCounts, LoginThrottle
+from handlers.login.throttle import BOUND, HALF_LIFE, MOST, FadingCounts, LoginThrottle
 
 HERE, THERE = "192.0.2.1", "198.51.100.7"
 JULIET, ROMEO = "juliet@localhost", "romeo@localhost"

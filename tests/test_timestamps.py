@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xmpp import timestamps
+from xmpp.data import timestamps
 
 NINE_PM = 1795381200.0  # 2026-11-22T21:00:00Z
 

@@ -20,11 +20,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from gevent import socket as gevent_socket
 
-from xmpp.config import ConfigError, Configuration, Section
-from xmpp.stream.certificates import CertificateError, self_signed_certificate
-from xmpp.stream.client_hello import HANDSHAKE, RECORD_HEADER_BYTES, ClientHello, HelloReader, record_size
+from xmpp.config.configuration import ConfigError, Configuration, Section
 from xmpp.stream.pace import Pace
-from xmpp.stream.tls import ServerTLS, TLSSettings
+from xmpp.stream.tls.certificates import CertificateError, self_signed_certificate
+from xmpp.stream.tls.client_hello import HANDSHAKE, RECORD_HEADER_BYTES, ClientHello, HelloReader, record_size
+from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xmpp.stream.records import Records
+from xmpp.stream.tls.records import Records
 
 SIZES = (1, 300, 0, 2, 0x1234, 7)
 ALL = b"".join(b"\x17\x03\x03" + size.to_bytes(2) + b"\x16" * size for size in SIZES)

@@ -10,11 +10,11 @@ import gevent
 import pytest
 from gevent import socket, ssl
 
-from xmpp.stream.certificates import self_signed_certificate
 from xmpp.stream.pace import Pace
-from xmpp.stream.records import Records
-from xmpp.stream.secured import RECORD_BYTES, STRANGERS_RECORDS_AT_ONCE
-from xmpp.stream.tls import ServerTLS, TLSSettings
+from xmpp.stream.tls.certificates import self_signed_certificate
+from xmpp.stream.tls.records import Records
+from xmpp.stream.tls.secured import RECORD_BYTES, STRANGERS_RECORDS_AT_ONCE
+from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from handlers.external_services import Credentials, ExternalService, credentials
+from handlers.discovery.external_services import Credentials, ExternalService, credentials
 from tests.harness.configured import demo_server
 from tests.harness.rawclient import somebody
 from tests.harness.turn import PROGRAM, Refused, TurnServer, allocate
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="coturn is not installed")
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.harness.servers import PATIENCE, ROOT
-from xmpp.uncaught import SECONDS, TIMES, RepeatedTracebacks
+from xmpp.running.uncaught import SECONDS, TIMES, RepeatedTracebacks
 
-PATCHED = "from gevent import monkey; monkey.patch_all()\nfrom xmpp.logs import start_logging\n"
+PATCHED = "from gevent import monkey; monkey.patch_all()\nfrom xmpp.running.logs import start_logging\n"
 WAYS = {
     "in a greenlet": "import gevent; gevent.spawn(fail).join()",
     "in a callback of the loop": "import gevent; gevent.get_hub().loop.run_callback(fail); gevent.sleep(0.01)",

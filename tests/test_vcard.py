@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from handlers.photo_hash import with_photo_hash
+from handlers.profile.photo_hash import with_photo_hash
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
-from xmpp.jid import JID
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.stanza import Stanza
-from xmpp.wire import parse
 
 ASK = "<vCard xmlns='vcard-temp'/>"
 ROMEO = "<vCard xmlns='vcard-temp'><FN>Romeo Montague</FN></vCard>"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from handlers.vcard_properties import VCARD4, VCARD_TEMP, to_vcard4, to_vcard_temp
+from handlers.profile.vcard_properties import VCARD4, VCARD_TEMP, to_vcard4, to_vcard_temp
 from tests.harness.in_process import Client, add_accounts, server_in, xml
 from tests.harness.nodes import ask, comes_online, configure, events, items, owner, publish, retract
 

@@ -4,8 +4,8 @@ import pytest
 from lxml import etree
 
 from tests.harness.feeds import HEADER, canonical, opened_feed, stanzas
-from xmpp import names
-from xmpp.wire import parse, wire
+from xmpp.data import names
+from xmpp.data.wire import parse, wire
 
 INHERITED = b' xmlns="jabber:client" xmlns:stream="http://etherx.jabber.org/streams"'
 

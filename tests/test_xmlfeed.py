@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from tests.harness.feeds import HEADER, canonical, new_feed, opened_feed, stanzas, told
-from xmpp import names
-from xmpp.jid import MalformedJID
-from xmpp.stanza import Stanza
-from xmpp.stream.xmlfeed import StreamEnd, StreamHeader, XMLFeed
-from xmpp.wire import parse, wire
+from xmpp.data import names
+from xmpp.data.jid import MalformedJID
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import parse, wire
+from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader, XMLFeed
 
 Reader = Callable[[XMLFeed, bytes], list[object]]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from xmpp.config import Configuration, Entry, entries_of
+from xmpp.config.configuration import Configuration, Entry, entries_of
+from xmpp.config.settings import ServerSettings
 from xmpp.routing.feature import Feature, Subdomains, those_on
-from xmpp.settings import ServerSettings
-from xmpp.stream.certificates import doubts, notes
-from xmpp.stream.tls import TLSSettings, context_for, read_certificates
+from xmpp.stream.tls.certificates import doubts, notes
+from xmpp.stream.tls.tls import TLSSettings, context_for, read_certificates
 
 
 class ClashError(Exception):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from xmpp.accepting import PatientServer
+from xmpp.running.accepting import PatientServer
 
 log = logging.getLogger(__name__)
 

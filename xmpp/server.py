@@ -10,16 +10,16 @@ from typing import Any, Protocol, TypeVar
 
 import gevent
 
-from xmpp.config import Configuration
-from xmpp.errors import StreamError
-from xmpp.jid import JID
+from xmpp.config.configuration import Configuration
+from xmpp.config.settings import ServerSettings, StreamSettings
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID
 from xmpp.routing.feature import Feature, Registry, Subdomains, those_on
 from xmpp.routing.online import Online
 from xmpp.routing.portions import Portions
 from xmpp.routing.requests import Requests
 from xmpp.routing.router import Router
 from xmpp.routing.tables import SERVER_STARTED, SERVER_STOPPING, Tables
-from xmpp.settings import ServerSettings, StreamSettings
 
 log = logging.getLogger(__name__)
 

@@ -12,16 +12,17 @@ from lxml import etree
 
 from db import archive as stored
 from db import archives
-from handlers import stanza_ids, upkeep
-from handlers.access import forbid
+from handlers.admin import upkeep
 from handlers.archive import budget, pages, preferences, query, results, retraction, rules
 from handlers.archive.settings import ArchiveSettings
-from xmpp.errors import StanzaError
-from xmpp.jid import JID
+from handlers.contacts.access import forbid
+from handlers.messages import stanza_ids
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import Delivery
 from xmpp.routing.feature import ADDRESS, Feature
 from xmpp.routing.session import session_of
-from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.server import Server

@@ -5,8 +5,8 @@ What others send to somebody is theirs to pay: nobody can use up the budget of s
 
 import time
 
-from db.database import Database
-from db.memory import Remembered
+from db.sqlite.database import Database
+from db.sqlite.memory import Remembered
 
 DAY = 24 * 3600.0
 MESSAGE_BYTES = 500  # what a message takes beside its stanza, and its place in the index

@@ -13,10 +13,10 @@ from gevent.lock import Semaphore
 from db import archive
 from db.archive import Entry, Selection
 from db.archive_portions import portions
-from db.database import Database
-from db.errors import SearchTooLong
+from db.sqlite.database import Database
+from db.sqlite.errors import SearchTooLong
 from handlers.archive.query import Query
-from xmpp.errors import StanzaError
+from xmpp.data.errors import StanzaError
 
 
 class Page(NamedTuple):

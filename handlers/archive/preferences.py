@@ -6,9 +6,9 @@ from lxml import etree
 
 from db import archives, rosters
 from db.archives import Archive
-from db.database import Database
-from xmpp.errors import StanzaError
-from xmpp.jid import JID, AddressReader, MalformedJID, TooManyAddresses
+from db.sqlite.database import Database
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID, AddressReader, MalformedJID, TooManyAddresses
 
 NAMESPACE = "urn:xmpp:mam:2"
 PREFERENCES = f"{{{NAMESPACE}}}prefs"

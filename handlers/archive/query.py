@@ -5,11 +5,11 @@ from itertools import groupby
 
 from lxml import etree
 
-from xmpp import dataforms, resultsets, timestamps
-from xmpp.dataforms import Field
-from xmpp.errors import StanzaError
-from xmpp.jid import JID, MalformedJID
-from xmpp.resultsets import PageRequest
+from xmpp.data import dataforms, resultsets, timestamps
+from xmpp.data.dataforms import Field
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID, MalformedJID
+from xmpp.data.resultsets import PageRequest
 
 NAMESPACE = "urn:xmpp:mam:2"
 QUERY = f"{{{NAMESPACE}}}query"

@@ -7,10 +7,10 @@ from lxml import etree
 from db.archive import Entry
 from handlers.archive.pages import Page
 from handlers.archive.query import NAMESPACE
-from xmpp import names, resultsets
-from xmpp.jid import JID
-from xmpp.stanza import Stanza
-from xmpp.timestamps import format_utc
+from xmpp.data import names, resultsets
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.data.timestamps import format_utc
 
 RESULT = f"{{{NAMESPACE}}}result"
 FINISHED = f"{{{NAMESPACE}}}fin"

@@ -4,12 +4,12 @@ import logging
 from xml.sax.saxutils import quoteattr
 
 from db import accounts, archive
-from db.database import Database
+from db.sqlite.database import Database
 from handlers.archive.rules import RETRACT
-from handlers.payloads import MUC_USER
-from xmpp.jid import JID
-from xmpp.stanza import Stanza, Unreadable
-from xmpp.timestamps import format_utc
+from handlers.messages.payloads import MUC_USER
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza, Unreadable
+from xmpp.data.timestamps import format_utc
 
 log = logging.getLogger(__name__)
 

@@ -2,9 +2,9 @@
 
 from functools import lru_cache
 
-from handlers.payloads import DIRECT_INVITATION, NO_PERMANENT_STORE, NO_STORE, ONE_TO_ONE, invites
-from xmpp import names
-from xmpp.stanza import Stanza
+from handlers.messages.payloads import DIRECT_INVITATION, NO_PERMANENT_STORE, NO_STORE, ONE_TO_ONE, invites
+from xmpp.data import names
+from xmpp.data.stanza import Stanza
 
 SEARCHABLE = 10_000
 """So many characters of a message can be searched: few are longer, and each has to be indexed while others wait."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from xmpp.config import setting
+from xmpp.config.configuration import setting
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from db import pubsub_people
-from handlers.disco_info import INFO_QUERY
+from handlers.discovery.disco_info import INFO_QUERY
 from handlers.pubsub import (
     discovery,
     hosts,
@@ -26,11 +26,11 @@ from handlers.pubsub import (
 from handlers.pubsub.occasions import NODE_CHANGED
 from handlers.pubsub.requests import EVENT, OWNER, PUBSUB, Request
 from handlers.pubsub.settings import PubSubSettings
-from xmpp.errors import StanzaError
-from xmpp.jid import JID
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import ACCOUNT, Feature
-from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.server import Server

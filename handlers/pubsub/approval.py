@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from db.pubsub_nodes import Node
 from handlers.pubsub.hosts import Host
-from xmpp import dataforms
-from xmpp.dataforms import Field
-from xmpp.jid import JID
-from xmpp.stanza import Stanza
-from xmpp.wire import wire
+from xmpp.data import dataforms
+from xmpp.data.dataforms import Field
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import wire
 
 SUBSCRIBE_AUTHORIZATION = "http://jabber.org/protocol/pubsub#subscribe_authorization"
 NODE, SUBSCRIBER, ALLOW = "pubsub#node", "pubsub#subscriber_jid", "pubsub#allow"

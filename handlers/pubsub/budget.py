@@ -7,8 +7,8 @@ from db import pubsub_nodes
 from db.pubsub_items import Item
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.settings import PubSubSettings
-from xmpp.errors import StanzaError
-from xmpp.jid import JID
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
 
 if TYPE_CHECKING:
     from xmpp.server import Server

@@ -2,7 +2,7 @@
 
 from lxml import etree
 
-from xmpp.errors import StanzaError
+from xmpp.data.errors import StanzaError
 
 ERRORS = "http://jabber.org/protocol/pubsub#errors"
 

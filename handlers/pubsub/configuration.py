@@ -9,8 +9,8 @@ from typing import Any
 from lxml import etree
 
 from handlers.pubsub.conditions import refused
-from xmpp import dataforms
-from xmpp.dataforms import Field
+from xmpp.data import dataforms
+from xmpp.data.dataforms import Field
 
 NODE_CONFIG = "http://jabber.org/protocol/pubsub#node_config"
 PUBLISH_OPTIONS = "http://jabber.org/protocol/pubsub#publish-options"

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from lxml import etree
 
 from db import pubsub_items, pubsub_nodes
-from db.database import Database
 from db.pubsub_nodes import Node
 from db.secrets import secret
+from db.sqlite.database import Database
 from handlers.pubsub.conditions import refused
-from xmpp import resultsets
-from xmpp.resultsets import PageRequest
+from xmpp.data import resultsets
+from xmpp.data.resultsets import PageRequest
 
 OF_NODES = 0  # the scope of cursors of lists of nodes; those of items have the id of their node
 _HALF = 8  # bytes

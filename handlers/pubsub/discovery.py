@@ -9,7 +9,7 @@ from lxml import etree
 
 from db import pubsub_items, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
-from handlers.disco_info import INFO, ITEMS, Form, Identity, Info
+from handlers.discovery.disco_info import INFO, ITEMS, Form, Identity, Info
 from handlers.pubsub import access, configuration, cursors, hosts, lists, retrieval
 from handlers.pubsub.access import Relation
 from handlers.pubsub.conditions import refused
@@ -18,11 +18,11 @@ from handlers.pubsub.lists import Entry
 from handlers.pubsub.public_subscriptions import PUBLIC_SUBSCRIPTIONS
 from handlers.pubsub.requests import PUBSUB
 from handlers.pubsub.settings import PubSubSettings
-from xmpp import resultsets, timestamps
-from xmpp.dataforms import FieldType
-from xmpp.jid import JID
-from xmpp.resultsets import PageRequest
-from xmpp.stanza import Stanza
+from xmpp.data import resultsets, timestamps
+from xmpp.data.dataforms import FieldType
+from xmpp.data.jid import JID
+from xmpp.data.resultsets import PageRequest
+from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.server import Server

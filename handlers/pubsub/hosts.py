@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from db import blocklists, pubsub_nodes, pubsub_people, rosters
 from db.pubsub_nodes import Node
-from handlers import client_caps
-from handlers.access import is_at_home, is_blocked, is_blocked_in_part, sees_presence
+from handlers.contacts.access import is_at_home, is_blocked, is_blocked_in_part, sees_presence
+from handlers.discovery import client_caps
 from handlers.pubsub import access
 from handlers.pubsub.access import Relation
 from handlers.pubsub.configuration import ACCOUNT_NODE, SERVICE_NODE, NodeConfiguration, from_text
 from handlers.pubsub.settings import PubSubSettings
-from xmpp.jid import JID
-from xmpp.resultsets import PageRequest
+from xmpp.data.jid import JID
+from xmpp.data.resultsets import PageRequest
 from xmpp.routing.feature import Subdomain
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from lxml import etree
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node
 from handlers.pubsub.configuration import NodeConfiguration
-from xmpp import names
-from xmpp.wire import DEFAULT, quoted, wire
+from xmpp.data import names
+from xmpp.data.wire import DEFAULT, quoted, wire
 
 NO_PAYLOAD = b""
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from db import pubsub_items, pubsub_nodes, pubsub_people, rosters
 from db.pubsub_nodes import Node
 from db.rosters import Item
-from handlers import client_caps
-from handlers.access import is_at_home
+from handlers.contacts.access import is_at_home
+from handlers.discovery import client_caps
 from handlers.pubsub import access, hosts, notifications, retrieval
 from handlers.pubsub.hosts import Account, Host, Service
-from xmpp.jid import JID
-from xmpp.stanza import Stanza
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session

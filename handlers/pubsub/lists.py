@@ -11,8 +11,8 @@ from lxml import etree
 
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.requests import PUBSUB, answer
-from xmpp import resultsets
-from xmpp.resultsets import PageRequest
+from xmpp.data import resultsets
+from xmpp.data.resultsets import PageRequest
 
 PAGE_BYTES = 250_000
 MARKUP = 100  # bytes of an entry beside what its attributes say

@@ -18,9 +18,9 @@ from handlers.pubsub.hosts import Host
 from handlers.pubsub.lists import Entry
 from handlers.pubsub.requests import OWNER, Request, address_in, answer
 from handlers.pubsub.settings import PubSubSettings
-from xmpp import dataforms
-from xmpp.errors import StanzaError
-from xmpp.jid import JID, AddressReader
+from xmpp.data import dataforms
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID, AddressReader
 from xmpp.routing.delivery import STOP, Delivery, concerns
 
 SUBSCRIPTION = f"{{{OWNER}}}subscription"

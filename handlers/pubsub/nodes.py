@@ -20,8 +20,8 @@ from handlers.pubsub.hosts import Account, Host
 from handlers.pubsub.occasions import ITEM_PUBLISHED
 from handlers.pubsub.requests import OWNER, PUBSUB, Request, answer
 from handlers.pubsub.settings import PubSubSettings
-from xmpp import dataforms
-from xmpp.jid import JID
+from xmpp.data import dataforms
+from xmpp.data.jid import JID
 
 MAX_NAME_BYTES = 1023  # a NodeID could be the resource of an address (4.6.1)
 MAX_CONFIGURATION_BYTES = 8_000  # as it is kept, title and contacts and all

@@ -10,16 +10,16 @@ from itertools import groupby
 from db import pubsub_nodes, pubsub_people
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node
-from handlers import delay
-from handlers.access import is_at_home
+from handlers.contacts.access import is_at_home
+from handlers.messages import delay
 from handlers.pubsub import access, hosts, items, subscription_options
 from handlers.pubsub import configuration as configurations
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Host
 from handlers.pubsub.requests import EVENT
-from xmpp.jid import JID
-from xmpp.stanza import Stanza
-from xmpp.wire import quoted, wire
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import quoted, wire
 
 EVENT_TAGS = frozenset({f"{{{EVENT}}}event"})
 

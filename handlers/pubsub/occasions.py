@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.routing.tables import Table
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from handlers.pubsub.lists import PAGE_BYTES
 from handlers.pubsub.requests import PUBSUB, Request
 from handlers.pubsub.settings import PubSubSettings
 from handlers.pubsub.subscription_options import PUBLIC_IN_TEXT
-from xmpp import resultsets
-from xmpp.resultsets import PageRequest
-from xmpp.wire import quoted, wire
+from xmpp.data import resultsets
+from xmpp.data.resultsets import PageRequest
+from xmpp.data.wire import quoted, wire
 
 PUBLIC_SUBSCRIPTIONS = "urn:xmpp:pps:0"
 SUBSCRIPTIONS = "urn:xmpp:pps:subscriptions:0"

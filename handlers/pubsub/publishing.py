@@ -18,8 +18,8 @@ from handlers.pubsub.hosts import Account, Host
 from handlers.pubsub.occasions import ITEM_PUBLISHED
 from handlers.pubsub.requests import PUBSUB, Request, answer
 from handlers.pubsub.settings import PubSubSettings
-from xmpp import dataforms, names
-from xmpp.jid import JID
+from xmpp.data import dataforms, names
+from xmpp.data.jid import JID
 
 if TYPE_CHECKING:
     from xmpp.server import Server

@@ -11,10 +11,10 @@ from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
 from handlers.pubsub import access, hosts, notifications, subscribing
 from handlers.pubsub.hosts import Account, Host
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 
 if TYPE_CHECKING:
-    from db.database import Database
+    from db.sqlite.database import Database
     from xmpp.server import Server
 
 PAGE = 25  # subscriptions that are looked at in one step

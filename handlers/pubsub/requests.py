@@ -13,8 +13,8 @@ from handlers.pubsub.access import Relation
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Host
-from xmpp.jid import JID, AddressReader, MalformedJID, TooManyAddresses
-from xmpp.stanza import Stanza
+from xmpp.data.jid import JID, AddressReader, MalformedJID, TooManyAddresses
+from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.server import Server

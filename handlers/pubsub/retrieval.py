@@ -12,13 +12,13 @@ from handlers.pubsub.conditions import refused, unsupported
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.requests import PUBSUB, Request
 from handlers.pubsub.settings import PubSubSettings
-from xmpp import resultsets
-from xmpp.jid import JID
-from xmpp.resultsets import PageRequest
-from xmpp.wire import wire
+from xmpp.data import resultsets
+from xmpp.data.jid import JID
+from xmpp.data.resultsets import PageRequest
+from xmpp.data.wire import wire
 
 if TYPE_CHECKING:
-    from db.database import Database
+    from db.sqlite.database import Database
     from xmpp.server import Server
 
 ITEM = f"{{{PUBSUB}}}item"

@@ -16,9 +16,9 @@ from handlers.pubsub.lists import Entry
 from handlers.pubsub.requests import PUBSUB, Request, address_in, answer
 from handlers.pubsub.settings import PubSubSettings
 from handlers.pubsub.subscription_options import SubscriptionOptions
-from xmpp import dataforms
-from xmpp.jid import JID
-from xmpp.resultsets import PageRequest
+from xmpp.data import dataforms
+from xmpp.data.jid import JID
+from xmpp.data.resultsets import PageRequest
 
 if TYPE_CHECKING:
     pass

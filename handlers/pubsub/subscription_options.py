@@ -7,8 +7,8 @@ from functools import lru_cache
 from lxml import etree
 
 from handlers.pubsub.conditions import refused
-from xmpp import dataforms
-from xmpp.dataforms import Field
+from xmpp.data import dataforms
+from xmpp.data.dataforms import Field
 
 SUBSCRIBE_OPTIONS = "http://jabber.org/protocol/pubsub#subscribe_options"
 DELIVER = "pubsub#deliver"

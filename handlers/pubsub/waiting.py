@@ -15,8 +15,8 @@ from handlers.pubsub import hosts
 from handlers.pubsub.access import PUBLISHERS
 from handlers.pubsub.hosts import Host
 from handlers.pubsub.requests import EVENT
-from xmpp.jid import JID
-from xmpp.stanza import Stanza
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.server import Server

@@ -10,9 +10,9 @@ from lxml import etree
 
 from db import archive, archives
 from tests.harness.in_process import Client, add_accounts, server_in
-from xmpp.jid import JID
+from xmpp.data.jid import JID
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 ROMEO, JULIET, MERCUTIO = (JID.parse(f"{name}@localhost") for name in ("romeo", "juliet", "mercutio"))
 MAM = "urn:xmpp:mam:2"

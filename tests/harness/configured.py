@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.harness import commandline
 from tests.harness.servers import RunningServer
-from xmpp.config_values import in_toml
+from xmpp.config.values import in_toml
 
 Sections = Mapping[str, Mapping[str, Any]]
 

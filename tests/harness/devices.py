@@ -8,8 +8,8 @@ from typing import Any, Literal
 from lxml import etree
 
 from tests.harness.lines import Line
-from xmpp import names
-from xmpp.jid import JID
+from xmpp.data import names
+from xmpp.data.jid import JID
 
 SM = "{urn:xmpp:sm:3}"
 CARBONS = "{urn:xmpp:carbons:2}"

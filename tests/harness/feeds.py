@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from xmpp import names
-from xmpp.errors import StreamError
-from xmpp.stream.nameguard import ProcessNames, XMLLimits
-from xmpp.stream.xmlfeed import StreamEnd, StreamHeader, XMLFeed
-from xmpp.wire import wire
+from xmpp.data import names
+from xmpp.data.errors import StreamError
+from xmpp.data.wire import wire
+from xmpp.stream.xml.nameguard import ProcessNames, XMLLimits
+from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader, XMLFeed
 
 LIMITS = XMLLimits(stanza_bytes=262_144, depth=64, elements=10_000, attributes=64, names=1_000)
 

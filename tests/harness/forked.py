@@ -144,12 +144,12 @@ def _become(told: dict, descriptors: list[int]) -> None:  # type: ignore[type-ar
 
 
 def _run() -> None:
-    import xserv
-    from xmpp import logs
+    from cli.commands import main
+    from xmpp.running import logs
 
     if logs.asks_for_json(sys.argv[1:]):
         logs.start_logging("json", "info")
-    xserv.main(prog_name="xserv")
+    main(prog_name="xserv")
 
 
 if __name__ == "__main__":

@@ -9,17 +9,17 @@ from typing import Any
 from lxml import etree
 
 from db import accounts, rosters
-from db.database import Database
-from db.errors import StorageError
-from handlers import FEATURES, TABLES
-from xmpp.config import Configuration, Section
-from xmpp.errors import StreamError
-from xmpp.jid import JID
+from db.sqlite.database import Database
+from db.sqlite.errors import StorageError
+from handlers.tables import FEATURES, TABLES
+from xmpp.config.configuration import Configuration, Section
+from xmpp.config.settings import ServerSettings, StreamSettings
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID
+from xmpp.data.wire import parse
 from xmpp.routing.session import Session
 from xmpp.server import Server
-from xmpp.settings import ServerSettings, StreamSettings
 from xmpp.stream.listener import ListenSettings
-from xmpp.wire import parse
 
 FOR_EVER = 1_000_000.0  # for what ends by its number of steps, however slow the machine is
 

@@ -8,7 +8,7 @@ from random import Random
 
 from tests.harness.crashes import Changes, Lost
 from tests.harness.rawclient import Element, RawClient, condition_of, logged_in
-from xmpp import names
+from xmpp.data import names
 
 MOST_AT_ONCE = 5
 

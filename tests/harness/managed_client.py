@@ -6,14 +6,14 @@ import gevent
 from lxml import etree
 
 from db import accounts
-from handlers.managed_sessions import Management
+from handlers.sessions.managed_sessions import Management
 from tests.harness.in_process import Client, xml
-from xmpp.errors import StreamError
-from xmpp.jid import JID
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID
+from xmpp.data.wire import parse, wire
 from xmpp.routing.feature import State
 from xmpp.routing.session import Session
 from xmpp.server import Server
-from xmpp.wire import parse, wire
 
 NAMESPACE = "urn:xmpp:sm:3"
 JULIET = JID.parse("juliet@localhost")

@@ -5,7 +5,7 @@ import re
 from lxml import etree
 
 from tests.harness.in_process import Client
-from xmpp.wire import parse
+from xmpp.data.wire import parse
 
 PUBSUB = "http://jabber.org/protocol/pubsub"
 OWNER = "http://jabber.org/protocol/pubsub#owner"

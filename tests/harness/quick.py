@@ -1,7 +1,7 @@
 """`make quick`: the tests that are about what has been changed, by the names of the files.
 
-Of handlers/carbons.py these are tests/test_carbons*.py and the dialogues in spec/carbons/; beside them those of the
-house as a whole. What else a change breaks is for `make test` to say.
+Of handlers/messages/carbons.py these are tests/test_carbons*.py and the dialogues in spec/carbons/; beside them those
+of the house as a whole. What else a change breaks is for `make test` to say.
 """
 
 import subprocess
@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 
 ROOT = Path(__file__).resolve().parents[2]
 ALWAYS = ("layers", "features", "compliance")
+FEATURES_OF_SEVERAL_FILES = ("archive", "bookmarks", "pubsub", "push", "sasl")
 
 
 def changed_files() -> list[PurePath]:
@@ -25,8 +26,10 @@ def words(files: list[PurePath]) -> list[str]:
 
 
 def _word(file: PurePath) -> str:
-    if file.parts[0] in ("handlers", "spec") and len(file.parts) > 2:
+    if file.parts[0] == "spec" and len(file.parts) > 2:
         return file.parts[1]
+    if file.parts[0] == "handlers" and file.parts[-2] in FEATURES_OF_SEVERAL_FILES:
+        return file.parts[-2]
     return file.stem.removeprefix("test_")
 
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from lxml import etree
 
-from xmpp import names
+from xmpp.data import names
 
 PATIENCE = 60.0  # seconds; only a server that hangs takes that long
 READ_BYTES = 65536

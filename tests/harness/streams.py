@@ -15,11 +15,12 @@ from lxml import etree
 from scramp import ScramClient
 
 from db import accounts as stored
-from db.database import Database
-from db.errors import StorageError
-from handlers import FEATURES, TABLES, accounts
+from db.sqlite.database import Database
+from db.sqlite.errors import StorageError
+from handlers.login import accounts
+from handlers.tables import FEATURES, TABLES
 from tests.harness.in_process import configuration
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 from xmpp.stream.listener import ClientListener, ListenSettings
 

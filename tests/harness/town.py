@@ -7,20 +7,20 @@ from typing import Any
 import gevent
 
 from db import accounts as stored
-from db.database import Database
-from db.errors import StorageError
-from handlers import FEATURES, TABLES
+from db.sqlite.database import Database
+from db.sqlite.errors import StorageError
+from handlers.tables import FEATURES, TABLES
 from tests.harness.devices import Device, Management
 from tests.harness.in_process import FOR_EVER, add_accounts, befriend, configuration
 from tests.harness.lines import Line
-from xmpp.errors import StreamError
+from xmpp.data.errors import StreamError
 from xmpp.routing.feature import Feature, State
 from xmpp.routing.tables import Tables
 from xmpp.server import Server
 from xmpp.stream.client import ClientStream, Terms, stream_tags
-from xmpp.stream.nameguard import ProcessNames
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.places import Places
+from xmpp.stream.xml.nameguard import ProcessNames
 
 # What the loop was asked to do may take more than one round of it: after 5 ms it looks for other work.
 QUIET_ROUNDS = 4

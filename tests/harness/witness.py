@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from tests.harness.devices import Device, Receipt
-from xmpp import names
-from xmpp.jid import JID
+from xmpp.data import names
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import Delivery
 from xmpp.routing.session import Session
 from xmpp.routing.tables import MESSAGE_RECEIVED, MESSAGE_SENT, WRITTEN, Tables
-from xmpp.stanza import Stanza
 
 
 class Witness:

@@ -9,7 +9,7 @@ from lxml import etree
 from tests.harness.nodes import create, publish, subscribe
 from tests.harness.rawclient import RawClient, logged_in, new_account, somebody
 from tests.harness.servers import RunningServer
-from xmpp import names
+from xmpp.data import names
 
 SERVICE = "pubsub.localhost"
 NODES, ITEM_BYTES = 60, 120_000  # 7.2 MB: more than may wait for a client that does not read (4 MiB)

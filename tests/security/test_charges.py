@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from db import offline, pubsub_nodes
-from handlers import accounts
+from handlers.login import accounts
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.managed_client import write
 from tests.harness.nodes import SERVICE, ask, configure, create, items, owner, publish, retract, subscribe
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 NODE = "club"

@@ -13,7 +13,7 @@ import pytest
 from tests.harness.configured import configuration_file, demo_server, run_server
 from tests.harness.rawclient import RawClient, StreamEnded, logged_in, new_account, stream_header
 from tests.harness.servers import PATIENCE, RunningServer
-from xmpp.networks import network
+from xmpp.data.networks import network
 
 FILES = 256
 EACH = 120  # more strangers than may come from one address

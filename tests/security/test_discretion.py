@@ -6,9 +6,9 @@ import pytest
 from lxml import etree
 
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
-from xmpp.jid import JID
+from xmpp.data.jid import JID
+from xmpp.data.wire import parse
 from xmpp.server import Server
-from xmpp.wire import parse
 
 DISCO = "http://jabber.org/protocol/disco"
 PUBSUB = "http://jabber.org/protocol/pubsub"

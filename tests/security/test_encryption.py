@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from gevent import socket as gevent_socket
 
-from xmpp.stream.certificates import self_signed_certificate
 from xmpp.stream.pace import Pace
-from xmpp.stream.tls import ServerTLS, TLSSettings
+from xmpp.stream.tls.certificates import self_signed_certificate
+from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
 

@@ -8,7 +8,7 @@ from lxml import etree
 from tests.harness.configured import PASSWORDS, run_server
 from tests.harness.rawclient import PROCEED, LoginFailed, RawClient, condition_of, new_account, somebody, stream_header
 from tests.harness.servers import RunningServer
-from xmpp import names
+from xmpp.data import names
 
 STARTTLS = f"<starttls xmlns='{names.TLS}'/>"
 REGISTRATION = (

@@ -11,7 +11,7 @@ from tests.harness.configured import demo_server
 from tests.harness.rawclient import RawClient, logged_in, new_account, somebody, stream_header
 from tests.harness.servers import RunningServer
 from tests.harness.streams import Stream, listening_server
-from xmpp import names
+from xmpp.data import names
 
 # What all of the 2,000 below may leave behind together. An idle connection takes 23 KiB, so were they all kept, it
 # would be more than 40 MB; the pages of the allocator are no exact measure of anything below that.

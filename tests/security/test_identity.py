@@ -12,16 +12,17 @@ from scramp import ScramClient
 
 from db import accounts as stored
 from db import last_activity, offline
-from handlers import accounts, redelivery
-from handlers.redelivery import STANZAS_AT_ONCE
-from handlers.registration_form import NAMESPACE as REGISTER
-from handlers.sasl import salted_keys
-from handlers.throttle import LoginThrottle
+from handlers.login import accounts
+from handlers.login.registration_form import NAMESPACE as REGISTER
+from handlers.login.sasl import salted_keys
+from handlers.login.throttle import LoginThrottle
+from handlers.sessions import redelivery
+from handlers.sessions.redelivery import STANZAS_AT_ONCE
 from tests.harness.in_process import Client
 from tests.harness.managed_client import NAMESPACE as SM
 from tests.harness.managed_client import ROMEO, ManagedClient, ReturningClient, write
 from tests.harness.streams import FEW_ITERATIONS, JULIET, Stream, listening_server, local_name, outcome
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.routing.session import Session
 from xmpp.server import Server
 

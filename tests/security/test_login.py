@@ -10,16 +10,16 @@ import pytest
 from lxml import etree
 
 from db import accounts as stored
-from handlers import accounts
-from handlers.bind import RESOURCE_BYTES
-from handlers.sasl import salted_keys
-from handlers.sasl.exchange import Challenge
-from handlers.sasl.plain import Plain
-from handlers.sasl.scram import NONCE_BYTES, Scram, Terms
-from handlers.throttle import LoginThrottle
+from handlers.login import accounts
+from handlers.login.bind import RESOURCE_BYTES
+from handlers.login.sasl import salted_keys
+from handlers.login.sasl.exchange import Challenge
+from handlers.login.sasl.plain import Plain
+from handlers.login.sasl.scram import NONCE_BYTES, Scram, Terms
+from handlers.login.throttle import LoginThrottle
 from tests.harness.streams import FEW_ITERATIONS, JULIET, Stream, listening_server
-from xmpp.errors import SASLFailure
-from xmpp.jid import JID
+from xmpp.data.errors import SASLFailure
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 REGISTER = "jabber:iq:register"

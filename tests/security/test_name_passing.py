@@ -14,7 +14,7 @@ from tests.harness.commandline import succeeds
 from tests.harness.nodes import INFO, SERVICE, configure, create, items, owner, publish, pubsub, subscribe
 from tests.harness.rawclient import LoginFailed, RawClient, logged_in, new_account
 from tests.harness.servers import RunningServer
-from xmpp import names
+from xmpp.data import names
 
 FAITHFUL, ALIAS = "faithful@localhost", "alias@localhost"
 MAM, BLOCKING, PUSH, REGISTER = "urn:xmpp:mam:2", "urn:xmpp:blocking", "urn:xmpp:push:0", "jabber:iq:register"

@@ -11,14 +11,14 @@ import pytest
 from db import accounts as stored
 from db import offline, pubsub_people, push, rosters
 from db import subscriptions as requests
-from db.database import Database
-from db.migrations import MIGRATIONS, migrate
-from handlers import accounts
+from db.sqlite.database import Database
+from db.sqlite.migrations import MIGRATIONS, migrate
+from handlers.login import accounts
 from tests.harness.archives import query, write
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.managed_client import ManagedClient
 from tests.harness.nodes import ask, configure, create, ids_in, items, owner, publish, retract, subscribe
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 FAITHFUL, ALIAS = JID.parse("faithful@localhost"), JID.parse("alias@localhost")

@@ -25,7 +25,7 @@ from tests.harness.nodes import (
     retract,
 )
 from tests.harness.nodes import subscribe as subscribe_to
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 # Whoever is named by an affiliation sees nothing of the owner's presence, but for the outcast: it sees all, in vain.

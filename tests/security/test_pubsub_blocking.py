@@ -26,7 +26,7 @@ from tests.harness.nodes import (
     subscribe,
     subscribed_node,
 )
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 NODE = "musings"

@@ -11,7 +11,7 @@ import pytest
 from db import rosters
 from tests.harness.in_process import Client, add_accounts, online, server_in
 from tests.harness.nodes import INFO, SERVICE, ask, change, configure, create, owner, publish, request, subscribe
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 NODE = "trap"

@@ -11,7 +11,7 @@ from tests.harness.configured import demo_server
 from tests.harness.rawclient import RawClient, StreamEnded, anything_goes, assert_ends, new_account, somebody
 from tests.harness.servers import RunningServer
 from tests.harness.tlsrecords import KEY_UPDATE_REQUESTED, RecordWriter
-from xmpp.stream.secured import RECORDS_PER_SECOND, STRANGERS_RECORDS
+from xmpp.stream.tls.secured import RECORDS_PER_SECOND, STRANGERS_RECORDS
 
 TOO_MANY = STRANGERS_RECORDS + 50  # some may come together with the end of the handshake, and do not count
 FLOOD = 3 * RECORDS_PER_SECOND

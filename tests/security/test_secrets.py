@@ -11,7 +11,7 @@ from tests.harness.commandline import running, succeeds
 from tests.harness.configured import run_server
 from tests.harness.rawclient import LoginFailed, RawClient, StreamEnded, logged_in
 from tests.harness.servers import RunningServer
-from xmpp import names
+from xmpp.data import names
 
 FIRST, SECOND, WRONG = "first-Passw0rd", "second-Passw0rd", "wrong-Passw0rd"
 CLIENT_FIRST = b64encode(b"n,,n=mercutio,r=abc").decode()

@@ -8,7 +8,7 @@ from lxml import etree
 
 from tests.harness.rawclient import RawClient, StreamEnded, logged_in, new_account, somebody
 from tests.harness.servers import ROOT, RunningServer
-from xmpp import names
+from xmpp.data import names
 
 BODY = f"{{{names.CLIENT}}}body"
 
@@ -70,7 +70,7 @@ def test_row_03_entities_are_refused_in_front_of_the_header(demo: RunningServer)
 PARSERS = {"XMLParser", "XMLPullParser", "HTMLParser", "HTMLPullParser"}
 PARSING = {"XML", "HTML", "fromstring", "fromstringlist", "parse", "iterparse", "XMLID", "parseid"}
 SOURCES = [ROOT / "xserv.py", ROOT / "assembly.py"] + [
-    file for folder in ("xmpp", "handlers", "db", "web") for file in sorted((ROOT / folder).rglob("*.py"))
+    file for folder in ("cli", "xmpp", "handlers", "db", "web") for file in sorted((ROOT / folder).rglob("*.py"))
 ]
 
 

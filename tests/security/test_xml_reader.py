@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.feeds import HEADER, LIMITS, new_feed, opened_feed, told
-from xmpp.stream.nameguard import ProcessNames, XMLLimits
+from xmpp.stream.xml.nameguard import ProcessNames, XMLLimits
 
 SMALL = XMLLimits(stanza_bytes=10_000, depth=8, elements=32, attributes=16, names=20)
 

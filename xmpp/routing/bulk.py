@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP
 from xmpp.routing.tables import MORE_SENT
-from xmpp.stanza import Stanza
-from xmpp.tickets import Ticket
+from xmpp.running.tickets import Ticket
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session

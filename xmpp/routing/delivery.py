@@ -10,8 +10,8 @@ children only, `for_sessions_with` that its feature has to be in use in the sess
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from xmpp.jid import JID
-from xmpp.stanza import Stanza
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session

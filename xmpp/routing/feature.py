@@ -2,7 +2,7 @@
 
 A handler file makes one Feature and hangs its functions on it. A declaration holds no running state, so two servers
 can be built from the same features; what order cannot matter for is declared here, what it does is in the delivery
-tables of handlers/__init__.py.
+tables of handlers/tables.py.
 
     feature = Feature("ping", xep="0199", disco=["urn:xmpp:ping"])
 
@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from xmpp.jid import JID
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import AnyStep, Step
 from xmpp.routing.tables import Table
-from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.streams import Stream

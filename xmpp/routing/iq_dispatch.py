@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from xmpp.errors import StanzaError
-from xmpp.logs import log_refusal
+from xmpp.data.errors import StanzaError
+from xmpp.data.stanza import Stanza
 from xmpp.routing.feature import ACCOUNT, OWN, SERVER, Addressee
-from xmpp.stanza import Stanza
+from xmpp.running.logs import log_refusal
 
 if TYPE_CHECKING:
     from xmpp.server import Server

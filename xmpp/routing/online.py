@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from itertools import count
 from typing import TYPE_CHECKING
 
-from xmpp.jid import JID
+from xmpp.data.jid import JID
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import gevent
 from gevent.event import Event
 
-from xmpp.logs import log_refusal
-from xmpp.tickets import Ticket
+from xmpp.running.logs import log_refusal
+from xmpp.running.tickets import Ticket
 
 if TYPE_CHECKING:
     from xmpp.server import Server

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
 
-from xmpp.jid import JID
-from xmpp.stanza import Stanza
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.router import Router

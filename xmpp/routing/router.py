@@ -4,11 +4,11 @@ of its resources, or to the server itself (RFC 6120 section 10, RFC 6121 section
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from xmpp.errors import StanzaError
+from xmpp.data.errors import StanzaError
+from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import Delivery
 from xmpp.routing.feature import ADDRESS, Subdomain
 from xmpp.routing.iq_dispatch import dispatch
-from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.server import Server

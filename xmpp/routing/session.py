@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gevent
 from lxml import etree
 
-from xmpp.errors import StanzaError, StreamError
-from xmpp.jid import JID, MalformedJID
-from xmpp.logs import log_refusal
+from xmpp.data.errors import StanzaError, StreamError
+from xmpp.data.jid import JID, MalformedJID
+from xmpp.data.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
 from xmpp.routing.bulk import Bulk
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.tables import HANDLED, SESSION_ENDED, SESSION_LOST, WRITTEN
-from xmpp.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
-from xmpp.tickets import Ticket
+from xmpp.running.logs import log_refusal
+from xmpp.running.tickets import Ticket
 
 if TYPE_CHECKING:
     from xmpp.routing.streams import Connection

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lxml import etree
 
-from xmpp.errors import StreamError
-from xmpp.jid import JID
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 from xmpp.routing.feature import State
-from xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session

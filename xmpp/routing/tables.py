@@ -1,16 +1,16 @@
 """The tables: what is done with a stanza, or when something happens, step by step, in the order that is written down.
 
 A table belongs to whoever runs its steps: those of the engine stand here, those of a feature beside it. Which steps are
-in them is said in one place, handlers/__init__.py. A step of a feature that is switched off drops out at start-up.
+in them is said in one place, handlers/tables.py. A step of a feature that is switched off drops out at start-up.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple
 
-from xmpp.jid import JID
+from xmpp.data.jid import JID
+from xmpp.data.stanza import KINDS, Stanza
 from xmpp.routing.delivery import AnyStep, Path, Step
-from xmpp.stanza import KINDS, Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.feature import Feature

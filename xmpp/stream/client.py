@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import gevent
 from lxml import etree
 
-from xmpp import names
-from xmpp.errors import StreamError
-from xmpp.jid import JID
+from xmpp.config.settings import StreamSettings
+from xmpp.data import names
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import wire
 from xmpp.routing.feature import STREAM, Registry, State
 from xmpp.routing.iq_dispatch import dispatch
 from xmpp.routing.session import Session
-from xmpp.settings import StreamSettings
-from xmpp.stanza import Stanza
 from xmpp.stream.connection import Connection
 from xmpp.stream.framing import ClientFraming
-from xmpp.stream.nameguard import ProcessNames
 from xmpp.stream.negotiation import Negotiation
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.places import Place
-from xmpp.stream.tls import ServerTLS
+from xmpp.stream.tls.tls import ServerTLS
 from xmpp.stream.transport import SocketTransport
-from xmpp.stream.xmlfeed import StreamEnd, StreamHeader, XMLFeed, XMLLimits
-from xmpp.wire import wire
+from xmpp.stream.xml.nameguard import ProcessNames
+from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader, XMLFeed, XMLLimits
 
 if TYPE_CHECKING:
     from xmpp.server import Server

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import gevent
 
-from xmpp.errors import StreamError
+from xmpp.data.errors import StreamError
+from xmpp.running.tickets import Ticket
 from xmpp.stream.framing import Framing
 from xmpp.stream.outbox import Flusher, Outbox
 from xmpp.stream.pace import Pace
 from xmpp.stream.turns import Turns
-from xmpp.stream.xmlfeed import XMLFeed
-from xmpp.tickets import Ticket
+from xmpp.stream.xml.xmlfeed import XMLFeed
 
 if TYPE_CHECKING:
     from xmpp.server import Server

@@ -1,6 +1,6 @@
 """How a stream stands on the wire, for a kind of peer: what opens and ends it, and what reads it.
 
-Inside the server everything is jabber:client (xmpp/wire.py). Other kinds of peers differ at the edge, and so does
+Inside the server everything is jabber:client (xmpp/data/wire.py). Other kinds of peers differ at the edge, and so does
 WebSocket; each is a framing of its own.
 """
 
@@ -10,11 +10,11 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from xmpp import names
-from xmpp.errors import StreamError
-from xmpp.stream.nameguard import ProcessNames
-from xmpp.stream.xmlfeed import XMLFeed, XMLLimits
-from xmpp.wire import wire
+from xmpp.data import names
+from xmpp.data.errors import StreamError
+from xmpp.data.wire import wire
+from xmpp.stream.xml.nameguard import ProcessNames
+from xmpp.stream.xml.xmlfeed import XMLFeed, XMLLimits
 
 LANGUAGE = "en"  # of our error texts
 

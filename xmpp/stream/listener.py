@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 
-from xmpp.accepting import PatientServer, connections_possible
-from xmpp.config import Configuration, setting
-from xmpp.errors import StreamError
-from xmpp.jid import JID
-from xmpp.networks import network
+from xmpp.config.configuration import Configuration, setting
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID
+from xmpp.data.networks import network
+from xmpp.running.accepting import PatientServer, connections_possible
 from xmpp.stream.client import ClientStream, Terms, stream_tags
-from xmpp.stream.nameguard import ProcessNames
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place, Places
 from xmpp.stream.refusals import Refusals
-from xmpp.stream.tls import ServerTLS, TLSSettings
+from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
+from xmpp.stream.xml.nameguard import ProcessNames
 
 if TYPE_CHECKING:
     from xmpp.server import Server

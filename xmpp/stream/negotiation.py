@@ -8,12 +8,12 @@ import re
 import secrets
 from collections.abc import Collection
 
-from xmpp import names
-from xmpp.errors import StreamError
-from xmpp.jid import JID, MalformedJID
+from xmpp.data import names
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID, MalformedJID
 from xmpp.routing.feature import State
 from xmpp.stream.framing import LANGUAGE, Opening
-from xmpp.stream.xmlfeed import StreamHeader
+from xmpp.stream.xml.xmlfeed import StreamHeader
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,8}")

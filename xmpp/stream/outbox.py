@@ -2,7 +2,7 @@
 
 A system call costs more than a stanza, so nothing is written at once: the first write in a turn of the event loop
 schedules one flush, and what has gathered by then goes out in one call. What was sent while something was being stored
-waits for that storage's ticket (see db/groups.py): what a client is told is stored, is stored before it is told.
+waits for that storage's ticket (see db/sqlite/groups.py): what a client is told is stored, is stored before it is told.
 """
 
 import logging
@@ -11,7 +11,7 @@ from typing import Any
 
 import gevent
 
-from xmpp.tickets import Ticket
+from xmpp.running.tickets import Ticket
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from xmpp.networks import with_its_site
+from xmpp.data.networks import with_its_site
 
 SITES = 10  # a site may have the strangers of so many networks
 

@@ -13,8 +13,8 @@ from typing import Any
 from gevent.exceptions import ConcurrentObjectUseError
 
 from xmpp.stream.pace import Pace
-from xmpp.stream.secured import READ_BYTES, SecuredSocket, receive
-from xmpp.stream.tls import ServerTLS
+from xmpp.stream.tls.secured import READ_BYTES, SecuredSocket, receive
+from xmpp.stream.tls.tls import ServerTLS
 
 
 class SocketTransport:

@@ -1,0 +1,76 @@
+"""A server as a process: listening, what it answers signals with, and its end."""
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+
+import gevent
+from gevent.event import Event
+
+from xmpp import __version__
+from xmpp.config.configuration import ConfigError, Configuration
+from xmpp.control import ControlSocket
+from xmpp.server import Server
+from xmpp.stream.tls.certificates import CertificateError
+
+log = logging.getLogger(__name__)
+
+
+def serve(
+    server: Server,
+    control: ControlSocket,
+    configured: Callable[[], Configuration],
+    announce: Callable[[list[str]], None],
+    *,
+    ends_at_hangup: Callable[[], bool],
+) -> None:
+    """Run the server until SIGTERM or SIGINT; SIGHUP takes over what `configured` reads anew.
+
+    `announce` is called with what it listens on. `ends_at_hangup` is asked at each SIGHUP whether it means the end
+    instead. Raises ListenError and ControlError.
+    """
+    told_to_stop = Event()
+
+    def hang_up() -> None:
+        if ends_at_hangup():
+            told_to_stop.set()
+        else:
+            _reload(server, configured)
+
+    gevent.signal_handler(signal.SIGTERM, told_to_stop.set)
+    gevent.signal_handler(signal.SIGINT, told_to_stop.set)
+    gevent.signal_handler(signal.SIGHUP, hang_up)
+    try:
+        control.start()
+        listening = list(server.start())
+        log.info("xserv %s serves %s on %s", __version__, ", ".join(server.domains), ", ".join(listening))
+        announce(listening)
+        told_to_stop.wait()
+        log.info("stopping")
+    finally:
+        control.stop()
+        server.stop()
+
+
+def loss_of_terminal() -> Callable[[], bool]:
+    """Return what tells whether a terminal that this process has now is gone, of which SIGHUP tells too.
+
+    A service has none, and nor has what nohup started.
+    """
+    terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
+    return lambda: not all(map(os.isatty, terminals))
+
+
+def _reload(server: Server, configured: Callable[[], Configuration]) -> None:
+    """Nobody is disconnected; where something is wrong with the new configuration, the old one stays."""
+    try:
+        new = configured()
+        late = server.configuration.changes_needing_restart(new)
+        server.reload(new)
+    except (ConfigError, CertificateError) as error:
+        log.error("not reloaded, everything stays as it was: %s", error)
+        return
+    for change in late:
+        log.warning("%s has changed, which takes a restart", change)
+    log.info("configuration and certificates reloaded")

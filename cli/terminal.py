@@ -1,0 +1,124 @@
+"""What the command line asks for, reads and shows."""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from xmpp.control import Refused
+from xmpp.data.jid import JID, MalformedJID
+
+Say = Callable[[str], object]
+"""Prints a line."""
+
+_SEPARATOR = re.compile("[ \t]")
+
+BATCH = 50  # accounts that are made at a time: often enough for a progress bar
+
+
+class ListedAccount(NamedTuple):
+    """A line of a list of accounts; its password may hold spaces."""
+
+    line: int
+    address: JID
+    password: str
+
+
+def ask_password() -> str:
+    """Return a password: asked for twice on a terminal, else the first line of standard input."""
+    if sys.stdin.isatty():
+        password: str = click.prompt("Password", hide_input=True, confirmation_prompt="The same again")
+        return password
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise Refused("Expected the password on the first line of standard input.")
+    return password
+
+
+def read_accounts(file: TextIO) -> list[ListedAccount]:
+    """Read lines `jid password`, with a space or a tab between. Raises Refused, naming the line, where one is not like
+    that or comes twice."""
+    listed = dict[JID, ListedAccount]()
+    try:
+        for number, line in enumerate(file, 1):
+            if line.isspace():
+                continue
+            account = _listed(file.name, number, line)
+            first = listed.setdefault(account.address, account)
+            if first is not account:
+                raise Refused(f"{file.name}, line {number}: {account.address} is on line {first.line} too.")
+    except UnicodeDecodeError as error:
+        raise Refused(f"{file.name}: expected UTF-8, found other bytes.") from error
+    return list(listed.values())
+
+
+def _listed(source: str, number: int, line: str) -> ListedAccount:
+    # The first one: neither can be in an address, and a password may have spaces, but no tabs (RFC 4013)
+    address, *password = _SEPARATOR.split(line.strip("\r\n").lstrip(), maxsplit=1)
+    if not any(password):
+        raise Refused(f"{source}, line {number}: expected an address, a space or a tab, and a password.")
+    try:
+        return ListedAccount(number, JID.parse(address), *password)
+    except MalformedJID as error:
+        raise Refused(f"{source}, line {number}: {address!r} is not an address: {error}.") from error
+
+
+def in_batches(accounts: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
+    """Yield the accounts in parts, and show on a terminal how far it has come."""
+    columns = TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", total=len(accounts))
+        for start in range(0, len(accounts), BATCH):
+            batch = accounts[start : start + BATCH]
+            yield batch
+            progress.advance(bar, len(batch))
+
+
+def announce_new_database(data: Path) -> None:
+    """Print that there was none, to standard error: whoever meant another folder sees it."""
+    click.echo(f"There was no database in {data}; a new one was made.", err=True)
+
+
+def announce_server(say: Say, domain: str, data: Path, listening: Iterable[str]) -> None:
+    """Print what a server listens on, and the next thing to do."""
+    _show_listening(say, listening)
+    say(f"Next: xserv user add NAME@{domain} --data {data}, and log in with an XMPP client.")
+
+
+def announce_demo(say: Say, passwords: Mapping[str, str], listening: Iterable[str]) -> None:
+    """Print what a demo listens on, its new accounts, and the next thing to do."""
+    _show_listening(say, listening)
+    for address, password in passwords.items():
+        say(f"Account {address} with password {password}")
+    say("Next: log in with an XMPP client for each of the two accounts, and say hello. Ctrl-C ends the demo.")
+
+
+def _show_listening(say: Say, addresses: Iterable[str]) -> None:
+    """Scripts read the ports from these lines."""
+    for address in addresses:
+        say(f"Listening on {address}")
+
+
+def show_accounts(accounts: Iterable[tuple[str, float, int]]) -> None:
+    """Print the accounts: a table on a terminal, else a line for each, its parts separated by tabs."""
+    console = Console()
+    if not console.is_terminal:
+        for address, created, sessions in accounts:
+            click.echo(f"{address}\t{_day(created)}\t{sessions}")
+        return
+    table = Table("Account", "Made on", "Sessions")
+    for address, created, sessions in accounts:
+        table.add_row(address, _day(created), str(sessions))
+    console.print(table)
+
+
+def _day(moment: float) -> str:
+    return datetime.fromtimestamp(moment).astimezone().date().isoformat()

@@ -1,0 +1,208 @@
+"""Group commit: what is written at about the same time is one transaction, one wait for the disk, one Ticket.
+
+    first write             BEGIN, and the loop is asked to call at the end of the turn
+    rows that are appended  are gathered, and written together: before any other statement, else at the end
+    end of the turn         COMMIT; this does not wait for the disk
+    worker thread           fdatasync of the log
+    then                    the group's Ticket closes
+
+What is written while a group is on its way to the disk, and for a moment after, is the next group: the more is written,
+the larger they are, and the less each row costs. A slow disk makes them larger by itself.
+
+While another program has locked the file no group begins: writes fail at once with StorageBusy, each tries anew, and
+what is read is not hindered. To wait would hold the loop, for as long as that program likes.
+
+No greenlet switch lies inside of a statement or a change, so a transaction is never anybody's half-done work.
+"""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import chain
+
+import gevent
+from gevent.event import Event
+from gevent.threadpool import ThreadPool
+
+from db.sqlite.errors import StorageError, in_our_words
+from db.sqlite.tickets import Ticket
+from db.sqlite.trouble import Trouble
+from db.sqlite.wal import Wal
+
+logger = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.001
+"""How long after a group the next one is gathered: a few rows for each wait for the disk cost twice as much a row."""
+
+QUICK_SECONDS = 0.03
+"""A disk that took longer than this just now is given another chance later, and not the loop's time."""
+
+ROWS_AT_ONCE = 16
+"""By one statement: each looks up and writes the last number that its table has given (AUTOINCREMENT)."""
+
+
+class GroupCommit:
+    """The groups of one database. `undone` is called when rows are rolled back that could be read already."""
+
+    def __init__(self, connection: sqlite3.Connection, wal: Wal, undone: Callable[[], object]) -> None:
+        self._connection = connection
+        self._wal = wal
+        self._undone = undone
+        self._appended: dict[str, list[Sequence[object]]] = {}
+        self._open: Ticket | None = None
+        self._latest: Ticket | None = None
+        self._committed: list[Ticket] = []
+        self._writer: gevent.Greenlet[[], None] | None = None
+        self._worker = ThreadPool(1)
+        self._trouble = Trouble()
+
+    def join(self) -> Ticket:
+        """The open group's ticket; its first write opens the transaction. Raises what SQLite raises."""
+        if self._open is None:
+            self._begin()
+            self._open = self._latest = Ticket()
+            if self._writer is None:  # otherwise it commits when it comes to that
+                gevent.get_hub().loop.run_callback(self.commit)
+        return self._open
+
+    @property
+    def unfinished(self) -> Ticket | None:
+        """The ticket of what was written last, unless that is on the disk."""
+        return self._latest if self._latest is not None and self._latest.is_open else None
+
+    def append(self, statement: str, row: Sequence[object]) -> Ticket:
+        """Has a row written with the open group, together with all others that are appended by this statement."""
+        ticket = self.join()
+        rows = self._appended.get(statement)
+        if rows is None:
+            self._appended[statement] = [row]
+        else:
+            rows.append(row)
+        return ticket
+
+    def write_appended(self) -> None:
+        """Writes what was appended. Where that fails the whole group is lost: others were promised these rows."""
+        if not self._appended:
+            return
+        appended, self._appended = self._appended, {}
+        try:
+            for statement, rows in appended.items():
+                for start in range(0, len(rows), ROWS_AT_ONCE):
+                    some = rows[start : start + ROWS_AT_ONCE]
+                    self._connection.execute(_with_rows(statement, len(some)), list(chain.from_iterable(some)))
+        except sqlite3.Error as error:
+            reason = in_our_words(error)
+            ticket, self._open = self._open, None
+            assert ticket is not None
+            self._lose(ticket, reason)
+            raise reason from error
+
+    def commit(self) -> None:
+        """Ends the open group, if there is one; its ticket closes once it is on the disk."""
+        try:
+            self.write_appended()
+        except StorageError:
+            return  # who waited for it has been told
+        ticket, self._open = self._open, None
+        if ticket is None:
+            return
+        try:
+            self._connection.commit()
+        except sqlite3.Error as error:
+            self._lose(ticket, in_our_words(error))
+            return
+        self._committed.append(ticket)
+        if self._writer is None:
+            self._writer = gevent.spawn(self._write_down)
+
+    def notice_rollback(self, reason: StorageError) -> None:
+        """After a failed statement: SQLite undoes the whole transaction for some, such as a full disk."""
+        self._trouble.notice(reason)
+        if self._open is not None and not self._connection.in_transaction:
+            ticket, self._open = self._open, None
+            self._lose(ticket, reason)
+
+    def flush(self) -> None:
+        """Commits, and waits until everything is on the disk (yields). Raises what the last group failed with."""
+        pending = self.unfinished
+        self.commit()
+        if pending is not None:
+            closed = Event()
+            pending.when_closed(closed.set)
+            closed.wait()
+            if pending.failed:
+                raise pending.failed
+
+    def close(self) -> None:
+        """Waits for what is under way (yields)."""
+        while self._writer is not None:
+            self._writer.join()
+        self._worker.kill()
+
+    def _begin(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            self._trouble.notice(in_our_words(error))
+            raise
+        self._trouble.notice_unlocked()
+
+    def _lose(self, ticket: Ticket, reason: StorageError) -> None:
+        self._trouble.notice(reason)
+        if not reason.lasts:
+            logger.error("A group of writes is lost: %s", reason)
+        if self._connection.in_transaction:
+            self._connection.rollback()
+        self._undone()
+        ticket.is_open, ticket.failed = False, reason
+        # What waited for it may write, and this may be the middle of a statement, or of a change.
+        gevent.get_hub().loop.run_callback(ticket.close, reason)
+
+    def _write_down(self) -> None:
+        """The committer: runs as long as there is something to bring to the disk; the next group gathers meanwhile."""
+        try:
+            while self._committed:
+                tickets, self._committed = self._committed, []
+                failed = self._sync()
+                if failed is None:
+                    self._trouble.notice_stored()
+                for ticket in tickets:
+                    ticket.close(failed)
+                if self._wal.is_due():
+                    self._checkpoint()
+                gevent.sleep(GATHER_SECONDS)
+                self.commit()
+        finally:
+            self._writer = None
+
+    def _sync(self) -> StorageError | None:
+        """Whatever goes wrong, those who wait for these tickets are to hear of it."""
+        try:
+            return self._worker.apply(self._wal.sync)
+        except Exception as error:  # no thread can be started, say
+            logger.exception("The write-ahead log cannot be brought to the disk")
+            return StorageError(str(error))
+
+    def _checkpoint(self) -> None:
+        """A log that is written to all the time would never start over, and grow without bound. So the loop is held up,
+        once in a long while, for what comes in while the worker does what came in while it did the rest."""
+        self._worker.apply(self._wal.checkpoint)
+        if not self._wal.is_too_long():
+            return
+        self.commit()
+        began = time.monotonic()
+        self._worker.apply(self._wal.checkpoint)
+        if self._open is None:  # nobody has written meanwhile: who writes next begins at the start of the log
+            return
+        if time.monotonic() - began < QUICK_SECONDS or self._wal.is_far_too_long():
+            self.commit()
+            self._wal.checkpoint()
+
+
+@cache
+def _with_rows(statement: str, count: int) -> str:
+    """An INSERT of one row, made one of so many."""
+    row = statement[statement.rindex("(") :]
+    return ", ".join([statement, *[row] * (count - 1)])

@@ -1,0 +1,229 @@
+"""XEP-0191: an account's blocklist, and what it keeps from getting in and out.
+
+To those on it the account looks offline: what they send is answered as if nobody were there, or not at all.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import TYPE_CHECKING, Literal
+
+from lxml import etree
+
+from db import blocklists, rosters
+from handlers.contacts import missed_presence, presence
+from handlers.contacts.access import is_blocked, sees_presence
+from xmpp.config.configuration import setting
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID, AddressReader, MalformedJID, TooManyAddresses
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import wire
+from xmpp.routing.delivery import STOP, Delivery
+from xmpp.routing.feature import Feature
+from xmpp.routing.session import session_of
+from xmpp.routing.tables import Table
+
+if TYPE_CHECKING:
+    from xmpp.routing.session import Session
+    from xmpp.server import Server
+
+NAMESPACE = "urn:xmpp:blocking"
+BLOCKLIST = f"{{{NAMESPACE}}}blocklist"
+BLOCK = f"{{{NAMESPACE}}}block"
+UNBLOCK = f"{{{NAMESPACE}}}unblock"
+ITEM = f"{{{NAMESPACE}}}item"
+INTEREST = "blocking"
+
+
+@dataclass(frozen=True)
+class BlockingSettings:
+    """Blocking: the lists of those whom an account does not want to hear of."""
+
+    max_items: int = setting(1_000, "The most addresses on one account's list.", minimum=1, maximum=100_000)
+    max_bytes: int = setting(131_072, "How long they may be together.", minimum=1_000, maximum=100_000_000)
+
+
+feature = Feature(
+    "blocking", xep="0191", disco=[NAMESPACE], settings=BlockingSettings, optional=False, needs=["presence"]
+)
+
+# f(server, account, contact), a bare address: after both are shown each other's presence again.
+CONTACT_UNBLOCKED = Table[Callable[["Server", JID, JID], None]]("CONTACT_UNBLOCKED")
+
+
+# -- delivery steps
+
+
+@feature.step
+def refuse_to_blocked(delivery: Delivery) -> None:
+    """SENT, all kinds: the sender learns that it has blocked the addressee (section 3.3)."""
+    to = delivery.stanza.to
+    if to is not None and is_blocked(delivery.server, delivery.account, to):
+        condition = etree.XML('<blocked xmlns="urn:xmpp:blocking:errors"/>')
+        raise StanzaError("not-acceptable", "You have blocked this JID", type="cancel", application=condition)
+
+
+@feature.step
+def refuse_from_blocked(delivery: Delivery) -> Literal["stop"] | None:
+    """RECEIVED, all kinds: messages and requests are refused as if nobody were there, all else vanishes (3.3)."""
+    stanza = delivery.stanza
+    if stanza.sender is None or not is_blocked(delivery.server, delivery.account, stanza.sender):
+        return None
+    if stanza.kind == "message" or stanza.is_request:
+        raise StanzaError("service-unavailable")
+    if stanza.kind == "presence" and stanza.type in (None, "unavailable"):
+        _note_missed(delivery.server, delivery.account, stanza.sender)
+    return STOP
+
+
+# -- commands
+
+
+@feature.iq_get(BLOCKLIST)
+def list_blocked(server: "Server", iq: Stanza) -> etree._Element:
+    """The whole list; from now on the session is told of changes."""
+    assert iq.sender is not None
+    session_of(iq).interests.add(INTEREST)
+    return _element(BLOCKLIST, sorted(blocklists.patterns(server.db, iq.sender.bare)))
+
+
+@feature.iq_set(BLOCK)
+def block(server: "Server", iq: Stanza) -> None:
+    """Block addresses; those among them that see the account's presence see it leave."""
+    assert iq.sender is not None
+    account, wanted = iq.sender.bare, _items(iq)
+    if not wanted:
+        raise StanzaError("bad-request", "a block command names at least one address")
+    _hold_limit(server, account, wanted)
+    sessions = server.online.sessions(account)
+    subscribers = {to for to in _subscribers(server, account, wanted) if not is_blocked(server, account, to)}
+    directed = {to for session in sessions for to in session.directed if not is_blocked(server, account, to)}
+    blocklists.add(server.db, account, wanted)
+    subscribers = {to for to in subscribers if is_blocked(server, account, to)}
+    directed = {to for to in directed if is_blocked(server, account, to)}
+    left = [(session.jid, _watching(session, subscribers, directed)) for session in sessions]
+    for session in sessions:
+        session.directed.difference_update(directed)
+    server.portions.begin(account, _leave(server, left))  # there may be thousands
+    iq.after_reply(lambda: _push(server, account, BLOCK, wanted))
+
+
+@feature.iq_set(UNBLOCK)
+def unblock(server: "Server", iq: Stanza) -> None:
+    """Unblock addresses, or all where none is named; what is to be seen of each other is seen again, as it is now."""
+    assert iq.sender is not None
+    account, named = iq.sender.bare, _items(iq)
+    if not named and len(iq.only_child()):
+        raise StanzaError("bad-request", "an unblock command names addresses, or is empty and unblocks all")
+    unblocked = named or blocklists.patterns(server.db, account)
+    hidden = [to for to in _subscribers(server, account, unblocked) if is_blocked(server, account, to)]
+    unheard = [each for each in rosters.subscribed_to(server.db, account) if is_blocked(server, account, each)]
+    if named:
+        blocklists.remove(server.db, account, named)
+    else:
+        blocklists.clear(server.db, account)
+    server.portions.begin(account, _show(server, account, hidden))
+    server.portions.begin(account, _show_missed(server, account))
+    server.portions.begin(account, _tell_unblocked(server, account, {*hidden, *unheard}))
+    iq.after_reply(lambda: _push(server, account, UNBLOCK, named))
+
+
+def _hold_limit(server: "Server", account: JID, wanted: Iterable[JID]) -> None:
+    settings, listed = server.settings(BlockingSettings), blocklists.patterns(server.db, account).union(wanted)
+    if len(listed) > settings.max_items:
+        raise StanzaError("resource-constraint", f"a blocklist holds at most {settings.max_items} addresses")
+    if sum(len(jid.encode()) for jid in listed) > settings.max_bytes:
+        raise StanzaError("resource-constraint", f"a blocklist holds at most {settings.max_bytes} bytes")
+
+
+def _push(server: "Server", account: JID, tag: str, jids: Iterable[JID]) -> None:
+    """Tell the sessions that asked for the list in what way it has changed."""
+    change = wire(_element(tag, jids))
+    for session in server.online.sessions(account):
+        if INTEREST in session.interests:
+            session.send(Stanza.build("iq", change, type="set", id=token_hex(8), to=session.jid))
+
+
+def _note_missed(server: "Server", account: JID, sender: JID) -> None:
+    """As far as it is of a contact: nothing is to be known of what strangers have sent."""
+    item = rosters.item(server.db, account, sender.bare)
+    if item is not None and item.is_subscribed_to and sender.is_full:
+        missed_presence.note(server, account, sender)
+
+
+# -- who sees the account's presence
+
+
+def _subscribers(server: "Server", account: JID, named: Iterable[JID]) -> list[JID]:
+    """The contacts that the account lets see its presence, and those of their single resources that are named."""
+    resources = [jid for jid in named if jid.is_full and sees_presence(server, account, jid)]
+    return [*rosters.subscribers(server.db, account), *resources]
+
+
+def _watching(session: "Session", subscribers: set[JID], directed: set[JID]) -> set[JID]:
+    """Those of them who see this session's presence, by subscription or because it was sent to them."""
+    return session.directed & directed | (subscribers if session.is_available else set())
+
+
+def _leave(server: "Server", left: Iterable[tuple[JID, set[JID]]]) -> Iterator[None]:
+    """End the presence of these sessions for these addresses, a bare one of which stands for all resources; in steps.
+
+    Not for those who are not here, whom it would not reach: some block thousands.
+    """
+    for sender, watching in left:
+        for to in watching:
+            if (to.is_bare or to.bare not in watching) and presence.may_be_here(server, to):
+                server.router.route(Stanza.build("presence", type="unavailable", to=to, sender=sender))
+                yield
+
+
+def _show(server: "Server", account: JID, hidden: Iterable[JID]) -> Iterator[None]:
+    """Show the presence of an account to those who may see it again; in steps."""
+    for to in hidden:
+        if presence.may_be_here(server, to) and not is_blocked(server, account, to):
+            presence.send_current(server, account, to)
+            yield
+
+
+def _show_missed(server: "Server", account: JID) -> Iterator[None]:
+    """Show the account's devices what they have missed of others' presence meanwhile; in steps."""
+    for session in server.online.available(account):
+        for jid in missed_presence.take(session, lambda each: not is_blocked(server, account, each)):
+            session.send(_presence_now(server, account, jid))
+            yield
+
+
+def _presence_now(server: "Server", account: JID, jid: JID) -> Stanza:
+    theirs = server.online.session(jid)
+    if theirs is not None and theirs.is_available and presence.is_shown(server, theirs.account, account):
+        return presence.current_presence(server, theirs).addressed(account)
+    return Stanza.build("presence", type="unavailable", to=account, sender=jid)
+
+
+def _tell_unblocked(server: "Server", account: JID, contacts: Iterable[JID]) -> Iterator[None]:
+    """CONTACT_UNBLOCKED, for contacts (bare addresses); in steps."""
+    for contact in sorted(contacts):
+        if contact.is_bare and not is_blocked(server, account, contact):
+            for step in server.tables[CONTACT_UNBLOCKED]:
+                step(server, account, contact)
+            yield
+
+
+# -- the elements of XEP-0191
+
+
+def _items(iq: Stanza) -> frozenset[JID]:
+    reader = AddressReader()
+    try:
+        return frozenset(reader.read(item.get("jid", "")) for item in iq.only_child().iterchildren(ITEM))
+    except TooManyAddresses as error:
+        raise StanzaError("policy-violation", str(error)) from None
+    except MalformedJID as error:
+        raise StanzaError("jid-malformed", str(error)) from None
+
+
+def _element(tag: str, jids: Iterable[JID]) -> etree._Element:
+    element = etree.Element(tag)
+    for jid in sorted(jids):
+        etree.SubElement(element, ITEM, jid=jid)
+    return element

@@ -1,0 +1,97 @@
+"""RFC 6121 sections 3 and 4.5: when an account is removed nothing binds anybody to it any more, and contacts are told.
+
+What is written down is undone with the account, all at once: no contact keeps a subscription to who is gone, and
+whoever gets its name finds nothing that was granted to it. Then those are told who are here, in portions. Nobody gets
+the name before that is done (`wait_until_told`), so no contact takes what it is told for the newcomer's word.
+"""
+
+from collections.abc import Collection, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+from db import rosters
+from db import subscriptions as requests
+from db.rosters import Item
+from handlers.contacts import presence, roster_items, subscription_states, subscriptions
+from handlers.contacts.access import is_at_home, is_blocked
+from handlers.contacts.subscription_states import State
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+
+class _Parting(NamedTuple):
+    """What a contact is told: presence of these types, as far as that means something to it, and how its item is now.
+    `item`: as it was in its roster."""
+
+    contact: JID
+    types: tuple[str, ...]
+    state: State
+    item: Item | None
+
+
+@subscriptions.feature.step
+def part(server: "Server", account: JID) -> None:
+    """ACCOUNT_REMOVED, before its rows are: nobody sees it, or waits for it, any more; also where no stanza gets
+    through: one may have blocked the other, or have granted what was never asked for."""
+    db = server.db
+    roster, senders = rosters.roster(db, account), requests.senders(db, account)
+    asked = requests.drop_all_of(db, account)
+    released = rosters.release(db, account, lambda contact: server.online.count(contact) > 0)
+    partings = [
+        _Parting(
+            contact,
+            _types(roster.items.get(contact, Item(contact)), has_asked=contact in senders),
+            subscriptions.state_of(released.items.get(contact, Item(account)), has_asked=contact in asked),
+            released.items.get(contact),
+        )
+        for contact in dict.fromkeys(chain(senders, roster.items, released.items))
+        if not is_at_home(server, contact) or server.online.count(contact)
+    ]
+    unseen, now = presence.end_all(server, account), server.online.next_number()
+    server.portions.begin(account, chain(unseen, _tell(server, account, partings, released.version, now)))
+
+
+def wait_until_told(server: "Server", accounts: Collection[JID]) -> None:
+    """Yield until all have been told who had to do with accounts of these names, if there were any."""
+    while any(server.portions.length(account) for account in accounts):
+        for account in accounts:
+            server.portions.wait(account)
+
+
+def _types(item: Item, *, has_asked: bool) -> tuple[str, ...]:
+    """What an account says that ends all there is between it and a contact (section 2.5.2)."""
+    wanted, granted = item.is_subscribed_to or item.ask, item.is_subscriber or has_asked
+    return ("unsubscribe",) * wanted + ("unsubscribed",) * granted
+
+
+def _tell(server: "Server", account: JID, partings: list[_Parting], version: str, now: int) -> Iterator[None]:
+    """In steps. Where all have come since `now` was the number of the next session, none has anything to be told: they
+    have seen nothing else, and may be somebody else who has got a contact's name."""
+    for parting in partings:
+        if is_at_home(server, parting.contact):
+            if all(session.number > now for session in server.online.sessions(parting.contact)):
+                yield
+                continue
+            _tell_one(server, account, parting)
+        else:
+            for type in parting.types:
+                server.router.route(_stanza(account, parting.contact, type))
+        if parting.item is not None:
+            roster_items.push_released(server, parting.contact, parting.item, version)
+        yield
+
+
+def _tell_one(server: "Server", account: JID, parting: _Parting) -> None:
+    state = parting.state
+    for type in parting.types:
+        change = subscription_states.received(state, type)
+        state = change.state
+        if change.is_passed_on and not is_blocked(server, parting.contact, account):
+            subscriptions.show(server, parting.contact, _stanza(account, parting.contact, type))
+
+
+def _stanza(account: JID, contact: JID, type: str) -> Stanza:
+    return Stanza.build("presence", type=type, to=contact.bare, sender=account)

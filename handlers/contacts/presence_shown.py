@@ -1,0 +1,64 @@
+"""RFC 6121 section 4: to whom an account's presence goes. Some have thousands of contacts, so all is done in steps."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from db import blocklists, rosters
+from handlers.contacts import missed_presence
+from handlers.contacts.access import is_blocked
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.routing.session import Session
+    from xmpp.server import Server
+
+
+def audience(server: "Server", account: JID) -> Sequence[JID]:
+    """The contacts who see the presence of an account."""
+    subscribers = rosters.subscribers(server.db, account)
+    if not blocklists.patterns(server.db, account):
+        return subscribers
+    return [to for to in subscribers if not is_blocked(server, account, to)]
+
+
+def show(
+    server: "Server",
+    stanza: Stanza,
+    contacts: Iterable[JID],
+    is_shown: Callable[[JID], bool],
+    reaches: "Callable[[Session], bool] | None" = None,
+) -> Iterator[None]:
+    """Send presence to those of the contacts who are here and are to be shown it when it is their turn, in those of
+    their sessions that it reaches, or all; in steps.
+
+    Local contacts are shown it without the way through the router: of all that is done with what an account receives,
+    only blocking keeps such presence from it. Who is not online must cost nothing: some have thousands of contacts.
+    """
+    assert stanza.sender is not None
+    addressed = stanza.copies()
+    for contact in contacts:
+        if contact.domain not in server.domains:
+            if is_shown(contact):
+                server.router.route(addressed(contact))
+            yield
+            continue
+        theirs = server.online.available(contact)
+        if not theirs or not is_shown(contact):
+            continue
+        if is_blocked(server, contact, stanza.sender):
+            missed_presence.note(server, contact, stanza.sender)
+            yield
+        else:
+            copy = addressed(contact)
+            for each in filter(reaches, theirs) if reaches is not None else theirs:
+                each.send(copy)
+                yield
+
+
+def show_end(server: "Server", stanza: Stanza, audience: Iterable[JID], now: int) -> Iterator[None]:
+    """Send unavailable presence to those of the sessions that were there when `now` was the next number; in steps.
+
+    Who has come since has not seen that to which it is the end, and may be somebody else who has got a contact's name.
+    """
+    return show(server, stanza, audience, lambda contact: True, lambda session: session.number < now)

@@ -1,0 +1,121 @@
+"""RFC 6121 section 2: an account's roster, its contacts with their names and groups."""
+
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from db import rosters
+from db.rosters import Item
+from handlers.contacts import roster_items, subscriptions
+from handlers.contacts.access import forbid
+from handlers.contacts.roster_items import GROUP, INTEREST, ITEM, QUERY, RosterSettings
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID, MalformedJID
+from xmpp.data.stanza import Stanza
+from xmpp.routing.delivery import Delivery
+from xmpp.routing.feature import ADDRESS, Feature, State
+from xmpp.routing.session import session_of
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+VERSIONING = "urn:xmpp:features:rosterver"
+
+feature = Feature("roster", rfc="6121", settings=RosterSettings, optional=False, needs=["subscriptions"])
+
+
+@feature.stream_feature(when=State.AUTHENTICATED)
+def announce_versioning(stream: object) -> etree._Element:
+    """Section 2.6.1."""
+    return etree.Element(f"{{{VERSIONING}}}ver", nsmap={None: VERSIONING})
+
+
+@feature.iq_get(QUERY)
+def get_roster(server: "Server", iq: Stanza) -> bytes | None:
+    """The whole roster, or nothing if the client has this version (2.6.2); from now on the session gets pushes."""
+    assert iq.sender is not None
+    session_of(iq).interests.add(INTEREST)
+    if iq.only_child().get("ver") == rosters.roster(server.db, iq.sender.bare).version:
+        return None
+    return roster_items.written(server, iq.sender.bare)
+
+
+@feature.iq_set(QUERY)
+def change_roster(server: "Server", iq: Stanza) -> None:
+    """Add, change or remove one contact (sections 2.3 to 2.5)."""
+    assert iq.sender is not None
+    account, item = iq.sender.bare, _only_item(iq)
+    contact = _contact(item)
+    if contact.bare == account:
+        raise StanzaError("not-allowed", "you are no contact of your own")
+    if item.get("subscription") == "remove":
+        _remove(server, account, contact)
+        return
+    before, settings = rosters.item(server.db, account, contact), server.settings(RosterSettings)
+    changed = (before or Item(contact))._replace(name=_name(item, settings), groups=_groups(item, settings))
+    roster_items.keep(server, account, changed)
+    roster_items.push(server, account, changed)
+    roster_items.tell_changed(server, account, contact, before)
+
+
+# Sections 2.1.5 and 2.3.3
+feature.iq_get(QUERY, to=[ADDRESS])(forbid)
+feature.iq_set(QUERY, to=[ADDRESS])(forbid)
+
+
+@feature.step
+def refuse_push(delivery: Delivery) -> None:
+    """IQ_RECEIVED: pushes are the server's own; none is passed on from anybody (CVE-2015-8688 and others)."""
+    iq = delivery.stanza
+    assert iq.to is not None
+    if iq.type == "set" and iq.to.is_full and QUERY in iq.child_tags:
+        raise StanzaError("forbidden")
+
+
+def _remove(server: "Server", account: JID, contact: JID) -> None:
+    """Section 2.5: what they see of each other ends with it."""
+    before = rosters.item(server.db, account, contact)
+    if before is None:
+        raise StanzaError("item-not-found")
+    subscriptions.cancel(server, account, contact)
+    rosters.remove(server.db, account, contact)
+    roster_items.push_removed(server, account, contact)
+    roster_items.tell_changed(server, account, contact, before)
+
+
+# -- what a client asks to be written down (section 2.3.3 has the errors)
+
+
+def _only_item(iq: Stanza) -> etree._Element:
+    query = iq.only_child()
+    if len(query) != 1 or query[0].tag != ITEM:
+        raise StanzaError("bad-request", "a roster set holds one item")
+    return query[0]
+
+
+def _contact(item: etree._Element) -> JID:
+    address = item.get("jid")
+    if address is None:
+        raise StanzaError("bad-request", "the item has no jid")
+    try:
+        return JID.parse(address)
+    except MalformedJID as error:
+        raise StanzaError("jid-malformed", str(error)) from None
+
+
+def _name(item: etree._Element, settings: RosterSettings) -> str:
+    name: str = item.get("name", "")
+    if len(name.encode()) > settings.max_name_bytes:
+        raise StanzaError("not-acceptable", f"a name may have {settings.max_name_bytes} bytes")
+    return name
+
+
+def _groups(item: etree._Element, settings: RosterSettings) -> tuple[str, ...]:
+    groups = tuple(group.text or "" for group in item.iterchildren(GROUP))
+    if len(set(groups)) < len(groups):
+        raise StanzaError("bad-request", "the contact is twice in the same group")
+    if len(groups) > settings.max_groups:
+        raise StanzaError("not-acceptable", f"a contact may be in {settings.max_groups} groups")
+    if not all(0 < len(group.encode()) <= settings.max_group_bytes for group in groups):
+        raise StanzaError("not-acceptable", f"the name of a group has 1 to {settings.max_group_bytes} bytes")
+    return groups

@@ -1,0 +1,51 @@
+"""XEP-0390: the server's capabilities as a hash in its stream features, by a better way of hashing than XEP-0115's."""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from handlers.discovery.caps_hashes import CAPS2, Hash
+from handlers.discovery.disco_info import Info, domain_info
+from xmpp.routing.feature import Feature, State
+from xmpp.routing.streams import Stream
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+HASHES = "urn:xmpp:hashes:2"
+HASH = f"{{{HASHES}}}hash"
+REMEMBERED = 3  # section 6.1: clients may still ask for what was announced before
+
+feature = Feature("caps2", xep="0390", disco=[CAPS2])
+
+
+class Announced:
+    """What a server has told about itself lately; it can change with the configuration. A server has one."""
+
+    def __init__(self) -> None:
+        self.lately: list[Info] = []
+
+
+@feature.stream_feature(when=State.AUTHENTICATED)
+def announce(stream: Stream) -> etree._Element:
+    """Section 5.2."""
+    info = domain_info(stream.server)
+    announced = stream.server.state(Announced)
+    if info not in announced.lately:
+        announced.lately = [info, *announced.lately][:REMEMBERED]
+    hash = _hash(info)
+    element = etree.Element(f"{{{CAPS2}}}c", nsmap={None: CAPS2})
+    etree.SubElement(element, HASH, algo=hash.algorithm, nsmap={None: HASHES}).text = hash.value
+    return element
+
+
+def information(server: "Server", node: str) -> Info | None:
+    """What the domain tells under this node (section 5.5), or None: what it announces now, or did lately."""
+    infos = (domain_info(server), *server.state(Announced).lately)
+    return next((info for info in infos if _hash(info).node == node), None)
+
+
+@lru_cache(maxsize=16)  # one entry for each configuration since the start
+def _hash(info: Info) -> Hash:
+    return Hash.of(info, CAPS2, "sha-256")

@@ -1,0 +1,26 @@
+"""XEP-0199: answer pings, for the server and for accounts."""
+
+from typing import TYPE_CHECKING
+
+from handlers.contacts.access import refuse_strangers
+from xmpp.data.stanza import Stanza
+from xmpp.routing.feature import ACCOUNT, SERVER, Feature
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+NAMESPACE = "urn:xmpp:ping"
+
+feature = Feature("ping", xep="0199", disco=[NAMESPACE], account_disco=[NAMESPACE])
+
+
+@feature.iq_get("{urn:xmpp:ping}ping", to=[SERVER])
+def answer_for_server(server: "Server", iq: Stanza) -> None:
+    """The empty result."""
+
+
+@feature.iq_get("{urn:xmpp:ping}ping", to=[ACCOUNT])
+def answer_for_account(server: "Server", iq: Stanza) -> None:
+    """The empty result; a stranger must not find out by a ping which accounts exist."""
+    assert iq.to is not None and iq.sender is not None
+    refuse_strangers(server, iq.to, iq.sender)

@@ -1,0 +1,129 @@
+"""Accounts: made, given another password, removed; and what becomes of stanzas to accounts that do not exist.
+
+In-band registration and the command line both come here.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from db import accounts as stored
+from handlers.contacts import partings
+from handlers.login.sasl import passwords
+from xmpp.data.errors import StanzaError, StreamError
+from xmpp.data.jid import JID
+from xmpp.routing.delivery import STOP, Delivery
+from xmpp.routing.feature import Feature
+from xmpp.routing.session import Session
+from xmpp.routing.tables import AccountStep, Table
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+feature = Feature("accounts", rfc="6121", optional=False, needs=["sasl"])
+
+ACCOUNT_REMOVED = Table[AccountStep]("ACCOUNT_REMOVED")  # f(server, account), before its rows are
+
+
+class NoSuchAccount(Exception):
+    """There is no account of that address; nothing was changed."""
+
+    def __init__(self, account: JID) -> None:
+        super().__init__(f"{account} does not exist")
+
+
+class Overtaken(Exception):
+    """The password of that account was changed while another one was being salted, which was not kept."""
+
+    def __init__(self, account: JID) -> None:
+        super().__init__(f"the password of {account} was changed meanwhile")
+
+
+def create(server: "Server", account: JID, password: str) -> None:
+    """Make an account. Yields; raises as create_many does."""
+    create_many(server, [(account, password)])
+
+
+def create_many(server: "Server", given: Sequence[tuple[JID, str]]) -> None:
+    """Make all of these accounts, or none. Yields.
+
+    Raises db.accounts.AccountExists, and ValueError for an address that cannot be an account here or a password that
+    is not allowed.
+    """
+    for account, _ in given:
+        _refuse_unsuitable(server, account)
+        if stored.exists(server.db, account):  # looked at again when they are stored; this spares the work
+            raise stored.AccountExists(account)
+    credentials = passwords.salted(server, [password for _, password in given])
+    accounts = [account for account, _ in given]
+    partings.wait_until_told(server, accounts)
+    stored.create_many(server.db, zip(accounts, credentials, strict=True), time.time())
+
+
+def _refuse_unsuitable(server: "Server", account: JID) -> None:
+    if not account.local or account.resource or account.domain not in server.domains:
+        raise ValueError(f"{account} cannot be an account here; expected NAME@DOMAIN, with a domain that is served")
+
+
+def change_password(server: "Server", account: JID, password: str, keep: Session | None = None) -> None:
+    """Set another password and end the account's sessions, all but the one that asked. Yields.
+
+    Raises NoSuchAccount, also where it was removed meanwhile and another one has its name; ValueError for a password
+    that is not allowed; Overtaken where a session asks and the password was changed meanwhile.
+    """
+    identity = stored.identity(server.db, account) if keep is None else keep.identity
+    before = stored.credential(server.db, account, passwords.PLAIN_HASH)
+    [credentials] = passwords.salted(server, [password])
+    if identity is None or stored.identity(server.db, account) != identity:
+        raise NoSuchAccount(account)
+    # That change has ended this session: who was to be shut out with it would have the last word otherwise.
+    if keep is not None and stored.credential(server.db, account, passwords.PLAIN_HASH) != before:
+        raise Overtaken(account)
+    stored.set_credentials(server.db, account, credentials)
+    # RFC 6120 section 4.9.3.16: what secured the stream has been revoked, the client is to log in anew.
+    end_sessions(server, account, StreamError("reset", "the password was changed"), keep)
+
+
+def remove(server: "Server", account: JID) -> None:
+    """Remove an account with all it keeps, and end its sessions. Yields until its contacts are told. Raises
+    NoSuchAccount."""
+    erase(server, account)
+    end_removed(server, account)
+    server.portions.wait_for_own()
+
+
+def erase(server: "Server", account: JID) -> None:
+    """The first half of `remove`: its sessions can still be answered. Raises NoSuchAccount."""
+    if not stored.exists(server.db, account):
+        raise NoSuchAccount(account)
+    with server.db.change():
+        for step in server.tables[ACCOUNT_REMOVED]:
+            step(server, account)
+        stored.remove(server.db, account)
+
+
+def end_removed(server: "Server", account: JID) -> None:
+    """The second half: end the sessions (XEP-0077 section 3.2)."""
+    end_sessions(server, account, StreamError("not-authorized", "the account was removed"))
+
+
+def end_sessions(server: "Server", account: JID, error: StreamError, keep: Session | None = None) -> None:
+    """End all sessions of an account but one, and the streams that have logged in and not yet bound a resource."""
+    for session in server.online.sessions(account):
+        if session is not keep:
+            session.close(error)
+    for listener in server.listeners:
+        listener.close_unbound_streams(account, error)
+
+
+@feature.step
+def refuse_unknown(delivery: Delivery) -> None:
+    """A message or an iq to nobody (RFC 6121 section 8.5.1)."""
+    if not stored.exists(delivery.server.db, delivery.account):
+        raise StanzaError("service-unavailable")
+
+
+@feature.step
+def ignore_unknown(delivery: Delivery) -> Literal["stop"] | None:
+    """Presence to nobody: the sender is not told."""
+    return None if stored.exists(delivery.server.db, delivery.account) else STOP

@@ -1,0 +1,215 @@
+"""XEP-0077: making an account before login, changing its password and removing it afterwards.
+
+Off unless it is switched on. Without `open`, only people who have an account can do something with it.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import gevent
+from lxml import etree
+
+from db import accounts as stored
+from db.accounts import AccountExists
+from handlers.admin.comings_and_goings import shown_address
+from handlers.login import accounts, registration_form
+from handlers.login.registration_form import CHANGE_PASSWORD, NAMESPACE, PASSWORD, QUERY, USERNAME
+from handlers.login.sasl.saslprep import saslprep
+from handlers.login.sasl.settings import SASLSettings
+from handlers.login.throttle import FadingCounts, LoginThrottle
+from xmpp.config.configuration import setting
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.networks import network
+from xmpp.data.stanza import Stanza
+from xmpp.routing.feature import OWN, SERVER, STREAM, Feature, State
+from xmpp.routing.session import Session
+from xmpp.routing.streams import Stream, stream_of
+from xmpp.running.logs import one_word
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+STREAM_FEATURE = "http://jabber.org/features/iq-register"
+REMOVE = f"{{{NAMESPACE}}}remove"
+
+HOUR = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RegisterSettings:
+    """Registration by clients (XEP-0077): people change their password and remove their account themselves."""
+
+    open: bool = setting(False, "Whether strangers may make accounts for themselves.")
+    accounts_per_address: int = setting(
+        3,
+        "How many accounts may be made from one address in a row; each hour half of them are forgotten. 0: any number.",
+        minimum=0,
+        maximum=20,
+    )
+    min_password_length: int = setting(
+        8,
+        "How many characters a password has at least that people choose themselves. Administrators may give any.",
+        minimum=1,
+        maximum=100,
+    )
+
+
+feature = Feature(
+    "register", xep="0077", disco=[NAMESPACE], settings=RegisterSettings, by_default=False, needs=["accounts", "sasl"]
+)
+
+
+class NewAccounts(FadingCounts):
+    """How many accounts were made from one network. A server has one."""
+
+    def __init__(self) -> None:
+        super().__init__(half_life=HOUR)
+
+
+# -- strangers
+
+
+@feature.stream_feature(when=State.OPEN)
+def offer_registration(stream: Stream) -> etree._Element | None:
+    """XEP-0077 section 8."""
+    if not stream.server.settings(RegisterSettings).open:
+        return None
+    return etree.Element(f"{{{STREAM_FEATURE}}}register", nsmap={None: STREAM_FEATURE})
+
+
+@feature.iq_get(QUERY, to=[STREAM])
+def ask_for_details(server: "Server", iq: Stanza) -> etree._Element:
+    """What is needed for an account."""
+    settings = server.settings(RegisterSettings)
+    if not settings.open:
+        raise StanzaError("service-unavailable")
+    least = settings.min_password_length
+    return registration_form.query(f"Choose a username, and a password of at least {least} characters.")
+
+
+@feature.iq_set(QUERY, to=[STREAM])
+def make_account(server: "Server", iq: Stanza) -> None:
+    """Make an account. Yields."""
+    stream = stream_of(iq)
+    if not server.settings(RegisterSettings).open:
+        raise StanzaError("not-allowed")
+    if stream.account is not None or iq.only_child().find(REMOVE) is not None:
+        raise StanzaError("unexpected-request")
+    account, password = _account_and_password(server, iq, stream.host, incomplete="not-acceptable")  # section 3.1
+    with _counted(server, stream.peer):
+        _slow_down(server, stream.peer, account)
+        try:
+            accounts.create(server, account, password)
+        except AccountExists:
+            raise StanzaError("conflict") from None
+        except ValueError as error:
+            raise StanzaError("not-acceptable", str(error)) from None
+    log.info("account %s was registered from %s", one_word(account), shown_address(stream.peer))
+
+
+@contextmanager
+def _counted(server: "Server", peer: str) -> Iterator[None]:
+    """Count an account against mass registration while it is being made, which takes a while: others that are made side
+    by side are not to slip through. What is not made does not count."""
+    counts, place = server.state(NewAccounts), network(peer)
+    limit = server.settings(RegisterSettings).accounts_per_address
+    # Half a unit of tolerance: what was counted a moment ago has faded a little already.
+    if limit and counts.get(place, time.monotonic()) > limit - 0.5:
+        raise StanzaError("resource-constraint", "too many accounts were made from your address")
+    counts.add(place, time.monotonic())
+    try:
+        yield
+    except BaseException:
+        counts.take_back(place, time.monotonic())
+        raise
+
+
+def _slow_down(server: "Server", peer: str, account: JID) -> None:
+    """Guessing names is guessing, too, and counts before the wait, so that attempts side by side do. Yields."""
+    throttle, now = server.state(LoginThrottle), time.monotonic()
+    delay = throttle.delay(peer, account, now)
+    if stored.exists(server.db, account):
+        throttle.failed(peer, account, now)
+    gevent.sleep(min(delay, server.settings(SASLSettings).max_delay_seconds))
+
+
+# -- the account's owner
+
+
+@feature.iq_get(QUERY, to=[OWN, SERVER])
+def show_registration(server: "Server", iq: Stanza) -> etree._Element:
+    """Say who is registered."""
+    session = _own_session(iq)
+    query = etree.Element(QUERY, nsmap={None: NAMESPACE})
+    etree.SubElement(query, f"{{{NAMESPACE}}}registered")
+    etree.SubElement(query, USERNAME).text = session.account.local
+    etree.SubElement(query, PASSWORD)
+    return query
+
+
+@feature.iq_set(QUERY, to=[OWN, SERVER])
+def change_account(server: "Server", iq: Stanza) -> None:
+    """Remove the account, or change its password."""
+    session = _own_session(iq)
+    if iq.only_child().find(REMOVE) is not None:
+        _remove(server, iq, session.account)
+    else:
+        _change_password(server, iq, session)
+
+
+def _own_session(iq: Stanza) -> Session:
+    """Who asks on a session of its own, and its own server (docs/security.md row 38: not on another's account)."""
+    assert iq.to is not None
+    if not isinstance(iq.origin, Session) or iq.origin.account.domain != iq.to.domain:
+        raise StanzaError("not-allowed")
+    return iq.origin
+
+
+def _remove(server: "Server", iq: Stanza, account: JID) -> None:
+    if len(iq.only_child()) != 1:
+        raise StanzaError("bad-request", "<remove/> stands alone")
+    accounts.erase(server, account)
+    log.info("account %s was removed by its owner", one_word(account))
+    iq.after_reply(lambda: accounts.end_removed(server, account))
+
+
+def _change_password(server: "Server", iq: Stanza, session: Session) -> None:
+    host = session.account.domain
+    account, password = _account_and_password(server, iq, host, incomplete="bad-request")  # section 3.3
+    if account != session.account:
+        raise StanzaError("not-allowed", "this is not your account")
+    try:
+        accounts.change_password(server, account, password, keep=session)
+    except accounts.NoSuchAccount:  # removed meanwhile
+        raise StanzaError("registration-required") from None
+    except accounts.Overtaken as error:
+        raise StanzaError("not-authorized", str(error)) from None
+    except ValueError as error:
+        raise StanzaError("not-acceptable", str(error)) from None
+    log.info("account %s was given another password by its owner", one_word(account))
+
+
+def _account_and_password(server: "Server", iq: Stanza, host: str, incomplete: str) -> tuple[JID, str]:
+    """What the query names; `incomplete` is the error where something is missing."""
+    try:
+        # Whoever has logged in need not say the old password: that field is not asked for, and may be left out
+        name, password = registration_form.filled_in(iq.only_child(), NAMESPACE, CHANGE_PASSWORD)
+    except ValueError as error:
+        raise StanzaError(incomplete, str(error)) from None
+    if not name or not password:
+        raise StanzaError(incomplete, "both a username and a password are needed")
+    least = server.settings(RegisterSettings).min_password_length
+    try:
+        account = registration_form.account(name, host)
+        if len(saslprep(password)) < least:
+            raise StanzaError("not-acceptable", f"a password needs at least {least} characters")
+    except ValueError as error:
+        raise StanzaError("not-acceptable", str(error)) from None
+    return account, password

@@ -1,0 +1,93 @@
+"""XEP-0077: what a client is asked for and what it says, in elements of the query's own or in a data form; and what is
+wrong with it, in words for people: clients show them as they are."""
+
+import unicodedata
+from typing import NamedTuple
+
+from lxml import etree
+
+from xmpp.data import dataforms
+from xmpp.data.dataforms import Field
+from xmpp.data.jid import JID, MalformedJID
+
+NAMESPACE = "jabber:iq:register"
+CHANGE_PASSWORD = "jabber:iq:register:changepassword"
+QUERY = f"{{{NAMESPACE}}}query"
+INSTRUCTIONS = f"{{{NAMESPACE}}}instructions"
+USERNAME = f"{{{NAMESPACE}}}username"
+PASSWORD = f"{{{NAMESPACE}}}password"
+
+FIELDS = (
+    Field("username", label="Username", required=True),
+    Field("password", "text-private", label="Password", required=True),
+)
+MAX_EXAMINED = 60  # characters of a name: what is wrong with them is found out one by one
+
+
+class FilledIn(NamedTuple):
+    """What somebody has filled in; both may be empty."""
+
+    username: str
+    password: str
+
+
+def query(instructions: str) -> etree._Element:
+    """What is needed for an account: for old clients as elements, for others as a form."""
+    asked = etree.Element(QUERY, nsmap={None: NAMESPACE})
+    etree.SubElement(asked, INSTRUCTIONS).text = instructions
+    etree.SubElement(asked, USERNAME)
+    etree.SubElement(asked, PASSWORD)
+    asked.append(dataforms.form(NAMESPACE, FIELDS, title="New account", instructions=instructions))
+    return asked
+
+
+def filled_in(query: etree._Element, *form_types: str) -> FilledIn:
+    """What a query says; a form counts before all else (section "Precedence Order"). Raises ValueError for a form that
+    answers none of these."""
+    form = query.find(dataforms.X)
+    if form is None:
+        return FilledIn(query.findtext(USERNAME, ""), query.findtext(PASSWORD, ""))
+    given = dataforms.values_of(form)
+    form_type = (given.get("FORM_TYPE") or form_types)[0]
+    if form_type not in form_types:
+        raise ValueError("this form is another one")
+    answers = dataforms.submitted(form, form_type, FIELDS)
+    return FilledIn(answers["username"][0], answers["password"][0])
+
+
+def account(name: str, host: str) -> JID:
+    """The account of this name, be it typed with our domain behind it. Raises ValueError, which says what is wrong."""
+    local, at, domain = name.partition("@")
+    if at and domain.casefold() != host:
+        raise ValueError(f"addresses here end in @{host}; the username is what stands before that")
+    if not local:
+        raise ValueError("the username is empty")
+    try:
+        return JID.of(local, host)
+    except MalformedJID:
+        raise ValueError(_objection(local, host)) from None
+
+
+def _objection(name: str, host: str) -> str:
+    for character in name[:MAX_EXAMINED]:
+        if not _is_name(f"a{character}a", host):
+            return f"a username may not contain {_described(character)}"
+    if len(name) > MAX_EXAMINED:
+        return "the username is too long"
+    return f"{name} cannot be a username; letters, digits, dots and hyphens always can"
+
+
+def _is_name(text: str, host: str) -> bool:
+    try:
+        JID.of(text, host)
+    except MalformedJID:
+        return False
+    return True
+
+
+def _described(character: str) -> str:
+    if character.isspace():
+        return "spaces"
+    if unicodedata.category(character)[0] in "CM":  # controls, what is not assigned, and what is no character by itself
+        return "characters that cannot be seen"
+    return f"the character {character}"

@@ -1,0 +1,234 @@
+"""Logging in: SASL (RFC 6120 section 6) with SCRAM and PLAIN, and the channel bindings on offer (XEP-0440).
+
+`stream.exchange` holds the stream's Login. The exchanges themselves are in plain.py and scram.py, and know no stream.
+"""
+
+import binascii
+import logging
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, NamedTuple
+
+import gevent
+from lxml import etree
+
+from handlers.admin import comings_and_goings
+from handlers.login.sasl import passwords
+from handlers.login.sasl.exchange import CannotBind, Challenge, Exchange, Verdict, WrongPassword
+from handlers.login.sasl.mechanisms import MECHANISMS, Circumstances
+from handlers.login.sasl.plain import Plain
+from handlers.login.sasl.scram import Scram, Terms
+from handlers.login.sasl.settings import SASLSettings
+from handlers.login.throttle import LoginThrottle
+from xmpp.data import names
+from xmpp.data.errors import SASLFailure, StreamError
+from xmpp.routing.feature import Feature, State
+from xmpp.routing.streams import Stream
+from xmpp.running.logs import log_refusal
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+log = logging.getLogger(__name__)
+
+AUTH = f"{{{names.SASL}}}auth"
+RESPONSE = f"{{{names.SASL}}}response"
+ABORT = f"{{{names.SASL}}}abort"
+CHANNEL_BINDINGS = "urn:xmpp:sasl-cb:0"
+
+MAX_MISBINDINGS = len(MECHANISMS)  # of one stream that are no failures: once by each mechanism
+EMPTY = "="  # RFC 6120 section 6.4.2: data of no length, where no text means no data
+feature = Feature("sasl", rfc="6120", settings=SASLSettings, optional=False)
+
+
+class Login:
+    """A stream's attempts to log in: how many have failed, how many came to nothing since they could not bind to the
+    channel, and the one that is under way, if one is."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.misbindings = 0
+        self.attempt: Attempt | None = None
+
+
+class Attempt(NamedTuple):
+    """An exchange by a mechanism, and what it is checked with."""
+
+    mechanism: str
+    exchange: Exchange
+    check: passwords.Check
+
+
+# -- what is offered
+
+
+@feature.stream_feature(when=State.OPEN)
+def offer_mechanisms(stream: Stream) -> etree._Element:
+    """RFC 6120 section 6.4.1."""
+    mechanisms = etree.Element(f"{{{names.SASL}}}mechanisms", nsmap={None: names.SASL})
+    for mechanism in _circumstances(stream).offered():
+        etree.SubElement(mechanisms, f"{{{names.SASL}}}mechanism").text = mechanism.name
+    return mechanisms
+
+
+@feature.stream_feature(when=State.OPEN)
+def offer_channel_bindings(stream: Stream) -> etree._Element | None:
+    """XEP-0440."""
+    circumstances = _circumstances(stream)
+    if not circumstances.offers_plus:
+        return None
+    offer = etree.Element(f"{{{CHANNEL_BINDINGS}}}sasl-channel-binding", nsmap={None: CHANNEL_BINDINGS})
+    for kind in circumstances.bindings:
+        etree.SubElement(offer, f"{{{CHANNEL_BINDINGS}}}channel-binding", type=kind)
+    return offer
+
+
+def _circumstances(stream: Stream) -> Circumstances:
+    settings = stream.server.settings(SASLSettings)
+    bindings = stream.channel_bindings() if settings.channel_binding else {}
+    return Circumstances(settings.mechanisms, stream.is_secure, stream.must_be_secure, bindings)
+
+
+# -- what comes in
+
+ElementHandler = Callable[["Server", Stream, etree._Element], None]
+
+
+def _answering_failure(handle: ElementHandler) -> ElementHandler:
+    """Tell the client why an attempt failed; too many of them end the stream (RFC 6120 section 6.4.5)."""
+
+    @wraps(handle)
+    def handle_and_answer(server: "Server", stream: Stream, element: etree._Element) -> None:
+        try:
+            handle(server, stream, element)
+        except SASLFailure as failure:
+            _fail(server, stream, failure)
+        except server.storage_errors as error:
+            log_refusal(log, error, "cannot look up who logs in")
+            _fail(server, stream, SASLFailure("temporary-auth-failure"))
+
+    return handle_and_answer
+
+
+@feature.element(AUTH, when=State.OPEN)
+@_answering_failure
+def begin(server: "Server", stream: Stream, auth: etree._Element) -> None:
+    """Begin an exchange, in place of one that is under way. The first message may come along, or is asked for."""
+    login = _login(stream)
+    login.attempt = None
+    login.attempt = _attempt(server, stream, auth.get("mechanism"))
+    if auth.text or len(auth):
+        _go_on(server, stream, login.attempt, _data(auth))
+    else:
+        _send(stream, "challenge", b"")
+
+
+@feature.element(AUTH, when=State.INSECURE)
+@_answering_failure
+def refuse_before_tls(server: "Server", stream: Stream, auth: etree._Element) -> None:
+    """RFC 6120 section 6.5.5. What came along is not looked at."""
+    raise SASLFailure("encryption-required")
+
+
+@feature.element(RESPONSE, when=State.OPEN)
+@_answering_failure
+def respond(server: "Server", stream: Stream, response: etree._Element) -> None:
+    """Go on with the exchange."""
+    attempt = _login(stream).attempt
+    if attempt is None:
+        raise SASLFailure("malformed-request", "nothing to respond to")
+    _go_on(server, stream, attempt, _data(response))
+
+
+@feature.element(ABORT, when=State.OPEN)
+@_answering_failure
+def abort(server: "Server", stream: Stream, element: etree._Element) -> None:
+    """Forget the exchange."""
+    raise SASLFailure("aborted")
+
+
+def _login(stream: Stream) -> Login:
+    login = stream.exchange if isinstance(stream.exchange, Login) else Login()
+    stream.exchange = login
+    return login
+
+
+def _data(element: etree._Element) -> bytes:
+    if len(element):
+        raise SASLFailure("malformed-request", "expected base64, found an element")
+    text = element.text or ""
+    try:
+        return b"" if text == EMPTY else b64decode(text, validate=True)
+    except (binascii.Error, ValueError):  # the latter for what is not ASCII
+        raise SASLFailure("incorrect-encoding") from None
+
+
+def _attempt(server: "Server", stream: Stream, name: str | None) -> Attempt:
+    circumstances, check = _circumstances(stream), passwords.Check(server)
+    mechanism = circumstances.chosen(name)
+    if mechanism.hash is None:
+        return Attempt(mechanism.name, Plain(stream.host, check.is_right), check)
+    terms = Terms(stream.host, mechanism.hash, mechanism.is_plus, circumstances.offers_plus, circumstances.bindings)
+    return Attempt(mechanism.name, Scram(terms, check.credential), check)
+
+
+# -- how it goes on
+
+
+def _go_on(server: "Server", stream: Stream, attempt: Attempt, data: bytes) -> None:
+    outcome = attempt.exchange.respond(data)
+    if isinstance(outcome, Challenge):
+        _send(stream, "challenge", outcome.data)
+    else:
+        _conclude(server, stream, outcome, attempt)
+
+
+def _conclude(server: "Server", stream: Stream, verdict: Verdict, attempt: Attempt) -> None:
+    """Answer an attempt. Yields for as long as the failures before it demand.
+
+    A right password waits too: who guesses could otherwise hang up on whatever takes longer than a success. What was
+    right when the exchange began, or the wait, has to be right at its end.
+    """
+    throttle, now, check = server.state(LoginThrottle), time.monotonic(), attempt.check
+    delay = min(throttle.delay(stream.peer, verdict.account, now), server.settings(SASLSettings).max_delay_seconds)
+    if not verdict.is_right:
+        throttle.failed(stream.peer, verdict.account, now)  # before the wait, so that attempts side by side count
+    gevent.sleep(delay)
+    if not verdict.is_right:
+        raise WrongPassword(verdict.account, "no such account" if check.identity is None else "wrong password")
+    if not check.still_holds():
+        raise WrongPassword(verdict.account, "the account or its password has changed meanwhile")
+    server.db.touched = None  # what others have stored meanwhile is nothing to wait for
+    _send(stream, "success", verdict.data)
+    assert check.identity is not None
+    stream.authenticated(verdict.account, check.identity)
+    comings_and_goings.note_login(stream.peer, verdict.account, attempt.mechanism)
+
+
+def _fail(server: "Server", stream: Stream, failure: SASLFailure) -> None:
+    login = _login(stream)
+    _note(server, stream, login.attempt, failure)
+    login.attempt = None
+    if isinstance(failure, CannotBind) and login.misbindings < MAX_MISBINDINGS:
+        login.misbindings += 1  # it may know another mechanism
+    else:
+        login.failures += 1
+    stream.send_element(failure.element())
+    if login.failures >= server.settings(SASLSettings).tries:
+        raise StreamError("policy-violation", "too many failed attempts to log in")
+
+
+def _note(server: "Server", stream: Stream, attempt: Attempt | None, failure: SASLFailure) -> None:
+    if isinstance(failure, WrongPassword):
+        comings_and_goings.note_failure(server, stream.peer, failure.account, failure.reason)
+    else:
+        account = attempt.check.account if attempt is not None else None
+        comings_and_goings.note_failure(server, stream.peer, account, str(failure))
+
+
+def _send(stream: Stream, name: str, data: bytes) -> None:
+    element = etree.Element(f"{{{names.SASL}}}{name}", nsmap={None: names.SASL})
+    element.text = b64encode(data).decode() or None
+    stream.send_element(element)

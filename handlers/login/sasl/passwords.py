@@ -1,0 +1,87 @@
+"""Passwords of accounts: salted and checked in threads of their own, where the work stops nobody else."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gevent.threadpool import ThreadPool
+
+from db import accounts
+from db.secrets import secret
+from handlers.login.sasl import salted_keys
+from handlers.login.sasl.saslprep import saslprep
+from handlers.login.sasl.settings import SASLSettings
+from xmpp.data.jid import JID
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+PLAIN_HASH = "sha-256"  # of the credential that a plain password is checked with
+FALSE_SALTS = "false salts"
+THREADS = 2  # they compete with the event loop for the processor: as many as the hub's pool has would slow it down
+IDLE_SECONDS = 60
+
+
+class HashingThreads(ThreadPool):
+    """A server's threads for this work; they end when there is none for a while."""
+
+    def __init__(self) -> None:
+        super().__init__(THREADS, idle_task_timeout=IDLE_SECONDS)
+
+
+def salted(server: "Server", passwords: Sequence[str]) -> list[dict[str, accounts.Credential]]:
+    """What to keep of each of these new passwords. Yields; raises ValueError for one that is not allowed."""
+    derive = partial(salted_keys.derive, iterations=server.settings(SASLSettings).iterations)
+    derived: list[dict[str, accounts.Credential]] = server.state(HashingThreads).map(
+        derive, [saslprep(each) for each in passwords]
+    )
+    return derived
+
+
+class Check:
+    """What one attempt to log in is checked with, and at its end held against: others have had their turns since, and
+    the password may be another one, or the account gone and its name somebody else's."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._account: JID | None = None
+        self._hash = ""
+        self._kept: accounts.Credential | None = None
+        self.identity: str | None = None
+        """Of the account that was asked for; None where there is none."""
+
+    def credential(self, account: JID, hash: str) -> accounts.Credential:
+        """What to check a password with: where there is no such account, a false one that looks the same (RFC 5802
+        section 9)."""
+        db = self._server.db
+        self._account, self._hash = account, hash
+        self.identity = accounts.identity(db, account)
+        self._kept = accounts.credential(db, account, hash)
+        if self._kept is not None:
+            return self._kept
+        iterations = self._server.settings(SASLSettings).iterations
+        return salted_keys.false_credential(secret(db, FALSE_SALTS), account, hash, iterations)
+
+    def is_right(self, account: JID, password: str) -> bool:
+        """Whether that is the account's password. Yields, for as long where there is no such account."""
+        kept = self.credential(account, PLAIN_HASH)
+        try:
+            prepared = saslprep(password)
+        except ValueError:
+            return False
+        return bool(self._server.state(HashingThreads).apply(salted_keys.is_right, (prepared, PLAIN_HASH, kept)))
+
+    @property
+    def account(self) -> JID | None:
+        """The account that was asked for; None where the attempt has not come that far."""
+        return self._account
+
+    def still_holds(self) -> bool:
+        """Whether the account is still the one that was asked for, and its password the one that was checked."""
+        if self._account is None or self._kept is None or self.identity is None:
+            return False
+        db = self._server.db
+        return (
+            accounts.identity(db, self._account) == self.identity
+            and accounts.credential(db, self._account, self._hash) == self._kept
+        )

@@ -1,0 +1,60 @@
+"""What is counted against guessing and mass registration: failures by network and by account, fading with time.
+
+No lockout, which would let a stranger shut somebody out: the more failures, the longer an answer takes, up to a limit.
+Time is given by the caller, in seconds.
+"""
+
+from collections import OrderedDict
+
+from xmpp.data.networks import network
+
+HALF_LIFE = 600.0
+MOST = 20.0  # no count is higher, so that an hour is enough to forget any
+BOUND = 10_000  # keys; what was counted longest ago goes first
+FIRST_DELAY = 0.25
+
+
+class FadingCounts:
+    """Counts by key; each halves every `half_life` seconds."""
+
+    def __init__(self, half_life: float = HALF_LIFE) -> None:
+        self._half_life = half_life
+        self._counts: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def get(self, key: str, now: float) -> float:
+        """What is left of the count by now."""
+        count, at = self._counts.get(key, (0.0, now))
+        return float(count * 0.5 ** ((now - at) / self._half_life))
+
+    def add(self, key: str, now: float) -> None:
+        """Count one more."""
+        self._counts[key] = (min(self.get(key, now) + 1.0, MOST), now)
+        self._counts.move_to_end(key)
+        if len(self._counts) > BOUND:
+            self._counts.popitem(last=False)
+
+    def take_back(self, key: str, now: float) -> None:
+        """Count one less: what was counted did not happen."""
+        if key in self._counts:
+            self._counts[key] = (max(self.get(key, now) - 1.0, 0.0), now)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+
+class LoginThrottle:
+    """How long the answers to attempts to log in take. A server has one."""
+
+    def __init__(self) -> None:
+        self._networks = FadingCounts()
+        self._accounts = FadingCounts()
+
+    def delay(self, peer: str, account: str, now: float) -> float:
+        """Seconds to wait: none after no failure, then twice as long for each one, of this network or account."""
+        failures = max(self._networks.get(network(peer), now), self._accounts.get(account, now))
+        return FIRST_DELAY * 2.0**failures if failures >= 0.5 else 0.0
+
+    def failed(self, peer: str, account: str, now: float) -> None:
+        """Count a failure."""
+        self._networks.add(network(peer), now)
+        self._accounts.add(account, now)

@@ -1,0 +1,155 @@
+"""XEP-0280: each of an account's devices gets a copy of what the others send and receive."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from handlers.messages import stanza_ids
+from handlers.messages.carbon_rules import Direction, EligibleMessages, is_eligible, is_with_participant
+from handlers.messages.payloads import CARBON_RECEIVED, CARBON_SENT
+from xmpp.data import names
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Origin, Stanza
+from xmpp.routing.delivery import Delivery, concerns
+from xmpp.routing.feature import Feature
+from xmpp.routing.session import session_of
+
+if TYPE_CHECKING:
+    from xmpp.routing.session import Session
+    from xmpp.server import Server
+
+NAMESPACE = "urn:xmpp:carbons:2"
+RULES = "urn:xmpp:carbons:rules:0"  # says that section 6.1 is followed to the letter
+FORWARD = "urn:xmpp:forward:0"
+INTEREST = "carbons"
+
+feature = Feature("carbons", xep="0280", disco=[NAMESPACE, RULES], needs=["stanza_ids"])
+
+
+# -- commands
+
+
+@feature.iq_set(f"{{{NAMESPACE}}}enable")
+def enable(server: "Server", iq: Stanza) -> None:
+    """From now on this session gets copies; asking again changes nothing (section 10.1)."""
+    session_of(iq).interests.add(INTEREST)
+
+
+@feature.iq_set(f"{{{NAMESPACE}}}disable")
+def disable(server: "Server", iq: Stanza) -> None:
+    """No more copies for this session."""
+    session_of(iq).interests.discard(INTEREST)
+
+
+# -- delivery steps
+
+
+@feature.step
+@concerns(CARBON_SENT, CARBON_RECEIVED)
+def refuse_forged(delivery: Delivery) -> None:
+    """SENT and RECEIVED, messages: a copy comes from the server itself, and many a client has believed any other."""
+    raise StanzaError("not-acceptable", "only the server itself makes carbon copies")
+
+
+@feature.step
+def copy_sent(delivery: Delivery) -> None:
+    """MESSAGE_SENT, after all that may refuse it: the sender's other devices (section 8)."""
+    server, account, stanza = delivery.server, delivery.account, delivery.stanza
+    assert stanza.to is not None
+    # A message to oneself is received here as well: copied then, it reaches no device twice.
+    if server.online.count(account) == 1 or stanza.to.bare == account:
+        return
+    others = [session for session in _enabled(server, account) if session is not delivery.origin]
+    if not others or not _is_copied(server, account, stanza, "sent"):
+        return
+    if is_with_participant(stanza, "sent"):
+        others = [session for session in others if _has_joined(session, stanza.to.bare)]
+    if delivery.archive_id is not None:  # the message itself must not have it: it leaves the account (XEP-0313)
+        stanza = stanza_ids.with_id(stanza, account, delivery.archive_id)
+    _send_copies(account, stanza, "sent", others)
+
+
+@feature.step
+def copy_received(delivery: Delivery) -> None:
+    """MESSAGE_RECEIVED, once it is known who gets the message itself: all other devices (section 7).
+
+    Available or not: whoever asked for copies gets them, also while nobody is there for the message itself.
+    """
+    server, account, stanza = delivery.server, delivery.account, delivery.stanza
+    if len(delivery.chosen) == 1 == server.online.count(account):
+        return  # nobody is left for copies of anything
+    if stanza.type == "error" and delivery.chosen:
+        return  # copy_error sees to it
+    enabled = _enabled(server, account)
+    if not enabled or not _is_copied(server, account, stanza, "received"):
+        return
+    delivery.copied = _others(enabled, delivery.chosen, delivery.origin)
+    _send_copies(account, stanza, "received", delivery.copied)
+
+
+@feature.step
+def copy_error(session: "Session", stanza: Stanza) -> None:
+    """WRITTEN: an error, whoever made it. What the server refuses by itself passes no other step."""
+    if stanza.type != "error" or stanza.kind != "message" or stanza.sender is None:
+        return
+    server, account = session.server, session.account
+    if server.state(EligibleMessages).is_answered(account, stanza, "received"):
+        _send_copies(account, stanza, "received", _others(_enabled(server, account), (session,), stanza.origin))
+
+
+@feature.step
+def forget_messages(session: "Session") -> None:
+    """SESSION_ENDED: with an account's last session goes what was remembered for copies."""
+    if not session.server.online.sessions(session.account):
+        session.server.state(EligibleMessages).forget(session.account)
+
+
+# -- who gets a copy of what
+
+
+def _enabled(server: "Server", account: JID) -> "list[Session]":
+    return [session for session in server.online.sessions(account) if INTEREST in session.interests]
+
+
+def _others(enabled: "Collection[Session]", chosen: "Collection[Session]", origin: Origin | None) -> "list[Session]":
+    """Those who do not have the message yet."""
+    return [session for session in enabled if session not in chosen and session is not origin]
+
+
+def _has_joined(session: "Session", room: JID) -> bool:
+    """Section 6.1: only who is in the room too can answer there. A session joins by presence to the room."""
+    return any(address.bare == room for address in session.directed)
+
+
+def _is_copied(server: "Server", account: JID, stanza: Stanza, direction: Direction) -> bool:
+    """Whether a message is eligible; one that is remembered, for the errors that may answer it."""
+    eligible = server.state(EligibleMessages)
+    if stanza.type == "error":
+        return eligible.is_answered(account, stanza, direction)
+    if not is_eligible(stanza, direction):
+        return False
+    is_own = stanza.sender is not None and stanza.sender.bare == account
+    eligible.remember(account, stanza, "sent" if is_own else direction)
+    return True
+
+
+# -- the copy
+
+
+def _send_copies(account: JID, stanza: Stanza, direction: Direction, sessions: "Collection[Session]") -> None:
+    """Send each session its copy; the content is put together once."""
+    if not sessions:
+        return
+    content = _wrapped(stanza, direction)
+    # The copy has the type that stands in the message: "normal" is also how one without a type is handled.
+    type = stanza.element.get("type") if stanza.type == "normal" else stanza.type
+    for session in sessions:
+        session.send(Stanza.build("message", content, type=type, to=session.jid, sender=account))
+
+
+def _wrapped(stanza: Stanza, direction: Direction) -> bytes:
+    """The message inside of its two wrappers, where jabber:client is no longer the default namespace."""
+    forwarded = stanza.wire().replace(b"<message", b'<message xmlns="%b"' % names.CLIENT.encode(), 1)
+    return b'<%b xmlns="%b"><forwarded xmlns="%b">%b</forwarded></%b>' % (
+        direction.encode(), NAMESPACE.encode(), FORWARD.encode(), forwarded, direction.encode(),
+    )  # fmt: skip

@@ -1,0 +1,33 @@
+"""XEP-0203: when a stanza that is delivered late was sent; only the server itself says that it kept something."""
+
+from xmpp.data import names
+from xmpp.data.errors import StanzaError
+from xmpp.data.stanza import Stanza
+from xmpp.data.timestamps import format_utc
+from xmpp.routing.delivery import Delivery, concerns
+from xmpp.routing.feature import Feature
+
+DELAY = f"{{{names.DELAY}}}delay"
+
+feature = Feature("delay", xep="0203", optional=False)
+
+
+def stamp(domain: str, at: float) -> bytes:
+    """The element by which this domain says that it has had a stanza since then."""
+    return f'<delay xmlns="{names.DELAY}" from="{domain}" stamp="{format_utc(at)}"/>'.encode()
+
+
+def stamped(stanza: Stanza, domain: str, at: float) -> Stanza:
+    """The stanza with that element, unless it has one already: the first time counts."""
+    if any(delay.get("from") == domain for delay in stanza.children(DELAY)):
+        return stanza
+    return stanza.with_last(stamp(domain, at), DELAY)
+
+
+@feature.step
+@concerns(DELAY)
+def refuse_forged(delivery: Delivery) -> None:
+    """SENT, messages and presence: nobody may say that this server kept a stanza (XEP-0203 section 5)."""
+    stanza = delivery.stanza
+    if any(delay.get("from", "").lower() in delivery.server.domains for delay in stanza.children(DELAY)):
+        raise StanzaError("not-acceptable", "only the server itself says that it has kept a stanza")

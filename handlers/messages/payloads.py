@@ -1,0 +1,37 @@
+"""What instant messages carry beside their text, by which the delivery steps judge them: tags in Clark notation."""
+
+from xmpp.data.stanza import Stanza
+
+# RFC 6121 section 5.2.2: what people write to each other, as against headlines, errors and what is said in rooms
+ONE_TO_ONE = frozenset({"chat", "normal"})
+
+# XEP-0085
+CHAT_STATES = frozenset(
+    f"{{http://jabber.org/protocol/chatstates}}{state}"
+    for state in ("active", "composing", "gone", "inactive", "paused")
+)
+# XEP-0184
+RECEIPTS = frozenset(f"{{urn:xmpp:receipts}}{name}" for name in ("request", "received"))
+# XEP-0333; versions before 1.0 had "received" and "acknowledged" too
+MARKERS = frozenset(
+    f"{{urn:xmpp:chat-markers:0}}{name}" for name in ("markable", "received", "displayed", "acknowledged")
+)
+# XEP-0334
+NO_COPY = "{urn:xmpp:hints}no-copy"
+NO_STORE = "{urn:xmpp:hints}no-store"
+NO_PERMANENT_STORE = "{urn:xmpp:hints}no-permanent-store"
+# XEP-0045 section 7.8.2, and XEP-0249
+MUC_USER = "{http://jabber.org/protocol/muc#user}x"
+MUC_INVITE = "{http://jabber.org/protocol/muc#user}invite"
+DIRECT_INVITATION = "{jabber:x:conference}x"
+# XEP-0280
+PRIVATE = "{urn:xmpp:carbons:2}private"
+CARBON_SENT = "{urn:xmpp:carbons:2}sent"
+CARBON_RECEIVED = "{urn:xmpp:carbons:2}received"
+
+
+def invites(stanza: Stanza) -> bool:
+    """Whether this is an invitation by way of a room (XEP-0045 section 7.8.2)."""
+    return MUC_USER in stanza.child_tags and any(
+        room.find(MUC_INVITE) is not None for room in stanza.children(MUC_USER)
+    )

@@ -1,0 +1,122 @@
+"""XEP-0352: a client says that nobody looks at it, and is spared what can wait until somebody does, or matters."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from lxml import etree
+
+from handlers.messages.importance import matters
+from xmpp.config.configuration import setting
+from xmpp.data.stanza import Stanza
+from xmpp.routing.delivery import STOP, for_sessions_with
+from xmpp.routing.feature import Feature, State
+from xmpp.routing.streams import Stream
+
+if TYPE_CHECKING:
+    from xmpp.routing.session import Session
+    from xmpp.server import Server
+
+NAMESPACE = "urn:xmpp:csi:0"
+
+
+@dataclass(frozen=True)
+class ClientStateSettings:
+    """Clients that are connected while nobody looks at them: presence, chat states and events wait."""
+
+    held_bytes: int = setting(262_144, "How much waits for one inactive client, before it is sent after all.",
+                              minimum=0, maximum=1 << 30, at_most="streams.unsent_bytes")  # fmt: skip
+
+
+feature = Feature("client_state", xep="0352", settings=ClientStateSettings)
+
+
+class HeldBack:
+    """What an inactive session is spared, in order; of presence only the last from each address."""
+
+    def __init__(self) -> None:
+        self.is_holding = False
+        self.size = 0  # bytes
+        self._stanzas: dict[object, Stanza] = {}
+
+    def add(self, stanza: Stanza) -> None:
+        """Hold a stanza; presence takes the place of an earlier one, at the end."""
+        key = stanza.sender if stanza.kind == "presence" else stanza
+        outdated = self._stanzas.pop(key, None)
+        if outdated is not None:
+            self.size -= len(outdated.wire())
+        self._stanzas[key] = stanza.kept()
+        self.size += len(stanza.wire())
+
+    def take(self) -> tuple[Stanza, ...]:
+        """All of it; nothing is held any more."""
+        held = tuple(self._stanzas.values())
+        self._stanzas.clear()
+        self.size = 0
+        return held
+
+
+# -- what the client says
+
+
+@feature.stream_feature(when=State.AUTHENTICATED)
+def offer(stream: Stream) -> etree._Element:
+    """Known to the client before it binds a resource."""
+    return etree.Element(f"{{{NAMESPACE}}}csi", nsmap={None: NAMESPACE})
+
+
+@feature.element(f"{{{NAMESPACE}}}inactive", when=State.BOUND)
+def become_inactive(server: "Server", stream: Stream, element: etree._Element) -> None:
+    """Nobody looks at the client."""
+    session = stream.its_session
+    held_back = session.state(HeldBack)
+    if held_back is None:
+        held_back = HeldBack()
+        session.keep(held_back)
+    held_back.is_holding = True
+
+
+@feature.element(f"{{{NAMESPACE}}}active", when=State.BOUND)
+def become_active(server: "Server", stream: Stream, element: etree._Element) -> None:
+    """Somebody looks again: what was held comes before any answer to what the client sends next (section 5.1)."""
+    begin_active(stream.its_session)
+
+
+@feature.step
+def begin_active(session: "Session") -> None:
+    """Send what is held, and hold nothing more.
+
+    SESSION_LOST, first: what is held joins what waits to be resumed. Also for whoever gives a session another stream:
+    each begins active (section 5.2).
+    """
+    held = session.state(HeldBack)
+    if held is not None:
+        held.is_holding = False
+        _send_held(session, held)
+
+
+# -- what the client gets
+
+
+@feature.step
+@for_sessions_with(HeldBack)
+def hold_while_inactive(session: "Session", stanza: Stanza) -> Literal["stop"] | None:
+    """WRITTEN, first: what can wait does; what matters goes out after all that was held before it, in order."""
+    held = session.state(HeldBack)
+    assert held is not None
+    if not held.is_holding:
+        return None
+    if matters(stanza):
+        _send_held(session, held)
+        return None
+    held.add(stanza)
+    if held.size > session.server.settings(ClientStateSettings).held_bytes:
+        _send_held(session, held)
+    return STOP
+
+
+def _send_held(session: "Session", held: HeldBack) -> None:
+    """Send what is held, past this step and through those that come after it."""
+    was_holding, held.is_holding = held.is_holding, False
+    for stanza in held.take():
+        session.send(stanza)
+    held.is_holding = was_holding

@@ -1,0 +1,266 @@
+"""The configuration: frozen dataclasses, filled from a TOML file and checked.
+
+Settings stand beside their feature, as the fields of a frozen dataclass. The defaults, the error messages, and in
+texts.py the example file and the documentation, are all made from those dataclasses, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self, TypeVar, get_args, get_type_hints
+
+from xmpp.config.values import Rule, Unsuitable, expected, in_toml, suitable
+
+Settings = TypeVar("Settings")
+
+REQUIRED: Any = MISSING  # the default of a setting that a table of a list must have
+
+
+class ConfigError(Exception):
+    """One sentence for whoever wrote the configuration: where it is wrong, what was expected there, what was found."""
+
+
+def setting(
+    default: Any,
+    comment: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: Iterable[Any] = (),
+    check: Callable[[Any], object] | None = None,
+    restart: bool = False,
+    secret: bool = False,
+    at_most: str | tuple[str, ...] = (),
+) -> Any:
+    """Declare a field of a settings dataclass.
+
+    Its type is bool, int, float, str, Path, a list, tuple or dict of those, or one of them `| None`, which the file
+    writes as `""`; or a tuple of frozen dataclasses whose fields are settings too, which the file writes as tables.
+    Such a dataclass may have fields that are REQUIRED. Any may refuse by a ValueError what does not go together.
+
+    Minimum, maximum and choices hold for every item of a list. `check` gets the value and raises ValueError, whose
+    text says what was expected. `restart`: it is read only when the server starts. `secret`: no error shows it.
+    `at_most` names other settings that this one makes no sense above, as `key` of the same section or `section.key`.
+    """
+    bounds = (at_most,) if isinstance(at_most, str) else at_most
+    rule = Rule(comment, minimum, maximum, tuple(choices), check, restart, secret, bounds)
+    if isinstance(default, (list, dict)):
+        return field(default_factory=default.copy, repr=not secret, metadata={"rule": rule})
+    return field(default=default, repr=not secret, metadata={"rule": rule})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a section: a setting with its name, type and default value."""
+
+    key: str
+    type: Any
+    default: Any
+    rule: Rule
+
+    @property
+    def table(self) -> Any:
+        """The dataclass of its items, where it is a list of tables."""
+        inner = get_args(self.type)
+        return inner[0] if inner and is_dataclass(inner[0]) else None
+
+
+def entries_of(settings: type) -> dict[str, Entry]:
+    """The settings of a dataclass, by name."""
+    types = get_type_hints(settings)
+    return {
+        f.name: Entry(
+            f.name,
+            types[f.name],
+            f.default if f.default_factory is MISSING else f.default_factory(),
+            f.metadata["rule"],
+        )
+        for f in fields(settings)
+    }
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the file: the settings of a feature or a part, its switch, or both."""
+
+    name: str
+    settings: type | None = None
+    doc: str = ""
+    can_be_disabled: bool = False
+    enabled_by_default: bool = True
+
+    @cached_property
+    def entries(self) -> Mapping[str, Entry]:
+        """What may stand in the section, by key."""
+        switch = {"enabled": Entry("enabled", bool, self.enabled_by_default, Rule("Whether this is on.", restart=True))}
+        declared = entries_of(self.settings) if self.settings else {}
+        return (switch if self.can_be_disabled else {}) | declared
+
+
+Tables = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All settings of one server. It never changes: reading the file again makes another one."""
+
+    sections: Mapping[str, Section]
+    _settings: Mapping[type, Any]
+    _enabled: Mapping[str, bool]
+    _given: frozenset[tuple[str, str]] = frozenset()  # what was set by somebody, by section and key
+
+    @classmethod
+    def load(cls, path: Path | None, sections: Iterable[Section]) -> Self:
+        """Return the defaults of the sections, changed as the file says. Raises ConfigError."""
+        by_name = {section.name: section for section in sections}
+        settings = {section.settings: section.settings() for section in by_name.values() if section.settings}
+        enabled = {section.name: section.enabled_by_default for section in by_name.values()}
+        defaults = cls(by_name, settings, enabled)
+        return defaults if path is None else defaults.with_values(_read(path), source=str(path), folder=path.parent)
+
+    def __getitem__(self, settings: type[Settings]) -> Settings:
+        found: Settings = self._settings[settings]
+        return found
+
+    def is_enabled(self, name: str) -> bool:
+        """Whether that feature is on. One that has no section cannot be switched off."""
+        return self._enabled.get(name, True)
+
+    def is_given(self, section: str, key: str) -> bool:
+        """Whether somebody has set that, be it to what it is by default."""
+        return (section, key) in self._given
+
+    def with_values(self, values: Tables, *, source: str = "command line", folder: Path = Path()) -> Self:
+        """Return a configuration with `values[section][key]` in place, checked like a file. Raises ConfigError.
+
+        Error messages name the source. Relative paths are taken from the folder.
+        """
+        settings, enabled = dict(self._settings), dict(self._enabled)
+        for name, table in values.items():
+            section = self._section(name, table, source)
+            given = _checked(section.entries, table, f"{source}: [{name}]", folder.absolute())
+            if section.can_be_disabled:
+                enabled[name] = given.pop("enabled", enabled[name])
+            if section.settings:
+                settings[section.settings] = _replaced(settings[section.settings], given, f"{source}: [{name}]")
+        given_now = {(name, key) for name, table in values.items() for key in table}
+        return replace(self, _settings=settings, _enabled=enabled, _given=self._given | given_now)
+
+    def _section(self, name: str, table: object, source: str) -> Section:
+        if not isinstance(table, Mapping):
+            raise ConfigError(f"{source}: {name} stands outside of a section; expected a line like [section] above it.")
+        if name not in self.sections:
+            raise ConfigError(f"{source}: there is no section [{name}]{_guess(name, self.sections)}")
+        return self.sections[name]
+
+    def changes_needing_restart(self, new: Configuration) -> list[str]:
+        """Return what is different in the new configuration but only read at the start, as `[section] key`."""
+        return [
+            f"[{section.name}] {entry.key}"
+            for section in self.sections.values()
+            for entry in section.entries.values()
+            if entry.rule.restart and self._value(section, entry) != new._value(section, entry)
+        ]
+
+    def contradictions(self) -> list[str]:
+        """Return which settings contradict each other, a sentence for each. The server can go on with them."""
+        return [*self._too_large(), *self._without_effect()]
+
+    def _too_large(self) -> Iterator[str]:
+        enabled = {name: section for name, section in self.sections.items() if self.is_enabled(name)}
+        for section in enabled.values():
+            for entry in section.entries.values():
+                for other_name, _, other_key in (bound.rpartition(".") for bound in entry.rule.at_most):
+                    other = enabled.get(other_name or section.name)
+                    if other and self._value(section, entry) > self._value(other, other.entries[other_key]):
+                        yield (
+                            f"[{section.name}] {entry.key}: expected at most {self._said(other, other_key)}, "
+                            f"found {self._said(section, entry.key)}."
+                        )
+
+    def _without_effect(self) -> Iterator[str]:
+        """What is set of a feature that is off unless it is switched on."""
+        for name, section in self.sections.items():
+            given = [key for key in section.entries if (name, key) in self._given]
+            if given and section.can_be_disabled and not self.is_enabled(name) and "enabled" not in given:
+                yield (
+                    f"[{name}] {', '.join(given)} has no effect, since [{name}] enabled is false by default; "
+                    "set enabled = true too."
+                )
+
+    def _said(self, section: Section, key: str) -> str:
+        value = self._value(section, section.entries[key])
+        by_default = "" if (section.name, key) in self._given else " by default"
+        return f"{value} ([{section.name}] {key}{by_default})"
+
+    def _value(self, section: Section, entry: Entry) -> Any:
+        if section.can_be_disabled and entry.key == "enabled":
+            return self.is_enabled(section.name)
+        return getattr(self._settings[section.settings], entry.key) if section.settings else None
+
+
+def _replaced(settings: Any, given: Mapping[str, Any], where: str) -> Any:
+    try:
+        return replace(settings, **given)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}.") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8, as TOML has to be.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}.") from error
+
+
+def _checked(entries: Mapping[str, Entry], table: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
+    return {key: _checked_value(entries, key, value, where, folder) for key, value in table.items()}
+
+
+def _checked_value(entries: Mapping[str, Entry], key: str, value: Any, where: str, folder: Path) -> Any:
+    if key not in entries:
+        raise ConfigError(f"{where} has no setting {key}{_guess(key, entries)}")
+    entry = entries[key]
+    if entry.table:
+        return _checked_tables(entry.table, value, f"{where} {key}", folder)
+    found = "" if entry.rule.secret else f", found {in_toml(value)}"
+    try:
+        return suitable(value, entry.type, entry.rule, folder)
+    except Unsuitable as error:
+        raise ConfigError(f"{where} {key}: expected {expected(entry.type, entry.rule)}{found}.") from error
+    except ValueError as error:
+        raise ConfigError(f"{where} {key}: {error}{found}.") from error
+
+
+def _checked_tables(kind: Any, value: Any, where: str, folder: Path) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(table, Mapping) for table in value):
+        raise ConfigError(f"{where}: expected a list of tables.")
+    return tuple(_checked_table(kind, table, f"{where} #{n}", folder) for n, table in enumerate(value, 1))
+
+
+def _checked_table(kind: Any, table: Mapping[str, Any], where: str, folder: Path) -> Any:
+    entries = entries_of(kind)
+    given = _checked(entries, table, where, folder)
+    for entry in entries.values():
+        if entry.default is REQUIRED and entry.key not in given:
+            raise ConfigError(f"{where} has no {entry.key}; expected {expected(entry.type, entry.rule)}.")
+    try:
+        return kind(**given)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}.") from error
+
+
+def _guess(word: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    if close:
+        return f", did you mean {close[0]}?"
+    return f"; expected one of {', '.join(known)}." if known else "."

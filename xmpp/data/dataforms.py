@@ -1,0 +1,170 @@
+"""Data forms (XEP-0004) with a FORM_TYPE (XEP-0068): fields in, an element out; a submitted element in, values out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lxml import etree
+
+from xmpp.data import names
+from xmpp.data.jid import AddressReader
+
+NAMESPACE = "jabber:x:data"
+X = "{jabber:x:data}x"
+FIELD = "{jabber:x:data}field"
+VALUE = "{jabber:x:data}value"
+VALIDATION = "http://jabber.org/protocol/xdata-validate"
+VALIDATE = f"{{{VALIDATION}}}validate"
+
+FieldType = Literal[
+    "boolean",
+    "hidden",
+    "jid-multi",
+    "jid-single",
+    "list-multi",
+    "list-single",
+    "text-multi",
+    "text-private",
+    "text-single",
+]
+MULTIPLE: frozenset[FieldType] = frozenset({"hidden", "jid-multi", "list-multi", "text-multi"})  # section 3.2
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a form. `options` are what a list offers: value and label; `values` what is filled in already.
+
+    A list that `is_open` takes other values too (XEP-0122).
+    """
+
+    var: str
+    type: FieldType = "text-single"
+    label: str = ""
+    values: Sequence[str] = ()
+    required: bool = False
+    options: Mapping[str, str] | None = None
+    is_open: bool = False
+
+
+def form(form_type: str, fields: Sequence[Field], *, title: str = "", instructions: str = "") -> etree._Element:
+    """The form to fill in."""
+    x = _start("form", form_type)
+    for name, text in (("title", title), ("instructions", instructions)):
+        if text:
+            _add(x, name).text = text
+    for field in fields:
+        _add_field(x, field)
+    return x
+
+
+def result(form_type: str, values: Mapping[str, Sequence[str]], types: Mapping[str, FieldType]) -> etree._Element:
+    """The values as a form of type result (XEP-0128, XEP-0157). Their types could be left out (section 3.2), but
+    clients take those that are for text-single then, and show nothing of a field with several values."""
+    x = _start("result", form_type)
+    for var, several in values.items():
+        _add_values(_add(x, "field", var=var, type=types[var]), several)
+    return x
+
+
+def types_of(fields: Iterable[Field]) -> Mapping[str, FieldType]:
+    """The types of fields, for `result`."""
+    return {field.var: field.type for field in fields}
+
+
+def report(form_type: str, fields: Sequence[Field], rows: Iterable[Mapping[str, str]]) -> etree._Element:
+    """A result of several items, each with a value for these fields (section 3.4)."""
+    x = _start("result", form_type)
+    reported = _add(x, "reported")
+    for field in fields:
+        _add_field(reported, field)
+    for row in rows:
+        item = _add(x, "item")
+        for field in fields:
+            _add_values(_add(item, "field", var=field.var), [row[field.var]])
+    return x
+
+
+def submitted(x: etree._Element, form_type: str, fields: Sequence[Field]) -> dict[str, tuple[str, ...]]:
+    """What was filled in, by field; raises ValueError where it does not answer the form of these fields.
+
+    A field that was left out is missing from the answer (it keeps its value); one that was emptied has no values.
+    Fields that were not offered are ignored (section 3.1). Addresses are parsed; `boolean` reads booleans.
+    """
+    if x.tag != X or x.get("type") != "submit":
+        raise ValueError("not a submitted form")
+    given = values_of(x)
+    if given.pop("FORM_TYPE", (form_type,)) != (form_type,):
+        raise ValueError(f"the FORM_TYPE is not {form_type}")
+    reader = AddressReader()
+    answers = {field.var: _checked(field, given[field.var], reader) for field in fields if field.var in given}
+    for field in fields:
+        if field.required and not answers.get(field.var):
+            raise ValueError(f"the field {field.var} is required")
+    return answers
+
+
+def values_of(x: etree._Element) -> dict[str, tuple[str, ...]]:
+    """All that stands in a form, by field; raises ValueError where a field has no name of its own."""
+    given: dict[str, tuple[str, ...]] = {}
+    for element in x.iterchildren(FIELD):
+        var = element.get("var")
+        if var is None and element.get("type") == "fixed":
+            continue
+        if not var or var in given:
+            raise ValueError("a field without a name of its own")
+        given[var] = tuple(value.text or "" for value in element.iterchildren(VALUE))
+    return given
+
+
+def boolean(values: Sequence[str]) -> bool:
+    """The value of a boolean field that `submitted` has accepted; false if it was emptied (section 3.3)."""
+    return bool(values) and names.BOOLEANS[values[0]]
+
+
+def _start(kind: str, form_type: str) -> etree._Element:
+    x = etree.Element(X, {"type": kind}, nsmap={None: NAMESPACE})
+    _add_values(_add(x, "field", var="FORM_TYPE", type="hidden"), [form_type])
+    return x
+
+
+def _add(parent: etree._Element, name: str, **attributes: str) -> etree._Element:
+    return etree.SubElement(parent, f"{{{NAMESPACE}}}{name}", attributes)
+
+
+def _add_values(parent: etree._Element, values: Sequence[str]) -> None:
+    for value in values:
+        _add(parent, "value").text = value
+
+
+def _add_field(x: etree._Element, field: Field) -> None:
+    label = {"label": field.label} if field.label else {}
+    element = _add(x, "field", var=field.var, type=field.type, **label)
+    if field.required:
+        _add(element, "required")
+    _add_values(element, field.values)
+    for value, option_label in (field.options or {}).items():
+        _add_values(_add(element, "option", label=option_label), [value])
+    if field.is_open:
+        validate = etree.SubElement(element, VALIDATE, datatype="xs:string", nsmap={None: VALIDATION})
+        etree.SubElement(validate, f"{{{VALIDATION}}}open")
+
+
+def _checked(field: Field, values: tuple[str, ...], reader: AddressReader) -> tuple[str, ...]:
+    if not any(values):
+        return ()  # <value/> and no value are two ways to say the same (section 3.6)
+    if len(values) > 1 and field.type not in MULTIPLE:
+        raise ValueError(f"the field {field.var} takes one value")
+    match field.type:
+        case "jid-single" | "jid-multi":
+            return tuple(dict.fromkeys(map(reader.read, values)))  # duplicates are ignored (section 3.3)
+        case "boolean":
+            _require_known(field, values, names.BOOLEANS)
+        case "list-single" | "list-multi" if not field.is_open:
+            _require_known(field, values, field.options or {})
+    return values
+
+
+def _require_known(field: Field, values: tuple[str, ...], known: Mapping[str, object]) -> None:
+    for value in values:
+        if value not in known:
+            raise ValueError(f"the field {field.var} does not take the value {value[:40]!r}")

@@ -1,0 +1,299 @@
+"""Stanzas: messages, presence and iqs (RFC 6120 section 8), as everything inside the server passes them on.
+
+A stanza is an lxml element, bytes, or both: what came from a client begins as an element in the tree of its stream,
+what the server makes begins as bytes, and the other form is made when somebody asks for it. It is frozen once routed:
+`addressed`, `with_first` and `with_last` make changed copies, from the bytes, which costs a fraction of a tree copy.
+An element belongs to its stream and is only there while it is handled, so whoever keeps a stanza keeps `kept()`.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Protocol, Self
+
+from lxml import etree
+
+from xmpp.data import names
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.wire import escaped, parse, wire, without_to, written_around
+
+KINDS = ("message", "presence", "iq")
+MESSAGE_TYPES = frozenset({"chat", "error", "groupchat", "headline", "normal"})
+PRESENCE_TYPES = frozenset({"error", "probe", "subscribe", "subscribed", "unavailable", "unsubscribe", "unsubscribed"})
+SUBSCRIPTION_TYPES = frozenset({"subscribe", "subscribed", "unsubscribe", "unsubscribed"})
+IQ_TYPES = frozenset({"get", "set", "result", "error"})
+
+_KIND: Mapping[Any, str] = {f"{{{names.CLIENT}}}{kind}": kind for kind in KINDS}
+# The namespaces that tags declare, and whatever looks like that. Nothing is read over, so that no text or value can
+# hide what comes after it.
+_DECLARED = re.compile(rb"xmlns(?=[^=<>]*+=[ \t\r\n]*+['\"]([^'\"<]*+))")
+
+
+class Unreadable(Exception):
+    """What was kept is no stanza (any more): whoever reads several goes on with the others."""
+
+
+class Origin(Protocol):
+    """Where stanzas come in: a session, or a stream that has none yet; later a link to another server."""
+
+    def send(self, stanza: "Stanza") -> None:
+        """Give an answer to whoever has sent what is answered."""
+
+
+class Stanza:
+    """One stanza. `kind` is "message", "presence" or "iq".
+
+    `type` is None for presence that is just available; a message without a type, or of one nobody knows, is "normal"
+    (RFC 6121 section 5.2.2). `to` and `sender` are parsed addresses or None. `origin` is where it came in: it has
+    `send(stanza)` for answers; None for what the server itself makes. `devices`: which of an account's sessions get
+    it, by their numbers, where there are several.
+    """
+
+    __slots__ = ("kind", "type", "id", "to", "sender", "origin", "devices", "_element", "_attributes",
+                 "_is_stamped", "_content", "_declared", "_wire", "_child_tags", "_afterwards")  # fmt: skip
+
+    kind: str
+    type: str | None
+    id: str | None
+    to: JID | None
+    sender: JID | None
+    origin: "Origin | None"
+    devices: Collection[int]
+    _element: etree._Element | None
+    _attributes: dict[str, str]  # of a stanza that came as an element: as they are to be written,
+    _is_stamped: bool  # though some are not in the element yet
+    _content: bytes | None
+    _declared: list[bytes] | None  # namespaces
+    _child_tags: frozenset[str] | None
+    _afterwards: Callable[[], None] | None
+
+    def __init__(self, element: etree._Element, origin: "Origin | None" = None, content: bytes | None = None) -> None:
+        """Wrap a parsed element; `content` is the bytes between its tags, if known. Raises MalformedJID."""
+        attributes: Any = dict(element.items())
+        get = attributes.get
+        self.kind = _KIND[element.tag]
+        self.type = get("type")
+        self.id = get("id")
+        to, sender = get("to"), get("from")
+        self.to = JID.parse(to) if to is not None else None
+        self.sender = JID.parse(sender) if sender is not None else None
+        self.origin = origin
+        self.devices = ()
+        self._element = element
+        self._attributes = attributes
+        self._is_stamped = False
+        self._content = content
+        self._wire: bytes | None = None
+        self._declared = self._child_tags = self._afterwards = None
+        if self.kind == "message" and self.type not in MESSAGE_TYPES:
+            self.type = "normal"
+
+    @classmethod
+    def build(
+        cls,
+        kind: str,
+        content: bytes = b"",
+        *,
+        type: str | None = None,
+        id: str | None = None,
+        to: JID | None = None,
+        sender: JID | None = None,
+        child_tags: frozenset[str] | None = None,
+    ) -> Self:
+        """A stanza of the server's own making; `content` is the bytes of its children, namespaces declared. Who says
+        their tags spares later steps the parsing."""
+        self = cls.__new__(cls)
+        self.kind, self.type, self.id, self.to, self.sender = kind, type, id, to, sender
+        self.origin = self._element = self._content = self._afterwards = None
+        self._child_tags = child_tags
+        self._is_stamped = False
+        self.devices = ()
+        head = "<" + kind
+        if type is not None:
+            head += ' type="' + escaped(type) + '"'
+        if id is not None:
+            head += ' id="' + escaped(id) + '"'
+        if to is not None:
+            head += ' to="' + (to if to.is_plain else escaped(to)) + '"'
+        if sender is not None:
+            head += ' from="' + (sender if sender.is_plain else escaped(sender)) + '"'
+        self._wire = b"%b>%b</%b>" % (head.encode(), content, kind.encode()) if content else head.encode() + b"/>"
+        return self
+
+    @classmethod
+    def from_wire(cls, data: bytes) -> Self:
+        """The stanza that `wire()` gave these bytes for (as kept in the database). Raises Unreadable."""
+        try:
+            self = cls(parse(data))
+        except (etree.XMLSyntaxError, ValueError, KeyError) as error:
+            raise Unreadable(str(error)) from error
+        self._wire = data
+        return self
+
+    # -- what is in it
+
+    @property
+    def element(self) -> etree._Element:
+        """The element, to be looked at and not changed."""
+        if self._element is None:
+            assert self._wire is not None
+            self._element = parse(self._wire)
+        elif self._is_stamped:
+            self._element.attrib.update(self._attributes)
+            self._is_stamped = False
+        return self._element
+
+    def _parent_of_children(self) -> etree._Element:
+        """The element for whoever looks past its own attributes."""
+        return self.element if self._element is None else self._element
+
+    @property
+    def is_request(self) -> bool:
+        """Whether this is an iq that has to be answered."""
+        return self.kind == "iq" and self.type in ("get", "set")
+
+    @property
+    def child_tags(self) -> frozenset[str]:
+        """The tags of all children; looked at by many steps, so made once."""
+        if self._child_tags is None:
+            tags: Any = [child.tag for child in self._parent_of_children()]
+            self._child_tags = frozenset(tags)
+        return self._child_tags
+
+    def may_use(self, namespaces: frozenset[bytes]) -> bool:
+        """Whether a child may be of one of these namespaces: a quick look that tells for most stanzas that none is."""
+        if self._content is None or self._child_tags is not None:  # then it is quicker to compare those
+            return True
+        if self._declared is None:
+            self._declared = _DECLARED.findall(self._content)
+        # In a value with a reference anything may be meant
+        return not namespaces.isdisjoint(self._declared) or b"".join(self._declared).find(b"&") >= 0
+
+    def children(self, tag: str) -> Iterator[etree._Element]:
+        """All children of that tag."""
+        return self._parent_of_children().iterchildren(tag)
+
+    def child(self, tag: str) -> etree._Element | None:
+        """The first child of that tag."""
+        return next(self.children(tag)) if tag in self.child_tags else None
+
+    @property
+    def payload(self) -> etree._Element | None:
+        """The first child: of an iq, what is asked or answered."""
+        return next(iter(self._parent_of_children()), None)
+
+    def only_child(self) -> etree._Element:
+        """The one child that an iq of type get or set must have (RFC 6120 section 8.2.3), else bad-request."""
+        parent = self._parent_of_children()
+        if len(parent) != 1:
+            raise StanzaError("bad-request", f"a request needs one child element, not {len(parent)}")
+        return parent[0]
+
+    # -- before it is routed
+
+    def stamp(self, sender: JID, to: JID | None) -> None:
+        """Write the true sender, and the addressee, into a stanza that has just been read."""
+        self._is_stamped = True
+        self._attributes["from"] = sender
+        self.sender = sender
+        if to is not None and to is not self.to:
+            self._attributes["to"] = to
+            self.to = to
+
+    def speak(self, language: str) -> None:
+        """Write the language in where the stanza names none of its own."""
+        self._is_stamped = True
+        self._attributes.setdefault(names.XML_LANG, language)
+
+    # -- passing it on
+
+    def wire(self) -> bytes:
+        """The bytes as they stand inside a stream whose default namespace is jabber:client."""
+        if self._wire is None:
+            content = self._content  # as it came, with the start tag anew, spares three quarters of the work
+            around = None if content is None else written_around(content, self.kind, self._attributes)
+            self._wire = around or wire(self.element)
+        return self._wire
+
+    def kept(self) -> Self:
+        """The same stanza as bytes alone, for whoever keeps it: an element holds its stream's whole parser alive."""
+        return self._changed(self.wire(), self._child_tags)
+
+    def addressed(self, to: JID) -> "Stanza":
+        """The same stanza to somebody else."""
+        return self.copies()(to)
+
+    def copies(self) -> "Callable[[JID], Stanza]":
+        """`addressed`, for whoever needs it many times: what all the copies have in common is put together once."""
+        data, name_end = self.wire(), len(self.kind) + 1
+        start, rest = data[:name_end], without_to(data[name_end:])
+
+        def addressed(to: JID) -> Stanza:
+            attribute = ' to="' + (to if to.is_plain else escaped(to)) + '"'
+            copy = self._changed(start + attribute.encode() + rest, self._child_tags)
+            copy.to = to
+            return copy
+
+        return addressed
+
+    def with_last(self, child: bytes, tag: str | None = None) -> Self:
+        """The same stanza with one more child at the end. Who names its tag spares later steps the parsing."""
+        data = self.wire()
+        if data.endswith(b"/>"):
+            return self._changed(b"%b>%b</%b>" % (data[:-2], child, self.kind.encode()), self._child_tags_and(tag))
+        end = len(data) - len(self.kind) - 3
+        return self._changed(data[:end] + child + data[end:], self._child_tags_and(tag))
+
+    def with_first(self, child: bytes, tag: str | None = None) -> Self:
+        """The same stanza with one more child before the others."""
+        data = self.wire()
+        head = data.index(b">") + 1
+        if data[head - 2 : head] == b"/>":
+            return self.with_last(child, tag)
+        return self._changed(data[:head] + child + data[head:], self._child_tags_and(tag))
+
+    def without(self, is_unwanted: Callable[[etree._Element], bool]) -> Self:
+        """The same stanza without some of its children; costs as much as to read it anew."""
+        element = parse(self.wire())
+        for child in list(element):
+            if is_unwanted(child):
+                element.remove(child)
+        return self._changed(wire(element), None)
+
+    def _child_tags_and(self, tag: str | None) -> frozenset[str] | None:
+        return None if tag is None or self._child_tags is None else self._child_tags | {tag}
+
+    def _changed(self, data: bytes, child_tags: frozenset[str] | None) -> Self:
+        copy = type(self).__new__(type(self))
+        copy.kind, copy.type, copy.id, copy.to, copy.sender = self.kind, self.type, self.id, self.to, self.sender
+        copy.origin, copy.devices = self.origin, self.devices
+        copy._element = copy._content = copy._afterwards = None
+        copy._is_stamped = False
+        copy._child_tags = child_tags
+        copy._wire = data
+        return copy
+
+    # -- answers
+
+    def result(self, payload: etree._Element | bytes | None = None) -> Self:
+        """The answer to this request; the payload as an element, or as `wire` writes it."""
+        content = payload if isinstance(payload, bytes) else b"" if payload is None else wire(payload)
+        return self.build("iq", content, type="result", id=self.id, to=self.sender, sender=self.to)
+
+    def error_reply(self, error: StanzaError) -> Self:
+        """The error that answers this stanza: without a copy of what was sent."""
+        about = b"" if error.about is None else wire(error.about)
+        content = about + wire(error.element())
+        return self.build(self.kind, content, type="error", id=self.id, to=self.sender, sender=self.to)
+
+    def after_reply(self, act: Callable[[], None]) -> None:
+        """Have something done once the answer to this request is on its way (say, ending the session that asked)."""
+        self._afterwards = act
+
+    def replied(self) -> None:
+        """Do what was to be done after the answer."""
+        if self._afterwards is not None:
+            self._afterwards()
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} type={self.type} id={self.id} to={self.to} from={self.sender}>"

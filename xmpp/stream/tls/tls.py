@@ -1,0 +1,202 @@
+"""TLS on the server's side: a certificate for each domain, chosen by SNI; channel bindings; direct TLS (XEP-0368).
+
+Python's ssl offers no keying material for export, so there is no `tls-exporter` binding (RFC 9266).
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+from weakref import WeakKeyDictionary
+
+import idna
+
+from xmpp.config.configuration import setting
+from xmpp.stream.tls.certificates import (
+    Certificate,
+    CertificateError,
+    a_label,
+    doubts,
+    end_point_hash,
+    read_certificate,
+    self_signed_certificate,
+)
+from xmpp.stream.tls.client_hello import ClientHello
+
+log = logging.getLogger(__name__)
+
+APPLICATION_PROTOCOL = "xmpp-client"
+TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # forward secrecy and AEAD only; TLS 1.3 has nothing else
+NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0303 0002 02 78")  # a fatal alert, RFC 7301 section 3.2
+DAYS_TO_RENEW = 14  # certbot renews 30 days before the end, so that something is wrong then
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def _hold_domains(files: Mapping[str, Path]) -> None:
+    try:
+        _by_domain(files)
+    except idna.IDNAError as error:
+        raise ValueError("expected the names of domains in front of the paths") from error
+    if len(_by_domain(files)) < len(files):
+        raise ValueError("expected each domain once, however it is written")
+
+
+def _by_domain(files: Mapping[str, Path]) -> dict[str, Path]:
+    return {a_label(domain): path for domain, path in files.items()}
+
+
+@dataclass(frozen=True)
+class TLSSettings:
+    """Encryption of connections. A domain without a certificate here gets a self-signed one at the first start."""
+
+    minimum_version: str = setting("1.2", "The oldest version of TLS that clients may use.", choices=VERSIONS)
+    certificates: dict[str, Path] = setting(
+        {},
+        "Where the certificate of a domain is: a PEM file that holds the certificate with its chain, or a folder with "
+        "fullchain.pem and privkey.pem, as certbot makes it.\n"
+        'For example {"example.org" = "/etc/letsencrypt/live/example.org"}.',
+        check=_hold_domains,
+    )
+    keys: dict[str, Path] = setting(
+        {},
+        "Where the key of a domain is, a PEM file without a password. "
+        "It may be left out if the certificate's file or folder holds the key too.",
+        check=_hold_domains,
+    )
+
+
+def read_certificates(settings: TLSSettings, domains: Sequence[str], folder: Path) -> dict[str, Certificate]:
+    """Read the certificate of each domain; self-signed ones are kept in the folder. Raises CertificateError."""
+    chains, keys = _by_domain(settings.certificates), _by_domain(settings.keys)
+    _refuse_unknown("certificates", chains, domains)
+    _refuse_unknown("keys", keys, [domain for domain in domains if a_label(domain) in chains])
+    certificates = {}
+    for domain in domains:
+        label = a_label(domain)
+        if own := chains.get(label):
+            certificates[domain] = read_certificate(own, keys.get(label))
+        else:
+            certificates[domain] = self_signed_certificate(folder, domain)
+    return certificates
+
+
+@dataclass(frozen=True)
+class _Presented:
+    """What a client of one context sees, and the domain it asked for by SNI, if that is one of ours."""
+
+    end_point_hash: bytes | None
+    domain: str | None
+
+
+class ServerTLS:
+    """The server's side of TLS. A client that asks for none of our domains is shown the first one's certificate.
+
+    `incoming` and `outgoing` are between OpenSSL and the sockets, for all connections: whoever uses them leaves them
+    empty before anybody else can.
+    """
+
+    def __init__(self, settings: TLSSettings, domains: Sequence[str], folder: Path) -> None:
+        """Load the certificates; self-signed ones are kept in the folder. Raises CertificateError."""
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._folder = folder
+        self._presented: WeakKeyDictionary[ssl.SSLContext, _Presented] = WeakKeyDictionary()
+        self.reload(settings, domains)
+
+    def reload(self, settings: TLSSettings, domains: Sequence[str]) -> None:
+        """Use these settings from the next handshake on; connections that stand are not touched.
+
+        Raises CertificateError, and then nothing has changed.
+        """
+        certificates = read_certificates(settings, domains, self._folder)
+        presented = {
+            context_for(certificate, settings): _Presented(end_point_hash(certificate.x509), domain)
+            for domain, certificate in certificates.items()
+        }
+        first = certificates[domains[0]]
+        for context in presented:
+            context.sni_callback = _acknowledge
+        default = context_for(first, settings)
+        presented[default] = _Presented(end_point_hash(first.x509), None)
+        self._presented.update(presented)  # the old ones stay for as long as a connection has them
+        self._by_name = {a_label(seen.domain): context for context, seen in presented.items() if seen.domain}
+        self._default = default
+        for domain, certificate in certificates.items():
+            _tell(certificate, domain, datetime.now(UTC))
+
+    def layer(self, hello: ClientHello) -> ssl.SSLObject:
+        """Return the server's side of a connection with this client, whose handshake is still to be done."""
+        context = self._by_name.get(hello.server_name or "", self._default)
+        return context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+
+    def requested_domain(self, secured: ssl.SSLObject) -> str | None:
+        """Return which of our domains the client named by SNI; None if it named none, or another host."""
+        return self._presented[secured.context].domain
+
+    def channel_bindings(self, secured: ssl.SSLObject) -> dict[str, bytes]:
+        """Return the channel binding data of the connection by type (RFC 5929)."""
+        bindings = {
+            "tls-server-end-point": self._presented[secured.context].end_point_hash,
+            # Where TLS 1.3 is used, tls-unique is undefined (RFC 8446 appendix C.5).
+            "tls-unique": secured.get_channel_binding("tls-unique") if secured.version() == "TLSv1.2" else None,
+        }
+        return {kind: data for kind, data in bindings.items() if data}
+
+
+def speaks_ours(hello: ClientHello) -> bool:
+    """Whether the client speaks XMPP, by the application protocols that it offers; none says nothing."""
+    return not hello.protocols or APPLICATION_PROTOCOL.encode() in hello.protocols
+
+
+class _Layer(ssl.SSLObject):
+    """An object that gevent's callbacks take for a socket, as they were made for those."""
+
+    def _sslsock(self) -> Self:
+        return self
+
+
+def _acknowledge(_secured: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+    """That there is a callback makes OpenSSL tell the client that its name was understood (RFC 6066 section 3)."""
+
+
+def _tell(certificate: Certificate, domain: str, now: datetime) -> None:
+    """Say in the log how long clients will take the certificate, and why they may not."""
+    days = (certificate.x509.not_valid_after_utc - now).days
+    for doubt in doubts(certificate, domain, now):
+        log.warning(doubt)
+    log.log(
+        logging.INFO if days >= DAYS_TO_RENEW else logging.WARNING,
+        "certificate for %s: %s, valid until %s, %d days left",
+        domain,
+        certificate.chain_file,
+        f"{certificate.x509.not_valid_after_utc:%Y-%m-%d}",
+        max(days, 0),
+    )
+
+
+def _refuse_unknown(key: str, given: Mapping[str, Path], domains: Sequence[str]) -> None:
+    for domain in given.keys() - {a_label(domain) for domain in domains}:
+        expected = f"expected one of {', '.join(domains)}" if domains else "there is no certificate to go with it"
+        raise CertificateError(f"[tls] {key}: {domain} is not known here; {expected}.")
+
+
+def context_for(certificate: Certificate, settings: TLSSettings) -> ssl.SSLContext:
+    """What connections with this certificate are made from. Raises CertificateError where OpenSSL cannot use it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslobject_class = _Layer
+    context.minimum_version = VERSIONS[settings.minimum_version]
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    # A session that cannot be resumed always has the keys, and thus the bindings, of its own handshake.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    context.set_ciphers(TLS_1_2_CIPHERS)
+    context.set_alpn_protocols([APPLICATION_PROTOCOL])
+    try:
+        context.load_cert_chain(certificate.chain_file, certificate.key_file)
+    except OSError as error:
+        raise CertificateError(f"{certificate.chain_file}: cannot be used for TLS: {error}.") from error
+    return context
