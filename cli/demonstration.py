@@ -16,7 +16,7 @@ from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import Delivery
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 NAMES = ("juliet", "romeo")
 PASSWORD_BYTES = 12

@@ -13,7 +13,7 @@ FILES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
 # What a folder, or a file that stands beside folders, may import of the project's own; the closest rule counts.
 MAY_IMPORT = {
     "cli": ("cli", "assembly", "handlers", "db", "xmpp"),
-    "handlers": ("handlers", "db", "xmpp.server", "xmpp.control", "xmpp.routing", "xmpp.running", "xmpp.config",
+    "handlers": ("handlers", "db", "xmpp.control", "xmpp.routing", "xmpp.running", "xmpp.config",
                  "xmpp.data", "xmpp.__version__"),
     "db": ("db", "xmpp.data"),
     "db/sqlite": ("db.sqlite",),
@@ -23,15 +23,13 @@ MAY_IMPORT = {
     "xmpp/stream/tls": ("xmpp.stream.tls", "xmpp.stream.pace", "xmpp.config", "xmpp.data"),
     "xmpp/stream/xml": ("xmpp.stream.xml", "xmpp.data"),
     "xmpp/server.py": ("xmpp.routing", "xmpp.running", "xmpp.config", "xmpp.data"),
-    "xmpp/routing": ("xmpp.routing", "xmpp.running", "xmpp.data"),
+    "xmpp/routing": ("xmpp.routing", "xmpp.running", "xmpp.config", "xmpp.data"),
     "xmpp/config": ("xmpp.config", "xmpp.data"),
     "xmpp/running": ("xmpp.running",),
     "xmpp/data": ("xmpp.data",),
     "xmpp": (),
     "web": ("web", "xmpp"),
 }  # fmt: skip
-# Names of types, which are not there when it runs: routing is handed the server that it belongs to.
-MAY_NAME = {"xmpp/routing": ("xmpp.server",)}
 # Handlers see stanzas, sessions and features, and no stream or socket.
 HANDLERS_NEVER = ("xmpp.stream", "socket", "ssl", "gevent.socket", "web")
 # Nothing dials out, starts programs, or takes chance from where it can be guessed.
@@ -59,24 +57,15 @@ WITHOUT_GEVENT = (
 )
 
 
-def imports_of(path: Path, *, but_types: bool = False) -> list[str]:
-    """What a file imports; without what it does for the names of types only, if that is asked for."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    types = {id(node) for block in ast.walk(tree) if is_for_types(block) for node in ast.walk(block)}
+def imports_of(path: Path) -> list[str]:
     found = []
-    for node in ast.walk(tree):
-        if but_types and id(node) in types:
-            continue
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are written out"
             found += [f"{node.module}.{alias.name}" for alias in node.names]
     return found
-
-
-def is_for_types(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def is_within(module: str, parts: tuple[str, ...]) -> bool:
@@ -93,10 +82,8 @@ def rule_for(path: Path) -> str:
 def test_imports_point_down_only(path: Path) -> None:
     rule = rule_for(path)
     own = (*PARTS, "xserv", "assembly", "tests")
-    types = set(imports_of(path)) - set(imports_of(path, but_types=True))
     for module in imports_of(path):
-        may = MAY_IMPORT[rule] + (MAY_NAME.get(rule, ()) if module in types else ())
-        assert not is_within(module, own) or is_within(module, may), f"{rule} may not import {module}"
+        assert not is_within(module, own) or is_within(module, MAY_IMPORT[rule]), f"{rule} may not import {module}"
 
 
 def test_every_folder_has_a_rule_and_every_rule_a_folder() -> None:

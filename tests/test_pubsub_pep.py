@@ -30,6 +30,7 @@ from tests.harness.nodes import (
 )
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse
+from xmpp.routing import servers
 from xmpp.server import Server
 
 TUNE = "urn:example:tune"
@@ -261,7 +262,7 @@ def test_a_feature_keeps_an_item_as_the_owner_would(server: Server, romeo: Clien
 def test_other_features_hear_of_items_that_come_and_go(tmp_path: Path) -> None:
     heard = list[tuple[str, str, str, bytes | None]]()
 
-    def hear(server: Server, account: JID, node: str, id: str, payload: bytes | None) -> None:
+    def hear(server: servers.Server, account: JID, node: str, id: str, payload: bytes | None) -> None:
         heard.append((account, node, id, payload))
 
     with server_in(tmp_path) as server:

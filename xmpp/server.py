@@ -98,6 +98,11 @@ class Server:
         found: State = self._states[of]
         return found
 
+    def close_unbound_streams(self, account: JID, error: StreamError) -> None:
+        """End the streams that have logged in as this account and have no session yet."""
+        for listener in self.listeners:
+            listener.close_unbound_streams(account, error)
+
     @property
     def default_domain(self) -> str:
         """The domain we speak for before a client has named one."""

@@ -18,7 +18,7 @@ from xmpp.data.jid import JID, MalformedJID
 from xmpp.running.logs import one_word
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 log = logging.getLogger(__name__)
 

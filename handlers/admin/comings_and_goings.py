@@ -10,8 +10,8 @@ from xmpp.routing.feature import Feature
 from xmpp.running.logs import one_word
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 log = logging.getLogger(__name__)
 

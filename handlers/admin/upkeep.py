@@ -21,7 +21,7 @@ from xmpp.running.logs import log_refusal
 
 if TYPE_CHECKING:
     from xmpp.data.jid import JID
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 log = logging.getLogger(__name__)
 

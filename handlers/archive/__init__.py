@@ -25,7 +25,7 @@ from xmpp.routing.feature import ADDRESS, Feature
 from xmpp.routing.session import session_of
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 ENTRY_BYTES = 300  # of memory, for each message of a page that is still to be sent
 ID_BYTES = 10  # nobody can guess an id, or see from it what else there is (XEP-0359 section "Security Considerations")

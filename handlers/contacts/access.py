@@ -8,7 +8,7 @@ from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 
 def sees_presence(server: "Server", account: JID, asker: JID) -> bool:

@@ -24,8 +24,8 @@ from xmpp.routing.session import session_of
 from xmpp.routing.tables import Table
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 NAMESPACE = "urn:xmpp:blocking"
 BLOCKLIST = f"{{{NAMESPACE}}}blocklist"

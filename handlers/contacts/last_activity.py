@@ -17,8 +17,8 @@ from xmpp.routing.feature import ADDRESS, OWN, SERVER, Feature
 from xmpp.running.logs import log_refusal
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from xmpp.data.jid import JID
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 MOST = 100  # addresses that are remembered for one device; who has changed beyond that is seen at its next login
 

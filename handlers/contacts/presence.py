@@ -20,8 +20,8 @@ from xmpp.routing.feature import Feature
 from xmpp.routing.tables import SessionStep, Table
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 PRIORITY = "{jabber:client}priority"
 INTEGER = re.compile(r"[+-]?[0-9]{1,3}")

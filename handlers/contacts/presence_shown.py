@@ -10,8 +10,8 @@ from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 
 def audience(server: "Server", account: JID) -> Sequence[JID]:

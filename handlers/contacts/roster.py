@@ -17,7 +17,7 @@ from xmpp.routing.feature import ADDRESS, Feature, State
 from xmpp.routing.session import session_of
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 VERSIONING = "urn:xmpp:features:rosterver"
 

@@ -17,7 +17,7 @@ from xmpp.data.wire import wire
 from xmpp.routing.tables import Table
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 NAMESPACE = "jabber:iq:roster"
 QUERY = f"{{{NAMESPACE}}}query"

@@ -22,8 +22,8 @@ from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature, State
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from xmpp.routing.feature import Feature, State
 from xmpp.routing.streams import Stream
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 HASHES = "urn:xmpp:hashes:2"
 HASH = f"{{{HASHES}}}hash"

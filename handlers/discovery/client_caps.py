@@ -27,8 +27,8 @@ from xmpp.routing.feature import Feature
 from xmpp.routing.tables import Table
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from xmpp.data.stanza import Stanza
 from xmpp.routing.feature import ACCOUNT, ADDRESS, OWN, SERVER, Feature
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 ITEMS_QUERY = f"{{{ITEMS}}}query"
 

@@ -13,7 +13,7 @@ from xmpp.data.dataforms import FieldType
 from xmpp.routing.feature import Feature
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 INFO = "http://jabber.org/protocol/disco#info"
 ITEMS = "http://jabber.org/protocol/disco#items"

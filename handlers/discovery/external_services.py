@@ -20,7 +20,7 @@ from xmpp.data.timestamps import format_utc
 from xmpp.routing.feature import SERVER, Feature
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 NAMESPACE = "urn:xmpp:extdisco:2"
 SERVICES = f"{{{NAMESPACE}}}services"

@@ -7,7 +7,7 @@ from xmpp.data.stanza import Stanza
 from xmpp.routing.feature import ACCOUNT, SERVER, Feature
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 NAMESPACE = "urn:xmpp:ping"
 

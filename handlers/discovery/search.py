@@ -26,7 +26,7 @@ from xmpp.data.wire import parse
 from xmpp.routing.feature import SERVER, Feature
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 NAMESPACE = "jabber:iq:search"
 QUERY = f"{{{NAMESPACE}}}query"

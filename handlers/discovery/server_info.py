@@ -13,7 +13,7 @@ from xmpp.data.wire import wire
 from xmpp.routing.feature import Feature
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 NAMESPACE = "urn:xmpp:serverinfo:0"
 NODE, ITEM = "serverinfo", "current"

@@ -10,7 +10,7 @@ from xmpp.data.timestamps import format_utc
 from xmpp.routing.feature import SERVER, Feature
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 NAMESPACE = "urn:xmpp:time"
 TIME = f"{{{NAMESPACE}}}time"

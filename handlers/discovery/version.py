@@ -12,7 +12,7 @@ from xmpp.data.stanza import Stanza
 from xmpp.routing.feature import SERVER, Feature
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 NAMESPACE = "jabber:iq:version"
 QUERY = f"{{{NAMESPACE}}}query"

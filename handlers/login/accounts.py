@@ -18,7 +18,7 @@ from xmpp.routing.session import Session
 from xmpp.routing.tables import AccountStep, Table
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 feature = Feature("accounts", rfc="6121", optional=False, needs=["sasl"])
 
@@ -112,8 +112,7 @@ def end_sessions(server: "Server", account: JID, error: StreamError, keep: Sessi
     for session in server.online.sessions(account):
         if session is not keep:
             session.close(error)
-    for listener in server.listeners:
-        listener.close_unbound_streams(account, error)
+    server.close_unbound_streams(account, error)
 
 
 @feature.step

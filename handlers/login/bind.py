@@ -18,7 +18,7 @@ from xmpp.routing.streams import Stream, stream_of
 from xmpp.routing.tables import SessionStep, Table
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 BIND = f"{{{names.BIND}}}bind"
 RESOURCE = f"{{{names.BIND}}}resource"

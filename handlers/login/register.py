@@ -32,7 +32,7 @@ from xmpp.routing.streams import Stream, stream_of
 from xmpp.running.logs import one_word
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 STREAM_FEATURE = "http://jabber.org/features/iq-register"
 REMOVE = f"{{{NAMESPACE}}}remove"

@@ -15,8 +15,8 @@ from xmpp.routing.feature import Feature
 from xmpp.routing.session import session_of
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 NAMESPACE = "urn:xmpp:carbons:2"
 RULES = "urn:xmpp:carbons:rules:0"  # says that section 6.1 is followed to the letter

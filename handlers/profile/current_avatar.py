@@ -17,7 +17,7 @@ from xmpp.data.jid import JID
 from xmpp.data.wire import parse
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 DATA_NODE = "urn:xmpp:avatar:data"
 METADATA_NODE = "urn:xmpp:avatar:metadata"

@@ -9,7 +9,7 @@ from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 UPDATE = "{vcard-temp:x:update}x"
 PHOTO = "{vcard-temp:x:update}photo"

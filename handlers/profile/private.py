@@ -18,7 +18,7 @@ from xmpp.routing.feature import ADDRESS, Feature
 from xmpp.routing.tables import Table
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 NAMESPACE = "jabber:iq:private"
 QUERY = f"{{{NAMESPACE}}}query"

@@ -15,7 +15,7 @@ from xmpp.data.wire import parse, wire
 from xmpp.routing.feature import ACCOUNT, ADDRESS, Feature
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 NAMESPACE = "vcard-temp"
 VCARD = "{vcard-temp}vCard"

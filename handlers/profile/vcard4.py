@@ -25,7 +25,7 @@ from xmpp.data.wire import parse, wire
 from xmpp.routing.feature import Feature
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 NODE = "urn:xmpp:vcard4"
 ITEM_ID = "current"  # of a node with one item (XEP-0222 section 3)

@@ -33,7 +33,7 @@ from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import ACCOUNT, Feature
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 FACES = (ACCOUNT, hosts.SUBDOMAIN.service)
 

@@ -11,7 +11,7 @@ from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 # What a row takes beside its text, as the storage counts it, too.
 NODE, ITEM, AFFILIATION, SUBSCRIPTION = 500, 100, 100, 150

@@ -25,7 +25,7 @@ from xmpp.data.resultsets import PageRequest
 from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 META_DATA = "http://jabber.org/protocol/pubsub#meta-data"
 TOLD = ("title", "description", "type", "language", "contact", "access_model", "publish_model", "max_items")

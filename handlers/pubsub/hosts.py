@@ -18,8 +18,8 @@ from xmpp.data.resultsets import PageRequest
 from xmpp.routing.feature import Subdomain
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 
 MOST_IN_LINE = 100

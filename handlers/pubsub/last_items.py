@@ -15,8 +15,8 @@ from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 NOTIFY = "+notify"
 ON_PRESENCE = "on_sub_and_presence"

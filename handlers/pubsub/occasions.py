@@ -7,7 +7,7 @@ from xmpp.data.jid import JID
 from xmpp.routing.tables import Table
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 # f(server, account, node): a request may have changed a node of an account. Once for each; may still refuse it.
 NODE_CHANGED = Table[Callable[["Server", JID, str], None]]("NODE_CHANGED")

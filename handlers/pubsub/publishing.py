@@ -22,7 +22,7 @@ from xmpp.data import dataforms, names
 from xmpp.data.jid import JID
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 ITEM = f"{{{PUBSUB}}}item"
 MAX_ID_BYTES = 1023

@@ -15,7 +15,7 @@ from xmpp.data.jid import JID
 
 if TYPE_CHECKING:
     from db.sqlite.database import Database
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 PAGE = 25  # subscriptions that are looked at in one step
 

@@ -17,7 +17,7 @@ from xmpp.data.jid import JID, AddressReader, MalformedJID, TooManyAddresses
 from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 PUBSUB = "http://jabber.org/protocol/pubsub"
 OWNER = "http://jabber.org/protocol/pubsub#owner"

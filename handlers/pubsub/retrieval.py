@@ -19,7 +19,7 @@ from xmpp.data.wire import wire
 
 if TYPE_CHECKING:
     from db.sqlite.database import Database
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 ITEM = f"{{{PUBSUB}}}item"
 

@@ -23,7 +23,7 @@ from xmpp.data.stanza import Stanza
 from xmpp.data.wire import parse, wire
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 PUSH = "urn:xmpp:push:0"
 SUMMARY = "urn:xmpp:push:summary"

@@ -13,8 +13,8 @@ from xmpp.routing.feature import Feature, State
 from xmpp.routing.streams import Stream
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 NAMESPACE = "urn:xmpp:csi:0"
 

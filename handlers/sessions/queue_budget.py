@@ -9,8 +9,8 @@ from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 
 def hold(session: "Session", management: Management) -> None:

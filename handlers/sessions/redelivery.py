@@ -23,7 +23,7 @@ from xmpp.routing.tables import Table
 from xmpp.running.logs import log_refusal
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 log = logging.getLogger(__name__)
 

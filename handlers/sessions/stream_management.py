@@ -41,8 +41,8 @@ from xmpp.routing.tables import SessionStep, Table
 from xmpp.running.tickets import Ticket
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 ID_BYTES = 24  # of randomness: who knows an id, and the account's password, takes the session over
 REMEMBERED_SECONDS = 24 * 3600  # for a client that comes too late, and wants to know what has to be sent again

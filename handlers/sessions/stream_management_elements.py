@@ -11,7 +11,7 @@ from xmpp.data import names
 from xmpp.routing.streams import Stream
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 NAMESPACE = "urn:xmpp:sm:3"
 SM = f"{{{NAMESPACE}}}sm"

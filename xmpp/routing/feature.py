@@ -24,8 +24,8 @@ from xmpp.routing.delivery import AnyStep, Step
 from xmpp.routing.tables import Table
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.streams import Stream
-    from xmpp.server import Server
 
 
 class Addressee:

@@ -14,7 +14,7 @@ from xmpp.routing.feature import ACCOUNT, OWN, SERVER, Addressee
 from xmpp.running.logs import log_refusal
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from xmpp.running.logs import log_refusal
 from xmpp.running.tickets import Ticket
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 log = logging.getLogger(__name__)
 

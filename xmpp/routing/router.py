@@ -11,7 +11,7 @@ from xmpp.routing.feature import ADDRESS, Subdomain
 from xmpp.routing.iq_dispatch import dispatch
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 log = logging.getLogger(__name__)
 

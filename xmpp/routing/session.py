@@ -21,8 +21,8 @@ from xmpp.running.logs import log_refusal
 from xmpp.running.tickets import Ticket
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.streams import Connection
-    from xmpp.server import Server
 
 log = logging.getLogger(__name__)
 

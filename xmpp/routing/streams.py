@@ -11,8 +11,8 @@ from xmpp.data.stanza import Stanza
 from xmpp.routing.feature import State
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 
 class Connection(Protocol):
@@ -48,10 +48,13 @@ class Stream(Connection, Protocol):
     elements, None between negotiations.
     """
 
-    server: "Server"
     peer: str
     identity: str | None
     exchange: object | None
+
+    @property
+    def server(self) -> "Server":
+        """The server that it came to."""
 
     @property
     def host(self) -> str:

@@ -14,8 +14,8 @@ from xmpp.routing.delivery import AnyStep, Path, Step
 
 if TYPE_CHECKING:
     from xmpp.routing.feature import Feature
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 
 class Listing(NamedTuple):

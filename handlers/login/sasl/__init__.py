@@ -29,7 +29,7 @@ from xmpp.routing.streams import Stream
 from xmpp.running.logs import log_refusal
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 log = logging.getLogger(__name__)
 

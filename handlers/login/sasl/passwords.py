@@ -14,7 +14,7 @@ from handlers.login.sasl.settings import SASLSettings
 from xmpp.data.jid import JID
 
 if TYPE_CHECKING:
-    from xmpp.server import Server
+    from xmpp.routing.servers import Server
 
 PLAIN_HASH = "sha-256"  # of the credential that a plain password is checked with
 FALSE_SALTS = "false salts"

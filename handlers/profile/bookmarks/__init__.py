@@ -21,8 +21,8 @@ from xmpp.data.jid import JID
 from xmpp.routing.feature import Feature
 
 if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
-    from xmpp.server import Server
 
 log = logging.getLogger(__name__)
 
