@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from handlers.discovery import caps, caps2
-from handlers.discovery.disco_info import Info
 from tests.harness.capabilities import CAPS, COMPLEX, INFO, SIMPLE
 from tests.harness.in_process import Client, add_accounts, configuration, server_in
+from xmpp.data.disco import Info
 from xmpp.server import Server
 
 

@@ -1,11 +1,10 @@
 """XEP-0115 and XEP-0390: the hash of an answer, as its specification computes it, proves that answer and no other."""
 
-
 import pytest
 
 from handlers.discovery.caps_hashes import CAPS, CAPS2, Hash, is_unambiguous
-from handlers.discovery.disco_info import INFO, Form, Identity, Info
 from tests.harness.capabilities import AVATARS, COMPLEX, FORGERIES, SIMPLE
+from xmpp.data.disco import INFO, Form, Identity, Info
 from xmpp.data.wire import parse, wire
 
 SOFTWARE = "urn:xmpp:dataforms:softwareinfo"
@@ -132,10 +131,6 @@ def test_what_is_not_hashed_cannot_be_proven_by_the_newer_hash(more: str) -> Non
     query = parse(f"<query xmlns='{INFO}'>{IDENTITY}{more}</query>".encode())
     info = Info.read(query)
     assert not Hash.of(info, CAPS2, "sha-256").is_proven_by(query, info)
-
-
-
-
 
 
 @pytest.mark.parametrize("info", FORGERIES.values(), ids=FORGERIES)

@@ -12,9 +12,9 @@ from handlers.discovery import client_caps
 from handlers.discovery.announced_caps import announced_in
 from handlers.discovery.caps_hashes import CAPS, CAPS2, Hash
 from handlers.discovery.client_caps import CAPS_KNOWN, Known, features_of
-from handlers.discovery.disco_info import INFO, Identity, Info
 from tests.harness.capabilities import AVATARS, FORGERIES, SIMPLE
 from tests.harness.in_process import Client, add_accounts, server_in
+from xmpp.data.disco import INFO, Identity, Info
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import parse, wire
 from xmpp.server import Server
@@ -284,9 +284,7 @@ def test_row_28_a_hash_is_not_believed_without_proof(watched: Watched, romeo: Cl
 
 
 @pytest.mark.parametrize("info", FORGERIES.values(), ids=FORGERIES)
-def test_row_28_a_forged_answer_is_not_remembered(
-    watched: Watched, romeo: Client, juliet: Client, info: Info
-) -> None:
+def test_row_28_a_forged_answer_is_not_remembered(watched: Watched, romeo: Client, juliet: Client, info: Info) -> None:
     answer(romeo, announce(romeo, c(AVATARS))[0], info)
     assert len(announce(juliet, c(AVATARS))) == 1
 

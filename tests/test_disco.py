@@ -4,10 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
+from db.sqlite.database import Database
 from handlers.discovery.disco_info import DiscoSettings
+from handlers.tables import FEATURES, TABLES
 from tests.harness.in_process import Client, add_accounts, befriend, configuration, server_in, xml
 from xmpp.config.configuration import ConfigError
+from xmpp.data.disco import Identity, Info
+from xmpp.data.stanza import Stanza
+from xmpp.routing import servers
+from xmpp.routing.feature import Feature, Subdomain
 from xmpp.server import Server
 
 INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
@@ -91,6 +98,47 @@ def test_a_session_is_asked_itself(server: Server, romeo: Client) -> None:
     juliet = Client(server, "juliet@localhost/balcony")
     assert romeo.sends(f"<iq type='get' id='q' to='{juliet.jid}'>{INFO}</iq>") == []
     assert juliet.received() == [xml(f"<iq type='get' id='q' to='{juliet.jid}' from='{romeo.jid}'>{INFO}</iq>")]
+
+
+ROOMS = Subdomain("rooms", identity=Identity("conference", "text", "Chatrooms"), disco=["urn:example:rooms"])
+HALLS = Subdomain("halls", identity=Identity("hierarchy", "branch"))
+
+
+@pytest.fixture
+def with_rooms(tmp_path: Path) -> Iterator[Server]:
+    """A server with services of a feature that nobody else knows of."""
+    rooms = Feature("rooms", subdomains=[ROOMS, HALLS])
+
+    @rooms.disco_node(at=[ROOMS.service])
+    def describe_node(server: servers.Server, iq: Stanza) -> etree._Element:
+        node = iq.only_child().get("node")
+        assert node
+        return Info((), frozenset()).element(node)
+
+    with Database(tmp_path / "test.db") as db:
+        server = Server(configuration(), db, [*FEATURES, rooms], TABLES)
+        add_accounts(server, "romeo")
+        yield server
+
+
+def test_a_service_is_found_and_described_as_its_feature_declares_it(with_rooms: Server) -> None:
+    romeo = Client(with_rooms, "romeo@localhost/orchard")
+    assert romeo.asks(ITEMS, to="localhost") == xml(
+        '<query xmlns="http://jabber.org/protocol/disco#items">'
+        '<item jid="pubsub.localhost"/><item jid="rooms.localhost"/><item jid="halls.localhost"/></query>'
+    )
+    assert romeo.asks(INFO, to="rooms.localhost") == xml(
+        '<query xmlns="http://jabber.org/protocol/disco#info">'
+        '<identity category="conference" type="text" name="Chatrooms"/>'
+        '<feature var="http://jabber.org/protocol/disco#info"/><feature var="urn:example:rooms"/></query>'
+    )
+    assert romeo.asks(at_node(INFO, "x"), to="rooms.localhost") == xml(at_node(INFO, "x"))
+    assert romeo.asks(INFO, to="a@rooms.localhost") == "service-unavailable"
+
+
+def test_a_service_whose_feature_tells_of_no_nodes_has_none(with_rooms: Server) -> None:
+    romeo = Client(with_rooms, "romeo@localhost/orchard")
+    assert romeo.asks(at_node(INFO, "x"), to="halls.localhost") == "item-not-found"
 
 
 def test_name_and_contact_addresses_are_told_where_they_are_configured(tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ from lxml import etree
 from handlers.tables import FEATURES, TABLES
 from tests.harness.servers import ROOT
 from xmpp.config.configuration import setting
+from xmpp.data.disco import Identity
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP, Delivery, Path, concerns, for_sessions_with
 from xmpp.routing.feature import (
     OWN,
     SERVER,
+    SERVICE,
     Addressee,
     DuplicateHandler,
     Feature,
@@ -51,7 +53,10 @@ def test_two_handlers_for_one_key_are_an_error_at_start_up() -> None:
         Registry.of([one, other])
 
 
-ROOMS, NODES = Subdomain("rooms", label_setting="name"), Subdomain("nodes")
+ROOMS, NODES = (
+    Subdomain("rooms", identity=Identity("conference", "text"), label_setting="name"),
+    Subdomain("nodes", identity=Identity("pubsub", "service")),
+)
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,17 @@ def test_a_service_has_an_address_in_each_domain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "addressee"),
-    [("rooms.localhost", ROOMS.service), ("a@rooms.localhost", ROOMS.bare), ("a@rooms.localhost/b", ROOMS.full)],
+    ("address", "addressees"),
+    [
+        ("rooms.localhost", (ROOMS.service, SERVICE)),
+        ("a@rooms.localhost", (ROOMS.bare,)),
+        ("a@rooms.localhost/b", (ROOMS.full,)),
+    ],
 )
-def test_a_service_is_told_its_requests_by_what_they_are_addressed_to(address: str, addressee: Addressee) -> None:
-    assert ROOMS.addressee(JID.parse(address)) is addressee
+def test_a_service_is_told_its_requests_by_what_they_are_addressed_to(
+    address: str, addressees: tuple[Addressee, ...]
+) -> None:
+    assert ROOMS.addressees(JID.parse(address)) == addressees
 
 
 def test_a_table_is_listed_once() -> None:

@@ -41,6 +41,7 @@ WITHOUT_GEVENT = (
     "xmpp/data/wire.py",
     "xmpp/data/errors.py",
     "xmpp/data/dataforms.py",
+    "xmpp/data/disco.py",
     "xmpp/data/resultsets.py",
     "xmpp/stream/xml/xmlfeed.py",
     "xmpp/stream/xml/nameguard.py",

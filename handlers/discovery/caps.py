@@ -5,7 +5,8 @@ from functools import lru_cache
 from lxml import etree
 
 from handlers.discovery.caps_hashes import CAPS, Hash
-from handlers.discovery.disco_info import Info, domain_info
+from handlers.discovery.disco_info import domain_info
+from xmpp.data.disco import Info
 from xmpp.routing.feature import Feature, State
 from xmpp.routing.streams import Stream
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from handlers.discovery.caps_hashes import CAPS2, Hash
-from handlers.discovery.disco_info import Info, domain_info
+from handlers.discovery.disco_info import domain_info
+from xmpp.data.disco import Info
 from xmpp.routing.feature import Feature, State
 from xmpp.routing.streams import Stream
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
-from handlers.discovery.disco_info import Form, Identity, Info
 from xmpp.data import dataforms
+from xmpp.data.disco import Form, Identity, Info
 
 CAPS = "http://jabber.org/protocol/caps"
 CAPS2 = "urn:xmpp:caps"

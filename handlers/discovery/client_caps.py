@@ -16,9 +16,9 @@ from lxml import etree
 
 from handlers.discovery.announced_caps import C2, Announced, C, announced_in
 from handlers.discovery.caps_hashes import Hash
-from handlers.discovery.disco_info import INFO, INFO_QUERY, Info
 from xmpp.config.configuration import setting
 from xmpp.data import names
+from xmpp.data.disco import INFO, INFO_QUERY, Info
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import wire

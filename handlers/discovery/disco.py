@@ -1,25 +1,31 @@
-"""XEP-0030: what a domain and an account are and can do, and what belongs to them."""
+"""XEP-0030: what a domain, an account and a service are and can do; and what belongs to a domain.
+
+Features declare it, and what answers for the nodes and the items of accounts and services.
+"""
 
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from db import accounts
-from handlers.contacts.access import is_blocked, refuse_strangers
+from handlers.contacts.access import refuse_strangers
 from handlers.discovery import caps, caps2
-from handlers.discovery.disco_info import INFO, INFO_QUERY, ITEMS, DiscoSettings, Info, account_info, domain_info
-from handlers.pubsub import discovery as nodes
+from handlers.discovery.disco_info import DiscoSettings, account_info, domain_info
+from xmpp.data.disco import INFO, INFO_QUERY, ITEMS, ITEMS_QUERY, Identity, Info
 from xmpp.data.errors import StanzaError
 from xmpp.data.stanza import Stanza
-from xmpp.routing.feature import ACCOUNT, ADDRESS, OWN, SERVER, Feature
+from xmpp.routing.feature import ACCOUNT, SERVER, SERVICE, Addressee, Feature
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
-ITEMS_QUERY = f"{{{ITEMS}}}query"
-
 feature = Feature(
-    "disco", xep="0030", disco=[INFO, ITEMS], account_disco=[INFO, ITEMS], settings=DiscoSettings, optional=False
+    "disco",
+    xep="0030",
+    disco=[INFO, ITEMS],
+    account_disco=[INFO, ITEMS],
+    account_identities=[Identity("account", "registered")],
+    settings=DiscoSettings,
+    optional=False,
 )
 
 
@@ -39,13 +45,30 @@ def _announced_as(server: "Server", node: str) -> Info | None:
 
 
 @feature.iq_get(INFO_QUERY, to=[ACCOUNT])
-def describe_account(server: "Server", iq: Stanza) -> etree._Element:
+def describe_account(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
     """The account's identity and features; or one of its nodes."""
     if _node(iq):
-        return nodes.describe_node(server, iq)
+        return _of_node(server, iq, ACCOUNT)
     assert iq.to is not None and iq.sender is not None
     refuse_strangers(server, iq.to, iq.sender)  # XEP-0030 section 8
     return account_info(server).element(_node(iq))
+
+
+@feature.iq_get(INFO_QUERY, to=[SERVICE])
+def describe_service(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
+    """The service's identity and features; or one of its nodes."""
+    assert iq.to is not None
+    subdomain = server.subdomains.by_address[iq.to.domain]
+    if _node(iq):
+        return _of_node(server, iq, subdomain.service)
+    return Info((subdomain.identity,), subdomain.disco | {INFO}).element()
+
+
+def _of_node(server: "Server", iq: Stanza, addressee: Addressee) -> etree._Element | bytes | None:
+    describe = server.registry.disco_nodes.get(addressee)
+    if describe is None:
+        raise StanzaError("item-not-found")
+    return describe(server, iq)
 
 
 @feature.iq_get(ITEMS_QUERY, to=[SERVER])
@@ -58,18 +81,6 @@ def list_items_of_domain(server: "Server", iq: Stanza) -> etree._Element:
     for address in server.subdomains.of(iq.to.domain):
         etree.SubElement(query, f"{{{ITEMS}}}item", jid=address)
     return query
-
-
-@feature.iq_get(ITEMS_QUERY, to=[OWN, ADDRESS])
-def list_items_of_account(server: "Server", iq: Stanza) -> etree._Element:
-    """The account's nodes, as far as the asker may see them. Its resources are told by presence only.
-
-    Who may see none, and who asks for an account that does not exist, gets an empty list (XEP-0030 section 8).
-    """
-    assert iq.to is not None and iq.sender is not None
-    if not accounts.exists(server.db, iq.to) or is_blocked(server, iq.to, iq.sender):
-        return nodes.list_nothing(iq)
-    return nodes.list_items(server, iq)
 
 
 def _node(iq: Stanza) -> str | None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from db import pubsub_people
-from handlers.discovery.disco_info import INFO_QUERY
 from handlers.pubsub import (
+    announced,
     discovery,
     hosts,
     last_items,
@@ -23,14 +23,16 @@ from handlers.pubsub import (
     retrieval,
     subscribing,
 )
+from handlers.pubsub.announced import EVENT, OWNER, PUBSUB
 from handlers.pubsub.occasions import NODE_CHANGED
-from handlers.pubsub.requests import EVENT, OWNER, PUBSUB, Request
+from handlers.pubsub.requests import Request
 from handlers.pubsub.settings import PubSubSettings
+from xmpp.data.disco import ITEMS_QUERY, Identity
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import Delivery, concerns
-from xmpp.routing.feature import ACCOUNT, Feature
+from xmpp.routing.feature import ACCOUNT, ADDRESS, OWN, Feature
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -40,7 +42,8 @@ FACES = (ACCOUNT, hosts.SUBDOMAIN.service)
 feature = Feature(
     "pubsub",
     xep="0060",
-    account_disco=discovery.ACCOUNT_FEATURES,
+    account_disco=announced.ACCOUNT_FEATURES,
+    account_identities=[Identity("pubsub", "pep")],  # XEP-0163 section 6.1
     settings=PubSubSettings,
     subdomains=[hosts.SUBDOMAIN],
     optional=False,
@@ -134,8 +137,9 @@ def _changed(request: Request, handler: Answer) -> etree._Element | bytes | None
     return answer
 
 
-feature.iq_get(INFO_QUERY, to=[hosts.SUBDOMAIN.service])(discovery.describe_service)
-feature.iq_get(discovery.ITEMS_QUERY, to=[hosts.SUBDOMAIN.service])(discovery.list_items)
+feature.disco_node(at=FACES)(discovery.describe_node)
+feature.iq_get(ITEMS_QUERY, to=[OWN, ADDRESS])(discovery.list_items_of_account)
+feature.iq_get(ITEMS_QUERY, to=[hosts.SUBDOMAIN.service])(discovery.list_items)
 
 
 # -- steps

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from db import pubsub_items, pubsub_nodes, pubsub_people
+from db import accounts, pubsub_items, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
-from handlers.discovery.disco_info import INFO, ITEMS, Form, Identity, Info
+from handlers.contacts.access import is_blocked
 from handlers.pubsub import access, configuration, cursors, hosts, lists, retrieval
 from handlers.pubsub.access import Relation
+from handlers.pubsub.announced import PUBSUB
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.hosts import Host
 from handlers.pubsub.lists import Entry
-from handlers.pubsub.public_subscriptions import PUBLIC_SUBSCRIPTIONS
-from handlers.pubsub.requests import PUBSUB
 from handlers.pubsub.settings import PubSubSettings
 from xmpp.data import resultsets, timestamps
 from xmpp.data.dataforms import FieldType
+from xmpp.data.disco import ITEMS, ITEMS_QUERY, Form, Identity, Info
 from xmpp.data.jid import JID
 from xmpp.data.resultsets import PageRequest
 from xmpp.data.stanza import Stanza
@@ -37,71 +37,12 @@ TYPES: Mapping[str, FieldType] = {
     "pubsub#owner": "jid-multi",
     "pubsub#publisher": "jid-multi",
 }
-ITEMS_QUERY = f"{{{ITEMS}}}query"
 MOST_LOOKED_AT = 1_000  # nodes, for one request
 AT_A_TIME = 50
 MOST_NAMED = 50  # owners, and publishers, in what is to be known of a node
 
-_BOTH = (
-    "config-node",
-    "config-node-max",
-    "create-and-configure",
-    "create-nodes",
-    "delete-items",
-    "delete-nodes",
-    "instant-nodes",
-    "item-ids",
-    "last-published",
-    "manage-subscriptions",
-    "member-affiliation",
-    "meta-data",
-    "modify-affiliations",
-    "multi-items",
-    "outcast-affiliation",
-    "persistent-items",
-    "publish",
-    "publish-node-full",
-    "publish-only-affiliation",
-    "publish-options",
-    "publisher-affiliation",
-    "purge-nodes",
-    "retract-items",
-    "retrieve-affiliations",
-    "retrieve-default",
-    "retrieve-default-sub",
-    "retrieve-items",
-    "retrieve-subscriptions",
-    "rsm",
-    "subscribe",
-    "subscription-notifications",
-    "subscription-options",
-)
-_OF_ACCOUNTS = (
-    "access-presence",
-    "auto-create",
-    "auto-subscribe",
-    "filtered-notifications",
-    "presence-subscribe",
-    "pubsub-on-a-jid",
-)
-ACCOUNT_FEATURES = (PUBSUB, PUBLIC_SUBSCRIPTIONS, *(f"{PUBSUB}#{name}" for name in (*_BOTH, *_OF_ACCOUNTS)))
-SERVICE_FEATURES = (
-    PUBSUB,
-    PUBLIC_SUBSCRIPTIONS,
-    INFO,
-    ITEMS,
-    *(f"{PUBSUB}#{name}" for name in (*_BOTH, "access-open")),
-)
-
-SERVICE = Info((Identity("pubsub", "service", "Publish-Subscribe"),), frozenset(SERVICE_FEATURES))
-
 
 # -- requests
-
-
-def describe_service(server: "Server", iq: Stanza) -> etree._Element:
-    """5.1: the service; or a node of it."""
-    return describe_node(server, iq) if _name(iq) else SERVICE.element()
 
 
 def describe_node(server: "Server", iq: Stanza) -> etree._Element:
@@ -116,9 +57,19 @@ def list_items(server: "Server", iq: Stanza) -> etree._Element:
     return _list_items_of_node(server, iq) if _name(iq) else _list_nodes(server, iq)
 
 
-def list_nothing(iq: Stanza) -> etree._Element:
-    """The answer where there is no account, and where somebody is not to learn that there is one (XEP-0030 section 8);
-    the request may be malformed for both alike."""
+def list_items_of_account(server: "Server", iq: Stanza) -> etree._Element:
+    """The same of an account, as far as the asker may see it. Its resources are told by presence only.
+
+    Who may see nothing, and who asks for an account that does not exist, gets an empty list (XEP-0030 section 8).
+    """
+    assert iq.to is not None and iq.sender is not None
+    if not accounts.exists(server.db, iq.to) or is_blocked(server, iq.to, iq.sender):
+        return _nothing(iq)
+    return list_items(server, iq)
+
+
+def _nothing(iq: Stanza) -> etree._Element:
+    """The request may be malformed, and is refused then, whether or not there is an account."""
     name = _name(iq)
     if name:
         _asked(iq)
@@ -220,7 +171,7 @@ def _list_items_of_node(server: "Server", iq: Stanza) -> etree._Element:
     assert iq.sender is not None
     host = _host(server, iq)
     if host.is_hidden_from(iq.sender, hosts.find(host, _name(iq))):
-        return list_nothing(iq)
+        return _nothing(iq)
     host, node = _visible_node(server, iq)
     configured = hosts.configuration_of(node)
     refusal = access.refusal_to_show_items(configured, host.relation(node, iq.sender))

@@ -9,10 +9,11 @@ from db import blocklists, pubsub_nodes, pubsub_people, rosters
 from db.pubsub_nodes import Node
 from handlers.contacts.access import is_at_home, is_blocked, is_blocked_in_part, sees_presence
 from handlers.discovery import client_caps
-from handlers.pubsub import access
+from handlers.pubsub import access, announced
 from handlers.pubsub.access import Relation
 from handlers.pubsub.configuration import ACCOUNT_NODE, SERVICE_NODE, NodeConfiguration, from_text
 from handlers.pubsub.settings import PubSubSettings
+from xmpp.data.disco import Identity
 from xmpp.data.jid import JID
 from xmpp.data.resultsets import PageRequest
 from xmpp.routing.feature import Subdomain
@@ -152,7 +153,9 @@ class Host(ABC):
         return sees, groups
 
 
-SUBDOMAIN = Subdomain("pubsub")
+SUBDOMAIN = Subdomain(
+    "pubsub", identity=Identity("pubsub", "service", "Publish-Subscribe"), disco=announced.SERVICE_FEATURES
+)
 
 
 class Account(Host):

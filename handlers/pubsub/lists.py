@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from lxml import etree
 
+from handlers.pubsub.announced import PUBSUB
 from handlers.pubsub.conditions import refused
-from handlers.pubsub.requests import PUBSUB, answer
+from handlers.pubsub.requests import answer
 from xmpp.data import resultsets
 from xmpp.data.resultsets import PageRequest
 

@@ -13,10 +13,11 @@ from db import pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
 from handlers.pubsub import access, approval, budget, hosts, lists, notifications, rechecking, subscribing
+from handlers.pubsub.announced import OWNER
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.hosts import Host
 from handlers.pubsub.lists import Entry
-from handlers.pubsub.requests import OWNER, Request, address_in, answer
+from handlers.pubsub.requests import Request, address_in, answer
 from handlers.pubsub.settings import PubSubSettings
 from xmpp.data import dataforms
 from xmpp.data.errors import StanzaError

@@ -14,11 +14,12 @@ from lxml import etree
 from db import pubsub_items, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from handlers.pubsub import budget, configuration, hosts, notifications, rechecking
+from handlers.pubsub.announced import OWNER, PUBSUB
 from handlers.pubsub.conditions import refused, unsupported
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Account, Host
 from handlers.pubsub.occasions import ITEM_PUBLISHED
-from handlers.pubsub.requests import OWNER, PUBSUB, Request, answer
+from handlers.pubsub.requests import Request, answer
 from handlers.pubsub.settings import PubSubSettings
 from xmpp.data import dataforms
 from xmpp.data.jid import JID

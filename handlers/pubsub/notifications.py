@@ -14,9 +14,9 @@ from handlers.contacts.access import is_at_home
 from handlers.messages import delay
 from handlers.pubsub import access, hosts, items, subscription_options
 from handlers.pubsub import configuration as configurations
+from handlers.pubsub.announced import EVENT
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Host
-from handlers.pubsub.requests import EVENT
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import quoted, wire

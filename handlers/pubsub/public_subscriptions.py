@@ -12,16 +12,16 @@ from lxml import etree
 
 from db import pubsub_people
 from handlers.pubsub import access, hosts, retrieval
+from handlers.pubsub.announced import PUBLIC_SUBSCRIPTIONS, PUBSUB
 from handlers.pubsub.conditions import refused, unsupported
 from handlers.pubsub.lists import PAGE_BYTES
-from handlers.pubsub.requests import PUBSUB, Request
+from handlers.pubsub.requests import Request
 from handlers.pubsub.settings import PubSubSettings
 from handlers.pubsub.subscription_options import PUBLIC_IN_TEXT
 from xmpp.data import resultsets
 from xmpp.data.resultsets import PageRequest
 from xmpp.data.wire import quoted, wire
 
-PUBLIC_SUBSCRIPTIONS = "urn:xmpp:pps:0"
 SUBSCRIPTIONS = "urn:xmpp:pps:subscriptions:0"
 SUBSCRIBERS = "urn:xmpp:pps:subscribers:0/"
 MOST_NODES = 3_000  # of one account, wherever they are

@@ -12,11 +12,12 @@ from db import accounts, pubsub_items, pubsub_nodes
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node
 from handlers.pubsub import access, budget, hosts, items, nodes, notifications
+from handlers.pubsub.announced import PUBSUB
 from handlers.pubsub.conditions import refused, unsupported
 from handlers.pubsub.configuration import NodeConfiguration, demanded
 from handlers.pubsub.hosts import Account, Host
 from handlers.pubsub.occasions import ITEM_PUBLISHED
-from handlers.pubsub.requests import PUBSUB, Request, answer
+from handlers.pubsub.requests import Request, answer
 from handlers.pubsub.settings import PubSubSettings
 from xmpp.data import dataforms, names
 from xmpp.data.jid import JID

@@ -10,6 +10,7 @@ from lxml import etree
 from db.pubsub_nodes import Node
 from handlers.pubsub import hosts
 from handlers.pubsub.access import Relation
+from handlers.pubsub.announced import PUBSUB
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Host
@@ -18,10 +19,6 @@ from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
-
-PUBSUB = "http://jabber.org/protocol/pubsub"
-OWNER = "http://jabber.org/protocol/pubsub#owner"
-EVENT = "http://jabber.org/protocol/pubsub#event"
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from db import pubsub_items, pubsub_nodes
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node
 from handlers.pubsub import access, cursors, hosts, items
+from handlers.pubsub.announced import PUBSUB
 from handlers.pubsub.conditions import refused, unsupported
 from handlers.pubsub.configuration import NodeConfiguration
-from handlers.pubsub.requests import PUBSUB, Request
+from handlers.pubsub.requests import Request
 from handlers.pubsub.settings import PubSubSettings
 from xmpp.data import resultsets
 from xmpp.data.jid import JID

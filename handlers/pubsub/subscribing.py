@@ -10,10 +10,11 @@ from db import pubsub_items, pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
 from handlers.pubsub import access, approval, budget, hosts, lists, notifications, retrieval, subscription_options
+from handlers.pubsub.announced import PUBSUB
 from handlers.pubsub.conditions import no_such_subscriber, refused, unsupported
 from handlers.pubsub.hosts import Host
 from handlers.pubsub.lists import Entry
-from handlers.pubsub.requests import PUBSUB, Request, address_in, answer
+from handlers.pubsub.requests import Request, address_in, answer
 from handlers.pubsub.settings import PubSubSettings
 from handlers.pubsub.subscription_options import SubscriptionOptions
 from xmpp.data import dataforms

@@ -13,8 +13,8 @@ from db import blocklists, pubsub_items
 from db.pubsub_nodes import Node
 from handlers.pubsub import hosts
 from handlers.pubsub.access import PUBLISHERS
+from handlers.pubsub.announced import EVENT
 from handlers.pubsub.hosts import Host
-from handlers.pubsub.requests import EVENT
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 

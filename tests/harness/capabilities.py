@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from handlers.discovery.disco_info import Form, Identity, Info
+from xmpp.data.disco import Form, Identity, Info
 
 INFO, ITEMS = "http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items"
 

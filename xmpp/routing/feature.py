@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
+from xmpp.data.disco import Identity
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import AnyStep, Step
@@ -44,28 +45,34 @@ ADDRESS = Addressee(
     "ADDRESS"
 )  # anybody else's bare address, be there an account or not: the answer must not show which
 SERVER = Addressee("SERVER")  # a domain that is served here
+SERVICE = Addressee("SERVICE")  # a service of any feature, at its own domain
 STREAM = Addressee("STREAM")  # the stream itself, before a resource is bound: registration, binding
 
 
 class Subdomain:
     """Where a service of a feature is found: beneath each domain that is served, as in pubsub.example.org.
 
-    `label` comes before the domain; `label_setting` names the setting of the feature that says otherwise. A request
-    there is for the `service` itself, or for a `bare` or a `full` address, such as a room or an occupant. All other
-    stanzas, and answers to requests, run through the table `received`; what is left is not for anybody.
+    `label` comes before the domain; `label_setting` names the setting of the feature that says otherwise. `identity`
+    and the features `disco` are what each service tells of itself (XEP-0030). A request there is for the `service`
+    itself, or for a `bare` or a `full` address, such as a room or an occupant. All other stanzas, and answers to
+    requests, run through the table `received`; what is left is not for anybody.
     """
 
-    def __init__(self, label: str, *, label_setting: str = "") -> None:
+    def __init__(self, label: str, *, identity: Identity, disco: Iterable[str] = (), label_setting: str = "") -> None:
         self.label = label
         self.label_setting = label_setting
+        self.identity = identity
+        self.disco = frozenset(disco)
         self.service = Addressee(f"{label}.service")
         self.bare = Addressee(f"{label}.bare")
         self.full = Addressee(f"{label}.full")
         self.received = Table[Step](f"{label.upper()}_RECEIVED")
 
-    def addressee(self, address: JID) -> Addressee:
-        """Whom a request to this address is for."""
-        return self.service if not address.local else self.bare if address.is_bare else self.full
+    def addressees(self, address: JID) -> tuple[Addressee, ...]:
+        """What an address there may stand for, most particular first."""
+        if not address.local:
+            return (self.service, SERVICE)
+        return (self.bare if address.is_bare else self.full,)
 
 
 class State(Enum):
@@ -89,10 +96,11 @@ InfoProvider = Callable[..., Iterable[etree._Element]]
 class Feature:
     """One protocol: its name in the configuration, what it announces, what it handles.
 
-    `disco` are the features that a domain announces (XEP-0030), `account_disco` those of an account. `settings` is a
-    frozen dataclass whose fields come from xmpp.config.setting; `announced_if` says of them whether `disco` is
-    announced. `by_default` says whether it is on without configuration; `optional` whether it can be switched off at
-    all. It is off, too, where one of the features that it `needs` is. `subdomains` are where it has services.
+    `disco` are the features that a domain announces (XEP-0030), `account_disco` those of an account, and
+    `account_identities` what it makes an account besides. `settings` is a frozen dataclass whose fields come from
+    xmpp.config.setting; `announced_if` says of them whether `disco` is announced. `by_default` says whether it is on
+    without configuration; `optional` whether it can be switched off at all. It is off, too, where one of the features
+    that it `needs` is. `subdomains` are where it has services.
     """
 
     name: str
@@ -100,6 +108,7 @@ class Feature:
     rfc: str = ""
     disco: Iterable[str] = ()
     account_disco: Iterable[str] = ()
+    account_identities: Iterable[Identity] = ()
     settings: type | None = None
     announced_if: Callable[[Any], bool] | None = None
     by_default: bool = True
@@ -107,6 +116,7 @@ class Feature:
     needs: Iterable[str] = ()
     subdomains: Iterable[Subdomain] = ()
     iqs: dict[tuple[str, str, Addressee], IqHandler] = field(default_factory=dict)
+    disco_nodes: dict[Addressee, IqHandler] = field(default_factory=dict)
     elements: dict[tuple[str, State], ElementHandler] = field(default_factory=dict)
     stream_features: list[tuple[State, StreamFeature]] = field(default_factory=list)
     steps: list[Callable[..., Any]] = field(default_factory=list)
@@ -121,6 +131,15 @@ class Feature:
     def iq_set(self, tag: str, to: Iterable[Addressee] = (OWN,)) -> Callable[[IqHandler], IqHandler]:
         """Declare what answers an iq of type set with this payload."""
         return self._iq("set", tag, to)
+
+    def disco_node(self, at: Iterable[Addressee]) -> Callable[[IqHandler], IqHandler]:
+        """Declare what tells of the nodes of these (XEP-0030 section 3.2): f(server, iq) -> the answer to the query."""
+
+        def declare(handler: IqHandler) -> IqHandler:
+            self.disco_nodes.update(dict.fromkeys(at, handler))
+            return handler
+
+        return declare
 
     def element(self, tag: str, when: State) -> Callable[[ElementHandler], ElementHandler]:
         """Declare what handles a top-level element that is no stanza: f(server, stream, element)."""
@@ -172,6 +191,7 @@ class Registry:
 
     features: tuple[Feature, ...]
     iqs: dict[tuple[str, str, Addressee], IqHandler]
+    disco_nodes: dict[Addressee, IqHandler]
     elements: dict[tuple[str, State], ElementHandler]
     stream_features: dict[State, tuple[StreamFeature, ...]]
 
@@ -182,6 +202,7 @@ class Registry:
         return cls(
             features,
             iqs=_merged(features, "iqs"),
+            disco_nodes=_merged(features, "disco_nodes"),
             elements=_merged(features, "elements"),
             stream_features={
                 state: tuple(provide for each in features for when, provide in each.stream_features if when is state)

@@ -112,7 +112,7 @@ class LocalService:
         assert stanza.to is not None
         server, to = self._server, stanza.to
         if stanza.is_request:
-            dispatch(server, stanza, (self._subdomain.addressee(to),))
+            dispatch(server, stanza, self._subdomain.addressees(to))
         elif not server.tables.path(self._subdomain.received).run(Delivery(server, to.bare, stanza)):
             return
         elif stanza.kind == "iq":
