@@ -69,6 +69,11 @@ def served_configuration(
     return configuration
 
 
+def review_certificates(configuration: Configuration) -> config_review.CertificateReview:
+    """Look at the certificates that the configuration names. Raises CertificateError where one is no use at all."""
+    return config_review.review_certificates(configuration, FEATURES)
+
+
 @contextmanager
 def opened_server(data: DataFolder, configuration: Configuration, *, must_be_secure: bool = True) -> Iterator[Server]:
     """A server that can listen, on its data folder, which no other process can open meanwhile.
@@ -78,8 +83,8 @@ def opened_server(data: DataFolder, configuration: Configuration, *, must_be_sec
     data.make()
     data.close_to_others()
     with Database(data.database) as db:
-        tls = ServerTLS(configuration[TLSSettings], configuration[ServerSettings].domains, data.certificates)
         server = _server(configuration, db)
+        tls = ServerTLS(configuration[TLSSettings], server.subdomains.by_domain, data.certificates)
         server.listeners.append(ClientListener(server, tls, must_be_secure=must_be_secure))
         yield server
 

@@ -231,7 +231,7 @@ def check(file: Path) -> None:
     """Check a configuration, and the certificates that it names."""
     checked = assembly.read_configuration(file)
     with assembly.blaming(file):
-        certificates = config_review.review_certificates(checked)
+        certificates = assembly.review_certificates(checked)
     doubts = [*config_review.unwise(checked, file), *certificates.doubts]
     if doubts:
         raise ConfigError("\n".join(f"{file}: {doubt}" for doubt in doubts))

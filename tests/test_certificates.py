@@ -19,8 +19,10 @@ from tests.harness.certificates import DAY, NOW, RSA_KEY, issue, key_pem, pem, w
 from xmpp.stream.tls.certificates import (
     CertificateError,
     a_label,
+    a_labels,
     doubts,
     end_point_hash,
+    notes,
     read_certificate,
     self_signed_certificate,
 )
@@ -46,6 +48,33 @@ def test_a_self_signed_certificate_names_its_domain_for_tls_and_for_xmpp(tmp_pat
     assert other.type_id.dotted_string == "1.3.6.1.5.5.7.8.5"
     assert other.value == b"\x0c\x10" + "münchen.example".encode()
     assert leaf.not_valid_after_utc - NOW > 3000 * DAY
+
+
+def test_a_self_signed_certificate_names_the_services_of_its_domain(tmp_path: Path) -> None:
+    services = ["pubsub.münchen.example", "rooms.münchen.example"]
+    certificate = self_signed_certificate(tmp_path, "münchen.example", services)
+    names = certificate.x509.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [
+        "xn--mnchen-3ya.example",
+        "pubsub.xn--mnchen-3ya.example",
+        "rooms.xn--mnchen-3ya.example",
+    ]
+    assert not any("does not name" in note for note in notes(certificate, "münchen.example", NOW, services))
+
+
+def test_services_that_dns_cannot_have_are_not_named() -> None:
+    assert list(a_labels(["pubsub.[::1]", f"pubsub.ü{'.example' * 30}", "pubsub.ü.example"])) == [
+        "pubsub.xn--tda.example"
+    ]
+
+
+def test_a_certificate_that_names_no_service_is_fine_and_noted(tmp_path: Path) -> None:
+    certificate = read_certificate(write(tmp_path / "both.pem", pem(issue()) + key_pem()))
+    found = [note for note in notes(certificate, "example.org", NOW, ["pubsub.example.org"]) if "does not name" in note]
+    assert found == [
+        f"{tmp_path}/both.pem: the certificate for example.org does not name pubsub.example.org, where a service of it "
+        "answers; clients that log in do not ask for that."
+    ]
 
 
 def test_a_self_signed_certificate_of_an_address_names_the_address(tmp_path: Path) -> None:

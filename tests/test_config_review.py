@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 import assembly
@@ -13,6 +14,7 @@ from tests.harness.certificates import DAY, NOW, RSA_KEY, issue, key_pem, pem, w
 from tests.harness.commandline import complaint, configured, running, xserv
 from xmpp import config_review
 from xmpp.config.configuration import ConfigError, entries_of
+from xmpp.stream.tls.certificates import read_certificate
 
 
 def told(tmp_path: Path, text: str) -> str:
@@ -263,6 +265,21 @@ def test_a_self_signed_certificate_is_fine_and_noted(tmp_path: Path) -> None:
     done = xserv("config", "check", path)
     assert (done.returncode, done.stdout) == (0, f"{path} is fine.\n")
     assert f"{tmp_path}/both.pem: the certificate for example.org is self-signed" in done.stderr
+
+
+def test_the_certificate_that_a_new_server_makes_names_its_services(tmp_path: Path) -> None:
+    configured(tmp_path, "[server]\ndomains = ['example.org']\n")
+    with running(tmp_path):
+        leaf = read_certificate(tmp_path / "certificates" / "example.org.pem").x509
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["example.org", "pubsub.example.org"]
+
+
+def test_services_that_a_certificate_does_not_name_are_noted(tmp_path: Path) -> None:
+    path = with_certificate(tmp_path, pem(issue(names=["example.org"])) + key_pem())
+    assert "the certificate for example.org does not name pubsub.example.org" in xserv("config", "check", path).stderr
+    with_certificate(tmp_path, pem(issue(names=["example.org", "*.example.org"])) + key_pem())
+    assert "does not name" not in xserv("config", "check", path).stderr
 
 
 def test_a_domain_without_a_certificate_is_fine_and_noted(tmp_path: Path) -> None:

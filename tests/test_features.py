@@ -69,8 +69,10 @@ class RoomSettings:
 def test_a_service_has_an_address_in_each_domain() -> None:
     features = [Feature("a", subdomains=[NODES]), Feature("b", subdomains=[ROOMS], settings=RoomSettings), Feature("c")]
     subdomains = Subdomains(features, lambda of: RoomSettings("chat"), ["a.example", "b.example"])
-    assert subdomains.of("b.example") == ["nodes.b.example", "chat.b.example"]
-    assert subdomains.of("c.example") == []
+    assert subdomains.by_domain == {
+        "a.example": ["nodes.a.example", "chat.a.example"],
+        "b.example": ["nodes.b.example", "chat.b.example"],
+    }
     assert subdomains.addresses(ROOMS) == ["chat.a.example", "chat.b.example"]
     assert subdomains.by_address["nodes.a.example"] is NODES
 

@@ -28,7 +28,7 @@ from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
 
-DOMAINS = ("example.org", "münchen.example")
+SERVICES = {"example.org": ["pubsub.example.org"], "münchen.example": ["pubsub.münchen.example"]}
 PATIENCE = 30  # seconds, only reached by a test that fails
 
 
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server_tls(folder: Path) -> ServerTLS:
-    return ServerTLS(TLSSettings(), DOMAINS, folder)
+    return ServerTLS(TLSSettings(), SERVICES, folder)
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def test_versions_before_1_2_are_refused(server_tls: ServerTLS) -> None:
 
 
 def test_version_1_2_is_refused_where_1_3_is_asked_for(folder: Path) -> None:
-    server_tls = ServerTLS(TLSSettings(minimum_version="1.3"), DOMAINS, folder)
+    server_tls = ServerTLS(TLSSettings(minimum_version="1.3"), SERVICES, folder)
     context = client_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     raised, _ = failure(server_tls, context)
@@ -166,9 +166,14 @@ def test_ciphers_without_forward_secrecy_or_authentication_are_refused(server_tl
 
 
 @pytest.mark.parametrize(
-    "name, domain", [("example.org", "example.org"), ("xn--mnchen-3ya.example", "münchen.example")]
+    "name, domain",
+    [
+        ("example.org", "example.org"),
+        ("xn--mnchen-3ya.example", "münchen.example"),
+        ("pubsub.xn--mnchen-3ya.example", "münchen.example"),
+    ],
 )
-def test_a_client_gets_the_certificate_of_the_domain_it_names(
+def test_a_client_gets_the_certificate_of_the_domain_that_it_or_whose_service_it_names(
     server_tls: ServerTLS, folder: Path, name: str, domain: str
 ) -> None:
     with connected(server_tls, client_context(folder), name) as (secured, _):
@@ -184,7 +189,7 @@ def test_the_name_of_a_domain_may_come_in_capitals(server_tls: ServerTLS) -> Non
 def test_a_client_that_names_no_domain_of_ours_gets_the_first_certificate(
     server_tls: ServerTLS, folder: Path, name: str | None
 ) -> None:
-    first = self_signed_certificate(folder, DOMAINS[0]).x509.public_bytes(Encoding.DER)
+    first = self_signed_certificate(folder, "example.org").x509.public_bytes(Encoding.DER)
     with connected(server_tls, client_context(), name) as (secured, peer):
         assert server_tls.requested_domain(layer(secured)) is None
         assert shown_certificate(peer) == first
@@ -237,7 +242,7 @@ def test_a_reload_serves_new_certificates_and_leaves_connections_alone(server_tl
         before = server_tls.channel_bindings(layer(old))
         for path in folder.iterdir():
             path.unlink()
-        server_tls.reload(TLSSettings(), ["example.org", "new.example"])
+        server_tls.reload(TLSSettings(), {"example.org": [], "new.example": []})
         with connected(server_tls, client_context(folder), "example.org") as (new, _):
             assert server_tls.channel_bindings(layer(new)) != before
         with connected(server_tls, client_context(folder), "new.example") as (new, _):
@@ -250,7 +255,7 @@ def test_a_reload_serves_new_certificates_and_leaves_connections_alone(server_tl
 def test_a_reload_that_fails_changes_nothing(server_tls: ServerTLS, folder: Path) -> None:
     broken = TLSSettings(certificates={"example.org": folder / "missing.pem"})
     with pytest.raises(CertificateError, match=r"missing\.pem: cannot be read"):
-        server_tls.reload(broken, DOMAINS)
+        server_tls.reload(broken, SERVICES)
     with connected(server_tls, client_context(folder), "example.org") as (secured, _):
         assert server_tls.requested_domain(layer(secured)) == "example.org"
 
@@ -258,7 +263,7 @@ def test_a_reload_that_fails_changes_nothing(server_tls: ServerTLS, folder: Path
 def test_the_administrators_own_certificate_is_used(tmp_path: Path, folder: Path) -> None:
     own = self_signed_certificate(tmp_path / "own", "example.org")
     settings = TLSSettings(certificates={"EXAMPLE.org": own.chain_file}, keys={"example.org": own.key_file})
-    server_tls = ServerTLS(settings, DOMAINS, folder)
+    server_tls = ServerTLS(settings, SERVICES, folder)
     with connected(server_tls, client_context(tmp_path / "own"), "example.org"):
         assert [path.name for path in folder.iterdir()] == ["xn--mnchen-3ya.example.pem"]
 
@@ -278,7 +283,7 @@ def test_the_administrators_own_certificate_is_used(tmp_path: Path, folder: Path
 )
 def test_files_for_a_domain_that_is_not_served_are_refused(folder: Path, settings: TLSSettings, message: str) -> None:
     with pytest.raises(CertificateError) as caught:
-        ServerTLS(settings, DOMAINS, folder)
+        ServerTLS(settings, SERVICES, folder)
     assert str(caught.value) == message
 
 
@@ -291,7 +296,7 @@ def test_what_cannot_be_a_domain_is_refused_when_the_configuration_is_read(tmp_p
 
 def test_a_doubtful_certificate_is_used_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     own = self_signed_certificate(tmp_path, "other.example")
-    ServerTLS(TLSSettings(certificates={"example.org": own.chain_file}), ["example.org"], tmp_path)
+    ServerTLS(TLSSettings(certificates={"example.org": own.chain_file}), {"example.org": []}, tmp_path)
     assert caplog.messages == [f"{own.chain_file}: the certificate does not name example.org."]
 
 

@@ -40,7 +40,7 @@ def plain(_: Path) -> Iterator[tuple[SocketTransport, Any]]:
 @contextmanager
 def secured(folder: Path) -> Iterator[tuple[SocketTransport, Any]]:
     """The same over TLS."""
-    tls, theirs = ServerTLS(TLSSettings(), ["localhost"], folder), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls, theirs = ServerTLS(TLSSettings(), {"localhost": []}, folder), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     theirs.load_verify_locations(self_signed_certificate(folder, "localhost").chain_file)
     with plain(folder) as (transport, peer):
         handshake = gevent.spawn(transport.start_tls, tls, Pace(1 << 30, Turns()))
@@ -199,7 +199,7 @@ def secured_by_hand(folder: Path, tls: ServerTLS, turns: Turns) -> Iterator[tupl
 
 @pytest.fixture
 def tls(tmp_path: Path) -> ServerTLS:
-    return ServerTLS(TLSSettings(), ["localhost"], tmp_path)
+    return ServerTLS(TLSSettings(), {"localhost": []}, tmp_path)
 
 
 FEW_RECORDS = 20

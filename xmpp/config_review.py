@@ -1,7 +1,7 @@
 """What is wrong, or only unwise, in a configuration as a whole: what no setting can tell by itself."""
 
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,11 +20,10 @@ class ClashError(Exception):
 
 def refuse_clashes(configuration: Configuration, features: Iterable[Feature]) -> None:
     """Raise ClashError where a domain that is served is the address of another one's service."""
-    domains = configuration[ServerSettings].domains
-    subdomains = Subdomains(those_on(features, configuration.is_enabled), configuration.__getitem__, domains)
-    for domain in domains:
-        for service in subdomains.of(domain):
-            if service in domains:
+    served = _services(configuration, features)
+    for domain, services in served.items():
+        for service in services:
+            if service in served:
                 raise ClashError(
                     f"[server] domains: expected domains that are no services, found {service}, where a service of "
                     f"{domain} answers; leave it out."
@@ -46,12 +45,12 @@ class CertificateReview(NamedTuple):
     notes: list[str]
 
 
-def review_certificates(configuration: Configuration) -> CertificateReview:
+def review_certificates(configuration: Configuration, features: Iterable[Feature]) -> CertificateReview:
     """Look at the certificates that the configuration names. Raises CertificateError where one is no use at all."""
-    settings, domains, now = configuration[TLSSettings], configuration[ServerSettings].domains, datetime.now(UTC)
+    settings, now, served = configuration[TLSSettings], datetime.now(UTC), _services(configuration, features)
     review = CertificateReview([], [])
     with TemporaryDirectory() as self_signed:
-        for domain, certificate in read_certificates(settings, domains, Path(self_signed)).items():
+        for domain, certificate in read_certificates(settings, served, Path(self_signed)).items():
             context_for(certificate, settings)
             if certificate.chain_file.parent == Path(self_signed):
                 review.notes.append(
@@ -60,8 +59,14 @@ def review_certificates(configuration: Configuration) -> CertificateReview:
                 )
                 continue
             review.doubts.extend(doubts(certificate, domain, now))
-            review.notes.extend(notes(certificate, domain, now))
+            review.notes.extend(notes(certificate, domain, now, served[domain]))
     return review
+
+
+def _services(configuration: Configuration, features: Iterable[Feature]) -> Mapping[str, Sequence[str]]:
+    """The addresses of the services of each domain."""
+    on, domains = those_on(features, configuration.is_enabled), configuration[ServerSettings].domains
+    return Subdomains(on, configuration.__getitem__, domains).by_domain
 
 
 def _holds_secret(configuration: Configuration) -> bool:

@@ -78,7 +78,7 @@ def list_items_of_domain(server: "Server", iq: Stanza) -> etree._Element:
         raise StanzaError("item-not-found")
     assert iq.to is not None
     query = etree.Element(ITEMS_QUERY, nsmap={None: ITEMS})
-    for address in server.subdomains.of(iq.to.domain):
+    for address in server.subdomains.by_domain[iq.to.domain]:
         etree.SubElement(query, f"{{{ITEMS}}}item", jid=address)
     return query
 

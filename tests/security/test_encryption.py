@@ -30,7 +30,7 @@ def no_umask() -> Iterator[None]:
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="only OpenSSL's own client can ask for a renegotiation")
 def test_row_9_a_client_cannot_renegotiate(tmp_path: Path) -> None:
-    server_tls = ServerTLS(TLSSettings(), ["localhost"], tmp_path)
+    server_tls = ServerTLS(TLSSettings(), {"localhost": []}, tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
         served = pool.submit(serve_until_the_client_leaves, listener, server_tls)
         client = subprocess.run(

@@ -217,11 +217,14 @@ class Registry:
 
 
 class Subdomains:
-    """Those of a server, by their addresses. `settings` gives those of a feature, by their class."""
+    """Those of a server: which one answers at an address, and the addresses that belong to each of the `domains`.
+
+    `settings` gives those of a feature, by their class.
+    """
 
     def __init__(self, features: Iterable[Feature], settings: Callable[[type], Any], domains: Iterable[str]) -> None:
         self.by_address: dict[str, Subdomain] = {}
-        self._of_domains: dict[str, list[str]] = {}
+        self.by_domain: dict[str, list[str]] = {}
         labels = [
             (_label(subdomain, feature, settings), subdomain)
             for feature in features
@@ -229,12 +232,8 @@ class Subdomains:
         ]
         for domain in domains:
             found = {f"{label}.{domain}": subdomain for label, subdomain in labels}
-            self._of_domains[domain] = [*found]
+            self.by_domain[domain] = [*found]
             self.by_address.update(found)
-
-    def of(self, domain: str) -> list[str]:
-        """The addresses of the services that belong to a domain."""
-        return self._of_domains.get(domain, [])
 
     def addresses(self, subdomain: Subdomain) -> list[str]:
         """Where this one is found, for each domain in order."""

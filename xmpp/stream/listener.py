@@ -124,7 +124,7 @@ class ClientListener:
     def reload(self, configuration: Configuration) -> None:
         """Take over other certificates. Raises CertificateError, and then nothing has changed."""
         if self._terms.tls is not None:
-            self._terms.tls.reload(configuration[TLSSettings], self._server.domains)
+            self._terms.tls.reload(configuration[TLSSettings], self._server.subdomains.by_domain)
 
     def _listen_settings(self) -> ListenSettings:
         return self._settings or self._server.settings(ListenSettings)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,15 +57,16 @@ def read_certificate(chain_file: Path, key_file: Path | None = None) -> Certific
     return Certificate(leaf, chain_file, key_file)
 
 
-def self_signed_certificate(folder: Path, domain: str) -> Certificate:
+def self_signed_certificate(folder: Path, domain: str, services: Sequence[str] = ()) -> Certificate:
     """Return the self-signed certificate of the domain from the folder, where it is made if it is missing.
 
-    Certificate and key are one file, which only its owner can read. Raises CertificateError.
+    One that is made names the domain's services, too. Certificate and key are one file, which only its owner can read.
+    Raises CertificateError.
     """
     path = folder / f"{a_label(domain)}.pem"
     if not path.exists():
         try:
-            _make_self_signed(path, domain)
+            _make_self_signed(path, domain, services)
         except OSError as error:
             raise CertificateError(f"{path}: cannot be written: {error.strerror}.") from error
     return read_certificate(path)
@@ -81,12 +83,18 @@ def doubts(certificate: Certificate, domain: str, now: datetime) -> Iterator[str
         yield f"{path}: the certificate does not name {domain}."
 
 
-def notes(certificate: Certificate, domain: str, now: datetime) -> Iterator[str]:
+def notes(certificate: Certificate, domain: str, now: datetime, services: Iterable[str] = ()) -> Iterator[str]:
     """Say what else whoever sets the server up should know of the certificate, a sentence for each."""
     leaf, path = certificate.x509, certificate.chain_file
     yield f"{path}: valid until {leaf.not_valid_after_utc:%Y-%m-%d}, {(leaf.not_valid_after_utc - now).days} days left."
     if leaf.issuer == leaf.subject:
         yield f"{path}: the certificate for {domain} is self-signed, so clients ask their people whether to trust it."
+    for service in a_labels(services):
+        if not _is_for(leaf, service):
+            yield (
+                f"{path}: the certificate for {domain} does not name {service}, where a service of it answers; "
+                "clients that log in do not ask for that."
+            )
     if _is_open_to_all(certificate.key_file):
         yield f"{certificate.key_file}: everybody on this machine can read the key; chmod 600 closes it."
 
@@ -109,6 +117,14 @@ def end_point_hash(certificate: x509.Certificate) -> bytes | None:
 def a_label(domain: str) -> str:
     """Return the domain as certificates and TLS name it: lower-case ASCII (RFC 5890)."""
     return domain.lower() if domain.isascii() else idna.encode(domain).decode("ascii")
+
+
+def a_labels(services: Iterable[str]) -> Iterator[str]:
+    """The same of services, as far as DNS can have them: a domain may be an address, or too long for more before it."""
+    for service in services:
+        with suppress(idna.IDNAError):
+            if not service.endswith("]"):
+                yield a_label(service)
 
 
 def _read_leaf(path: Path) -> x509.Certificate:
@@ -156,16 +172,18 @@ def _is_for(certificate: x509.Certificate, domain: str) -> bool:
     return any(dns.lower() in (name.value, wildcard) for dns in names.get_values_for_type(x509.DNSName))
 
 
-def _make_self_signed(path: Path, domain: str) -> None:
+def _make_self_signed(path: Path, domain: str, services: Sequence[str]) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _self_signed(key, domain, datetime.now(UTC))
+    certificate = _self_signed(key, domain, services, datetime.now(UTC))
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write_privately(path, secret + certificate.public_bytes(Encoding.PEM))
     log.info("made a self-signed certificate for %s, SHA-256 %s", domain, certificate.fingerprint(SHA256()).hex(":"))
 
 
-def _self_signed(key: ec.EllipticCurvePrivateKey, domain: str, now: datetime) -> x509.Certificate:
+def _self_signed(
+    key: ec.EllipticCurvePrivateKey, domain: str, services: Sequence[str], now: datetime
+) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, a_label(domain)[:COMMON_NAME_LIMIT])])
     builder = (
         x509.CertificateBuilder()
@@ -176,14 +194,17 @@ def _self_signed(key: ec.EllipticCurvePrivateKey, domain: str, now: datetime) ->
         .not_valid_before(now - timedelta(days=1))  # clients' clocks differ
         .not_valid_after(now + SELF_SIGNED_LIFETIME)
     )
-    for extension, critical in _extensions(key.public_key(), domain):
+    for extension, critical in _extensions(key.public_key(), domain, services):
         builder = builder.add_extension(extension, critical)
     return builder.sign(key, SHA256())
 
 
-def _extensions(key: ec.EllipticCurvePublicKey, domain: str) -> Iterator[tuple[x509.ExtensionType, bool]]:
+def _extensions(
+    key: ec.EllipticCurvePublicKey, domain: str, services: Sequence[str]
+) -> Iterator[tuple[x509.ExtensionType, bool]]:
     xmpp_address = x509.OtherName(ID_ON_XMPP_ADDR, encode_der(domain))  # a UTF8String
-    yield x509.SubjectAlternativeName([_network_name(domain), xmpp_address]), False
+    names = [_network_name(domain), *map(x509.DNSName, a_labels(services)), xmpp_address]
+    yield x509.SubjectAlternativeName(names), False
     yield x509.BasicConstraints(ca=False, path_length=None), True
     yield x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), False
     yield x509.SubjectKeyIdentifier.from_public_key(key), False

@@ -21,6 +21,7 @@ from xmpp.stream.tls.certificates import (
     Certificate,
     CertificateError,
     a_label,
+    a_labels,
     doubts,
     end_point_hash,
     read_certificate,
@@ -70,8 +71,14 @@ class TLSSettings:
     )
 
 
-def read_certificates(settings: TLSSettings, domains: Sequence[str], folder: Path) -> dict[str, Certificate]:
-    """Read the certificate of each domain; self-signed ones are kept in the folder. Raises CertificateError."""
+def read_certificates(
+    settings: TLSSettings, services: Mapping[str, Sequence[str]], folder: Path
+) -> dict[str, Certificate]:
+    """Read the certificate of each domain; self-signed ones are kept in the folder. Raises CertificateError.
+
+    `services` are those of each domain, by their own domains: what a self-signed certificate names besides.
+    """
+    domains = [*services]
     chains, keys = _by_domain(settings.certificates), _by_domain(settings.keys)
     _refuse_unknown("certificates", chains, domains)
     _refuse_unknown("keys", keys, [domain for domain in domains if a_label(domain) in chains])
@@ -81,13 +88,13 @@ def read_certificates(settings: TLSSettings, domains: Sequence[str], folder: Pat
         if own := chains.get(label):
             certificates[domain] = read_certificate(own, keys.get(label))
         else:
-            certificates[domain] = self_signed_certificate(folder, domain)
+            certificates[domain] = self_signed_certificate(folder, domain, services[domain])
     return certificates
 
 
 @dataclass(frozen=True)
 class _Presented:
-    """What a client of one context sees, and the domain it asked for by SNI, if that is one of ours."""
+    """What a client of one context sees, and the domain whose name, or a service's, it asked for by SNI."""
 
     end_point_hash: bytes | None
     domain: str | None
@@ -100,30 +107,38 @@ class ServerTLS:
     empty before anybody else can.
     """
 
-    def __init__(self, settings: TLSSettings, domains: Sequence[str], folder: Path) -> None:
-        """Load the certificates; self-signed ones are kept in the folder. Raises CertificateError."""
+    def __init__(self, settings: TLSSettings, services: Mapping[str, Sequence[str]], folder: Path) -> None:
+        """Load the certificates; self-signed ones are kept in the folder. Raises CertificateError.
+
+        `services` are those of each domain that is served, by their own domains.
+        """
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._folder = folder
         self._presented: WeakKeyDictionary[ssl.SSLContext, _Presented] = WeakKeyDictionary()
-        self.reload(settings, domains)
+        self.reload(settings, services)
 
-    def reload(self, settings: TLSSettings, domains: Sequence[str]) -> None:
+    def reload(self, settings: TLSSettings, services: Mapping[str, Sequence[str]]) -> None:
         """Use these settings from the next handshake on; connections that stand are not touched.
 
         Raises CertificateError, and then nothing has changed.
         """
-        certificates = read_certificates(settings, domains, self._folder)
+        certificates = read_certificates(settings, services, self._folder)
         presented = {
             context_for(certificate, settings): _Presented(end_point_hash(certificate.x509), domain)
             for domain, certificate in certificates.items()
         }
-        first = certificates[domains[0]]
+        first = certificates[next(iter(services))]
         for context in presented:
             context.sni_callback = _acknowledge
         default = context_for(first, settings)
         presented[default] = _Presented(end_point_hash(first.x509), None)
         self._presented.update(presented)  # the old ones stay for as long as a connection has them
-        self._by_name = {a_label(seen.domain): context for context, seen in presented.items() if seen.domain}
+        self._by_name = {
+            name: context
+            for context, seen in presented.items()
+            if seen.domain
+            for name in (*a_labels(services[seen.domain]), a_label(seen.domain))
+        }
         self._default = default
         for domain, certificate in certificates.items():
             _tell(certificate, domain, datetime.now(UTC))
@@ -134,7 +149,7 @@ class ServerTLS:
         return context.wrap_bio(self.incoming, self.outgoing, server_side=True)
 
     def requested_domain(self, secured: ssl.SSLObject) -> str | None:
-        """Return which of our domains the client named by SNI; None if it named none, or another host."""
+        """Return the domain that the client named by SNI, itself or a service of it; None if it named none of ours."""
         return self._presented[secured.context].domain
 
     def channel_bindings(self, secured: ssl.SSLObject) -> dict[str, bytes]:
