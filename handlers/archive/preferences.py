@@ -7,8 +7,9 @@ from lxml import etree
 from db import archives, rosters
 from db.archives import Archive
 from db.sqlite.database import Database
+from xmpp.data import addresses
 from xmpp.data.errors import StanzaError
-from xmpp.data.jid import JID, AddressReader, MalformedJID, TooManyAddresses
+from xmpp.data.jid import JID, AddressReader
 
 NAMESPACE = "urn:xmpp:mam:2"
 PREFERENCES = f"{{{NAMESPACE}}}prefs"
@@ -58,13 +59,8 @@ def element(archive: archives.Archive) -> etree._Element:
 
 
 def _listed(element: etree._Element, name: str, reader: AddressReader) -> frozenset[JID]:
-    try:
-        return frozenset(
-            reader.read((jid.text or "").strip())
-            for listed in element.iterchildren(f"{{{NAMESPACE}}}{name}")
-            for jid in listed.iterchildren(f"{{{NAMESPACE}}}jid")
-        )
-    except TooManyAddresses as error:
-        raise StanzaError("policy-violation", str(error)) from None
-    except MalformedJID as error:
-        raise StanzaError("jid-malformed", str(error)) from None
+    return frozenset(
+        addresses.read((jid.text or "").strip(), reader)
+        for listed in element.iterchildren(f"{{{NAMESPACE}}}{name}")
+        for jid in listed.iterchildren(f"{{{NAMESPACE}}}jid")
+    )

@@ -1,33 +1,28 @@
 """XEP-0313 sections "Query results" and "Archive metadata": what the archive answers."""
 
-from xml.sax.saxutils import quoteattr
-
 from lxml import etree
 
 from db.archive import Entry
 from handlers.archive.pages import Page
 from handlers.archive.query import NAMESPACE
+from handlers.messages import forwarding
 from xmpp.data import names, resultsets
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.timestamps import format_utc
+from xmpp.data.wire import quoted
 
 RESULT = f"{{{NAMESPACE}}}result"
 FINISHED = f"{{{NAMESPACE}}}fin"
 METADATA = f"{{{NAMESPACE}}}metadata"
-FORWARD = "urn:xmpp:forward:0"
 
 
 def result(entry: Entry, archived: bytes, *, query_id: str | None, to: JID) -> Stanza:
     """The message that brings an archived one, in the name of the account it belongs to."""
-    asked = "" if query_id is None else f" queryid={quoteattr(query_id)}"
-    head = (
-        f'<result xmlns="{NAMESPACE}"{asked} id="{entry.uid}"><forwarded xmlns="{FORWARD}">'
-        f'<delay xmlns="{names.DELAY}" stamp="{_moment(entry)}"/>'
-    )
-    # In there jabber:client is no longer the default namespace
-    message = archived.replace(b"<message", b'<message xmlns="%b"' % names.CLIENT.encode(), 1)
-    content = head.encode() + message + b"</forwarded></result>"
+    asked = "" if query_id is None else f" queryid={quoted(query_id)}"
+    head = f'<result xmlns="{NAMESPACE}"{asked} id="{entry.uid}">'
+    delay = f'<delay xmlns="{names.DELAY}" stamp="{_moment(entry)}"/>'
+    content = head.encode() + forwarding.forwarded(archived, delay) + b"</result>"
     return Stanza.build("message", content, to=to, sender=to.bare)
 
 

@@ -1,7 +1,6 @@
 """XEP-0424: who has written a message can take it back; in the archive a tombstone takes its place."""
 
 import logging
-from xml.sax.saxutils import quoteattr
 
 from db import accounts, archive
 from db.sqlite.database import Database
@@ -10,6 +9,7 @@ from handlers.messages.payloads import MUC_USER
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza, Unreadable
 from xmpp.data.timestamps import format_utc
+from xmpp.data.wire import quoted
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def _can_be_retracted(original: Stanza, retraction: Stanza) -> bool:
 
 def tombstone(original: Stanza, retraction_id: str, at: float) -> Stanza:
     """What is left of the message: who sent it to whom."""
-    retracted = f'<retracted xmlns="{NAMESPACE}" stamp="{format_utc(at)}" id={quoteattr(retraction_id)}/>'
+    retracted = f'<retracted xmlns="{NAMESPACE}" stamp="{format_utc(at)}" id={quoted(retraction_id)}/>'
     type = original.element.get("type")
     return Stanza.build(
         "message", retracted.encode(), type=type, id=original.id, to=original.to, sender=original.sender

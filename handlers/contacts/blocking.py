@@ -14,8 +14,9 @@ from db import blocklists, rosters
 from handlers.contacts import missed_presence, presence
 from handlers.contacts.access import is_blocked, sees_presence
 from xmpp.config.configuration import setting
+from xmpp.data import addresses
 from xmpp.data.errors import StanzaError
-from xmpp.data.jid import JID, AddressReader, MalformedJID, TooManyAddresses
+from xmpp.data.jid import JID, AddressReader
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import wire
 from xmpp.routing.delivery import STOP, Delivery
@@ -214,12 +215,7 @@ def _tell_unblocked(server: "Server", account: JID, contacts: Iterable[JID]) -> 
 
 def _items(iq: Stanza) -> frozenset[JID]:
     reader = AddressReader()
-    try:
-        return frozenset(reader.read(item.get("jid", "")) for item in iq.only_child().iterchildren(ITEM))
-    except TooManyAddresses as error:
-        raise StanzaError("policy-violation", str(error)) from None
-    except MalformedJID as error:
-        raise StanzaError("jid-malformed", str(error)) from None
+    return frozenset(addresses.read(item.get("jid", ""), reader) for item in iq.only_child().iterchildren(ITEM))
 
 
 def _element(tag: str, jids: Iterable[JID]) -> etree._Element:

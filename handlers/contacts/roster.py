@@ -9,8 +9,9 @@ from db.rosters import Item
 from handlers.contacts import roster_items, subscriptions
 from handlers.contacts.access import forbid
 from handlers.contacts.roster_items import GROUP, INTEREST, ITEM, QUERY, RosterSettings
+from xmpp.data import addresses
 from xmpp.data.errors import StanzaError
-from xmpp.data.jid import JID, MalformedJID
+from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import Delivery
 from xmpp.routing.feature import ADDRESS, Feature, State
@@ -45,7 +46,7 @@ def change_roster(server: "Server", iq: Stanza) -> None:
     """Add, change or remove one contact (sections 2.3 to 2.5)."""
     assert iq.sender is not None
     account, item = iq.sender.bare, _only_item(iq)
-    contact = _contact(item)
+    contact = addresses.required(item, "the item has no jid")
     if contact.bare == account:
         raise StanzaError("not-allowed", "you are no contact of your own")
     if item.get("subscription") == "remove":
@@ -91,16 +92,6 @@ def _only_item(iq: Stanza) -> etree._Element:
     if len(query) != 1 or query[0].tag != ITEM:
         raise StanzaError("bad-request", "a roster set holds one item")
     return query[0]
-
-
-def _contact(item: etree._Element) -> JID:
-    address = item.get("jid")
-    if address is None:
-        raise StanzaError("bad-request", "the item has no jid")
-    try:
-        return JID.parse(address)
-    except MalformedJID as error:
-        raise StanzaError("jid-malformed", str(error)) from None
 
 
 def _name(item: etree._Element, settings: RosterSettings) -> str:

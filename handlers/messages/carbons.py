@@ -3,10 +3,9 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from handlers.messages import stanza_ids
+from handlers.messages import forwarding, stanza_ids
 from handlers.messages.carbon_rules import Direction, EligibleMessages, is_eligible, is_with_participant
 from handlers.messages.payloads import CARBON_RECEIVED, CARBON_SENT
-from xmpp.data import names
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Origin, Stanza
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 NAMESPACE = "urn:xmpp:carbons:2"
 RULES = "urn:xmpp:carbons:rules:0"  # says that section 6.1 is followed to the letter
-FORWARD = "urn:xmpp:forward:0"
 INTEREST = "carbons"
 
 feature = Feature("carbons", xep="0280", disco=[NAMESPACE, RULES], needs=["stanza_ids"])
@@ -148,8 +146,6 @@ def _send_copies(account: JID, stanza: Stanza, direction: Direction, sessions: "
 
 
 def _wrapped(stanza: Stanza, direction: Direction) -> bytes:
-    """The message inside of its two wrappers, where jabber:client is no longer the default namespace."""
-    forwarded = stanza.wire().replace(b"<message", b'<message xmlns="%b"' % names.CLIENT.encode(), 1)
-    return b'<%b xmlns="%b"><forwarded xmlns="%b">%b</forwarded></%b>' % (
-        direction.encode(), NAMESPACE.encode(), FORWARD.encode(), forwarded, direction.encode(),
-    )  # fmt: skip
+    """The message inside of its two wrappers."""
+    name, content = direction.encode(), forwarding.forwarded(stanza.wire())
+    return b'<%b xmlns="%b">%b</%b>' % (name, NAMESPACE.encode(), content, name)

@@ -2,6 +2,7 @@
 
 from lxml import etree
 
+from handlers.messages.forwarding import FORWARDED_MESSAGE
 from handlers.messages.payloads import (
     CARBON_RECEIVED,
     CARBON_SENT,
@@ -18,7 +19,6 @@ from xmpp.data.stanza import Stanza
 PUBSUB_EVENT = "{http://jabber.org/protocol/pubsub#event}event"
 STATUS = "{http://jabber.org/protocol/muc#user}status"
 SELF_PRESENCE = "110"  # XEP-0045 section 7.2.2
-FORWARDED_MESSAGE = "{urn:xmpp:forward:0}forwarded/{jabber:client}message"
 # What may go along with a chat state and means nothing by itself.
 ACCOMPANYING = frozenset(
     {

@@ -14,7 +14,8 @@ from handlers.pubsub.announced import PUBSUB
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Host
-from xmpp.data.jid import JID, AddressReader, MalformedJID, TooManyAddresses
+from xmpp.data import addresses
+from xmpp.data.jid import JID, AddressReader
 from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -88,12 +89,7 @@ def address_in(element: etree._Element, reader: AddressReader | None = None) -> 
     text = element.get("jid")
     if not text:
         raise refused("jid-required")
-    try:
-        return (reader or AddressReader()).read(text)
-    except TooManyAddresses as error:
-        raise refused("policy-violation", str(error)) from None
-    except MalformedJID as error:
-        raise refused("jid-malformed", str(error)) from None
+    return addresses.read(text, reader)
 
 
 def answer(

@@ -21,9 +21,9 @@ from handlers.push import bursts
 from handlers.push.bursts import PUBSUB, PUSH, Bursts, PushSettings, is_away
 from handlers.push.events import event_in
 from handlers.sessions.managed_sessions import Management
-from xmpp.data import dataforms
+from xmpp.data import addresses, dataforms
 from xmpp.data.errors import StanzaError
-from xmpp.data.jid import JID, MalformedJID
+from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import wire
 from xmpp.routing.delivery import STOP, Delivery, concerns, for_sessions_with
@@ -69,13 +69,7 @@ def disable(server: "Server", iq: Stanza) -> None:
 
 
 def _service(request: etree._Element) -> JID:
-    address = request.get("jid")
-    if address is None:
-        raise StanzaError("bad-request", "the address of an app server is missing")
-    try:
-        return JID.parse(address)
-    except MalformedJID as error:
-        raise StanzaError("jid-malformed", str(error)) from None
+    return addresses.required(request, "the address of an app server is missing")
 
 
 def _options(request: etree._Element) -> bytes:

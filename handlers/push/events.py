@@ -6,12 +6,13 @@ subscribe. It is not what only tells of a state: presence, chat states, receipts
 
 from lxml import etree
 
+from handlers.messages.forwarding import FORWARDED_MESSAGE
 from handlers.messages.payloads import CARBON_RECEIVED, DIRECT_INVITATION, MUC_INVITE, MUC_USER
 from xmpp.data import names
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
-COPIED = f"{CARBON_RECEIVED}/{{urn:xmpp:forward:0}}forwarded/{names.MESSAGE}"  # what one sends oneself is no news
+COPIED = f"{CARBON_RECEIVED}/{FORWARDED_MESSAGE}"  # what one sends oneself is no news
 CALL = "{urn:xmpp:jingle-message:0}"  # XEP-0353: propose, and what ends the ringing again
 JINGLE = "{urn:xmpp:jingle:1}jingle"
 OMEMO = frozenset({"{eu.siacs.conversations.axolotl}encrypted", "{urn:xmpp:omemo:2}encrypted"})

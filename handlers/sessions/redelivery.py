@@ -14,7 +14,7 @@ from handlers.messages import delay, offline, stanza_ids
 from handlers.messages.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
 from handlers.sessions.acknowledgements import Unacknowledged
 from handlers.sessions.managed_sessions import Management
-from xmpp.data.errors import StanzaError
+from xmpp.data.errors import StanzaError, not_stored
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza, Unreadable
 from xmpp.routing.delivery import Delivery, Step
@@ -128,7 +128,7 @@ def _send_one(over: Session, each: Unacknowledged, outgoing: dict[Session, list[
         _refuse(over, each, stanza, error)
     except server.storage_errors as error:
         log_refusal(log, error, "cannot keep what %s did not acknowledge", account)
-        _refuse(over, each, stanza, StanzaError("resource-constraint", "the server cannot store this now"))
+        _refuse(over, each, stanza, not_stored())
     except Exception:  # what is wrong with one must not take the others with it
         log.exception("cannot send another way: %r", stanza)
 

@@ -121,6 +121,11 @@ class StanzaError(Exception):
         return error
 
 
+def not_stored() -> StanzaError:
+    """What a sender is told where the storage cannot take what a stanza asks for."""
+    return StanzaError("resource-constraint", "the server cannot store this now")
+
+
 class StreamError(Exception):
     """What ends a stream (RFC 6120 section 4.9).
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from xmpp.data.errors import StanzaError
+from xmpp.data.errors import StanzaError, not_stored
 from xmpp.data.stanza import Stanza
 from xmpp.routing.feature import ACCOUNT, OWN, SERVER, Addressee
 from xmpp.running.logs import log_refusal
@@ -30,7 +30,7 @@ def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = No
         reply = iq.error_reply(error)
     except server.storage_errors as error:
         log_refusal(log, error, "cannot store what %s asked for", iq.sender)
-        reply = iq.error_reply(StanzaError("resource-constraint", "the server cannot store this now"))
+        reply = iq.error_reply(not_stored())
     if iq.origin is not None:
         iq.origin.send(reply)
     else:

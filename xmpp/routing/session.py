@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gevent
 from lxml import etree
 
-from xmpp.data.errors import StanzaError, StreamError
+from xmpp.data.errors import StanzaError, StreamError, not_stored
 from xmpp.data.jid import JID, MalformedJID
 from xmpp.data.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
 from xmpp.routing.bulk import Bulk
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 State = TypeVar("State")
-
-STORAGE_TROUBLE = "the server cannot store this now"
 
 
 class Session:
@@ -175,7 +173,7 @@ class Session:
             self.server.router.refuse(stanza, error)
         except self.server.storage_errors as error:
             log_refusal(log, error, "cannot store what %s sent", self.jid)
-            self.server.router.refuse(stanza, StanzaError("resource-constraint", STORAGE_TROUBLE))
+            self.server.router.refuse(stanza, not_stored())
         except Exception:
             log.exception("handling failed: %r", stanza)
             self.server.router.refuse(stanza, StanzaError("internal-server-error"))
@@ -193,7 +191,7 @@ class Session:
             self._ticket, self._stored = None, []
         if ticket.failed is not None:
             for stanza in stanzas:
-                self.server.router.refuse(stanza, StanzaError("resource-constraint", STORAGE_TROUBLE))
+                self.server.router.refuse(stanza, not_stored())
 
     def admit(self, stanza: Stanza) -> None:
         """Check `from`, `type` and `id`, and write the true sender in (RFC 6120 section 8.1)."""

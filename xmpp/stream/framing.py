@@ -6,13 +6,12 @@ WebSocket; each is a framing of its own.
 
 from collections.abc import Collection, Iterable
 from typing import NamedTuple, Protocol
-from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
 from xmpp.data import names
 from xmpp.data.errors import StreamError
-from xmpp.data.wire import wire
+from xmpp.data.wire import quoted, wire
 from xmpp.stream.xml.nameguard import ProcessNames
 from xmpp.stream.xml.xmlfeed import XMLFeed, XMLLimits
 
@@ -48,10 +47,10 @@ class ClientFraming:
 
     def opening(self, opening: Opening) -> bytes:
         """The <stream:stream> tag."""
-        to = f" to={quoteattr(opening.peer)}" if opening.peer else ""
+        to = f" to={quoted(opening.peer)}" if opening.peer else ""
         return (
             f"<?xml version='1.0'?><stream:stream xmlns='{names.CLIENT}' xmlns:stream='{names.STREAM}'"
-            f" id='{opening.id}' from={quoteattr(opening.host)}{to} version='1.0' xml:lang='{LANGUAGE}'>"
+            f" id='{opening.id}' from={quoted(opening.host)}{to} version='1.0' xml:lang='{LANGUAGE}'>"
         ).encode()
 
     def features(self, features: Iterable[etree._Element]) -> bytes:
