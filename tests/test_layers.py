@@ -123,6 +123,29 @@ def test_handlers_leave_each_others_private_names_alone(path: Path) -> None:
     assert not used
 
 
+def test_state_has_an_owner() -> None:
+    """What is remembered beside a server, a session or a database is what functions of data alone gave, no stanza and
+    no configuration among it; and no module has a generator, which is state that moves on."""
+    remembering, moving = set(), []
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+        remembering |= {
+            name for name, node in functions.items() if "cache" in "".join(map(ast.unparse, node.decorator_list))
+        }
+        generators = {
+            name
+            for name, node in functions.items()
+            if any(isinstance(n, ast.Yield | ast.YieldFrom) for n in ast.walk(node))
+        }
+        called = [
+            node.value.func for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        ]
+        moving += [ast.unparse(each) for each in called if ast.unparse(each) in {*generators, "iter", "count", "cycle"}]
+    assert remembering == {"_offered", "_page_query", "_with_rows", "from_text", "interests"}
+    assert moving == []
+
+
 @pytest.mark.parametrize("name", WITHOUT_GEVENT)
 def test_what_works_on_data_does_not_import_gevent(name: str) -> None:
     assert not [module for module in imports_of(ROOT / name) if is_within(module, ("gevent", "socket", "ssl"))]

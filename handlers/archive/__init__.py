@@ -55,6 +55,21 @@ class Queried:
         self.at = at
 
 
+class Digits:
+    """Random hexadecimal digits for ids, fetched for many at a time: to ask the system costs more than an id. A server
+    has some."""
+
+    def __init__(self) -> None:
+        self._left: list[str] = []
+
+    def next(self) -> str:
+        """Those of one id."""
+        if not self._left:
+            fetched, digits = os.urandom(100 * ID_BYTES).hex(), 2 * ID_BYTES
+            self._left = [fetched[start : start + digits] for start in range(0, len(fetched), digits)]
+        return self._left.pop()
+
+
 # -- delivery steps
 
 
@@ -70,7 +85,7 @@ def record_sent(delivery: Delivery) -> None:
 
 def _hold_budget(delivery: Delivery) -> None:
     server, stanza = delivery.server, delivery.stanza
-    if rules.text_if_worthy(stanza) is None:
+    if server.state(rules.Judged).text_if_worthy(stanza) is None:
         return
     daily = server.settings(ArchiveSettings).daily_bytes
     if not budget.spend(server.db, delivery.account, len(stanza.wire()), daily):
@@ -90,7 +105,7 @@ def record_received(delivery: Delivery) -> None:
 def _record(delivery: Delivery, contact: JID, *, is_sent: bool) -> str | None:
     """Archive a message, if it is worth it and wanted; returns its id."""
     server, stanza = delivery.server, delivery.stanza
-    text = rules.text_if_worthy(stanza)
+    text = server.state(rules.Judged).text_if_worthy(stanza)
     if text is None:
         return None
     archive = archives.of(server.db, delivery.account)
@@ -99,7 +114,8 @@ def _record(delivery: Delivery, contact: JID, *, is_sent: bool) -> str | None:
     now = int(time.time() * 1000)
     if rules.RETRACT in stanza.child_tags:
         retraction.bury(server.db, stanza, archive.number, contact.bare, is_sent, now)
-    uid = f"{now:012x}{next(_RANDOM)}"  # the time first: in order, ids are indexed for a fraction of the cost
+    # The time comes first: in order, ids are indexed for a fraction of the cost.
+    uid = f"{now:012x}{server.state(Digits).next()}"
     stored.append(
         server.db,
         archive.number,
@@ -114,17 +130,6 @@ def _record(delivery: Delivery, contact: JID, *, is_sent: bool) -> str | None:
     )
     upkeep.note_archived(server, text)
     return uid
-
-
-def _random_texts() -> Iterator[str]:
-    """Random hexadecimal digits for ids, fetched for many at a time: to ask the system costs more than an id."""
-    digits = 2 * ID_BYTES
-    while True:
-        fetched = os.urandom(100 * ID_BYTES).hex()
-        yield from (fetched[start : start + digits] for start in range(0, len(fetched), digits))
-
-
-_RANDOM = _random_texts()
 
 
 # -- requests

@@ -1,6 +1,7 @@
 """Which messages are worth archiving (XEP-0313 section "User Archives"), and by what text they are found (XEP-0431)."""
 
-from functools import lru_cache
+from collections.abc import Callable
+from weakref import ref
 
 from handlers.messages.payloads import DIRECT_INVITATION, NO_PERMANENT_STORE, NO_STORE, ONE_TO_ONE, invites
 from xmpp.data import names
@@ -36,10 +37,20 @@ WORTHY = ENCRYPTED | {
 }
 
 
-@lru_cache(maxsize=1)  # both sides archive it, one after the other
-def text_if_worthy(stanza: Stanza) -> str | None:
-    """By what text a message is found; None where it is not worth archiving."""
-    return _searchable_text(stanza) if _is_worth_archiving(stanza) else None
+class Judged:
+    """What the last message was judged to be, for as long as it is there: both sides archive it, one after the other. A
+    server has one."""
+
+    def __init__(self) -> None:
+        self._last: Callable[[], Stanza | None] = lambda: None
+        self._text: str | None = None
+
+    def text_if_worthy(self, stanza: Stanza) -> str | None:
+        """By what text a message is found; None where it is not worth archiving."""
+        if self._last() is not stanza:
+            self._last = ref(stanza)
+            self._text = _searchable_text(stanza) if _is_worth_archiving(stanza) else None
+        return self._text
 
 
 def _is_worth_archiving(stanza: Stanza) -> bool:

@@ -1,6 +1,5 @@
 """XEP-0390: the server's capabilities as a hash in its stream features, by a better way of hashing than XEP-0115's."""
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -25,17 +24,13 @@ class Announced:
     """What a server has told about itself lately; it can change with the configuration. A server has one."""
 
     def __init__(self) -> None:
-        self.lately: list[Info] = []
+        self.lately: list[tuple[Hash, Info]] = []
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
 def announce(stream: Stream) -> etree._Element:
     """Section 5.2."""
-    info = domain_info(stream.server)
-    announced = stream.server.state(Announced)
-    if info not in announced.lately:
-        announced.lately = [info, *announced.lately][:REMEMBERED]
-    hash = _hash(info)
+    hash, _ = _lately(stream.server)[0]
     element = etree.Element(f"{{{CAPS2}}}c", nsmap={None: CAPS2})
     etree.SubElement(element, HASH, algo=hash.algorithm, nsmap={None: HASHES}).text = hash.value
     return element
@@ -43,10 +38,13 @@ def announce(stream: Stream) -> etree._Element:
 
 def information(server: "Server", node: str) -> Info | None:
     """What the domain tells under this node (section 5.5), or None: what it announces now, or did lately."""
-    infos = (domain_info(server), *server.state(Announced).lately)
-    return next((info for info in infos if _hash(info).node == node), None)
+    return next((info for hash, info in _lately(server) if hash.node == node), None)
 
 
-@lru_cache(maxsize=16)  # one entry for each configuration since the start
-def _hash(info: Info) -> Hash:
-    return Hash.of(info, CAPS2, "sha-256")
+def _lately(server: "Server") -> list[tuple[Hash, Info]]:
+    """What the domain tells, with its hash; the newest, which it tells now, first."""
+    announced, info = server.state(Announced), domain_info(server)
+    if not announced.lately or announced.lately[0][1] is not info:
+        before = [each for each in announced.lately if each[1] != info]
+        announced.lately = [(Hash.of(info, CAPS2, "sha-256"), info), *before][:REMEMBERED]
+    return announced.lately

@@ -41,7 +41,7 @@ def describe_domain(server: "Server", iq: Stanza) -> etree._Element:
 
 def _announced_as(server: "Server", node: str) -> Info | None:
     info = domain_info(server)
-    return info if node == caps.node(info) else caps2.information(server, node)
+    return info if node == caps.node(server) else caps2.information(server, node)
 
 
 @feature.iq_get(INFO_QUERY, to=[ACCOUNT])

@@ -3,10 +3,9 @@ contact (XEP-0157)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from xmpp.config.configuration import setting
+from xmpp.config.configuration import Configuration, setting
 from xmpp.data.disco import Form, Identity, Info
 from xmpp.routing.feature import Feature
 
@@ -49,21 +48,32 @@ class DiscoSettings:
 ROLES = ("abuse", "admin", "feedback", "sales", "security", "status", "support")
 
 
+class Told:
+    """What the domains of a server tell about themselves, under one configuration. A server has one."""
+
+    def __init__(self) -> None:
+        self.configuration: Configuration | None = None
+        self.info = Info((), frozenset())
+
+
 def domain_info(server: "Server") -> Info:
-    """What a domain tells about itself."""
+    """What a domain tells about itself: the same object for as long as the configuration stays."""
+    told = server.state(Told)
+    if told.configuration is not server.configuration:
+        told.configuration, told.info = server.configuration, _domain_info(server)
+    return told.info
+
+
+def _domain_info(server: "Server") -> Info:
     features = (feature for feature in server.registry.features if _is_announced(server, feature))
-    return _domain_info(frozenset(var for feature in features for var in feature.disco), server.settings(DiscoSettings))
+    announced, settings = frozenset(var for each in features for var in each.disco), server.settings(DiscoSettings)
+    return Info((Identity("server", "im", settings.name),), announced, _contact_forms(settings))
 
 
 def _is_announced(server: "Server", feature: Feature) -> bool:
     if feature.announced_if is None or feature.settings is None:
         return True
     return feature.announced_if(server.settings(feature.settings))
-
-
-@lru_cache(maxsize=16)  # one entry for each configuration since the start
-def _domain_info(announced: frozenset[str], settings: DiscoSettings) -> Info:
-    return Info((Identity("server", "im", settings.name),), announced, _contact_forms(settings))
 
 
 def account_info(server: "Server") -> Info:

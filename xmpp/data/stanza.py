@@ -49,8 +49,8 @@ class Stanza:
     it, by their numbers, where there are several.
     """
 
-    __slots__ = ("kind", "type", "id", "to", "sender", "origin", "devices", "_element", "_attributes",
-                 "_is_stamped", "_content", "_declared", "_wire", "_child_tags", "_afterwards")  # fmt: skip
+    __slots__ = ("kind", "type", "id", "to", "sender", "origin", "devices", "_element", "_attributes", "_is_stamped",
+                 "_content", "_declared", "_wire", "_child_tags", "_afterwards", "__weakref__")  # fmt: skip
 
     kind: str
     type: str | None
