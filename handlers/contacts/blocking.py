@@ -5,7 +5,6 @@ To those on it the account looks offline: what they send is answered as if nobod
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from secrets import token_hex
 from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
@@ -16,6 +15,7 @@ from handlers.contacts.access import is_blocked, sees_presence
 from xmpp.config.configuration import setting
 from xmpp.data import addresses
 from xmpp.data.errors import StanzaError
+from xmpp.data.ids import random_id
 from xmpp.data.jid import JID, AddressReader
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import wire
@@ -142,7 +142,7 @@ def _push(server: "Server", account: JID, tag: str, jids: Iterable[JID]) -> None
     change = wire(_element(tag, jids))
     for session in server.online.sessions(account):
         if INTEREST in session.interests:
-            session.send(Stanza.build("iq", change, type="set", id=token_hex(8), to=session.jid))
+            session.send(Stanza.build("iq", change, type="set", id=random_id(), to=session.jid))
 
 
 def _note_missed(server: "Server", account: JID, sender: JID) -> None:

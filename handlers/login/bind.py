@@ -1,6 +1,5 @@
 """Resource binding (RFC 6120 section 7), and the session request of RFC 3921 that older clients still make."""
 
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from db import accounts
 from xmpp.config.configuration import setting
 from xmpp.data import names
 from xmpp.data.errors import StanzaError, StreamError
+from xmpp.data.ids import random_id
 from xmpp.data.jid import JID, MalformedJID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.feature import OWN, SERVER, STREAM, Feature, State
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 BIND = f"{{{names.BIND}}}bind"
 RESOURCE = f"{{{names.BIND}}}resource"
 SESSION = f"{{{names.SESSION}}}session"
-
-RESOURCE_BYTES = 16  # of randomness: who knows a full address can send to it
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def establish_session(server: "Server", iq: Stanza) -> None:
 
 def _address(account: JID, resource: str | None) -> JID:
     try:
-        return account.with_resource(resource or secrets.token_urlsafe(RESOURCE_BYTES))
+        return account.with_resource(resource or random_id())
     except MalformedJID as error:
         raise StanzaError("bad-request", str(error)) from None  # RFC 6120 section 7.7.2.1
 

@@ -1,12 +1,12 @@
 """XEP-0060 section 8.6: the form by which owners are asked to let somebody in."""
 
-import secrets
 from collections.abc import Iterator
 
 from db.pubsub_nodes import Node
 from handlers.pubsub.hosts import Host
 from xmpp.data import dataforms
 from xmpp.data.dataforms import Field
+from xmpp.data.ids import random_id
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import wire
@@ -30,6 +30,6 @@ def ask_owners(host: Host, node: Node, jid: JID) -> Iterator[None]:
     is_unheard = host.unheard_by(node)
     for owner in host.owners(node):
         if not is_unheard(owner):
-            id = secrets.token_urlsafe(9)
-            host.server.router.route(Stanza.build("message", form, type="normal", id=id, to=owner, sender=host.address))
+            asked = Stanza.build("message", form, type="normal", id=random_id(), to=owner, sender=host.address)
+            host.server.router.route(asked)
         yield

@@ -1,6 +1,5 @@
 """XEP-0060 sections 8.1 to 8.5: nodes are created, configured, deleted and purged."""
 
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +21,7 @@ from handlers.pubsub.occasions import ITEM_PUBLISHED
 from handlers.pubsub.requests import Request, answer
 from handlers.pubsub.settings import PubSubSettings
 from xmpp.data import dataforms
+from xmpp.data.ids import random_id
 from xmpp.data.jid import JID
 
 MAX_NAME_BYTES = 1023  # a NodeID could be the resource of an address (4.6.1)
@@ -44,7 +44,7 @@ def create(request: Request) -> etree._Element | None:
     form = _form(request.beside("configure"))
     if form is not None:
         wanted = configuration.submitted(form, wanted)
-    node = make(host, name or secrets.token_urlsafe(12), request.asker, wanted)
+    node = make(host, name or random_id(), request.asker, wanted)
     return None if name else answer("create", node=node.name)
 
 

@@ -3,7 +3,6 @@
 An event is put into bytes once. Subscribers are told page by page, and those are told who are it when it is their turn.
 """
 
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
@@ -17,6 +16,7 @@ from handlers.pubsub import configuration as configurations
 from handlers.pubsub.announced import EVENT
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Host
+from xmpp.data.ids import random_id
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import quoted, wire
@@ -238,11 +238,7 @@ def _pass_on(host: Host, message: Stanza) -> list[JID]:
 
 def _event(host: Host, content: bytes, type: str = "headline") -> Stanza:
     event = b'<event xmlns="%b">%b</event>' % (EVENT.encode(), content)
-    return Stanza.build("message", event, type=type, id=_id(), sender=host.address, child_tags=EVENT_TAGS)
-
-
-def _id() -> str:
-    return secrets.token_urlsafe(9)
+    return Stanza.build("message", event, type=type, id=random_id(), sender=host.address, child_tags=EVENT_TAGS)
 
 
 def _subscription(host: Host, node: Node, jid: JID, state: str) -> Stanza:
@@ -256,7 +252,7 @@ def _affiliation(host: Host, node: Node, jid: JID, affiliation: str) -> Stanza:
         f'<pubsub xmlns="http://jabber.org/protocol/pubsub"><affiliations node={quoted(node.name)}>'
         f"<affiliation jid={quoted(jid)} affiliation={quoted(affiliation)}/></affiliations></pubsub>"
     )
-    return Stanza.build("message", content.encode(), type="headline", id=_id(), to=jid, sender=host.address)
+    return Stanza.build("message", content.encode(), type="headline", id=random_id(), to=jid, sender=host.address)
 
 
 def _items(host: Host, node: Node, configuration: NodeConfiguration, shown: Iterable[Item]) -> bytes:

@@ -1,6 +1,5 @@
 """XEP-0060 section 7: items are published and retracted."""
 
-import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import replace
@@ -20,6 +19,7 @@ from handlers.pubsub.occasions import ITEM_PUBLISHED
 from handlers.pubsub.requests import Request, answer
 from handlers.pubsub.settings import PubSubSettings
 from xmpp.data import dataforms, names
+from xmpp.data.ids import random_id
 from xmpp.data.jid import JID
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _items(request: Request, configuration: NodeConfiguration) -> list[Item]:
 
 
 def _id(element: etree._Element) -> str:
-    id: str = element.get("id") or secrets.token_urlsafe(12)
+    id: str = element.get("id") or random_id()
     if len(id.encode()) > MAX_ID_BYTES:
         raise refused("not-acceptable", f"the id of an item may have {MAX_ID_BYTES} bytes")
     return id

@@ -11,7 +11,6 @@ from lxml import etree
 
 from db import accounts as stored
 from handlers.login import accounts
-from handlers.login.bind import RESOURCE_BYTES
 from handlers.login.sasl import salted_keys
 from handlers.login.sasl.exchange import Challenge
 from handlers.login.sasl.plain import Plain
@@ -19,6 +18,7 @@ from handlers.login.sasl.scram import NONCE_BYTES, Scram, Terms
 from handlers.login.throttle import LoginThrottle
 from tests.harness.streams import FEW_ITERATIONS, JULIET, Stream, listening_server
 from xmpp.data.errors import SASLFailure
+from xmpp.data.ids import RANDOM_BYTES
 from xmpp.data.jid import JID
 from xmpp.server import Server
 
@@ -96,7 +96,7 @@ def test_row_10_secrets_are_compared_in_constant_time(server: Server, monkeypatc
 
 
 def test_row_11_resources_and_nonces_cannot_be_guessed(server: Server) -> None:
-    assert min(RESOURCE_BYTES, NONCE_BYTES) * 8 >= 128
+    assert min(RANDOM_BYTES, NONCE_BYTES) * 8 >= 128
     resources, nonces = set(), set()
     for _ in range(5):
         with Stream(server) as stream:

@@ -1,11 +1,11 @@
 """Requests that the server makes, and their answers: bounded in number and time, and from who was asked."""
 
-import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
 
+from xmpp.data.ids import random_id
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
@@ -38,7 +38,7 @@ class Requests:
         if len(self._waiting) >= MAX_WAITING:
             on_reply(None)
             return
-        id = secrets.token_urlsafe(12)
+        id = random_id()
         self._waiting[id] = _Waiting(to, on_reply, gevent.spawn_later(seconds, self._give_up, id))
         self._router.route(Stanza.build("iq", payload, type=type, id=id, to=to, sender=sender))
 
