@@ -10,12 +10,12 @@ from db import accounts as stored
 from db import rosters
 from db.sqlite.database import Database
 from handlers.login import accounts
-from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.contacts import CONTACTS, contacts_at_home, server_with_contacts_of
+from tests.harness.in_process import Client, add_accounts
 from xmpp.data.jid import JID
 from xmpp.server import Server
 
 ROMEO = JID.parse("romeo@localhost")
-CONTACTS = [JID.parse(f"contact{number:02}@localhost") for number in range(12)]
 REMOVE = "<query xmlns='jabber:iq:register'><remove/></query>"
 ROSTER = "<query xmlns='jabber:iq:roster'/>"
 GONE = ["unavailable", "unsubscribe", "unsubscribed", "push"]
@@ -25,20 +25,13 @@ pytestmark = pytest.mark.usefixtures("small_portions")
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    with server_in(tmp_path) as server:
-        add_accounts(server, "romeo", *(contact.local for contact in CONTACTS))
-        for contact in CONTACTS:
-            befriend(server, ROMEO, contact)
+    with server_with_contacts_of(ROMEO, tmp_path) as server:
         yield server
 
 
 @pytest.fixture
 def contacts(server: Server) -> list[Client]:
-    found = [Client(server, f"{contact}/home") for contact in CONTACTS]
-    for client in found:
-        client.asks(ROSTER)
-        client.sends("<presence/>")
-    return found
+    return contacts_at_home(server, ROSTER)
 
 
 @pytest.fixture

@@ -7,23 +7,20 @@ import gevent
 import pytest
 
 from handlers.login import accounts
-from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.contacts import CONTACTS, contacts_at_home, server_with_contacts_of
+from tests.harness.in_process import Client, add_accounts
 from xmpp.data.jid import JID
 from xmpp.routing import portions
 from xmpp.server import Server
 
 JULIET = JID.parse("juliet@localhost")
-CONTACTS = [JID.parse(f"contact{number:02}@localhost") for number in range(12)]
 
 pytestmark = pytest.mark.usefixtures("small_portions")
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    with server_in(tmp_path) as server:
-        add_accounts(server, "juliet", *(contact.local for contact in CONTACTS))
-        for contact in CONTACTS:
-            befriend(server, JULIET, contact)
+    with server_with_contacts_of(JULIET, tmp_path) as server:
         yield server
 
 
@@ -36,9 +33,7 @@ def juliet(server: Server) -> Client:
 
 @pytest.fixture
 def contacts(server: Server, juliet: Client) -> list[Client]:
-    found = [Client(server, f"{contact}/home") for contact in CONTACTS]
-    for client in found:
-        client.sends("<presence/>")
+    found = contacts_at_home(server)
     juliet.received()
     return found
 
