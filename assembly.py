@@ -104,6 +104,16 @@ def blaming(file: Path | None) -> Iterator[None]:
 
 
 @contextmanager
+def blaming_options() -> Iterator[None]:
+    """Name the option of the command line where it would help, whatever the configuration says."""
+    try:
+        yield
+    except ListenError as error:
+        option = f"--{error.key.replace('_', '-')}"
+        raise ConfigError(f"{option}: {error.reason} With {option} 0 the system chooses one.") from error
+
+
+@contextmanager
 def kept_or_temporary(data: Path | None) -> Iterator[DataFolder]:
     """The data folder that was asked for, else one for as long as this lasts."""
     if data:

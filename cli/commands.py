@@ -127,6 +127,7 @@ def demo(config: Path | None, data: Path | None, log_format: str, log_level: str
     )
     with (
         assembly.blaming(config),
+        assembly.blaming_options(),
         assembly.kept_or_temporary(data) as folder,
         assembly.opened_server(folder, configured(), must_be_secure=False) as server,
     ):

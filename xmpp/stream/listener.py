@@ -78,7 +78,13 @@ class ListenSettings:
 
 
 class ListenError(Exception):
-    """An address that cannot be listened on; says which, why, and what to do."""
+    """An address that cannot be listened on; `reason` says which, why, and what to do. `key` is the setting of [listen]
+    that has its port."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"[listen] {key}: {reason}")
+        self.key = key
+        self.reason = reason
 
 
 class ClientListener:
@@ -135,7 +141,7 @@ class ClientListener:
         try:
             server.start()
         except OSError as error:
-            raise ListenError(f"[listen] {key}: cannot listen on {_shown(address, port)}: {_reason(error)}.") from None
+            raise ListenError(key, f"cannot listen on {_shown(address, port)}: {_reason(error)}.") from None
         self._sockets.append(server)
         bound = int(server.address[1])
         self.ports[what] = bound
