@@ -123,6 +123,17 @@ def test_handlers_leave_each_others_private_names_alone(path: Path) -> None:
     assert not used
 
 
+def test_service_discovery_and_services_do_not_know_each_other() -> None:
+    """What a service is, and what it has, follows from its declaration."""
+    disco = sorted((ROOT / "handlers" / "discovery").glob("disco*.py"))
+    assert len(disco) == 2
+    for path in disco:
+        assert not [module for module in imports_of(path) if is_within(module, ("handlers.pubsub",))]
+    theirs = tuple(f"handlers.discovery.{path.stem}" for path in disco)
+    for path in (ROOT / "handlers" / "pubsub").glob("*.py"):
+        assert not [module for module in imports_of(path) if is_within(module, theirs)]
+
+
 def test_state_has_an_owner() -> None:
     """What is remembered beside a server, a session or a database is what functions of data alone gave, no stanza and
     no configuration among it; and no module has a generator, which is state that moves on."""
