@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import gevent
 from lxml import etree
 
-from xmpp.config.settings import StreamSettings
 from xmpp.data import names
 from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
@@ -16,6 +15,7 @@ from xmpp.data.wire import wire
 from xmpp.routing.feature import STREAM, Registry, State
 from xmpp.routing.iq_dispatch import dispatch
 from xmpp.routing.session import Session
+from xmpp.stream import limits
 from xmpp.stream.connection import Connection
 from xmpp.stream.framing import ClientFraming
 from xmpp.stream.negotiation import Negotiation
@@ -24,7 +24,7 @@ from xmpp.stream.places import Place
 from xmpp.stream.tls.tls import ServerTLS
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.xml.nameguard import ProcessNames
-from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader, XMLFeed, XMLLimits
+from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader, XMLFeed
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -32,30 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STARTTLS = f"{{{names.TLS}}}starttls"
-LIMITS_NAMESPACE = "urn:xmpp:stream-limits:0"
 BEFORE_LOGIN = (State.INSECURE, State.OPEN)
-
-
-def limits_before_login(settings: StreamSettings) -> XMLLimits:
-    """What a stranger may send."""
-    return XMLLimits(
-        stanza_bytes=settings.login_stanza_bytes,
-        elements=settings.login_stanza_elements,
-        depth=8,
-        attributes=16,
-        names=20,
-    )
-
-
-def limits_after_login(settings: StreamSettings) -> XMLLimits:
-    """What an account may send."""
-    return XMLLimits(
-        stanza_bytes=settings.stanza_bytes,
-        elements=settings.stanza_elements,
-        depth=settings.stanza_depth,
-        attributes=settings.stanza_attributes,
-        names=settings.new_names,
-    )
 
 
 class Terms(NamedTuple):
@@ -100,7 +77,7 @@ class ClientStream(Connection):
         self._negotiation = Negotiation(
             server.domains, server.default_domain, terms.must_be_secure, transport.tls is not None
         )
-        self._limits = limits_before_login(server.stream_settings)
+        self._limits = limits.before_login(server.stream_settings)
         self.feed = self._new_feed()
         self.session: Session | None = None
         self.identity: str | None = None
@@ -162,7 +139,7 @@ class ClientStream(Connection):
         """Say that this account has logged in; the client begins a new stream, with the larger limits."""
         self._negotiation.authenticated(account)
         self.identity = identity
-        self._limits = limits_after_login(self.server.stream_settings)
+        self._limits = limits.after_login(self.server.stream_settings)
         self._begin_anew()
 
     def bind(self, session: Session) -> None:
@@ -213,7 +190,7 @@ class ClientStream(Connection):
             feature = provide(self)
             if feature is not None:
                 yield feature
-        yield _limits_feature(self._limits)
+        yield limits.feature(self._limits)
 
     def _receive_unbound(self, element: etree._Element) -> None:
         """A stanza before there is a session: only what features offer on the stream itself (RFC 6120 section 7.1)."""
@@ -292,10 +269,3 @@ def _starttls_feature(is_required: bool) -> etree._Element:
     if is_required:
         etree.SubElement(starttls, f"{{{names.TLS}}}required")
     return starttls
-
-
-def _limits_feature(limits: XMLLimits) -> etree._Element:
-    """XEP-0478: what this stream takes."""
-    element = etree.Element(f"{{{LIMITS_NAMESPACE}}}limits", nsmap={None: LIMITS_NAMESPACE})
-    etree.SubElement(element, f"{{{LIMITS_NAMESPACE}}}max-bytes").text = str(limits.stanza_bytes)
-    return element
