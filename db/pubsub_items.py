@@ -4,15 +4,18 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from peewee import SQL, AutoField, BlobField, FloatField, IntegerField, Model, TextField
+from peewee import SQL, AutoField, BlobField, FloatField, IntegerField, Model, NodeList, TextField, fn
 
-from db.pubsub_nodes import DELETED_AT_ONCE, Node
-from db.sqlite.database import Database
+from db import pubsub_usage
+from db.pubsub_nodes import DELETED_AT_ONCE, Node, PubSubNode
+from db.sqlite.database import Database, Row
 from db.sqlite.queries import ANY, Prepared
 from xmpp.data.jid import JID
 
 NEWEST = 2**62  # comes after every item
 ALL = -1  # of a count: no limit
+ANY_NUMBER = 2**62  # of items in a node
+ITEM_BYTES = 100  # beside its texts, as the schema counts it
 
 
 class Item(NamedTuple):
@@ -25,6 +28,11 @@ class Item(NamedTuple):
     payload: bytes
     sequence: int = 0
     has_moved: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many bytes it takes."""
+        return ITEM_BYTES + len(self.payload) + len(self.id.encode()) + len(self.publisher.encode())
 
 
 class PubSubItem(Model):
@@ -54,7 +62,6 @@ _SINCE = PubSubItem.at >= ANY
 _FIND = Prepared(PubSubItem.select(*_COLUMNS).where(_BY_ID & _SINCE))
 _IDS_GIVEN = PubSubItem.item_id.in_(SQL("(SELECT value FROM json_each(?))"))
 _FIND_ALL = Prepared(PubSubItem.select(*_COLUMNS).where(_OF_NODE & _IDS_GIVEN & _SINCE))
-_FIND_KNOWN = Prepared(PubSubItem.select(PubSubItem.item_id).where(_OF_NODE & _IDS_GIVEN))
 _BACKWARDS = Prepared(
     PubSubItem.select(*_COLUMNS)
     .where(_OF_NODE & (PubSubItem.sequence < ANY) & _SINCE)
@@ -81,6 +88,17 @@ _OLDEST = PubSubItem.select(PubSubItem.sequence).where(_OF_NODE).order_by(PubSub
 _DELETE_OLDEST = Prepared(PubSubItem.delete().where(PubSubItem.sequence.in_(_OLDEST)))
 _INSERT = Prepared(PubSubItem.insert(node=ANY, item_id=ANY, publisher=ANY, at=ANY, payload=ANY, has_moved=ANY))
 _DELETE = Prepared(PubSubItem.delete().where(_BY_ID))
+# What goes for others: those of their ids, and as many of the oldest that are left as are too many with them
+_REPLACED = PubSubItem.select(PubSubItem.sequence).where(_OF_NODE & _IDS_GIVEN)
+_ITEMS = PubSubNode.select(PubSubNode.items).where(PubSubNode.id == ANY)
+_COUNT_REPLACED = PubSubItem.select(fn.COUNT(SQL("*"))).where(_OF_NODE & _IDS_GIVEN)
+_EXCESS = fn.MAX(SQL("0"), NodeList((_ITEMS, SQL("-"), _COUNT_REPLACED, SQL("-"), ANY)))
+_TOO_MANY = (
+    PubSubItem.select(PubSubItem.sequence).where(_OF_NODE & ~_IDS_GIVEN).order_by(PubSubItem.sequence).limit(_EXCESS)
+)
+_GOING = PubSubItem.sequence.in_(_REPLACED) | PubSubItem.sequence.in_(_TOO_MANY)
+_FIND_GOING = Prepared(PubSubItem.select(*_COLUMNS).where(_GOING))
+_DELETE_GOING = Prepared(PubSubItem.delete().where(_GOING).returning(*_COLUMNS))
 _DELETE_ALL = Prepared(PubSubItem.delete().where(_OF_NODE))
 _EXPIRED = PubSubItem.select(PubSubItem.sequence).where(_OF_NODE & (PubSubItem.at < ANY)).limit(ANY)
 _DELETE_BEFORE = Prepared(PubSubItem.delete().where(PubSubItem.sequence.in_(_EXPIRED)))
@@ -130,14 +148,22 @@ def oldest_places(db: Database, node: Node, count: int, *, after: int = 0, since
     return db.rows(_PLACES_FORWARDS, node.id, after, since, count)
 
 
-def put(db: Database, node: Node, items: Sequence[Item]) -> None:
-    """Adds items of different ids, the newest last, each in place of an earlier one of its id. The caller bounds what a
-    node holds."""
-    known = {id for (id,) in db.rows(_FIND_KNOWN, node.id, json.dumps([item.id for item in items]))}
-    rows = [(node.id, item.id, item.publisher, item.at, item.payload, item.id in known) for item in items]
+def put(db: Database, node: Node, items: Sequence[Item], most: int = ANY_NUMBER) -> list[Item]:
+    """Adds items of different ids, the newest last, each in place of an earlier one of its id. Where there are more
+    than so many then, the oldest go; returns these, the oldest first. The caller bounds what a node holds in bytes."""
     with db.change():
-        db.write_many(_DELETE, [(node.id, id) for id in known])
-        db.write_many(_INSERT, rows)
+        gone = _in_order(db.take(_DELETE_GOING, *_values_of_going(node, items, most)))
+        known = {item.id for item in gone}
+        for item in items:
+            db.write(_INSERT, node.id, item.id, item.publisher, item.at, item.payload, item.id in known)
+    pubsub_usage.note_more(db, node.creator, sum(item.size for item in items) - sum(item.size for item in gone))
+    new = {item.id for item in items}
+    return [item for item in gone if item.id not in new]
+
+
+def going(db: Database, node: Node, items: Sequence[Item], most: int) -> list[Item]:
+    """What `put` would remove, the oldest first: what is replaced, and what would be too many."""
+    return _in_order(db.rows(_FIND_GOING, *_values_of_going(node, items, most)))
 
 
 def remove(db: Database, node: Node, item_ids: Iterable[str]) -> None:
@@ -162,3 +188,12 @@ def clear(db: Database, node: Node) -> None:
 
 def _item(id: str, publisher: str, at: float, payload: bytes, sequence: int, has_moved: int) -> Item:
     return Item(id, JID.parse(publisher), at, payload, sequence, bool(has_moved))
+
+
+def _in_order(rows: Iterable[Row]) -> list[Item]:
+    return sorted((_item(*row) for row in rows), key=lambda item: item.sequence)
+
+
+def _values_of_going(node: Node, items: Sequence[Item], most: int) -> tuple[object, ...]:
+    of_node = (node.id, json.dumps([item.id for item in items]))
+    return (*of_node, *of_node, node.id, *of_node, most - len(items))

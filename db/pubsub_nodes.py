@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from peewee import SQL, AutoField, FloatField, IntegerField, Model, TextField, fn
+from peewee import AutoField, FloatField, IntegerField, Model, TextField, fn
 
+from db import pubsub_usage
 from db.sqlite.database import Database
 from db.sqlite.memory import Remembered
 from db.sqlite.queries import ANY, Prepared
@@ -37,16 +38,18 @@ class Usage(NamedTuple):
 
 
 NODE_BYTES = 500  # beside its texts
-ALL_ACCOUNTS = ""
 
 
-def _weight(nodes: Mapping[str, Node]) -> int:
-    return NODE_BYTES + sum(NODE_BYTES + len(each.name) + len(each.configuration) for each in nodes.values())
+def _weight(node: Node) -> int:
+    return NODE_BYTES + len(node.name) + len(node.configuration)
 
 
-NODES = Remembered[Mapping[str, Node]](bound=50_000_000, weigh=_weight)
+NODES = Remembered[Mapping[str, Node]](
+    bound=50_000_000, weigh=lambda nodes: NODE_BYTES + sum(map(_weight, nodes.values()))
+)
 """Of accounts, whose nodes are looked through for each device that comes online; in bytes, about."""
-
+SERVICE_NODES = Remembered[Node](bound=50_000_000, weigh=_weight)
+"""Of the service, each by itself: host and name."""
 
 LEFT = "-"
 """The host of nodes that have left theirs: no address is that."""
@@ -69,14 +72,6 @@ class PubSubNode(Model):
 
     class Meta:
         table_name = "pubsub_node"
-
-
-class PubSubUsage(Model):
-    jid = TextField(primary_key=True)
-    bytes = IntegerField()
-
-    class Meta:
-        table_name = "pubsub_usage"
 
 
 COLUMNS = (
@@ -121,16 +116,19 @@ _MADE_BY = Prepared(
     .where((PubSubNode.host == ANY) & (PubSubNode.creator == ANY))
     .order_by(PubSubNode.name)
 )
-_BYTES = Prepared(PubSubUsage.select(PubSubUsage.bytes).where(PubSubUsage.jid == ANY))
-_BEGIN = Prepared(PubSubUsage.insert(jid=ANY, bytes=ANY).on_conflict_ignore())
-_CHARGE = Prepared(PubSubUsage.update(bytes=PubSubUsage.bytes + ANY).where(PubSubUsage.jid == ANY))
-_END = Prepared(PubSubUsage.delete().where((PubSubUsage.jid == ANY) & (PubSubUsage.bytes == SQL("0"))))
 
 
 def get(db: Database, host: JID, name: str) -> Node | None:
-    """The node of that name at this host."""
+    """The node of that name at this host. One that is there is remembered: costs no query again."""
+    known = _known(db, host, name)
+    if known is not None or host in db.memory[NODES]:
+        return known
     row = db.row(_FIND, host, name)
-    return node_of(*row) if row else None
+    if row is None:
+        return None
+    if host.local:
+        return of_account(db, host).get(name)
+    return _remember(db, node_of(*row))
 
 
 def name_of(db: Database, host: JID, id: int) -> str | None:
@@ -141,6 +139,9 @@ def name_of(db: Database, host: JID, id: int) -> str | None:
 
 def as_it_is(db: Database, node: Node) -> Node | None:
     """A node as it is configured now, also while it is leaving its host; None where it is gone."""
+    known = _known(db, node.host, node.name)
+    if known is not None and known.id == node.id:
+        return known
     row = db.row(_FIND_BY_ID, node.id)
     if row is None or row[1] == LEFT:
         return None
@@ -169,17 +170,16 @@ def create(db: Database, host: JID, name: str, creator: JID, configuration: str,
     """Adds a node; there must be none of that name. The caller bounds their count."""
     account = host if host.local else None
     db.write(_INSERT, host, name, account, creator, created, configuration, 0, 0)
-    db.memory[NODES].forget(host)
-    node = get(db, host, name)
-    assert node is not None
-    return node
+    pubsub_usage.note_growth(db, creator)
+    [row] = db.rows(_FIND, host, name)
+    return _remember(db, node_of(*row))
 
 
 def configure(db: Database, node: Node, configuration: str) -> Node:
     """Gives a node another configuration; returns the node as it is then."""
     db.write(_CONFIGURE, configuration, node.id)
-    db.memory[NODES].forget(node.host)
-    return node._replace(configuration=configuration)
+    pubsub_usage.note_growth(db, node.creator)
+    return _remember(db, node._replace(configuration=configuration))
 
 
 def hand_over(db: Database, node: Node, creator: JID) -> Node:
@@ -196,9 +196,9 @@ def hand_over_all(db: Database, given: Sequence[tuple[Node, JID, int]]) -> None:
         charged[node.creator] -= size
     with db.change():
         db.write_many(_HAND_OVER, [(creator, node.id) for node, creator, _ in given])
-        db.write_many(_BEGIN, [(jid, 0) for jid in charged])
-        db.write_many(_CHARGE, [(size, jid) for jid, size in charged.items()])
-        db.write_many(_END, [(jid,) for jid in charged])
+        pubsub_usage.transfer(db, charged)
+    for node, _, _ in given:
+        _forget(db, node)
 
 
 def leave(db: Database, node: Node) -> None:
@@ -210,7 +210,7 @@ def leave_all(db: Database, nodes: Collection[Node]) -> None:
     """`leave`, for many."""
     db.write_many(_LEAVE, [(LEAVING, node.id, None, node.id) for node in nodes])
     for node in nodes:
-        db.memory[NODES].forget(node.host)
+        _forget(db, node)
 
 
 def delete(db: Database, node: Node, subscriptions: int = 0) -> None:
@@ -220,7 +220,7 @@ def delete(db: Database, node: Node, subscriptions: int = 0) -> None:
         db.write(_LEAVE, LEFT, node.id, None, node.id)
     else:
         db.write(_DELETE, node.id)
-    db.memory[NODES].forget(node.host)
+    _forget(db, node)
 
 
 def have_left(db: Database) -> None:
@@ -245,20 +245,28 @@ def count(db: Database, host: JID, creator: JID) -> int:
     return int(found)
 
 
-def bytes_of(db: Database, jid: JID) -> int:
-    """How many bytes are kept for a bare address: the nodes that it has made, with all that is in them, and its
-    subscriptions. Costs the same however much that is."""
-    return _bytes(db, jid)
+def _known(db: Database, host: JID, name: str) -> Node | None:
+    if host.local:
+        return db.memory[NODES].get(host, {}).get(name)
+    return db.memory[SERVICE_NODES].get(_key(host, name))
 
 
-def bytes_in_all(db: Database) -> int:
-    """How many bytes are kept for all together."""
-    return _bytes(db, ALL_ACCOUNTS)
+def _remember(db: Database, node: Node) -> Node:
+    if not node.host.local:
+        return db.memory[SERVICE_NODES].put(_key(node.host, node.name), node)
+    known = db.memory[NODES].get(node.host)
+    if known is not None:
+        db.memory[NODES].put(node.host, {**known, node.name: node})
+    return node
 
 
-def _bytes(db: Database, jid: str) -> int:
-    row = db.row(_BYTES, jid)
-    return row[0] if row else 0
+def _forget(db: Database, node: Node) -> None:
+    db.memory[NODES].forget(node.host)
+    db.memory[SERVICE_NODES].forget(_key(node.host, node.name))
+
+
+def _key(host: JID, name: str) -> str:
+    return f"{host} {name}"
 
 
 def node_of(id: int, host: str, name: str, creator: str, created: float, configuration: str) -> Node:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from db import pubsub_items, pubsub_people, vcards
+from db import pubsub_affiliations, pubsub_items, vcards
 from handlers.login import accounts
 from handlers.profile import avatars
 from handlers.profile.current_avatar import Avatar
@@ -120,7 +120,7 @@ def test_an_outcast_does_not_get_the_photo_by_way_of_the_vcard(server: Server, r
     publish_avatar(romeo, PNG, access_model="open")
     node = hosts.find(Account(server, romeo.account), DATA)
     assert node is not None
-    pubsub_people.affiliate(server.db, node, juliet.account, "outcast")
+    pubsub_affiliations.affiliate(server.db, node, juliet.account, "outcast")
     assert photo(juliet) == "service-unavailable"
 
 

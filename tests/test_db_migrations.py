@@ -15,9 +15,11 @@ from db import (
     last_activity,
     offline,
     private,
+    pubsub_affiliations,
     pubsub_items,
     pubsub_nodes,
     pubsub_people,
+    pubsub_usage,
     push,
     rosters,
     secrets,
@@ -39,9 +41,11 @@ SUBJECTS = (
     last_activity,
     offline,
     private,
+    pubsub_affiliations,
     pubsub_items,
     pubsub_nodes,
     pubsub_people,
+    pubsub_usage,
     push,
     rosters,
     secrets,
@@ -172,4 +176,4 @@ def test_only_who_made_a_node_has_agreed_to_own_it(path: Path) -> None:
     with Database(path) as db:
         node = pubsub_nodes.get(db, JID.parse("pubsub.localhost"), "n")
         assert node is not None
-        assert pubsub_people.owners(db, node) == ["romeo@localhost"]
+        assert pubsub_affiliations.owners(db, node) == ["romeo@localhost"]

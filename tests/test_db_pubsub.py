@@ -1,11 +1,11 @@
 """What is kept of nodes: their items in order, counted as they come and go, and who has what to do with them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from db import accounts, pubsub_deletion, pubsub_items, pubsub_nodes, pubsub_people
+from db import accounts, pubsub_affiliations, pubsub_deletion, pubsub_items, pubsub_nodes, pubsub_people, pubsub_usage
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node, Usage
 from db.pubsub_people import Subscription
@@ -103,21 +103,21 @@ def test_what_a_node_holds_is_counted(db: Database, node: Node) -> None:
 
 
 def test_what_is_kept_for_somebody_is_counted(db: Database, node: Node) -> None:
-    before = pubsub_nodes.bytes_of(db, JULIET)
+    before = pubsub_usage.bytes_of(db, JULIET)
     for affiliation in ("member", "publisher"):
-        pubsub_people.affiliate(db, node, ROMEO, affiliation)
-    assert pubsub_nodes.bytes_of(db, JULIET) == before + 100 + len(ROMEO)
+        pubsub_affiliations.affiliate(db, node, ROMEO, affiliation)
+    assert pubsub_usage.bytes_of(db, JULIET) == before + 100 + len(ROMEO)
     for state in ("pending", "subscribed"):
         pubsub_people.subscribe(db, node, Subscription(ROMEO.with_resource("ä"), state))
-    assert pubsub_nodes.bytes_of(db, ROMEO) == 150 + len(ROMEO) + len("/ä".encode())
-    assert pubsub_nodes.bytes_in_all(db) == pubsub_nodes.bytes_of(db, JULIET) + pubsub_nodes.bytes_of(db, ROMEO)
+    assert pubsub_usage.bytes_of(db, ROMEO) == 150 + len(ROMEO) + len("/ä".encode())
+    assert pubsub_usage.bytes_in_all(db) == pubsub_usage.bytes_of(db, JULIET) + pubsub_usage.bytes_of(db, ROMEO)
     node = pubsub_nodes.configure(db, node, '{"title": "Nightingale"}')
-    pubsub_people.affiliate(db, node, ROMEO, "none")
-    assert pubsub_nodes.bytes_of(db, JULIET) == before + len('"title": "Nightingale"')
+    pubsub_affiliations.affiliate(db, node, ROMEO, "none")
+    assert pubsub_usage.bytes_of(db, JULIET) == before + len('"title": "Nightingale"')
     put(db, node, "1", "2")
     pubsub_nodes.delete(db, node)
-    assert [pubsub_nodes.bytes_of(db, each) for each in (JULIET, ROMEO)] == [0, 0]
-    assert pubsub_nodes.bytes_in_all(db) == 0
+    assert [pubsub_usage.bytes_of(db, each) for each in (JULIET, ROMEO)] == [0, 0]
+    assert pubsub_usage.bytes_in_all(db) == 0
 
 
 def test_nothing_is_kept_for_an_account_that_is_gone(db: Database, node: Node) -> None:
@@ -130,25 +130,25 @@ def test_nothing_is_kept_for_an_account_that_is_gone(db: Database, node: Node) -
 
 
 def test_affiliations_are_of_bare_addresses_and_none_is_none(db: Database, node: Node) -> None:
-    pubsub_people.affiliate(db, node, ROMEO, "member")
-    assert pubsub_people.affiliation(db, node, ROMEO) == "member"
-    assert pubsub_people.affiliations(db, node) == {ROMEO: "member"}
-    assert pubsub_people.affiliations_of(db, JULIET, ROMEO) == [("tune", "member")]
-    assert pubsub_people.affiliations_of(db, SERVICE, ROMEO) == []
-    assert pubsub_people.count_affiliations(db, node) == 1
-    pubsub_people.affiliate(db, node, ROMEO, "none")
-    assert pubsub_people.affiliation(db, node, ROMEO) == "none"
-    assert pubsub_people.affiliations(db, node) == {}
+    pubsub_affiliations.affiliate(db, node, ROMEO, "member")
+    assert pubsub_affiliations.affiliation(db, node, ROMEO) == "member"
+    assert pubsub_affiliations.affiliations(db, node) == {ROMEO: "member"}
+    assert pubsub_affiliations.affiliations_of(db, JULIET, ROMEO) == [("tune", "member")]
+    assert pubsub_affiliations.affiliations_of(db, SERVICE, ROMEO) == []
+    assert pubsub_affiliations.count_affiliations(db, node) == 1
+    pubsub_affiliations.affiliate(db, node, ROMEO, "none")
+    assert pubsub_affiliations.affiliation(db, node, ROMEO) == "none"
+    assert pubsub_affiliations.affiliations(db, node) == {}
 
 
 def test_an_owner_is_one_once_it_has_agreed(db: Database, node: Node) -> None:
-    pubsub_people.affiliate(db, node, ROMEO, "owner")
-    pubsub_people.affiliate(db, node, JULIET, "owner", has_agreed=True)
-    assert pubsub_people.owners(db, node) == [JULIET]
-    pubsub_people.agree(db, node, ROMEO)
-    assert pubsub_people.owners(db, node) == [JULIET, ROMEO]
-    pubsub_people.affiliate(db, node, JULIET, "publisher", has_agreed=True)
-    assert pubsub_people.owners(db, node) == [ROMEO]
+    pubsub_affiliations.affiliate(db, node, ROMEO, "owner")
+    pubsub_affiliations.affiliate(db, node, JULIET, "owner", has_agreed=True)
+    assert pubsub_affiliations.owners(db, node) == [JULIET]
+    pubsub_affiliations.agree(db, node, ROMEO)
+    assert pubsub_affiliations.owners(db, node) == [JULIET, ROMEO]
+    pubsub_affiliations.affiliate(db, node, JULIET, "publisher", has_agreed=True)
+    assert pubsub_affiliations.owners(db, node) == [ROMEO]
 
 
 def test_subscriptions_are_of_exact_addresses_and_found_by_bare_ones(db: Database, node: Node) -> None:
@@ -166,9 +166,112 @@ def test_subscriptions_are_of_exact_addresses_and_found_by_bare_ones(db: Databas
     assert pubsub_people.subscriptions(db, node) == []
 
 
+PEOPLE = [JID.parse(f"{name}@montague.example") for name in ("abram", "balthasar", "romeo")]
+CHANGES: dict[str, Callable[[Database, Node], object]] = {
+    "nothing": lambda db, node: None,
+    "configured": lambda db, node: pubsub_nodes.configure(db, node, '{"a": 1}'),
+    "handed over": lambda db, node: pubsub_nodes.hand_over(db, node, ROMEO),
+    "another one": lambda db, node: pubsub_nodes.create(db, node.host, "mood", JULIET, "{}", 2.0),
+    "left": lambda db, node: pubsub_nodes.leave(db, node),
+    "deleted": lambda db, node: pubsub_nodes.delete(db, node),
+    "left to nobody": lambda db, node: pubsub_affiliations.leave_with(db, node.host, JULIET),
+    "published": lambda db, node: put(db, node, "1", "3"),
+    "retracted": lambda db, node: pubsub_items.remove(db, node, ["1"]),
+    "affiliated": lambda db, node: pubsub_affiliations.affiliate(db, node, ROMEO, "publisher"),
+    "nothing to it any more": lambda db, node: pubsub_affiliations.affiliate(db, node, PEOPLE[0], "none"),
+    "many affiliated": lambda db, node: pubsub_affiliations.affiliate_all(
+        db, node, {PEOPLE[0]: "none", ROMEO: "owner"}
+    ),
+    "agreed": lambda db, node: pubsub_affiliations.agree(db, node, PEOPLE[1]),
+    "subscribed": lambda db, node: pubsub_people.subscribe(db, node, Subscription(ROMEO, "pending")),
+    "subscribed otherwise": lambda db, node: pubsub_people.subscribe(db, node, Subscription(PEOPLE[0], options="{}")),
+    "unsubscribed": lambda db, node: pubsub_people.unsubscribe(db, node, PEOPLE[0]),
+    "many unsubscribed": lambda db, node: pubsub_people.unsubscribe_all(db, node, PEOPLE),
+    "forgotten": lambda db, node: pubsub_people.forget(db, PEOPLE[0]),
+    "host removed": lambda db, node: accounts.remove(db, node.host),
+}
+
+
+def seen_of(db: Database, node: Node) -> list[object]:
+    """What is told by all functions that may remember it: of a node, and of its people as long as there is one."""
+    seen: list[object] = [
+        *(pubsub_nodes.get(db, node.host, name) for name in ("tune", "mood")),
+        pubsub_nodes.as_it_is(db, node),
+        dict(pubsub_nodes.of_account(db, node.host)) if node.host.local else None,
+        *(pubsub_usage.has_room(db, jid, 0, pubsub_usage.bytes_of(db, jid) - 1) for jid in (JULIET, ROMEO)),
+    ]
+    if pubsub_nodes.as_it_is(db, node) is None:
+        return seen
+    return [
+        *seen,
+        *(pubsub_affiliations.affiliation(db, node, jid) for jid in PEOPLE),
+        list(pubsub_affiliations.affiliations(db, node).items()),
+        list(pubsub_affiliations.owners(db, node)),
+        *(list(pubsub_people.subscriptions_by(db, node, jid)) for jid in PEOPLE),
+        [list(pubsub_people.subscriptions(db, node, after=each, count=2)) for each in ("", *PEOPLE)],
+        list(pubsub_people.subscriptions(db, node)),
+    ]
+
+
+@pytest.mark.parametrize("few", [100, 2, 1])
+@pytest.mark.parametrize("host", [JULIET, SERVICE])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_remembered_of_a_node_is_what_is_written(
+    db: Database, monkeypatch: pytest.MonkeyPatch, change: str, host: JID, few: int
+) -> None:
+    for module in (pubsub_affiliations, pubsub_people):
+        monkeypatch.setattr(module, "FEW", few)
+    node = pubsub_nodes.create(db, host, "tune", JULIET, "{}", 1.0)
+    put(db, node, "1", "2")
+    for jid, affiliation in zip(PEOPLE[:2], ("member", "owner"), strict=True):
+        pubsub_affiliations.affiliate(db, node, jid, affiliation)
+        pubsub_people.subscribe(db, node, Subscription(jid))
+    pubsub_affiliations.affiliate(db, node, JULIET, "owner", has_agreed=True)
+    seen_of(db, node)
+    CHANGES[change](db, node)
+    remembered = seen_of(db, node)
+    db.memory.clear()
+    assert remembered == seen_of(db, node)
+
+
+def test_no_more_is_promised_than_there_is_room_for(db: Database, node: Node) -> None:
+    most = pubsub_usage.bytes_of(db, JULIET) + 1_000
+    assert pubsub_usage.has_room(db, JULIET, 1_000, most)
+    while pubsub_usage.has_room(db, JULIET, 200, most):
+        put(db, node, str(pubsub_nodes.usage(db, node).items), payload=b"x" * 50)
+    assert most - 200 < pubsub_usage.bytes_of(db, JULIET) <= most
+    pubsub_items.clear(db, node)  # what has gone is found out about where it matters
+    assert pubsub_usage.has_room(db, JULIET, 1_000, most)
+    assert not pubsub_usage.has_room(db, JULIET, 1_001, most)
+
+
+def test_the_oldest_make_room_for_the_newest(db: Database, node: Node) -> None:
+    put(db, node, *"12345")
+    given = [Item(id, JULIET, 2.0, b"<b/>") for id in ("2", "6")]
+    going = pubsub_items.going(db, node, given, 4)
+    assert ids(going) == ["1", "2", "3"]
+    gone = pubsub_items.put(db, node, given, 4)
+    assert gone == [item for item in going if item.id != "2"]
+    assert [(item.id, item.has_moved) for item in pubsub_items.oldest(db, node, 9)] == [
+        ("4", False), ("5", False), ("2", True), ("6", False),
+    ]  # fmt: skip
+    assert pubsub_items.put(db, node, [Item("6", JULIET, 3.0, b"<c/>")], 4) == []
+    assert ids(pubsub_items.oldest(db, node, 9)) == ["4", "5", "2", "6"]
+    assert pubsub_items.going(db, node, [Item("7", JULIET, 3.0, b"<c/>")], 9) == []
+
+
+def test_what_goes_for_an_item_is_found_without_reading_the_node(db: Database, node: Node) -> None:
+    values = pubsub_items._values_of_going(node, [Item("1", JULIET, 1.0, b"")], 1)
+    for query in (pubsub_items._FIND_GOING, pubsub_items._DELETE_GOING):
+        plan = [step[3] for step in db.connection.execute("EXPLAIN QUERY PLAN " + query.text, values)]
+        looks = [step for step in plan if step.startswith(("SCAN", "SEARCH")) and "json_each" not in step]
+        assert all("node=? AND item_id=?" in each or "rowid=?" in each or "_by_sequence" in each for each in looks)
+        assert "MULTI-INDEX OR" in plan
+
+
 def test_an_accounts_nodes_go_with_it_and_all_that_is_in_them(db: Database, node: Node) -> None:
     put(db, node, "1")
-    pubsub_people.affiliate(db, node, ROMEO, "member")
+    pubsub_affiliations.affiliate(db, node, ROMEO, "member")
     pubsub_people.subscribe(db, node, Subscription(ROMEO))
     accounts.remove(db, JULIET)
     assert pubsub_nodes.of_account(db, JULIET) == {}
@@ -179,10 +282,10 @@ def test_an_accounts_nodes_go_with_it_and_all_that_is_in_them(db: Database, node
 
 
 def test_what_somebody_is_anywhere_can_be_forgotten(db: Database, node: Node) -> None:
-    pubsub_people.affiliate(db, node, ROMEO, "member")
+    pubsub_affiliations.affiliate(db, node, ROMEO, "member")
     pubsub_people.subscribe(db, node, Subscription(ROMEO.with_resource("orchard")))
     pubsub_people.forget(db, ROMEO)
-    assert pubsub_people.affiliations(db, node) == {}
+    assert pubsub_affiliations.affiliations(db, node) == {}
     assert pubsub_people.subscriptions(db, node) == []
 
 

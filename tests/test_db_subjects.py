@@ -12,6 +12,7 @@ from db import (
     last_activity,
     offline,
     private,
+    pubsub_affiliations,
     pubsub_deletion,
     pubsub_items,
     pubsub_nodes,
@@ -150,7 +151,7 @@ def give_everything(db: Database, account: str) -> None:
     stream_management.remember(db, account, "stream", 1, now=1.0, until=2.0)
     node = pubsub_nodes.create(db, JID.parse(account), "node", JID.parse(account), "{}", created=1.0)
     pubsub_items.put(db, node, [pubsub_items.Item("item", NURSE, 1.0, b"<a xmlns='b'/>")])
-    pubsub_people.affiliate(db, node, NURSE, "member")
+    pubsub_affiliations.affiliate(db, node, NURSE, "member")
     pubsub_people.subscribe(db, node, pubsub_people.Subscription(NURSE))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from db import pubsub_nodes
+from db import pubsub_usage
 from db.sqlite.migrations import v0010_pubsub
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import SERVICE, ask, configure, create, items, owner, publish, pubsub, retract, subscribe
@@ -65,7 +65,7 @@ def grow(client: Client, thing: str, host: str, most: int = 100) -> str:
 
 
 def kept(server: Server, account: str) -> int:
-    return pubsub_nodes.bytes_of(server.db, JID.parse(account))
+    return pubsub_usage.bytes_of(server.db, JID.parse(account))
 
 
 @pytest.mark.parametrize("host", [SERVICE, ""])
@@ -75,7 +75,7 @@ def test_an_account_keeps_so_much_of_everything_together(server: Server, thing: 
     ask(hamlet, create(NODE, max_items="max"), to=host)
     assert grow(hamlet, thing, host) == REFUSED
     assert 25_000 < kept(server, "hamlet@localhost") <= 50_000
-    assert kept(server, "hamlet@localhost") == pubsub_nodes.bytes_in_all(server.db)
+    assert kept(server, "hamlet@localhost") == pubsub_usage.bytes_in_all(server.db)
     assert ask(client_of(server, "horatio"), create("his"), to=host) == ""
 
 
@@ -136,7 +136,7 @@ def test_what_is_gone_counts_no_more(server: Server) -> None:
     assert kept(server, "hamlet@localhost") == before
     ask(hamlet, publish(NODE, "1", payload=f"<a xmlns='a'>{LONG}</a>"))
     ask(hamlet, owner(f"<delete node='{NODE}'/>"))
-    assert kept(server, "hamlet@localhost") == pubsub_nodes.bytes_in_all(server.db) == 0
+    assert kept(server, "hamlet@localhost") == pubsub_usage.bytes_in_all(server.db) == 0
 
 
 def test_who_subscribes_keeps_the_subscription_and_not_whose_node_it_is(server: Server) -> None:
@@ -158,7 +158,7 @@ def test_all_accounts_together_keep_so_much(tmp_path: Path, thing: str) -> None:
             ask(client, create(NODE, max_items="max"), to="")
             assert grow(client, thing, "") == REFUSED
         assert 30_000 < kept(server, "hamlet@localhost") <= 40_000
-        assert pubsub_nodes.bytes_in_all(server.db) <= 50_000
+        assert pubsub_usage.bytes_in_all(server.db) <= 50_000
 
 
 def test_the_configuration_of_one_node_is_short(server: Server) -> None:
@@ -177,11 +177,11 @@ def test_what_was_kept_before_there_was_a_budget_counts(tmp_path: Path) -> None:
         ask(hamlet, publish(NODE, "1", "2"))
         ask(hamlet, affiliations(long_address(1)))
         ask(hamlet, subscribe(NODE, "hamlet@localhost/here"))
-        before = kept(server, "hamlet@localhost"), pubsub_nodes.bytes_in_all(server.db)
+        before = kept(server, "hamlet@localhost"), pubsub_usage.bytes_in_all(server.db)
         db = server.db.connection
         db.execute("UPDATE pubsub_node SET bytes = 0")
         db.execute("DELETE FROM pubsub_usage")
         db.execute("DROP TRIGGER pubsub_node_bytes")
         for statement in v0010_pubsub.COUNTING:
             db.execute(statement)
-        assert (kept(server, "hamlet@localhost"), pubsub_nodes.bytes_in_all(server.db)) == before
+        assert (kept(server, "hamlet@localhost"), pubsub_usage.bytes_in_all(server.db)) == before

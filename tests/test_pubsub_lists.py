@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from db import pubsub_nodes, pubsub_people
+from db import pubsub_affiliations, pubsub_nodes, pubsub_people
 from db.pubsub_people import Subscription
 from handlers.pubsub.lists import PAGE_BYTES
 from tests.harness.in_process import Client, add_accounts, server_in
@@ -59,7 +59,7 @@ def fill_with_nodes(server: Server) -> int:
 def fill_with_affiliations(server: Server) -> int:
     for number in range(900):
         jid = JID.parse(f"{number}{'a' * 900}@b.example")
-        pubsub_people.affiliate(server.db, node_of(server), jid, "member")
+        pubsub_affiliations.affiliate(server.db, node_of(server), jid, "member")
     return 901
 
 
@@ -73,7 +73,7 @@ def fill_with_subscriptions(server: Server) -> int:
 def fill_with_own_affiliations(server: Server) -> int:
     add_nodes(server, 1_200, creator=JID.parse("else@where.example"))
     for number in range(1_200):
-        pubsub_people.affiliate(server.db, node_of(server, f"{number:05}{LONG_NAME}"), HAMLET, "member")
+        pubsub_affiliations.affiliate(server.db, node_of(server, f"{number:05}{LONG_NAME}"), HAMLET, "member")
     return 1_201
 
 
@@ -167,6 +167,6 @@ def test_hidden_nodes_are_passed_over_bit_by_bit_and_not_named(server: Server, h
 def test_a_node_names_only_some_of_its_owners_and_publishers(server: Server, hamlet: Client) -> None:
     for number in range(900):
         jid = JID.parse(f"{number}{'a' * 900}@b.example")
-        pubsub_people.affiliate(server.db, node_of(server), jid, "publisher")
+        pubsub_affiliations.affiliate(server.db, node_of(server), jid, "publisher")
     answer = ask(hamlet, f"<query xmlns='{INFO}' node='{NODE}'/>", "get")
     assert len(answer) < PAGE_BYTES

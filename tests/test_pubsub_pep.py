@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from db import blocklists, pubsub_nodes, pubsub_people, rosters
+from db import blocklists, pubsub_affiliations, pubsub_nodes, pubsub_people, rosters
 from handlers.login import accounts
 from handlers.pubsub.occasions import ITEM_PUBLISHED
 from handlers.pubsub.publishing import publish_for, retract_for
@@ -285,12 +285,12 @@ def test_what_an_account_is_to_nodes_elsewhere_goes_with_it(server: Server, rome
         assert ask(romeo, create(name), to=to) == ""
     theirs = pubsub_nodes.get(server.db, JID.parse(SERVICE), "theirs")
     assert theirs is not None
-    pubsub_people.affiliate(server.db, theirs, juliet.account, "owner", has_agreed=True)
+    pubsub_affiliations.affiliate(server.db, theirs, juliet.account, "owner", has_agreed=True)
     ask(juliet, create("hers"))
     ask(romeo, subscribe("hers", "romeo@localhost"))
     accounts.remove(server, romeo.account)
     assert [node.name for node in pubsub_nodes.of_host(server.db, JID.parse(SERVICE))] == ["hers", "theirs"]
-    assert pubsub_people.affiliations(server.db, theirs) == {juliet.account: "owner"}
+    assert pubsub_affiliations.affiliations(server.db, theirs) == {juliet.account: "owner"}
     assert pubsub_people.count_subscriptions_of(server.db, JID.parse(SERVICE), romeo.account) == 0
     assert pubsub_nodes.of_host(server.db, romeo.account) == []
 

@@ -82,6 +82,11 @@ class Database:
         with self._writing():
             return self.connection.execute(query.text, values).rowcount
 
+    def take(self, query: Prepared, *values: object) -> list[Row]:
+        """Runs a DELETE that returns what it has removed."""
+        with self._writing():
+            return self.connection.execute(query.text, values).fetchall()
+
     def append(self, query: Prepared, row: Sequence[object]) -> None:
         """Runs an INSERT with others of its kind, before the next statement or else with its group.
 

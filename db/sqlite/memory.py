@@ -9,15 +9,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Remembered(Generic[T]):
-    """A subject's declaration of what it wants remembered by account; holds no state itself."""
+    """A subject's declaration of what it wants remembered, by account or by another key; holds no state itself."""
 
     bound: int
     """The weight of all values together; what was remembered first goes first."""
     weigh: Callable[[T], int] = lambda value: 1
 
 
-class Cache(dict[str, T]):
-    """The values of one subject by account, written through by its functions. `get` gives None: not remembered.
+class Cache(dict[str | int, T]):
+    """The values of one subject by key, written through by its functions. `get` gives None: not remembered.
 
     A dict, since it is looked into for every stanza: what is used moves nowhere, so that costs no more than a look.
     """
@@ -27,18 +27,18 @@ class Cache(dict[str, T]):
         self._subject = subject
         self.weight = 0
 
-    def put(self, account: str, value: T) -> T:
+    def put(self, key: str | int, value: T) -> T:
         """Remember a value, in place of an earlier one."""
-        self.forget(account)
-        self[account] = value
+        self.forget(key)
+        self[key] = value
         self.weight += self._subject.weigh(value)
         while self.weight > self._subject.bound and len(self) > 1:
             self.forget(next(iter(self)))
         return value
 
-    def forget(self, account: str) -> None:
-        """Remember nothing of this account."""
-        value = self.pop(account, None)
+    def forget(self, key: str | int) -> None:
+        """Remember nothing under this key."""
+        value = self.pop(key, None)
         if value is not None:
             self.weight -= self._subject.weigh(value)
 

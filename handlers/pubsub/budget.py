@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from db import pubsub_nodes
+from db import pubsub_usage
 from db.pubsub_items import Item
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.settings import PubSubSettings
@@ -27,14 +27,14 @@ def hold(server: "Server", account: JID, more: int, actor: JID | None = None) ->
     most = settings.max_bytes // 2 if is_others else settings.max_bytes
     if not has_room(server, account, more, most):
         raise refused("resource-constraint", f"all that is kept in nodes together may have {most} bytes")
-    if pubsub_nodes.bytes_in_all(server.db) + more > settings.max_bytes_in_all:
+    if pubsub_usage.bytes_in_all(server.db) + more > settings.max_bytes_in_all:
         raise StanzaError("resource-constraint", "the server keeps as much in nodes as it may", type="wait")
 
 
 def has_room(server: "Server", account: JID, more: int, most: int | None = None) -> bool:
     """Whether so many bytes more are within what is kept for an account (bare address)."""
     most = server.settings(PubSubSettings).max_bytes if most is None else most
-    return pubsub_nodes.bytes_of(server.db, account) + more <= most
+    return pubsub_usage.bytes_of(server.db, account) + more <= most
 
 
 class Room:

@@ -134,11 +134,11 @@ def _visible_nodes(host: Host, asker: JID, asked: PageRequest) -> Iterator[Entry
     """Those that the asker may see, in the direction in which it goes. At a service it looks at so many: then, with a
     cursor that does not name the last one, which may be hidden, the asker has to go on. An account's are few, and a
     stranger is not to learn that there are any."""
-    relation, is_stranger, db = host.relations_to(asker), host.is_hidden_from(asker, None), host.server.db
+    is_stranger, db = host.is_hidden_from(asker, None), host.server.db
     for _ in count() if host.address.local else range(0, MOST_LOOKED_AT, AT_A_TIME):
         found = hosts.nodes(host, asked, AT_A_TIME)
         for node in found:
-            theirs = relation(node)
+            theirs = host.relation(node, asker)
             if is_stranger and not access.is_for_strangers(hosts.configuration_of(node), theirs):
                 continue
             if _refusal(theirs, node) is None:

@@ -1,11 +1,11 @@
 """The two faces of publish-subscribe: every account (XEP-0163), and the service at pubsub.DOMAIN (XEP-0060)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from db import blocklists, pubsub_nodes, pubsub_people, rosters
+from db import blocklists, pubsub_affiliations, pubsub_nodes, pubsub_people, rosters
 from db.pubsub_nodes import Node
 from handlers.contacts.access import is_at_home, is_blocked, is_blocked_in_part, sees_presence
 from handlers.discovery import client_caps
@@ -86,7 +86,7 @@ class Host(ABC):
         return is_unheard
 
     @abstractmethod
-    def owners(self, node: Node) -> list[JID]:
+    def owners(self, node: Node) -> Sequence[JID]:
         """The owners of a node who have agreed to be it, by their bare addresses: their rosters count for who may see
         the node, they are named as its owners, and are asked and told what owners are."""
 
@@ -96,7 +96,7 @@ class Host(ABC):
         and it has not agreed."""
 
     @abstractmethod
-    def affiliations(self, node: Node) -> dict[JID, str]:
+    def affiliations(self, node: Node) -> Mapping[JID, str]:
         """All that are something to a node, by their bare addresses."""
 
     @abstractmethod
@@ -106,19 +106,20 @@ class Host(ABC):
     def note_agreement(self, node: Node, owner: JID) -> None:
         """An owner (bare address) has acted as one: it agrees to be it."""
         if owner not in self.owners(node):
-            pubsub_people.agree(self.server.db, node, owner)
+            pubsub_affiliations.agree(self.server.db, node, owner)
 
     def relation(self, node: Node, asker: JID) -> Relation:
         """What somebody is to a node and its owners."""
         jid = asker.bare
-        contact = self._contact(self.owners(node), jid)
+        is_for_contacts = configuration_of(node).access_model in FOR_CONTACTS
+        contact = self._contact(self.owners(node), jid) if is_for_contacts else (False, ())
         return Relation(self.affiliation(node, jid), self._subscription(node, jid), *contact)
 
     def relations(self, node: Node) -> Callable[[JID, str], Relation]:
         """`relation`, for whoever looks at many: takes a bare address, and the state of its subscription."""
         affiliations = self.affiliations(node)
         is_for_contacts = configuration_of(node).access_model in FOR_CONTACTS
-        owners = self.owners(node) if is_for_contacts else []
+        owners = self.owners(node) if is_for_contacts else ()
 
         def relation(jid: JID, subscription: str) -> Relation:
             contact = self._contact(owners, jid) if owners else (False, ())
@@ -126,22 +127,11 @@ class Host(ABC):
 
         return relation
 
-    def relations_to(self, asker: JID) -> Callable[[Node], Relation]:
-        """`relation`, for whoever looks at many nodes of this host."""
-        jid = asker.bare
-
-        def relation(node: Node) -> Relation:
-            is_for_contacts = configuration_of(node).access_model in FOR_CONTACTS
-            contact = self._contact(self.owners(node) if is_for_contacts else [], jid)
-            return Relation(self.affiliation(node, jid), self._subscription(node, jid), *contact)
-
-        return relation
-
     def _subscription(self, node: Node, jid: JID) -> str:
-        states = {each.state for each in pubsub_people.subscriptions_by(self.server.db, node, jid)}
-        return next((state for state in ("subscribed", "pending") if state in states), "none")
+        found = [each.state for each in pubsub_people.subscriptions_by(self.server.db, node, jid)]
+        return "subscribed" if "subscribed" in found else found[0] if found else "none"
 
-    def _contact(self, owners: list[JID], jid: JID) -> tuple[bool, tuple[str, ...]]:
+    def _contact(self, owners: Sequence[JID], jid: JID) -> tuple[bool, tuple[str, ...]]:
         """Whether an owner shows its presence to somebody, and the groups of its roster that they are in."""
         sees, groups = False, tuple[str, ...]()
         for owner in owners:
@@ -178,7 +168,7 @@ class Account(Host):
 
     def _knows_any(self, jid: JID) -> bool:
         db = self.server.db
-        affiliations = pubsub_people.affiliations_of(db, self.address, jid)
+        affiliations = pubsub_affiliations.affiliations_of(db, self.address, jid)
         return (
             any(affiliation != "outcast" for _, affiliation in affiliations)
             or pubsub_people.count_subscriptions_of(db, self.address, jid) > 0
@@ -187,14 +177,14 @@ class Account(Host):
     def is_apart_from(self, jid: JID) -> bool:
         return is_blocked(self.server, self.address, jid) or super().is_apart_from(jid)
 
-    def owners(self, node: Node) -> list[JID]:
+    def owners(self, node: Node) -> Sequence[JID]:
         return [self.address]
 
     def affiliation(self, node: Node, jid: JID) -> str:
-        return "owner" if jid == self.address else pubsub_people.affiliation(self.server.db, node, jid)
+        return "owner" if jid == self.address else pubsub_affiliations.affiliation(self.server.db, node, jid)
 
-    def affiliations(self, node: Node) -> dict[JID, str]:
-        return {**pubsub_people.affiliations(self.server.db, node), self.address: "owner"}
+    def affiliations(self, node: Node) -> Mapping[JID, str]:
+        return {**pubsub_affiliations.affiliations(self.server.db, node), self.address: "owner"}
 
     def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session]":
         """The account's own devices and those of its contacts, if they want to hear of this node (4.3)."""
@@ -204,7 +194,7 @@ class Account(Host):
     def _devices_of_contacts(self, node: Node, configuration: NodeConfiguration, interest: str) -> "Iterator[Session]":
         # There may be thousands. What costs least, and leaves out most, comes first
         db, roster = self.server.db, rosters.roster(self.server.db, self.address)
-        affiliations = pubsub_people.affiliations(db, node)
+        affiliations = pubsub_affiliations.affiliations(db, node)
         refusals = access.Refusals(configuration)
         contacts: Iterable[JID] = roster.subscribers
         if configuration.access_model == "whitelist":
@@ -243,14 +233,14 @@ class Service(Host):
     def is_hidden_from(self, asker: JID, node: Node | None) -> bool:
         return False
 
-    def owners(self, node: Node) -> list[JID]:
-        return pubsub_people.owners(self.server.db, node)
+    def owners(self, node: Node) -> Sequence[JID]:
+        return pubsub_affiliations.owners(self.server.db, node)
 
     def affiliation(self, node: Node, jid: JID) -> str:
-        return pubsub_people.affiliation(self.server.db, node, jid)
+        return pubsub_affiliations.affiliation(self.server.db, node, jid)
 
-    def affiliations(self, node: Node) -> dict[JID, str]:
-        return pubsub_people.affiliations(self.server.db, node)
+    def affiliations(self, node: Node) -> Mapping[JID, str]:
+        return pubsub_affiliations.affiliations(self.server.db, node)
 
     def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session]":
         return iter(())

@@ -9,7 +9,7 @@ from typing import Literal
 
 from lxml import etree
 
-from db import pubsub_nodes, pubsub_people
+from db import pubsub_affiliations, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
 from handlers.pubsub import access, approval, budget, hosts, lists, notifications, rechecking, subscribing
@@ -145,7 +145,7 @@ def _is_possible(jid: JID, wanted: str, known: Mapping[JID, str], owners: Set[JI
 def _change_affiliations(host: Host, node: Node, changed: Mapping[JID, str]) -> None:
     """There may be hundreds, and nothing else is done meanwhile."""
     owners = host.owners(node)
-    pubsub_people.affiliate_all(host.server.db, node, changed)
+    pubsub_affiliations.affiliate_all(host.server.db, node, changed)
     notifications.affiliations_changed(host, node, changed)
     are_owners_fewer = not changed.keys().isdisjoint(owners)
     rechecking.recheck(host, node, None if are_owners_fewer else changed.keys())

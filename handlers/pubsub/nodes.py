@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 from lxml import etree
 
-from db import pubsub_items, pubsub_nodes, pubsub_people
+from db import pubsub_affiliations, pubsub_items, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from handlers.pubsub import budget, configuration, hosts, notifications, rechecking
 from handlers.pubsub.announced import OWNER, PUBSUB
@@ -148,7 +148,7 @@ def make(host: Host, name: str, creator: JID, wanted: NodeConfiguration) -> Node
     with db.change():
         node = pubsub_nodes.create(db, host.address, name, creator.bare, text, time.time())
         if creator.bare != host.address:
-            pubsub_people.affiliate(db, node, creator.bare, "owner", has_agreed=True)
+            pubsub_affiliations.affiliate(db, node, creator.bare, "owner", has_agreed=True)
     return node
 
 
@@ -211,7 +211,8 @@ def leave_to_others(host: Host, gone: JID) -> None:
     There may be a thousand, all of which are out of reach, or left to others, at once; then subscribers are told.
     """
     db, room = host.server.db, budget.Room(host.server)
-    alone, given, left = pubsub_people.leave_with(db, host.address, gone), list[tuple[Node, JID, int]](), list[Node]()
+    alone = pubsub_affiliations.leave_with(db, host.address, gone)
+    given, left = list[tuple[Node, JID, int]](), list[Node]()
     for node, size in pubsub_nodes.made_by(db, host.address, gone):
         heir = next((each for each in host.owners(node) if each != gone and room.take(each, size)), None)
         if heir is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from db import pubsub_items, pubsub_people
+from db import pubsub_affiliations, pubsub_items, pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
 from handlers.pubsub import access, approval, budget, hosts, lists, notifications, retrieval, subscription_options
@@ -196,8 +196,8 @@ def _own_affiliations(request: Request, asked: PageRequest, count: int) -> list[
     if asker == host.address:
         return [(node.name, "owner") for node in hosts.nodes(host, asked, count)]
     if asked.before is not None:
-        return pubsub_people.affiliations_of_backwards(db, host.address, asker, before=asked.before, count=count)
-    return pubsub_people.affiliations_of(db, host.address, asker, after=asked.after or "", count=count)
+        return pubsub_affiliations.affiliations_of_backwards(db, host.address, asker, before=asked.before, count=count)
+    return pubsub_affiliations.affiliations_of(db, host.address, asker, after=asked.after or "", count=count)
 
 
 def _answer(node: Node, subscription: Subscription, options: SubscriptionOptions | None = None) -> etree._Element:

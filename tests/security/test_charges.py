@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from db import offline, pubsub_nodes
+from db import offline, pubsub_nodes, pubsub_usage
 from handlers.login import accounts
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.managed_client import write
@@ -45,7 +45,7 @@ def friend(server: Server) -> Client:
 
 
 def kept(server: Server, account: str) -> int:
-    return pubsub_nodes.bytes_of(server.db, JID.parse(account))
+    return pubsub_usage.bytes_of(server.db, JID.parse(account))
 
 
 def affiliate(who: str, affiliation: str) -> str:
@@ -104,15 +104,15 @@ def test_who_owns_a_node_no_more_does_not_pay_for_it(
     server: Server, mallory: Client, victim: Client, who_says_so: str
 ) -> None:
     own_together(victim, mallory)
-    before = kept(server, VICTIM), pubsub_nodes.bytes_in_all(server.db)
+    before = kept(server, VICTIM), pubsub_usage.bytes_in_all(server.db)
     assert ask(mallory if who_says_so == "the other" else victim, affiliate(VICTIM, "none")) == ""
     assert kept(server, VICTIM) == 0
-    assert kept(server, MALLORY) == pubsub_nodes.bytes_in_all(server.db) < sum(before)
+    assert kept(server, MALLORY) == pubsub_usage.bytes_in_all(server.db) < sum(before)
     fill(mallory)
     assert kept(server, VICTIM) == 0
     assert pubsub_nodes.count(server.db, JID.parse(SERVICE), victim.account) == 0
     assert ask(mallory, owner(f"<delete node='{NODE}'/>")) == ""
-    assert kept(server, MALLORY) == pubsub_nodes.bytes_in_all(server.db) == 0
+    assert kept(server, MALLORY) == pubsub_usage.bytes_in_all(server.db) == 0
 
 
 def test_nobody_gets_to_pay_for_a_node_who_has_no_room_for_it(server: Server, mallory: Client, victim: Client) -> None:
@@ -144,7 +144,7 @@ def test_a_node_that_nobody_has_room_for_goes_with_who_made_it(server: Server, m
     ask(victim, publish("notes", "1", payload=LONG), to="")
     before = kept(server, VICTIM)
     accounts.remove(server, mallory.account)
-    assert kept(server, VICTIM) == before == pubsub_nodes.bytes_in_all(server.db)
+    assert kept(server, VICTIM) == before == pubsub_usage.bytes_in_all(server.db)
     assert ask(victim, items(NODE), "get") == "item-not-found"
 
 

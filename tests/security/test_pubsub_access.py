@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from db import pubsub_nodes, pubsub_people, rosters
+from db import pubsub_affiliations, pubsub_nodes, pubsub_people, rosters
 from db.pubsub_people import Subscription
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import (
@@ -160,9 +160,9 @@ def make_node(server: Server, face: str, name: str, **configuration: object) -> 
     node = pubsub_nodes.get(server.db, JID.parse(to), name)
     assert node is not None
     for affiliation in ("publisher", "publish-only", "member", "outcast"):
-        pubsub_people.affiliate(server.db, node, JID.parse(f"{affiliation}@localhost"), affiliation)
-    pubsub_people.affiliate(server.db, node, JID.parse("none@localhost"), "member")
-    pubsub_people.affiliate(server.db, node, JID.parse("none@localhost"), "none")
+        pubsub_affiliations.affiliate(server.db, node, JID.parse(f"{affiliation}@localhost"), affiliation)
+    pubsub_affiliations.affiliate(server.db, node, JID.parse("none@localhost"), "member")
+    pubsub_affiliations.affiliate(server.db, node, JID.parse("none@localhost"), "none")
     pubsub_people.subscribe(server.db, node, Subscription(JID.parse("subscribed@localhost")))
     return to
 
