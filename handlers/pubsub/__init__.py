@@ -124,17 +124,13 @@ def answer(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
     if handler in SHRINKING:
         SHRINKING[handler](request)
         request = Request(host, iq.sender, pubsub[0], iq)  # the node may be another one now
-    return _changed(request, handler) if iq.to.local and handler in CHANGING else handler(request)
-
-
-def _changed(request: Request, handler: Answer) -> etree._Element | bytes | None:
-    """What is done to a node of an account, with what other features make of that; or nothing of both."""
-    server = request.server
-    with server.db.change():
-        answer = handler(request)
+    if not iq.to.local or handler not in CHANGING:
+        return handler(request)
+    with server.db.change():  # what other features make of it, too, or nothing of both
+        result = handler(request)
         for step in server.tables[NODE_CHANGED]:
-            step(server, request.host.address, request.node_name)
-    return answer
+            step(server, host.address, request.node_name)
+    return result
 
 
 feature.disco_node(at=FACES)(discovery.describe_node)

@@ -4,7 +4,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from db import pubsub_usage
-from db.pubsub_items import Item
 from handlers.pubsub.conditions import refused
 from handlers.pubsub.settings import PubSubSettings
 from xmpp.data.errors import StanzaError
@@ -14,27 +13,27 @@ if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
 # What a row takes beside its text, as the storage counts it, too.
-NODE, ITEM, AFFILIATION, SUBSCRIPTION = 500, 100, 100, 150
+NODE, AFFILIATION, SUBSCRIPTION = 500, 100, 150
 
 
 def hold(server: "Server", account: JID, more: int, actor: JID | None = None) -> None:
-    """Raises StanzaError where so many bytes more are not to be kept for an account (bare address). What others than
-    itself have kept for it, at nodes of its own, leaves it half of its room."""
-    settings = server.settings(PubSubSettings)
-    if more <= 0:
-        return
+    """Raises StanzaError where so many bytes more are not to be kept for an account (bare address)."""
+    error = refusal(server, account, more, actor) if more > 0 else None
+    if error is not None:
+        raise error
+
+
+def refusal(server: "Server", account: JID, more: int, actor: JID | None = None) -> StanzaError | None:
+    """Why so many bytes more are not to be kept for an account (bare address); None if they may be. No query, as a
+    rule. What others than itself have kept for it, at nodes of its own, leaves it half of its room."""
+    db, settings = server.db, server.settings(PubSubSettings)
     is_others = actor is not None and actor.bare != account
     most = settings.max_bytes // 2 if is_others else settings.max_bytes
-    if not has_room(server, account, more, most):
-        raise refused("resource-constraint", f"all that is kept in nodes together may have {most} bytes")
-    if pubsub_usage.bytes_in_all(server.db) + more > settings.max_bytes_in_all:
-        raise StanzaError("resource-constraint", "the server keeps as much in nodes as it may", type="wait")
-
-
-def has_room(server: "Server", account: JID, more: int, most: int | None = None) -> bool:
-    """Whether so many bytes more are within what is kept for an account (bare address)."""
-    most = server.settings(PubSubSettings).max_bytes if most is None else most
-    return pubsub_usage.bytes_of(server.db, account) + more <= most
+    if not pubsub_usage.has_room(db, account, more, most):
+        return refused("resource-constraint", f"all that is kept in nodes together may have {most} bytes")
+    if not pubsub_usage.has_room(db, pubsub_usage.ALL_ACCOUNTS, more, settings.max_bytes_in_all):
+        return StanzaError("resource-constraint", "the server keeps as much in nodes as it may", type="wait")
+    return None
 
 
 class Room:
@@ -46,7 +45,8 @@ class Room:
 
     def take(self, account: JID, size: int) -> bool:
         """Whether an account (bare address) has room for so many bytes more, which it has no more then."""
-        has_room_left = has_room(self._server, account, self._taken[account] + size)
+        most = self._server.settings(PubSubSettings).max_bytes
+        has_room_left = pubsub_usage.has_room(self._server.db, account, self._taken[account] + size, most)
         if has_room_left:
             self._taken[account] += size
         return has_room_left
@@ -55,11 +55,6 @@ class Room:
 def size_of_node(name: str, configuration: str) -> int:
     """What a node takes without anything in it."""
     return NODE + len(name.encode()) + len(configuration.encode())
-
-
-def size_of_item(item: Item) -> int:
-    """What an item takes."""
-    return ITEM + len(item.payload) + len(item.id.encode()) + len(item.publisher.encode())
 
 
 def size_of_affiliation(jid: JID) -> int:

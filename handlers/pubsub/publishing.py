@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from db import accounts, pubsub_items, pubsub_nodes
+from db import accounts, pubsub_items
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node
 from handlers.pubsub import access, budget, hosts, items, nodes, notifications
@@ -34,12 +34,21 @@ MOST_AT_ONCE = 500  # in one request, since nothing else is done meanwhile
 
 
 def publish(request: Request) -> etree._Element:
-    """7.1: items are kept, and subscribers told of them. At an account, its owner makes a node by that."""
+    """7.1: items are kept, and subscribers told of them. A node that is there is never changed by that (7.1.5)."""
     if not request.node_name:
         raise refused("nodeid-required")
-    options = _options(request)
-    published = (_publish if request.found else _publish_at_new_node)(request, options)
-    children = [etree.Element(ITEM, id=item.id, nsmap={None: PUBSUB}) for item in published]
+    host, node, options = request.host, request.found, _options(request)
+    if node is None:
+        given, node = _at_new_node(request, options)
+    else:
+        if not access.may_publish(request.configuration, request.relation):
+            raise refused("forbidden")
+        unmet = [name for name, value in options.items() if getattr(request.configuration, name) != value]
+        if unmet:
+            raise refused("precondition-not-met", f"not configured that way: {', '.join(sorted(unmet))}")
+        given = _items(request, request.configuration)
+    _keep(host, node, hosts.configuration_of(node), given)
+    children = [etree.Element(ITEM, id=item.id, nsmap={None: PUBSUB}) for item in given]
     return answer("publish", children, node=request.node_name)
 
 
@@ -100,26 +109,14 @@ def retract_all_for(server: "Server", account: JID, node_name: str, item_ids: Se
 # -- publishing
 
 
-def _publish(request: Request, options: Mapping[str, Any]) -> Sequence[Item]:
-    configuration = request.configuration
-    if not access.may_publish(configuration, request.relation):
-        raise refused("forbidden")
-    _require(configuration, options)
-    given = _items(request, configuration)
-    _keep(request.host, request.node, configuration, given)
-    return given
-
-
-def _publish_at_new_node(request: Request, options: Mapping[str, Any]) -> Sequence[Item]:
-    """7.1.4: all that may be wrong with the items is found before the node is made."""
+def _at_new_node(request: Request, options: Mapping[str, Any]) -> tuple[list[Item], Node]:
+    """7.1.4: an account's owner makes a node by publishing at it; what may be wrong with the items is found before."""
     host = request.host
     if not host.creates_by_publishing() or not host.may_create(request.asker):
         raise refused("item-not-found")
     given = _items(request, replace(host.default, **options))
-    budget.hold(host.server, request.asker.bare, sum(map(budget.size_of_item, given)))
-    node = nodes.make_with(host, request.node_name, request.asker, dict(options))
-    _keep(host, node, hosts.configuration_of(node), given)
-    return given
+    budget.hold(host.server, request.asker.bare, sum(item.size for item in given))
+    return given, nodes.make_with(host, request.node_name, request.asker, dict(options))
 
 
 def _options(request: Request) -> Mapping[str, Any]:
@@ -130,13 +127,6 @@ def _options(request: Request) -> Mapping[str, Any]:
     if form is None:
         raise refused("bad-request", "publish options are a form")
     return demanded(form)
-
-
-def _require(configuration: NodeConfiguration, options: Mapping[str, Any]) -> None:
-    """7.1.5: a node that is there is never changed by publishing."""
-    unmet = [name for name, value in options.items() if getattr(configuration, name) != value]
-    if unmet:
-        raise refused("precondition-not-met", f"not configured that way: {', '.join(sorted(unmet))}")
 
 
 def _items(request: Request, configuration: NodeConfiguration) -> list[Item]:
@@ -207,8 +197,14 @@ def _most_bytes(server: "Server", configuration: NodeConfiguration) -> int:
 def _keep(
     host: Host, node: Node, configuration: NodeConfiguration, given: Sequence[Item], *, are_told_together: bool = True
 ) -> None:
-    """Keep items, if the node keeps any, and tell everybody of them."""
-    gone = _store(host, node, configuration, given) if configuration.persist_items else []
+    """Keep items, if the node keeps any, and tell everybody of them, and of those that had to go (7.1.2.5)."""
+    db, gone = host.server.db, list[Item]()
+    if configuration.persist_items:
+        if configuration.item_expire is not None:
+            pubsub_items.remove_before(db, node, time.time() - configuration.item_expire)
+        most = _most_items(host.server, configuration)
+        _hold_room(host, node, configuration, given, most)
+        gone = pubsub_items.put(db, node, given, most)
     notifications.published(host, node, configuration, [given] if are_told_together else [[item] for item in given])
     if gone and configuration.notify_retract and configuration.publish_node_full == "retract-oldest":
         notifications.retracted(host, node, configuration, [gone])
@@ -218,42 +214,21 @@ def _keep(
                 step(host.server, host.address, node.name, item.id, item.payload)
 
 
-def _store(host: Host, node: Node, configuration: NodeConfiguration, given: Sequence[Item]) -> list[Item]:
-    """Write items down; returns those that had to go for them (7.1.2.5)."""
-    db, ids = host.server.db, [item.id for item in given]
-    if configuration.item_expire is not None:
-        pubsub_items.remove_before(db, node, time.time() - configuration.item_expire)
-    replaced = pubsub_items.get_all(db, node, ids)
-    excess = _excess(host, node, configuration, len(given), len(replaced))
-    dropped = _oldest_but(host, node, excess, ids)
-    room = sum(map(budget.size_of_item, [*replaced, *dropped]))
-    budget.hold(host.server, node.creator, sum(map(budget.size_of_item, given)) - room, host.actor)
-    with db.change():
-        pubsub_items.remove(db, node, [item.id for item in dropped])
-        pubsub_items.put(db, node, given)
-    return dropped
-
-
-def _excess(host: Host, node: Node, configuration: NodeConfiguration, given: int, replaced: int) -> int:
-    """How many items would be too many."""
-    most = _most_items(host.server, configuration)
-    excess = max(0, pubsub_nodes.usage(host.server.db, node).items + given - replaced - most)
-    if excess and configuration.publish_node_full == "reject":
+def _hold_room(host: Host, node: Node, configuration: NodeConfiguration, given: Sequence[Item], most: int) -> None:
+    """Raises StanzaError where there is no room for items in place of those that go for them. Which these are needs a
+    look only where there is none beside them, or where none is to go."""
+    size, is_closed = sum(item.size for item in given), configuration.publish_node_full == "reject"
+    if not is_closed and budget.refusal(host.server, node.creator, size, host.actor) is None:
+        return
+    going = pubsub_items.going(host.server.db, node, given, most)
+    if is_closed and not {item.id for item in going} <= {item.id for item in given}:
         raise refused("node-full")
-    return excess
+    budget.hold(host.server, node.creator, size - sum(item.size for item in going), host.actor)
 
 
 def _most_items(server: "Server", configuration: NodeConfiguration) -> int:
     most = server.settings(PubSubSettings).max_items
     return most if configuration.max_items is None else min(most, configuration.max_items)
-
-
-def _oldest_but(host: Host, node: Node, count: int, ids: Sequence[str]) -> list[Item]:
-    """So many of the oldest items, without those that are published anew."""
-    if not count:
-        return []
-    found, kept = pubsub_items.oldest(host.server.db, node, count + len(ids)), set(ids)
-    return [item for item in found if item.id not in kept][:count]
 
 
 # -- retracting
