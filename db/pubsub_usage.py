@@ -11,8 +11,19 @@ from db.sqlite.queries import ANY, Prepared
 from xmpp.data.jid import JID
 
 ALL_ACCOUNTS = ""
-KEPT = Remembered[int](bound=100_000)
-"""By bare address: how many bytes it is, or was before some went; never too few."""
+
+
+class _Kept:
+    """How many bytes are kept for somebody, or were before some went: never too few."""
+
+    __slots__ = ("bytes",)
+
+    def __init__(self, bytes: int) -> None:
+        self.bytes = bytes
+
+
+KEPT = Remembered[_Kept](bound=100_000)
+"""By bare address."""
 
 
 class PubSubUsage(Model):
@@ -43,9 +54,9 @@ def has_room(db: Database, jid: str, more: int, most: int) -> bool:
     """Whether so many bytes more are within what may be kept for a bare address, or for ALL_ACCOUNTS. How much is kept
     is remembered, so that there is no query as long as there is room."""
     known = db.memory[KEPT].get(jid)
-    if known is None or known + more > most:
-        known = db.memory[KEPT].put(jid, _bytes(db, jid))
-    return known + more <= most
+    if known is None or known.bytes + more > most:
+        known = db.memory[KEPT].put(jid, _Kept(_bytes(db, jid)))
+    return known.bytes + more <= most
 
 
 def note_more(db: Database, jid: str, more: int) -> None:
@@ -53,7 +64,7 @@ def note_more(db: Database, jid: str, more: int) -> None:
     for each in (jid, ALL_ACCOUNTS):
         known = db.memory[KEPT].get(each)
         if known is not None:
-            db.memory[KEPT].put(each, known + more)
+            known.bytes += more
 
 
 def note_growth(db: Database, jid: str) -> None:

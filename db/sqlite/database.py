@@ -6,7 +6,7 @@ open in one process: a subject prepares its queries, and its functions give them
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -79,13 +79,11 @@ class Database:
 
     def write(self, query: Prepared, *values: object) -> int:
         """Runs an INSERT, UPDATE or DELETE; returns how many rows it was."""
-        with self._writing():
-            return self.connection.execute(query.text, values).rowcount
+        return self._run(self.connection.execute, query.text, values).rowcount
 
     def take(self, query: Prepared, *values: object) -> list[Row]:
         """Runs a DELETE that returns what it has removed."""
-        with self._writing():
-            return self.connection.execute(query.text, values).fetchall()
+        return self._run(self.connection.execute, query.text, values).fetchall()
 
     def append(self, query: Prepared, row: Sequence[object]) -> None:
         """Runs an INSERT with others of its kind, before the next statement or else with its group.
@@ -99,14 +97,13 @@ class Database:
 
     def write_many(self, query: Prepared, rows: Iterable[Sequence[object]]) -> None:
         """Runs an INSERT, UPDATE or DELETE for each of these rows of values; for all, or for none."""
-        with self.change(), self._writing():
-            self.connection.executemany(query.text, rows)
+        with self.change():
+            self._run(self.connection.executemany, query.text, rows)
 
     @contextmanager
     def change(self) -> Iterator[None]:
         """Makes several writes happen whole or not at all; may be nested. Nothing inside may yield."""
-        with self._writing():
-            self.connection.execute("SAVEPOINT change")
+        self._run(self.connection.execute, "SAVEPOINT change")
         written = self.connection.total_changes
         try:
             yield
@@ -157,18 +154,18 @@ class Database:
         opened.callback(searching.close)
         return sql.connection(), groups, searching
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Runs statements in the open group; a failing one is undone and takes, where SQLite can, no other with it."""
+    def _run(self, execute: Callable[..., sqlite3.Cursor], *statement: object) -> sqlite3.Cursor:
+        """Runs a statement in the open group. One that fails is undone; where SQLite can, it takes no other with it."""
         try:
             self._groups.write_appended()
             ticket = self._groups.join()
-            yield
+            cursor = execute(*statement)
         except sqlite3.Error as error:
             reason = in_our_words(error)
             self._groups.notice_rollback(reason)
             raise reason from error
         self.touched = ticket
+        return cursor
 
     def _undo_change(self, *, is_empty: bool) -> None:
         if self.connection.in_transaction:  # otherwise SQLite undid the whole group

@@ -166,7 +166,7 @@ class _Events:
 
     def __init__(self, host: Host, contents: Iterable[bytes], type: str) -> None:
         self._host, self._contents, self._type = host, iter(contents), type
-        self._put_together = list[Callable[[JID], Stanza]]()
+        self._put_together: list[Callable[[JID], Stanza]] = []
 
     def to(self, jid: JID) -> Iterator[Stanza]:
         """The events, to somebody."""

@@ -35,7 +35,7 @@ class Request:
     def server(self) -> "Server":
         return self.host.server
 
-    @property
+    @cached_property
     def node_name(self) -> str:
         """The node that is named; "" where none is."""
         name: str = self.action.get("node", "")
