@@ -59,7 +59,7 @@ class Circumstances:
     @property
     def offers_plus(self) -> bool:
         """Whether one of them binds to the channel."""
-        return any(each.is_plus for each in self.offered())
+        return bool(self.bindings) and any(each.is_plus for each in self.offered())
 
     def chosen(self, name: str | None) -> Mechanism:
         """The mechanism of this name, if it is offered. Raises SASLFailure."""

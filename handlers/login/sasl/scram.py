@@ -126,7 +126,7 @@ def proves(proof: bytes, signed: bytes, stored_key: bytes, algorithm: str) -> bo
     if len(proof) != len(stored_key):
         raise SASLFailure("malformed-request", f"the proof has {len(proof)} bytes, not {len(stored_key)}")
     signature = hmac.digest(stored_key, signed, algorithm)
-    client_key = bytes(a ^ b for a, b in zip(signature, proof, strict=True))
+    client_key = (int.from_bytes(signature) ^ int.from_bytes(proof)).to_bytes(len(proof))
     return hmac.compare_digest(hashlib.new(algorithm, client_key).digest(), stored_key)
 
 
