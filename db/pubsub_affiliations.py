@@ -27,7 +27,7 @@ def _weight(known: _Known) -> int:
     return 500 + sum(200 + len(jid) for jid in (*(known.affiliations or ()), *known.owners))
 
 
-AFFILIATIONS = Remembered[_Known](bound=50_000_000, weigh=_weight)
+AFFILIATIONS = Remembered[_Known](bound=20_000_000, weigh=_weight)
 """By node; bounded in bytes, about."""
 
 

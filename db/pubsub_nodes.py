@@ -48,7 +48,7 @@ NODES = Remembered[Mapping[str, Node]](
     bound=50_000_000, weigh=lambda nodes: NODE_BYTES + sum(map(_weight, nodes.values()))
 )
 """Of accounts, whose nodes are looked through for each device that comes online; in bytes, about."""
-SERVICE_NODES = Remembered[Node](bound=50_000_000, weigh=_weight)
+SERVICE_NODES = Remembered[Node](bound=20_000_000, weigh=_weight)
 """Of the service, each by itself: host and name."""
 
 LEFT = "-"

@@ -42,7 +42,7 @@ def _weight(known: _Known) -> int:
     return 500 + sum(500 + len(jid) + len(options) for jid, _, options in known.rows or ())
 
 
-SUBSCRIPTIONS = Remembered[_Known](bound=50_000_000, weigh=_weight)
+SUBSCRIPTIONS = Remembered[_Known](bound=20_000_000, weigh=_weight)
 """By node; bounded in bytes, about."""
 
 
