@@ -118,7 +118,7 @@ def append(
     db: Database, archive: int, uid: str, at: int, contact: str, resource: str, is_sent: bool, message_id: str,
     text: str, stanza: bytes,
 ) -> None:  # fmt: skip
-    """Archives a message, as the archive's owner sees it; it is on the disk when the ticket in `db.touched` closes.
+    """Archives a message, as the archive's owner sees it; it is on the disk when `handled().ticket` closes.
 
     `at`: in milliseconds since 1970. `contact`: the other side's bare address; the owner's own, for a message to
     oneself. `message_id`: what its sender gave it. `text`: what it can be found by.

@@ -10,6 +10,7 @@ from tests.harness.configured import demo_server
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.servers import RunningServer
 from xmpp.routing import portions
+from xmpp.running.handling import Handled
 from xmpp.server import Server
 
 
@@ -41,6 +42,13 @@ def demo_without_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     with demo_server(tmp_path_factory.mktemp("without-archive"), archive={"enabled": False}) as server:
         yield server
         assert server.terminate() == 0
+
+
+@pytest.fixture(autouse=True)
+def _one_thing() -> Iterator[None]:
+    """What one test stores is nothing to others."""
+    with Handled():
+        yield
 
 
 @pytest.fixture

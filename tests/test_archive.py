@@ -210,13 +210,13 @@ def test_without_an_archive_there_are_no_ids_but_forged_ones_are_removed(tmp_pat
 
 def test_a_message_is_told_of_when_it_is_on_the_disk(server: Server, romeo: Client, juliet: Client) -> None:
     write(romeo, BODY)
-    assert server.db.touched is not None and server.db.touched.is_open
+    assert romeo.ticket is not None and romeo.ticket.is_open
     juliet.received()
     query(juliet)
-    assert server.db.touched is not None and server.db.touched.is_open
+    assert juliet.ticket is not None and juliet.ticket.is_open
     server.db.flush()
     query(juliet)
-    assert server.db.touched is None
+    assert juliet.ticket is None
 
 
 def test_a_full_disk_loses_what_was_not_acknowledged_and_no_more(server: Server, romeo: Client, juliet: Client) -> None:
@@ -225,7 +225,7 @@ def test_a_full_disk_loses_what_was_not_acknowledged_and_no_more(server: Server,
     [(pages,)] = server.db.connection.execute("PRAGMA page_count").fetchall()
     server.db.connection.execute(f"PRAGMA max_page_count = {pages}")
     write(romeo, f"<body>{'x' * 100_000}</body>")
-    lost = server.db.touched
+    lost = romeo.ticket
     assert lost is not None and lost.is_open
     with pytest.raises(StorageFull):
         server.db.flush()

@@ -21,6 +21,7 @@ from db.sqlite.queries import ANY, Prepared
 from db.sqlite.tickets import Ticket
 from db.sqlite.wal import CHECKPOINT_BYTES
 from xmpp.data.jid import JID
+from xmpp.running.handling import Handled, handled
 
 ROOT = Path(__file__).parent.parent
 ROMEO = JID.parse("romeo@montague.example")
@@ -37,8 +38,8 @@ def db(path: Path) -> Iterator[Database]:
     with Database(path) as db:
         accounts.create(db, ROMEO, {}, created=0.0)
         rest(db)
-        db.touched = None
-        yield db
+        with Handled():
+            yield db
 
 
 def rest(db: Database) -> None:
@@ -52,11 +53,17 @@ def kept(db: Database) -> list[bytes]:
     return [waiting.stanza for waiting in offline.waiting(db, ROMEO)]
 
 
+def noted() -> Ticket:
+    """The ticket of what was written last."""
+    ticket = handled().ticket
+    assert isinstance(ticket, Ticket)
+    return ticket
+
+
 def keep(db: Database, stanza: bytes) -> Ticket:
     """Writes a row, and returns the ticket of its group."""
     offline.keep(db, ROMEO, stanza, at=0.0)
-    assert db.touched is not None
-    return db.touched
+    return noted()
 
 
 @contextmanager
@@ -93,8 +100,7 @@ _APPEND = Prepared(AccountActivity.insert(account=ANY, at=ANY, status=ANY))
 
 def append(db: Database, account: str, at: float) -> Ticket:
     db.append(_APPEND, (account, at, ""))
-    assert db.touched is not None
-    return db.touched
+    return noted()
 
 
 def statements_of(db: Database) -> list[str]:
@@ -151,13 +157,13 @@ def test_who_tells_what_it_has_read_waits_for_what_is_not_on_the_disk_yet(db: Da
     with slow_disk(db):
         ticket = keep(db, b"hi")
         end_turn()
-        db.touched = None
-        db.touch_unfinished()
-        assert db.touched is ticket
+        with Handled() as other:
+            db.touch_unfinished()
+        assert other.ticket is ticket
     db.flush()
-    db.touched = None
-    db.touch_unfinished()
-    assert db.touched is None
+    with Handled() as another:
+        db.touch_unfinished()
+    assert another.ticket is None
 
 
 # Opening
@@ -205,7 +211,6 @@ def test_two_databases_in_one_process_know_nothing_of_each_other(tmp_path: Path)
         accounts.create(one, ROMEO, {}, created=0.0)
         assert accounts.exists(one, ROMEO)
         assert not accounts.exists(two, ROMEO)
-        assert two.touched is None
 
 
 @pytest.mark.parametrize(
@@ -239,7 +244,7 @@ def test_writes_of_two_turns_have_two_tickets(db: Database) -> None:
 
 def test_reading_touches_nothing(db: Database) -> None:
     rosters.roster(db, ROMEO)
-    assert db.touched is None
+    assert handled().ticket is None
 
 
 def test_what_is_written_can_be_read_before_it_is_committed(db: Database) -> None:
@@ -460,11 +465,12 @@ WRITER = """
 import sys
 from db import offline
 from db.sqlite.database import Database
+from xmpp.running.handling import handled
 
 db = Database(sys.argv[1])
 for number in range(1_000_000):
     offline.keep(db, "romeo@montague.example", b"%d" % number, at=0.0)
-    ticket = db.touched
+    ticket = handled().ticket
     ticket.when_closed(lambda: print(number, flush=True))
     db.flush()
 """

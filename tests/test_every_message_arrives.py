@@ -27,6 +27,7 @@ from tests.harness.town import Town
 from tests.harness.witness import Judge, Witness
 from xmpp.routing.feature import Feature
 from xmpp.routing.tables import Tables
+from xmpp.running.handling import Handled
 
 COURSES = rounds(20, 1500)
 STEPS = rounds(30, 50)
@@ -151,8 +152,8 @@ class Course(RuleBasedStateMachine):
     @if_any("is_waited_for")
     def expire(self, device: Device) -> None:
         """The time to resume a session is over."""
-        self._town.server.db.touched = None
-        device.session.end()
+        with Handled():
+            device.session.end()
         self._town.settle()
         self._tally["expired"] += 1
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import gevent
 import pytest
 
+from db.sqlite import tickets
 from db.sqlite.errors import StorageError
-from db.sqlite.tickets import Ticket
 from tests.harness.in_process import server_in
 from xmpp.routing import portions
 from xmpp.routing.portions import Portions
+from xmpp.running.handling import Handled, handled
+from xmpp.running.tickets import Ticket
 from xmpp.server import Server
 
 MANY = 20
@@ -126,28 +128,39 @@ def test_what_fails_takes_nothing_else_with_it(
     assert str(error) in caplog.text
 
 
-def test_nobody_is_told_of_what_was_not_stored(server: Server, work: Portions) -> None:
-    log, ticket = list[str](), Ticket()
-    server.db.touched = ticket
-    work.begin("line", counted(log, "a"))
-    server.db.touched = None
+def test_nobody_is_told_of_what_was_not_stored(work: Portions) -> None:
+    log, ticket = list[str](), tickets.Ticket()
+    with Handled(ticket):
+        work.begin("line", counted(log, "a"))
     ticket.failed = StorageError("the disk is full")
     work.begin("line", counted(log, "b", 1))
-    work.wait_for_own()
+    work.wait("line")
     assert log == [*numbers("a", portions.STEPS), "b0"]
 
 
-def test_what_is_told_later_waits_for_the_disk_as_what_is_told_now(server: Server, work: Portions) -> None:
-    seen, ticket = list[Ticket | None](), Ticket()
+def test_what_is_done_at_once_is_done_within_what_has_begun_it_and_the_rest_is_not(work: Portions) -> None:
+    with Handled() as begun_by:
+        within = list[bool]()
+
+        def look() -> Iterator[None]:
+            for _ in range(MANY):
+                within.append(handled() is begun_by)
+                yield
+
+        work.begin("line", look())
+        work.wait_for_own()
+    assert within == [True] * portions.STEPS + [False] * (MANY - portions.STEPS)
+
+
+def test_what_is_told_later_waits_for_the_disk_as_what_is_told_now(work: Portions) -> None:
+    seen, ticket = list[Ticket | None](), tickets.Ticket()
 
     def look() -> Iterator[None]:
         for _ in range(MANY):
-            seen.append(server.db.touched)
+            seen.append(handled().ticket)
             yield
 
-    server.db.touched = ticket
-    work.begin("line", look())
-    server.db.touched = None
-    work.wait_for_own()
+    with Handled(ticket):
+        work.begin("line", look())
+        work.wait_for_own()
     assert seen == [ticket] * MANY
-    assert server.db.touched is None

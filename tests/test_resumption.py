@@ -29,6 +29,7 @@ from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import parse
 from xmpp.routing.feature import State
+from xmpp.running.handling import Handled
 from xmpp.server import Server
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -135,12 +136,12 @@ def test_what_an_inactive_client_was_spared_comes_with_the_new_connection(
 def test_resumed_waits_for_all_that_was_handled(server: Server, juliet: ManagedClient) -> None:
     id = juliet.enables(resume="true")
     write(juliet, "kept for later", to=ROMEO)
-    ticket = server.db.touched
+    ticket = juliet.ticket
     juliet.does("r")
     juliet.loses_connection()
     again = ReturningClient(server, JULIET)
     assert ' h="1"' in again.resumes(id, h=0)[0]
-    assert again.waited_for[0] is ticket and ticket.is_open
+    assert again.waited_for[0] is ticket and ticket is not None and ticket.is_open
     server.db.flush()
     assert "a" not in tags(again.received())  # <resumed/> has answered what the older connection was asked
 
@@ -149,13 +150,12 @@ def test_what_waits_for_the_disk_waits_on_the_new_connection_too(
     server: Server, juliet: ManagedClient, romeo: Client
 ) -> None:
     id = juliet.enables(resume="true")
-    server.db.touched = None
-    offline.keep(server.db, ROMEO, b"", at=0.0)
-    ticket = server.db.touched
-    juliet.session.send(Stanza.build("message", to=JULIET, sender=ROMEO))
+    with Handled() as handled:
+        offline.keep(server.db, ROMEO, b"", at=0.0)
+        juliet.session.send(Stanza.build("message", to=JULIET, sender=ROMEO))
     again = ReturningClient(server, JULIET)
     assert tags(again.resumes(id, h=0)) == ["resumed", "message"]
-    assert again.waited_for == [None, ticket]
+    assert again.waited_for == [None, handled.ticket]
 
 
 @pytest.mark.parametrize(

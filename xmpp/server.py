@@ -54,8 +54,8 @@ class Listener(Protocol):
 class Server:
     """A running server, as handlers see it.
 
-    `db` is the storage that handlers pass to the functions of db/; the engine knows of it only `touched`, the ticket
-    of what was written last, and `storage_errors`, the exceptions that it raises when it cannot store.
+    `db` is the storage that handlers pass to the functions of db/; the engine knows of it only `storage_errors`, the
+    exceptions that it raises when it cannot store; and it notes what it stores in what is being handled.
     """
 
     def __init__(

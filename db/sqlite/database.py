@@ -21,8 +21,8 @@ from db.sqlite.memory import Memory
 from db.sqlite.migrations import migrate, refuse_older
 from db.sqlite.queries import Prepared
 from db.sqlite.searching import SearchConnection
-from db.sqlite.tickets import Ticket
 from db.sqlite.wal import KEPT_BYTES, Wal, WalIndex
+from xmpp.running.handling import handled
 
 OPENING_SECONDS = 10
 """How long to wait for another program that has locked the file, while it is opened. Later nobody waits."""
@@ -40,15 +40,14 @@ Row = tuple[Any, ...]
 class Database:
     """An open database; closed by close() or at the end of a with block. Raises StorageError and its kinds.
 
-    `touched` is the ticket of the last write; whoever tells somebody about a write waits for it, and sets it to
-    None before the next piece of work. Without `may_migrate` a file of an earlier xserv is refused, and left alone.
+    What is being handled is noted to have stored something (`handled().ticket`), so that whoever is told of it is told
+    when that is on the disk. Without `may_migrate` a file of an earlier xserv is refused, and left alone.
     """
 
     def __init__(self, path: str | Path, *, may_migrate: bool = True) -> None:
         self.path = Path(path)
         self._may_migrate = may_migrate
         self.memory = Memory()
-        self.touched: Ticket | None = None
         try:
             with ExitStack() as opened:
                 self.connection, self._groups, self._searching = self._open(opened)
@@ -91,7 +90,7 @@ class Database:
         For rows that come in masses. Not inside of a change. Where it fails then, the ticket fails.
         """
         try:
-            self.touched = self._groups.append(query.text, row)
+            handled().ticket = self._groups.append(query.text, row)
         except sqlite3.Error as error:
             raise in_our_words(error) from error
 
@@ -114,7 +113,9 @@ class Database:
 
     def touch_unfinished(self) -> None:
         """For whoever tells what it has read: waits, as after a write, where that may not be on the disk yet."""
-        self.touched = self._groups.unfinished or self.touched
+        unfinished = self._groups.unfinished
+        if unfinished is not None:
+            handled().ticket = unfinished
 
     def flush(self) -> None:
         """Waits until everything written is on the disk (yields); raises StorageError where the last group is not."""
@@ -164,7 +165,7 @@ class Database:
             reason = in_our_words(error)
             self._groups.notice_rollback(reason)
             raise reason from error
-        self.touched = ticket
+        handled().ticket = ticket
         return cursor
 
     def _undo_change(self, *, is_empty: bool) -> None:

@@ -15,6 +15,7 @@ from db.sqlite.errors import StorageError
 from handlers.login import accounts
 from xmpp.control import Refused
 from xmpp.data.jid import JID, MalformedJID
+from xmpp.running.handling import Handled
 from xmpp.running.logs import one_word
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ Item = TypeVar("Item")
 def carry_out(server: "Server", command: str, **arguments: Any) -> Any:
     """Carry out one of COMMANDS; what it did is on the disk when this returns. Yields. Raises Refused."""
     try:
-        result = COMMANDS[command](server, **arguments)
+        with Handled():
+            result = COMMANDS[command](server, **arguments)
         server.db.flush()
     except StorageError as error:
         raise Refused(f"This cannot be stored: {error}.") from error

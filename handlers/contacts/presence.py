@@ -18,6 +18,7 @@ from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature
 from xmpp.routing.tables import SessionStep, Table
+from xmpp.running.handling import handled
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -211,10 +212,10 @@ def _announce(session: "Session", stanza: Stanza) -> None:
 
     To many of them in portions, after what they were shown of the account before.
     """
-    server, account = session.server, session.account
+    server, account, begun_by = session.server, session.account, handled()
 
     def is_shown_to(contact: JID) -> bool:
-        if server.portions.is_at_once:
+        if handled() is begun_by:
             return True  # as when it was found out who is
         return sees_presence(server, account, contact) and not is_blocked(server, account, contact)
 

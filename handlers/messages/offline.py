@@ -22,6 +22,7 @@ from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza, Unreadable
 from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import Feature
+from xmpp.running.handling import handled
 from xmpp.running.tickets import Ticket
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ def _messages(session: "Session", delivered: Delivered, turn: object) -> Iterato
         server.db.touch_unfinished()  # it may have come just now
         management = session.state(Management)
         delivered.messages.append(message.id)
-        delivered.ticket = server.db.touched or delivered.ticket
+        delivered.ticket = handled().ticket or delivered.ticket
         delivered.count = 0 if management is None else management.sent.total + is_wanted
         yield delay.stamped(stanza, account.domain, message.at) if stanza is not None else None
     if delivered.turn is turn:

@@ -7,6 +7,7 @@ import gevent
 from handlers.sessions.managed_sessions import Management, Waiting
 from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
+from xmpp.running.handling import Handled
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -50,5 +51,5 @@ def _end_largest(server: "Server", account: JID) -> bool:
 
 def _end(session: "Session") -> None:
     """Its client does not acknowledge, or stays away for too long while much happens."""
-    session.server.db.touched = None
-    session.close(StreamError("policy-violation", "too many stanzas wait to be acknowledged"))
+    with Handled():
+        session.close(StreamError("policy-violation", "too many stanzas wait to be acknowledged"))

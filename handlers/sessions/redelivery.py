@@ -20,6 +20,7 @@ from xmpp.data.stanza import Stanza, Unreadable
 from xmpp.routing.delivery import Delivery, Step
 from xmpp.routing.session import Session
 from xmpp.routing.tables import Table
+from xmpp.running.handling import Handled
 from xmpp.running.logs import log_refusal
 
 if TYPE_CHECKING:
@@ -88,12 +89,11 @@ def finish(server: "Server") -> None:
 
 
 def _send_rest(over: Session, waiting: deque[Unacknowledged]) -> None:
-    db = over.server.db
     while waiting:
         gevent.sleep(PAUSE_SECONDS)
-        db.touched = None
-        db.touch_unfinished()  # the last of it may not have been written yet: it waits for the disk
-        _send_some(over, waiting)
+        with Handled():
+            over.server.db.touch_unfinished()  # the last of it may not have been written yet: it waits for the disk
+            _send_some(over, waiting)
 
 
 def _send_some(over: Session, waiting: deque[Unacknowledged]) -> None:

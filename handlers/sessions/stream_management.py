@@ -38,6 +38,7 @@ from xmpp.routing.delivery import STOP, for_sessions_with
 from xmpp.routing.feature import Feature, State
 from xmpp.routing.streams import Connection, Stream
 from xmpp.routing.tables import SessionStep, Table
+from xmpp.running.handling import Handled, handled
 from xmpp.running.tickets import Ticket
 
 if TYPE_CHECKING:
@@ -115,11 +116,9 @@ def resume(server: "Server", stream: Stream, asked: etree._Element) -> None:
 
 def _go_on(session: "Session", management: Management) -> None:
     """Say what has arrived, once all of that is on the disk, and send again what has not, before anything else."""
-    db = session.server.db
-    db.touched = management.received.ticket
     management.awaited = None
-    session.write(wire(element("resumed", previd=management.id or "", h=str(management.received.handled))))
-    db.touched = None
+    with Handled(management.received.ticket):
+        session.write(wire(element("resumed", previd=management.id or "", h=str(management.received.handled))))
     management.is_asked, management.is_catching_up = False, True
     session.send_all(_missed(session, session.connection, management, list(management.sent)), first=True)
     for step in session.server.tables[SESSION_RESUMED]:
@@ -133,7 +132,7 @@ def _missed(
     for each in unacknowledged:
         if session.connection is not connection:
             return
-        session.server.db.touched = management.stored
+        handled().ticket = management.stored
         yield redelivery.once_more(session, each)
     management.is_catching_up = False
     if management.sent:
@@ -149,10 +148,10 @@ def remember_until_acked(session: "Session", stanza: Stanza) -> None:
     """WRITTEN: count it and keep it; while the session hibernates, that is all that becomes of it for now."""
     management = session.state(Management)
     assert management is not None
-    touched = session.server.db.touched
-    management.sent.add(stanza.wire(), time.time(), stanza.devices, touched)
-    if touched is not None:
-        management.stored = touched
+    ticket = handled().ticket
+    management.sent.add(stanza.wire(), time.time(), stanza.devices, ticket)
+    if ticket is not None:
+        management.stored = ticket
     if not management.is_asked:
         _ask_soon(session, management)
     if management.has_too_much or management.crowds_others:
@@ -177,10 +176,10 @@ def _ask_soon(session: "Session", management: Management) -> None:
 
 
 def _ask(session: "Session", management: Management) -> None:
-    session.server.db.touched = None
     management.is_due = False
     management.asked_at = management.sent.count
-    session.write(REQUEST_WIRE)
+    with Handled():
+        session.write(REQUEST_WIRE)
 
 
 @feature.element(ANSWER, when=State.BOUND)
@@ -217,8 +216,8 @@ def count_handled(session: "Session") -> None:
     """HANDLED: count it, and watch what it has stored."""
     management = session.state(Management)
     assert management is not None
-    ticket = session.server.db.touched
-    if management.received.add(ticket):
+    ticket = handled().ticket
+    if management.received.add(ticket) and ticket is not None:
         ticket.when_closed(partial(_settle, session, management, ticket))
 
 
@@ -234,7 +233,8 @@ def answer_request(server: "Server", stream: Stream, request: etree._Element) ->
 def _settle(session: "Session", management: Management, ticket: Ticket) -> None:
     """What the client sent is on the disk; or it is lost, and the client is to send it again on another stream."""
     if ticket.failed is not None:
-        session.close(StreamError("resource-constraint", "what you sent could not be stored"))
+        with Handled():
+            session.close(StreamError("resource-constraint", "what you sent could not be stored"))
     elif ticket is management.awaited:
         management.awaited = None
         _tell(session, management)
@@ -266,7 +266,6 @@ def hibernate(session: "Session") -> Literal["stop"] | None:
 
 def _expire(session: "Session", management: Management) -> None:
     management.expiry = None
-    session.server.db.touched = None
     session.end()
 
 
@@ -307,6 +306,6 @@ def end_hibernating(server: "Server") -> None:
     with suppress(*server.storage_errors):
         server.db.flush()
     for session in server.online:
-        server.db.touched = None
-        session.end()
+        with Handled():
+            session.end()
     redelivery.finish(server)

@@ -18,6 +18,8 @@ from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse
 from xmpp.routing.session import Session
+from xmpp.running.handling import Handled
+from xmpp.running.tickets import Ticket
 from xmpp.server import Server
 from xmpp.stream.listener import ListenSettings
 
@@ -25,12 +27,16 @@ FOR_EVER = 1_000_000.0  # for what ends by its number of steps, however slow the
 
 
 class Client:
-    """One resource that is logged in: `sends` hands its session a stanza, `received` returns what came."""
+    """One resource that is logged in: `sends` hands its session a stanza, `received` returns what came.
+
+    `ticket` is that of what was stored when its last stanza was handled, None where that was nothing.
+    """
 
     def __init__(self, server: Server, address: str) -> None:
         self.jid = JID.parse(address)
         self.account = self.jid.bare
         self.closed_with: StreamError | None = None
+        self.ticket: Ticket | None = None
         self._inbox: list[str] = []
         self.server = server
         self.session = Session(server, self.jid, accounts.identity(server.db, self.account) or "", connection=self)
@@ -38,8 +44,9 @@ class Client:
 
     def sends(self, text: str) -> list[str]:
         """Handle a stanza of this client; returns what it received itself."""
-        self.server.db.touched = None
-        self.session.handle(parse(text.encode()))
+        with Handled() as handled:
+            self.session.handle(parse(text.encode()))
+        self.ticket = handled.ticket
         return self.received()
 
     def asks(self, payload: str, *, type: str = "get", to: str = "") -> str:

@@ -13,6 +13,7 @@ from xmpp.data.jid import JID
 from xmpp.data.wire import parse, wire
 from xmpp.routing.feature import State
 from xmpp.routing.session import Session
+from xmpp.running.handling import Handled, handled
 from xmpp.server import Server
 
 NAMESPACE = "urn:xmpp:sm:3"
@@ -39,11 +40,6 @@ class ManagedClient(Client):
         assert element.tag == f"{{{NAMESPACE}}}enabled"
         return element.get("id", "")
 
-    def sends(self, text: str) -> list[str]:
-        self.server.db.touched = None
-        self.session.handle(parse(text.encode()))
-        return self.received()
-
     def loses_connection(self) -> None:
         self.session.lost()
 
@@ -60,7 +56,7 @@ class ManagedClient(Client):
 
     def write(self, data: bytes) -> None:
         super().write(data)
-        self.waited_for.append(self.server.db.touched)
+        self.waited_for.append(handled().ticket)
 
     write_ahead = write
 
@@ -76,6 +72,7 @@ class ReturningClient(ManagedClient):
         self.account = JID.parse(account)
         self.identity = accounts.identity(server.db, self.account)
         self.closed_with = None
+        self.ticket = None
         self.waited_for = []
         self._inbox = []
 
@@ -122,8 +119,8 @@ def failed(condition: str, h: str = "") -> str:
 
 
 def _does(client: ManagedClient, state: State, name: str, attributes: dict[str, str]) -> list[str]:
-    client.server.db.touched = None
     element = etree.Element(f"{{{NAMESPACE}}}{name}", attributes)
     handler: Any = client.server.registry.elements[str(element.tag), state]
-    handler(client.server, client, element)
+    with Handled():
+        handler(client.server, client, element)
     return client.received()

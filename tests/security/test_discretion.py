@@ -139,7 +139,7 @@ def stranger(server: Server) -> Iterator[Client]:
 def answer_to(stranger: Client, type: str, payload: str, to: str) -> str:
     """The whole answer, but for the address that was asked. It must not wait for the disk, which could be seen."""
     [answer] = stranger.sends(f"<iq type='{type}' id='q' to='{to}'>{payload}</iq>")
-    assert stranger.server.db.touched is None
+    assert stranger.ticket is None
     return answer.replace(f'from="{to}"', "")
 
 

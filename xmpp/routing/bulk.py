@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP
 from xmpp.routing.tables import MORE_SENT
+from xmpp.running.handling import Handled, handled
 from xmpp.running.tickets import Ticket
 
 if TYPE_CHECKING:
@@ -67,14 +68,13 @@ class Bulk:
 
     def add(self, stanza: Stanza) -> None:
         """A stanza that is to go behind them."""
-        later = _Later(stanza.kept(), self._session.server.db.touched)
+        later = _Later(stanza.kept(), handled().ticket)
         self._line.append(later)
         self._count(_size(later))
 
     def send_some(self) -> bool:
         """Send as much as the client takes now; returns whether that was all. The rest follows when there is room."""
-        session, db = self._session, self._session.server.db
-        touched, self.is_passing = db.touched, True
+        session, self.is_passing = self._session, True
         try:
             is_held = self._send_while_there_is_room()
         except Exception:
@@ -83,7 +83,7 @@ class Bulk:
             session.fail_soon()
             return True
         finally:
-            db.touched, self.is_passing = touched, False
+            self.is_passing = False
         if self._line and not is_held and session.connection is not None:
             session.connection.when_room(session.send_more)
         return not self._line
@@ -93,15 +93,14 @@ class Bulk:
 
         Answers stay behind the bulk that they are the end of: a page of an archive would seem whole without it.
         """
-        db = self._session.server.db
-        line, touched, self.is_passing = self._line, db.touched, True
+        line, self.is_passing = self._line, True
         self._line = deque(each for each in line if _stays(each))
         self._size = sum(map(_size, self._line))
         for each in line:
             if isinstance(each, _Later) and not _stays(each):
-                db.touched = each.ticket
-                self._session.send(each.stanza)
-        db.touched, self.is_passing = touched, False
+                with Handled(each.ticket):
+                    self._session.send(each.stanza)
+        self.is_passing = False
         return bool(self._line)
 
     def _begin_ahead(self, begun: _Begun) -> None:
@@ -138,19 +137,19 @@ class Bulk:
         if isinstance(first, _Later):
             self._line.popleft()
             self._size -= _size(first)
-            session.server.db.touched = first.ticket
-            session.send(first.stanza)
+            with Handled(first.ticket):
+                session.send(first.stanza)
             return
-        session.server.db.touched = None
-        try:
-            each = next(first.source)
-        except StopIteration:
-            self._forget(first)
-            return
-        if isinstance(each, bytes):
-            session.write(each)
-        elif each is not None:
-            session.send(each)
+        with Handled():
+            try:
+                each = next(first.source)
+            except StopIteration:
+                self._forget(first)
+                return
+            if isinstance(each, bytes):
+                session.write(each)
+            elif each is not None:
+                session.send(each)
 
 
 def _stays(waiting: _Begun | _Later) -> bool:

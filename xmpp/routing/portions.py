@@ -6,7 +6,7 @@ What is begun in one line is done in order, one after the other; lines take turn
 """
 
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Hashable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import gevent
 from gevent.event import Event
 
+from xmpp.running.handling import Handled, handled
 from xmpp.running.logs import log_refusal
 from xmpp.running.tickets import Ticket
 
@@ -32,14 +33,14 @@ END = object()
 
 
 class _Work:
-    """What was begun, and by whom; `ticket`: what it tells of is stored once that closes."""
+    """What was begun, and by what; `ticket`: what it tells of is stored once that closes."""
 
     __slots__ = ("steps", "ticket", "begun_by", "done")
 
-    def __init__(self, steps: Iterator[object], ticket: Ticket | None) -> None:
+    def __init__(self, steps: Iterator[object], begun_by: Handled) -> None:
         self.steps = steps
-        self.ticket = ticket
-        self.begun_by = gevent.getcurrent()
+        self.begun_by = begun_by
+        self.ticket: Ticket | None = begun_by.ticket
         self.done: Event | None = None  # there may be a thousand for which nobody waits
 
     def wait(self) -> None:
@@ -52,36 +53,27 @@ class _Work:
 class Portions:
     """All that is left to be done for many, by line.
 
-    `is_at_once`: a step is one of those that are done when they are begun, so nobody else has had a turn since.
+    What is done when it is begun is done within what has begun it; each portion of the rest is handled by itself.
     `seconds`: how long a portion may take.
     """
 
     def __init__(self, server: "Server") -> None:
         self._server = server
-        self.is_at_once = False
         self.seconds = SECONDS
         self._lines: dict[Hashable, deque[_Work]] = {}
-        self._begun_by: Counter[object] = Counter()
         self._worker: gevent.Greenlet[[], None] | None = None
 
     def begin(self, line: Hashable, steps: Iterator[object], *, at_once: bool = True) -> None:
         """Have these steps done after all others of the line; the first ones now, where nothing is before them. Never
         fails. Who begins many at a time, each of which is little, says that none of them is done at once."""
         works = self._lines.get(line)
-        if works is None and at_once and self._do_at_once(steps):
+        if works is None and at_once and self._do_some(steps, _Portion(self.seconds)):
             return
-        work = _Work(steps, self._server.db.touched)
+        work = _Work(steps, handled())
         self._lines.setdefault(line, deque()).append(work)
-        self._begun_by[work.begun_by] += 1
+        work.begun_by.works_left += 1
         if self._worker is None:
             self._worker = gevent.spawn(self._work)
-
-    def _do_at_once(self, steps: Iterator[object]) -> bool:
-        before, self.is_at_once = self.is_at_once, True
-        try:
-            return self._do_some(steps, _Portion(self.seconds))
-        finally:
-            self.is_at_once = before
 
     @property
     def are_left(self) -> bool:
@@ -99,10 +91,10 @@ class Portions:
             works[-1].wait()
 
     def wait_for_own(self) -> None:
-        """Yield until all is done that was begun by whoever calls this: it is to begin nothing more before."""
-        me = gevent.getcurrent()
-        while me in self._begun_by:
-            next(work for works in self._lines.values() for work in works if work.begun_by is me).wait()
+        """Yield until all is done that was begun by what is being handled."""
+        own = handled()
+        while own.works_left:
+            next(work for works in self._lines.values() for work in works if work.begun_by is own).wait()
 
     def stop(self) -> None:
         """Leave the rest undone."""
@@ -129,19 +121,14 @@ class Portions:
             del self._lines[line]
 
     def _do_first(self, works: deque[_Work], portion: "_Portion") -> None:
-        work, db = works[0], self._server.db
+        work = works[0]
         if not self._is_lost(work):
-            touched, db.touched = db.touched, work.ticket
-            try:
+            with Handled(work.ticket) as one_portion:
                 if not self._do_some(work.steps, portion):
-                    work.ticket = db.touched
+                    work.ticket = one_portion.ticket
                     return
-            finally:
-                db.touched = touched
         works.popleft()
-        self._begun_by[work.begun_by] -= 1
-        if not self._begun_by[work.begun_by]:
-            del self._begun_by[work.begun_by]
+        work.begun_by.works_left -= 1
         if work.done is not None:
             work.done.set()
 

@@ -17,6 +17,7 @@ from xmpp.data.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanz
 from xmpp.routing.bulk import Bulk
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.tables import HANDLED, SESSION_ENDED, SESSION_LOST, WRITTEN
+from xmpp.running.handling import Handled, handled
 from xmpp.running.logs import log_refusal
 from xmpp.running.tickets import Ticket
 
@@ -146,18 +147,19 @@ class Session:
         `content`: see XMLFeed. Raises StreamError where RFC 6120 says that the stream ends. Yields where it has caused
         much that is done for many: before that is done nothing more is read.
         """
+        own = handled()
         try:
             stanza = Stanza(element, origin=self, content=content)
         except MalformedJID:
             self._refuse_address(element)
         else:
-            self._receive(stanza)
+            self._receive(stanza, own)
         for step in self._handled:
             step(self)
-        if self.server.portions.are_left:
+        if own.works_left:
             self.server.portions.wait_for_own()
 
-    def _receive(self, stanza: Stanza) -> None:
+    def _receive(self, stanza: Stanza, own: Handled) -> None:
         try:
             self.admit(stanza)
             if self.language is not None:  # RFC 6120 section 8.1.5: its addressee's stream may speak another one
@@ -165,8 +167,8 @@ class Session:
             delivery = Delivery(self.server, self.account, stanza)
             if self.server.tables.sent[stanza.kind].run(delivery):
                 self.server.router.route(delivery.stanza)
-            if self.server.db.touched is not None and stanza.kind != "iq":
-                self._tell_if_lost(stanza, self.server.db.touched)
+            if own.ticket is not None and stanza.kind != "iq":
+                self._tell_if_lost(stanza, own.ticket)
         except StreamError:
             raise
         except StanzaError as error:
@@ -178,7 +180,7 @@ class Session:
             log.exception("handling failed: %r", stanza)
             self.server.router.refuse(stanza, StanzaError("internal-server-error"))
 
-    def _tell_if_lost(self, stanza: Stanza, ticket: "Ticket") -> None:
+    def _tell_if_lost(self, stanza: Stanza, ticket: Ticket) -> None:
         """What this stanza had stored may still fail to reach the disk, and then its sender is to know. (The answer to
         an iq waits for the ticket anyway.)"""
         if ticket is not self._ticket:
@@ -186,10 +188,12 @@ class Session:
             ticket.when_closed(partial(self._tell_of_lost, ticket, self._stored))
         self._stored.append(stanza.kept())
 
-    def _tell_of_lost(self, ticket: "Ticket", stanzas: list[Stanza]) -> None:
+    def _tell_of_lost(self, ticket: Ticket, stanzas: list[Stanza]) -> None:
         if self._ticket is ticket:
             self._ticket, self._stored = None, []
-        if ticket.failed is not None:
+        if ticket.failed is None:
+            return
+        with Handled():
             for stanza in stanzas:
                 self.server.router.refuse(stanza, not_stored())
 
@@ -275,8 +279,8 @@ class Session:
             self.connection.close(error)
 
     def _fail(self) -> None:
-        self.server.db.touched = None
-        self.close(StreamError("internal-server-error"))
+        with Handled():
+            self.close(StreamError("internal-server-error"))
 
     def __repr__(self) -> str:
         return f"<Session {self.jid}>"

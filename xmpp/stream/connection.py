@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import gevent
 
 from xmpp.data.errors import StreamError
-from xmpp.running.tickets import Ticket
+from xmpp.running.handling import Handled, handled
 from xmpp.stream.framing import Framing
 from xmpp.stream.outbox import Flusher, Outbox
 from xmpp.stream.pace import Pace
@@ -70,8 +70,7 @@ class Connection:
         try:
             self._read()
         except StreamError as error:
-            log.debug("%s: %s", self.peer, error)
-            self.close(error)
+            self._refuse(error)
         except OSError as error:
             log.debug("%s: connection lost: %s", self.peer, error)
         except Exception:
@@ -87,23 +86,30 @@ class Connection:
             del data  # what a client said last is not kept for as long as it is silent
 
     def _take(self, data: bytes) -> None:
-        feed, db, turn = self.feed, self.server.db, self._pace.turn
+        feed, turn = self.feed, self._pace.turn
         turn.begin()
         for event in feed.read(data):
-            db.touched = None
-            self.handle(event)
+            with Handled():
+                try:
+                    self.handle(event)
+                except StreamError as error:  # told behind the disk, as all that was told before
+                    self._refuse(error)
             if monotonic() > turn.ends:
                 turn.end()
             if self.feed is not feed or self.is_closing:
                 break  # a new stream began (after TLS or SASL): what was sent too early does not count, nor is it read
         self._pace.pay(len(data))
 
+    def _refuse(self, error: StreamError) -> None:
+        log.debug("%s: %s", self.peer, error)
+        self.close(error)
+
     # -- the ways out
 
     def write(self, data: bytes) -> None:
         """Enqueue bytes for the peer, behind the disk if what is being handled was stored."""
         if not self.is_closing:
-            self._outbox.add(data, self.server.db.touched)
+            self._outbox.add(data, handled().ticket)
 
     def write_ahead(self, data: bytes) -> None:
         """Enqueue bytes that may overtake what waits for the disk."""
@@ -127,14 +133,13 @@ class Connection:
         """End the stream: our error if there is one, the closing tag, then the connection. Never yields."""
         if self.is_closing:
             return
-        waits_for = self.server.db.touched  # and not for what the end of the session stores
         self._end(is_lost=error is not None and error.condition == "system-shutdown")
         self.is_closing = True
-        self._say_goodbye(error, waits_for)
+        self._say_goodbye(error)
         gevent.spawn_later(self.server.stream_settings.close_seconds, self.transport.close)
 
-    def _say_goodbye(self, error: StreamError | None, waits_for: Ticket | None = None) -> None:
-        self._outbox.add(self.opening() + self.framing.ending(error), waits_for)
+    def _say_goodbye(self, error: StreamError | None) -> None:
+        self._outbox.add(self.opening() + self.framing.ending(error), handled().ticket)
         self._outbox.when_empty(self.transport.shutdown_write)
 
     @property
@@ -155,11 +160,13 @@ class Connection:
         self.transport.close()
 
     def _end(self, *, is_lost: bool) -> None:
-        """Whoever ends a stream may be about to end many, or be somebody else: what fails here is this stream's own."""
-        try:
-            self.ended(is_lost=is_lost)
-        except Exception:
-            log.exception("%s: ending the stream failed", self.peer)
+        """Whoever ends a stream may be about to end many, or be somebody else: what fails here is this stream's own.
+        For what is stored here nobody waits but who is told of it here."""
+        with Handled(handled().ticket):
+            try:
+                self.ended(is_lost=is_lost)
+            except Exception:
+                log.exception("%s: ending the stream failed", self.peer)
 
     def _linger(self) -> None:
         """Wait for the peer to hang up, so that closing does not destroy what it has not read yet."""

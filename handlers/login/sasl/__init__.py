@@ -200,7 +200,6 @@ def _conclude(server: "Server", stream: Stream, verdict: Verdict, attempt: Attem
         raise WrongPassword(verdict.account, "no such account" if check.identity is None else "wrong password")
     if not check.still_holds():
         raise WrongPassword(verdict.account, "the account or its password has changed meanwhile")
-    server.db.touched = None  # what others have stored meanwhile is nothing to wait for
     _send(stream, "success", verdict.data)
     assert check.identity is not None
     stream.authenticated(verdict.account, check.identity)
