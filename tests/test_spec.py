@@ -12,16 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.harness import scsrun
+from tests.harness.dialogues import SCRIPTS, SHIPPED, WITH_SERVICES, WITHOUT_ARCHIVE, failure, options, wanted_server
 from tests.harness.servers import ROOT, RunningServer
 
-SCRIPTS = sorted((ROOT / "spec").glob("**/*.scs"))
 ONE_OF_EACH_FOLDER = sorted({script.parent: script for script in reversed(SCRIPTS)}.values())
 WAYS = {"plain": [], "starttls": ["--tls", "starttls", "--mech", "SCRAM-SHA-256"]}
-SERVERS = {
-    "as it is shipped": "demo",
-    "with search and external services": "demo_with_services",
-    "without an archive": "demo_without_archive",
-}
+SERVERS = {SHIPPED: "demo", WITH_SERVICES: "demo_with_services", WITHOUT_ARCHIVE: "demo_without_archive"}
 
 
 @pytest.mark.parametrize(
@@ -30,27 +26,13 @@ SERVERS = {
     ids=lambda value: value if isinstance(value, str) else str(value.relative_to(ROOT / "spec")),
 )
 def test_dialogue(request: pytest.FixtureRequest, script: Path, way: str) -> None:
-    text = script.read_text(encoding="utf-8")
-    tags: list[str] = scsrun.parse_script(text, "-").tags
-    server: RunningServer = request.getfixturevalue(SERVERS[wanted_server(tags)])
-    strictness = ["--pedantic", "--no-leftovers"]
-    if not any("XEP-0313" in tag for tag in tags):
-        strictness.append("--no-stanza-ids")
-    options = scsrun.arguments(
-        ["--port", str(server.port), "--register", "--sync", *strictness, *WAYS[way], str(script)]
-    )
-    runner = scsrun.Runner(options)
+    server: RunningServer = request.getfixturevalue(SERVERS[wanted_server(script)])
+    runner = scsrun.Runner(options(script, server.port, "--register", *WAYS[way]))
     try:
-        result = runner.run_script(text, str(script))
+        result = runner.run_script(script.read_text(encoding="utf-8"), str(script))
     finally:
         runner.unregister()
-    assert result.ok, "\n".join([f"line {result.line}: {result.headline}", *result.details])
-
-
-def wanted_server(tags: list[str]) -> str:
-    """What the script says of the server that it is for, in the lines that begin with "##"."""
-    said = [tag.removeprefix("server: ") for tag in tags if tag.startswith("server: ")]
-    return said[0] if said else "as it is shipped"
+    assert not failure(result), failure(result)
 
 
 def test_there_are_dialogues() -> None:

@@ -23,6 +23,7 @@ from tests.harness.in_process import configuration
 from xmpp.data.jid import JID
 from xmpp.server import Server
 from xmpp.stream.listener import ClientListener, ListenSettings
+from xmpp.stream.tls.tls import ServerTLS
 
 PATIENCE = 30  # seconds, only reached by a test that fails
 FEW_ITERATIONS = 4096
@@ -37,13 +38,17 @@ BIND = "urn:ietf:params:xml:ns:xmpp-bind"
 
 
 @contextmanager
-def listening_server(folder: Path, **settings: Mapping[str, Any]) -> Iterator[Server]:
-    """A server for `localhost` with the account juliet (password "secret"), that lets her log in without TLS."""
+def listening_server(
+    folder: Path, storage: type[Database] = Database, tls: ServerTLS | None = None, /, **settings: Mapping[str, Any]
+) -> Iterator[Server]:
+    """A server for `localhost` with the account juliet (password "secret"), that lets her log in without TLS.
+
+    Where a `tls` is given, a stream may begin it."""
     chosen = {name: {**SETTINGS.get(name, {}), **settings.get(name, {})} for name in {*SETTINGS, *settings}}
-    with Database(folder / "test.db") as db:
+    with storage(folder / "test.db") as db:
         server = Server(configuration(**chosen), db, FEATURES, TABLES, storage_errors=(StorageError,))
         settings_of_listener = ListenSettings(addresses=("127.0.0.1",), port=0)
-        server.listeners.append(ClientListener(server, must_be_secure=False, settings=settings_of_listener))
+        server.listeners.append(ClientListener(server, tls, must_be_secure=False, settings=settings_of_listener))
         if not stored.exists(db, JULIET):
             accounts.create(server, JULIET, "secret")
         server.start()

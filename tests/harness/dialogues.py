@@ -1,0 +1,103 @@
+"""The dialogues of spec/, and how they are played against a server inside the test, by a player in its own thread."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gevent.threadpool import ThreadPool
+
+from db import accounts as stored
+from db.accounts import Credential
+from db.sqlite.database import Database
+from handlers.login import accounts
+from handlers.login.sasl import passwords
+from tests.harness import scsrun
+from tests.harness.servers import ROOT
+from tests.harness.streams import JULIET, listener_of, listening_server
+from xmpp.data.jid import JID
+from xmpp.server import Server
+from xmpp.stream.tls.tls import ServerTLS, TLSSettings
+
+SCRIPTS = sorted((ROOT / "spec").glob("**/*.scs"))
+
+SHIPPED, WITH_SERVICES, WITHOUT_ARCHIVE = "as it is shipped", "with search and external services", "without an archive"
+"""The servers that dialogues are for."""
+
+SERVICES: list[dict[str, Any]] = [
+    {"type": "stun", "host": "stun.localhost", "port": 3478},
+    {"type": "turn", "host": "turn.localhost", "port": 3478, "secret": "wherefore"},
+]
+_OF_ALL = {"register": {"open": True, "accounts_per_address": 0, "min_password_length": 1}}
+_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+    SHIPPED: {"archive": {"enabled": True}},
+    WITH_SERVICES: {
+        "archive": {"enabled": True},
+        "external_services": {"services": SERVICES},
+        "search": {"enabled": True},
+    },
+    WITHOUT_ARCHIVE: {},
+}
+
+
+def wanted_server(script: Path) -> str:
+    """What the script says of the server that it is for, in the lines that begin with "##"."""
+    said = [tag.removeprefix("server: ") for tag in _tags(script) if tag.startswith("server: ")]
+    return said[0] if said else SHIPPED
+
+
+def options(script: Path, port: int, *more: str) -> Any:
+    """How the player is to play it."""
+    ids = [] if any("XEP-0313" in tag for tag in _tags(script)) else ["--no-stanza-ids"]
+    return scsrun.arguments(["--port", str(port), "--sync", "--pedantic", "--no-leftovers", *ids, *more, str(script)])
+
+
+def _tags(script: Path) -> list[str]:
+    tags: list[str] = scsrun.parse_script(script.read_text(encoding="utf-8"), "-").tags
+    return tags
+
+
+def failure(result: Any) -> str:
+    """What went wrong in a dialogue; nothing if it went well."""
+    return "" if result.ok else "\n".join([f"line {result.line}: {result.headline}", *result.details])
+
+
+class Stage:
+    """A server in this process that dialogues are played against, with accounts that last as long as each."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._thread = ThreadPool(1)
+        self._credentials: dict[str, dict[str, Credential]] = {}  # to salt a password takes as long as a dialogue
+
+    def play(self, script: Path, *more: str) -> str:
+        """What went wrong; nothing if it went well. The server goes on meanwhile."""
+        text = script.read_text(encoding="utf-8")
+        people = list(scsrun.parse_script(text, "-").characters.values())
+        given = {JID.parse(each.bare): each.password for each in reversed(people)}  # the first tells the password
+        stored.create_many(self.server.db, [(jid, self._salted(given[jid])) for jid in given], time.time())
+        player = scsrun.Runner(options(script, listener_of(self.server).ports["STARTTLS"], *more))
+        try:
+            return failure(self._thread.apply(player.run_script, (text, str(script))))
+        finally:
+            self._remove_accounts()
+
+    def _salted(self, password: str) -> dict[str, Credential]:
+        if password not in self._credentials:
+            [self._credentials[password]] = passwords.salted(self.server, [password])
+        return self._credentials[password]
+
+    def _remove_accounts(self) -> None:
+        for account, _ in stored.listing(self.server.db):
+            accounts.remove(self.server, account)
+
+
+@contextmanager
+def stage(folder: Path, kind: str, storage: type[Database] = Database) -> Iterator[Stage]:
+    """A server of one of the kinds that dialogues ask for."""
+    folder.mkdir(exist_ok=True)
+    tls = ServerTLS(TLSSettings(), {"localhost": []}, folder / "certificates")
+    with listening_server(folder, storage, tls, **_OF_ALL, **_SETTINGS[kind]) as server:
+        accounts.remove(server, JULIET)
+        yield Stage(server)
