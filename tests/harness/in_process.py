@@ -119,9 +119,9 @@ def configuration(**settings: Mapping[str, Any]) -> Configuration:
 
 
 @contextmanager
-def server_in(folder: Path, **settings: Mapping[str, Any]) -> Iterator[Server]:
+def server_in(folder: Path, storage: type[Database] = Database, /, **settings: Mapping[str, Any]) -> Iterator[Server]:
     """A server for the domain `localhost` that does not listen."""
-    with Database(folder / "test.db") as db:
+    with storage(folder / "test.db") as db:
         server = Server(configuration(**settings), db, FEATURES, TABLES, storage_errors=(StorageError,))
         server.portions.seconds = FOR_EVER
         yield server

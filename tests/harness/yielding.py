@@ -88,6 +88,10 @@ class YieldingDatabase(Database):
         self._give_way()
         return super().write(query, *values)
 
+    def take(self, query: Prepared, *values: object) -> list[Row]:
+        self._give_way()
+        return super().take(query, *values)
+
     def append(self, query: Prepared, row: Sequence[object]) -> None:
         self._give_way()
         super().append(query, row)
