@@ -44,7 +44,7 @@ _LOCALPART = fn.SUBSTR(Account.jid, SQL("1"), fn.LENGTH(Account.jid) - fn.LENGTH
 _NOTHING, _LINE = SQL("''"), SQL("char(10)")
 
 
-def _holds(text: object) -> object:
+def _contains(text: object) -> object:
     # Not LIKE: what is looked for has no characters that mean something else
     return fn.INSTR(fn.COALESCE(text, _NOTHING), ANY) > SQL("0")
 
@@ -54,10 +54,10 @@ _FIND = Prepared(
     .join(_E, JOIN.LEFT_OUTER, on=(_E.account == Account.jid))
     .where(
         (Account.domain == ANY)
-        & _holds(_E.given)
-        & _holds(_E.family)
-        & _holds(_LOCALPART.concat(_LINE).concat(fn.COALESCE(_E.nick, _NOTHING)))
-        & _holds(_E.email)
+        & _contains(_E.given)
+        & _contains(_E.family)
+        & _contains(_LOCALPART.concat(_LINE).concat(fn.COALESCE(_E.nick, _NOTHING)))
+        & _contains(_E.email)
     )
     .order_by(Account.jid)
     .limit(ANY)

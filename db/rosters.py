@@ -1,8 +1,8 @@
 """Rosters (RFC 6121 section 2): an account's contacts, its subscriptions to them, and theirs to it.
 
 Somebody who has only asked to subscribe is no item here (RFC 6121 appendix A: "None + Pending In" is never pushed);
-the request is kept in db/subscriptions.py. A pre-approval of somebody who is no contact is an item, and is pushed
-like any other (RFC 6121 section 3.4.2).
+the request is kept in db/subscription_requests.py. A pre-approval of somebody who is no contact is an item, and is
+pushed like any other (RFC 6121 section 3.4.2).
 """
 
 import json

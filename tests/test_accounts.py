@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from db import accounts as stored
+from db import accounts as account_records
 from handlers.login import accounts
 from tests.harness.in_process import Client, add_accounts, server_in
 from xmpp.data.jid import JID
@@ -30,15 +30,15 @@ def test_an_address_that_cannot_be_an_account_here_is_refused(server: Server, ad
 
 def test_many_accounts_are_made_or_none(server: Server) -> None:
     romeo, nurse = JID.parse("romeo@localhost"), JID.parse("nurse@localhost")
-    with pytest.raises(stored.AccountExists, match="juliet@localhost exists"):
+    with pytest.raises(account_records.AccountExists, match="juliet@localhost exists"):
         accounts.create_many(server, [(romeo, "secret"), (JULIET, "secret")])
-    with pytest.raises(stored.AccountExists, match="romeo@localhost exists"):
+    with pytest.raises(account_records.AccountExists, match="romeo@localhost exists"):
         accounts.create_many(server, [(romeo, "secret"), (romeo, "other")])
     with pytest.raises(ValueError, match="the password is empty"):
         accounts.create_many(server, [(romeo, "secret"), (nurse, "")])
-    assert not stored.exists(server.db, romeo)
+    assert not account_records.exists(server.db, romeo)
     accounts.create_many(server, [(romeo, "secret"), (nurse, "secret")])
-    assert stored.exists(server.db, romeo) and stored.exists(server.db, nurse)
+    assert account_records.exists(server.db, romeo) and account_records.exists(server.db, nurse)
 
 
 def test_an_account_that_does_not_exist_is_neither_changed_nor_removed(server: Server) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from db.sqlite.tickets import Ticket
 from handlers.sessions.acknowledgements import COUNTS, CountTooHigh, Received, Sent
+from xmpp.running.tickets import Ticket
 
 LAST = COUNTS - 1
 

@@ -18,10 +18,10 @@ from db.sqlite import trouble
 from db.sqlite.database import Database
 from db.sqlite.errors import ConstraintViolated, DatabaseInUse, StorageError, StorageFull
 from db.sqlite.queries import ANY, Prepared
-from db.sqlite.tickets import Ticket
 from db.sqlite.wal import CHECKPOINT_BYTES
 from xmpp.data.jid import JID
 from xmpp.running.handling import Handled, handled
+from xmpp.running.tickets import Ticket
 
 ROOT = Path(__file__).parent.parent
 ROMEO = JID.parse("romeo@montague.example")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from db import accounts, blocklists, offline, rosters, secrets, subscriptions, vcards
+from db import accounts, blocklists, offline, rosters, secrets, subscription_requests, vcards
 from db.sqlite.database import Database
 from db.sqlite.memory import Memory, Remembered
 from xmpp.data.jid import JID
@@ -70,8 +70,8 @@ def test_the_message_path_makes_no_query_once_an_account_is_remembered(db: Datab
         rosters.subscribers(db, ROMEO)
         rosters.subscribed_to(db, ROMEO)
         vcards.photo_hash(db, ROMEO)
-        subscriptions.is_pending(db, ROMEO, JULIET)
-        subscriptions.requests(db, ROMEO)
+        subscription_requests.is_pending(db, ROMEO, JULIET)
+        subscription_requests.requests(db, ROMEO)
         offline.count(db, ROMEO)
         offline.waiting(db, ROMEO)
         secrets.secret(db, "salts")

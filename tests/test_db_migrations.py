@@ -24,7 +24,7 @@ from db import (
     rosters,
     secrets,
     stream_management,
-    subscriptions,
+    subscription_requests,
     vcards,
 )
 from db.sqlite.database import Database
@@ -50,7 +50,7 @@ SUBJECTS = (
     rosters,
     secrets,
     stream_management,
-    subscriptions,
+    subscription_requests,
     vcards,
 )
 MODELS = [

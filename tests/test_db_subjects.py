@@ -21,7 +21,7 @@ from db import (
     rosters,
     secrets,
     stream_management,
-    subscriptions,
+    subscription_requests,
     vcards,
 )
 from db.accounts import AccountExists, Credential
@@ -30,7 +30,7 @@ from db.push import Registration
 from db.rosters import Item
 from db.sqlite.database import Database
 from db.sqlite.errors import ConstraintViolated, StorageError
-from db.subscriptions import Request
+from db.subscription_requests import Request
 from xmpp.data.jid import JID
 from xmpp.running.handling import Handled
 
@@ -140,7 +140,7 @@ def test_nobody_gets_credentials_without_an_account(db: Database) -> None:
 def give_everything(db: Database, account: str) -> None:
     accounts.set_credentials(db, account, {"sha-1": SHA_1})
     rosters.put(db, account, Item(NURSE))
-    subscriptions.keep(db, account, NURSE, b"<presence/>", at=1.0)
+    subscription_requests.keep(db, account, NURSE, b"<presence/>", at=1.0)
     blocklists.add(db, account, [NURSE])
     offline.keep(db, account, b"<message/>", at=1.0)
     private.put(db, account, "{a}b", b"<b xmlns='a'/>")
@@ -177,7 +177,7 @@ def test_removing_an_account_leaves_nothing_of_it_and_all_of_the_others(db: Data
         assert not accounts.exists(known, JULIET)
         assert len(rosters.roster(known, JULIET)) == 0
         assert blocklists.patterns(known, JULIET) == frozenset()
-        assert subscriptions.count(known, JULIET) == 0
+        assert subscription_requests.count(known, JULIET) == 0
         assert offline.count(known, JULIET) == 0
         assert vcards.photo_hash(known, JULIET) is None
         assert rosters.item(known, ROMEO, NURSE) == Item(NURSE)
@@ -185,7 +185,7 @@ def test_removing_an_account_leaves_nothing_of_it_and_all_of_the_others(db: Data
 
 OF_NOBODY: list[Callable[[Database], object]] = [
     lambda db: rosters.put(db, NURSE, Item(ROMEO)),
-    lambda db: subscriptions.keep(db, NURSE, ROMEO, b"", at=0.0),
+    lambda db: subscription_requests.keep(db, NURSE, ROMEO, b"", at=0.0),
     lambda db: blocklists.add(db, NURSE, [ROMEO]),
     lambda db: offline.keep(db, NURSE, b"", at=0.0),
     lambda db: private.put(db, NURSE, "{a}b", b""),
@@ -295,32 +295,32 @@ def test_a_roster_that_somebody_holds_does_not_change(db: Database) -> None:
 
 
 def test_a_request_is_kept_whole_until_it_is_dropped(db: Database) -> None:
-    subscriptions.keep(db, ROMEO, JULIET, b"<presence>1</presence>", at=2.0)
-    subscriptions.keep(db, ROMEO, NURSE, b"<presence>2</presence>", at=1.0)
+    subscription_requests.keep(db, ROMEO, JULIET, b"<presence>1</presence>", at=2.0)
+    subscription_requests.keep(db, ROMEO, NURSE, b"<presence>2</presence>", at=1.0)
     for known in both_ways(db):
-        assert subscriptions.requests(known, ROMEO) == [
+        assert subscription_requests.requests(known, ROMEO) == [
             Request(NURSE, b"<presence>2</presence>", 1.0),
             Request(JULIET, b"<presence>1</presence>", 2.0),
         ]
-        assert subscriptions.count(known, ROMEO) == 2
-        assert subscriptions.is_pending(known, ROMEO, JULIET)
-        assert not subscriptions.is_pending(known, JULIET, ROMEO)
-    subscriptions.drop(db, ROMEO, JULIET)
+        assert subscription_requests.count(known, ROMEO) == 2
+        assert subscription_requests.is_pending(known, ROMEO, JULIET)
+        assert not subscription_requests.is_pending(known, JULIET, ROMEO)
+    subscription_requests.drop(db, ROMEO, JULIET)
     for known in both_ways(db):
-        assert not subscriptions.is_pending(known, ROMEO, JULIET)
-        assert [request.sender for request in subscriptions.requests(known, ROMEO)] == [NURSE]
+        assert not subscription_requests.is_pending(known, ROMEO, JULIET)
+        assert [request.sender for request in subscription_requests.requests(known, ROMEO)] == [NURSE]
 
 
 def test_one_request_is_kept_of_a_sender(db: Database) -> None:
-    subscriptions.keep(db, ROMEO, JULIET, b"first", at=1.0)
-    subscriptions.keep(db, ROMEO, JULIET, b"second", at=2.0)
-    assert subscriptions.requests(db, ROMEO) == [Request(JULIET, b"second", 2.0)]
-    assert subscriptions.count(reread(db), ROMEO) == 1
+    subscription_requests.keep(db, ROMEO, JULIET, b"first", at=1.0)
+    subscription_requests.keep(db, ROMEO, JULIET, b"second", at=2.0)
+    assert subscription_requests.requests(db, ROMEO) == [Request(JULIET, b"second", 2.0)]
+    assert subscription_requests.count(reread(db), ROMEO) == 1
 
 
 def test_dropping_what_was_never_asked_writes_nothing(db: Database) -> None:
     with Handled() as handled:
-        subscriptions.drop(db, ROMEO, JULIET)
+        subscription_requests.drop(db, ROMEO, JULIET)
     assert handled.ticket is None
 
 

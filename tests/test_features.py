@@ -14,7 +14,7 @@ from xmpp.config.configuration import setting
 from xmpp.data.disco import Identity
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
-from xmpp.routing.delivery import STOP, Delivery, Path, concerns, for_sessions_with
+from xmpp.routing.delivery import STOP, Delivery, Steps, concerns, for_sessions_with
 from xmpp.routing.feature import (
     OWN,
     SERVER,
@@ -140,8 +140,8 @@ def test_steps_run_in_order_until_one_stops() -> None:
     def third(delivery: Delivery) -> None:
         ran.append("third")
 
-    assert Path((first,)).run(delivery())
-    assert not Path((first, second, third)).run(delivery())
+    assert Steps((first,)).run(delivery())
+    assert not Steps((first, second, third)).run(delivery())
     assert ran == ["first", "first", "second"]
 
 
@@ -155,7 +155,7 @@ def test_a_step_that_concerns_certain_children_runs_for_no_other_stanza() -> Non
     def counts(delivery: Delivery) -> None:
         ran.append(f"counts {delivery.stanza.id}")
 
-    path = Path((looks, counts))
+    path = Steps((looks, counts))
     for name in "bc":
         content = f"<{name} xmlns='urn:example'/>".encode()
         assert path.run(Delivery(NO_SERVER, JID.parse("juliet@localhost"), Stanza.build("message", content, id=name)))
@@ -192,7 +192,7 @@ def test_the_steps_of_a_feature_that_is_off_drop_out() -> None:
 
 
 def test_each_step_belongs_to_one_feature() -> None:
-    TABLES.hold_owners(FEATURES)
+    TABLES.check_owners(FEATURES)
     steps = [step for feature in FEATURES for step in feature.steps]
     assert len(set(steps)) == len(steps)
 
@@ -201,7 +201,7 @@ def test_a_step_that_belongs_to_no_feature_is_found_at_the_start() -> None:
     def nobodys(delivery: Delivery) -> None: ...
 
     with pytest.raises(OwnerlessStep, match="nobodys stands in the table MESSAGE_SENT"):
-        Tables(MESSAGE_SENT.runs(nobodys)).hold_owners([Feature("on")])
+        Tables(MESSAGE_SENT.runs(nobodys)).check_owners([Feature("on")])
 
 
 def test_a_feature_is_off_where_one_is_that_it_needs() -> None:

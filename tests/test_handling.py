@@ -5,8 +5,8 @@ from collections.abc import Callable
 import gevent
 import pytest
 
-from db.sqlite.tickets import Ticket
 from xmpp.running.handling import Handled, handled
+from xmpp.running.tickets import Ticket
 
 
 def test_one_thing_can_be_handled_within_another() -> None:

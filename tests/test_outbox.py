@@ -1,34 +1,18 @@
 """The outbox: in order, in batches, behind the disk, bounded. Against real sockets."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import gevent
 import gevent.socket
 import pytest
 from gevent.event import AsyncResult
 
+from xmpp.running.tickets import Ticket
 from xmpp.stream.outbox import Flusher, Outbox
 from xmpp.stream.transport import SocketTransport
 
 PATIENCE = 30  # seconds, only reached by a test that fails
-
-
-class OpenTicket:
-    """A promise that the test keeps, or not."""
-
-    def __init__(self) -> None:
-        self.is_open = True
-        self.failed: Exception | None = None
-        self._acts: list[Callable[[], None]] = []
-
-    def when_closed(self, act: Callable[[], None]) -> None:
-        self._acts.append(act)
-
-    def close(self, failed: Exception | None = None) -> None:
-        self.is_open, self.failed = False, failed
-        for act in self._acts:
-            act()
 
 
 class Wire:
@@ -73,7 +57,7 @@ def test_what_is_added_in_one_turn_arrives_in_order(wire: Wire) -> None:
 
 
 def test_what_waits_for_the_disk_holds_back_what_comes_after_it(wire: Wire) -> None:
-    ticket = OpenTicket()
+    ticket = Ticket()
     wire.outbox.add(b"before ")
     wire.outbox.add(b"stored ", after=ticket)
     wire.outbox.add(b"after")
@@ -85,7 +69,7 @@ def test_what_waits_for_the_disk_holds_back_what_comes_after_it(wire: Wire) -> N
 
 
 def test_what_says_nothing_of_the_disk_can_go_ahead_of_what_waits_for_it(wire: Wire) -> None:
-    ticket = OpenTicket()
+    ticket = Ticket()
     wire.outbox.add(b"before ")
     wire.outbox.add(b"stored", after=ticket)
     wire.outbox.add_ahead(b"ahead ")
@@ -95,7 +79,7 @@ def test_what_says_nothing_of_the_disk_can_go_ahead_of_what_waits_for_it(wire: W
 
 
 def test_tickets_that_close_out_of_order_do_not_change_the_order(wire: Wire) -> None:
-    first, second = OpenTicket(), OpenTicket()
+    first, second = Ticket(), Ticket()
     wire.outbox.add(b"1", after=first)
     wire.outbox.add(b"2", after=second)
     second.close()
@@ -105,7 +89,7 @@ def test_tickets_that_close_out_of_order_do_not_change_the_order(wire: Wire) -> 
 
 
 def test_what_could_not_be_stored_is_not_told(wire: Wire) -> None:
-    ticket = OpenTicket()
+    ticket = Ticket()
     wire.outbox.add(b"told ")
     wire.outbox.add(b"stored", after=ticket)
     failure = OSError("disk full")
@@ -116,7 +100,7 @@ def test_what_could_not_be_stored_is_not_told(wire: Wire) -> None:
 
 
 def test_a_closed_ticket_holds_nothing_back(wire: Wire) -> None:
-    ticket = OpenTicket()
+    ticket = Ticket()
     ticket.close()
     wire.outbox.add(b"now", after=ticket)
     assert wire.arrives(3) == b"now"
@@ -133,7 +117,7 @@ def test_a_peer_that_reads_slowly_gets_everything(wire: Wire) -> None:
 
 def test_a_peer_that_does_not_read_is_dropped_at_the_limit() -> None:
     wire = Wire(limit=1000)
-    wire.outbox.add(b"x" * 600, after=OpenTicket())
+    wire.outbox.add(b"x" * 600, after=Ticket())
     assert not wire.lost
     wire.outbox.add(b"x" * 600)
     assert len(wire.lost) == 1
@@ -196,7 +180,7 @@ def test_what_fails_at_the_end_of_one_keeps_nothing_from_another(pair: tuple[Wir
 
 def test_who_was_closed_while_it_waited_for_the_disk_keeps_nothing_from_another(pair: tuple[Wire, Wire]) -> None:
     one, other = pair
-    ticket = OpenTicket()
+    ticket = Ticket()
     for wire in pair:
         wire.outbox.add(b"stored", after=ticket)
     one.outbox.when_empty(one.transport.shutdown_write)

@@ -6,7 +6,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from db import accounts as stored
+from db import accounts as account_records
 from db import rosters
 from db.sqlite.database import Database
 from handlers.login import accounts
@@ -90,7 +90,7 @@ def test_none_is_bound_to_it_after_a_crash_halfway(
     for file in tmp_path.glob("test.db*"):
         (crashed / file.name).write_bytes(file.read_bytes())
     with Database(crashed / "test.db") as db:
-        assert not stored.exists(db, ROMEO)
+        assert not account_records.exists(db, ROMEO)
         assert bindings(db) == [("none", False, False)] * len(CONTACTS)
         assert len({rosters.roster(db, contact).version for contact in CONTACTS}) == 1
     removing.join()

@@ -6,7 +6,6 @@ from pathlib import Path
 import gevent
 import pytest
 
-from db.sqlite import tickets
 from db.sqlite.errors import StorageError
 from tests.harness.in_process import server_in
 from xmpp.routing import portions
@@ -129,7 +128,7 @@ def test_what_fails_takes_nothing_else_with_it(
 
 
 def test_nobody_is_told_of_what_was_not_stored(work: Portions) -> None:
-    log, ticket = list[str](), tickets.Ticket()
+    log, ticket = list[str](), Ticket()
     with Handled(ticket):
         work.begin("line", counted(log, "a"))
     ticket.failed = StorageError("the disk is full")
@@ -153,7 +152,7 @@ def test_what_is_done_at_once_is_done_within_what_has_begun_it_and_the_rest_is_n
 
 
 def test_what_is_told_later_waits_for_the_disk_as_what_is_told_now(work: Portions) -> None:
-    seen, ticket = list[Ticket | None](), tickets.Ticket()
+    seen, ticket = list[Ticket | None](), Ticket()
 
     def look() -> Iterator[None]:
         for _ in range(MANY):

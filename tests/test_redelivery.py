@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from db import accounts as stored
+from db import accounts as account_records
 from db import blocklists, offline
 from handlers.login.accounts import remove
 from handlers.sessions import redelivery
@@ -302,7 +302,7 @@ def test_an_account_that_is_removed_keeps_nothing(server: Server, romeo: Client,
     remove(server, JULIET)
     [refusal] = romeo.received()
     assert "<service-unavailable " in refusal
-    assert not stored.exists(server.db, JULIET)
+    assert not account_records.exists(server.db, JULIET)
 
 
 # -- what is dropped

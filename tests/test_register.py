@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from db import accounts as stored
+from db import accounts as account_records
 from db import rosters
 from handlers.admin import administration
 from handlers.login.registration_form import CHANGE_PASSWORD
@@ -102,7 +102,7 @@ def form(type: str = "submit", form_type: str = REGISTER, **values: str) -> str:
 def test_an_account_is_made_by_a_form(server: Server, stranger: Stream, content: str) -> None:
     assert stranger.asks_iq(query(content)) == "result"
     assert stranger.tries_password("romeo", "wherefore") == "success"
-    assert [jid for jid, _ in stored.listing(server.db)] == [JULIET, ROMEO]
+    assert [jid for jid, _ in account_records.listing(server.db)] == [JULIET, ROMEO]
 
 
 def test_an_account_is_made_and_used_on_the_same_stream(stranger: Stream) -> None:
@@ -114,7 +114,7 @@ def test_an_account_is_made_and_used_on_the_same_stream(stranger: Stream) -> Non
 
 def test_the_name_is_an_address_and_normalised_like_one(server: Server, stranger: Stream) -> None:
     assert stranger.asks_iq(wish("RoMeo", "wherefore")) == "result"
-    assert stored.exists(server.db, ROMEO)
+    assert account_records.exists(server.db, ROMEO)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_what_is_wrong_is_said_in_words_for_people(stranger: Stream, name: str, 
 
 def test_a_whole_address_is_understood_as_its_username(server: Server, stranger: Stream) -> None:
     assert stranger.asks_iq(wish("romeo@LOCALHOST", "wherefore")) == "result"
-    assert stored.exists(server.db, ROMEO)
+    assert account_records.exists(server.db, ROMEO)
 
 
 def test_how_long_a_password_has_to_be_is_a_setting_that_binds_no_administrator(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_registration_that_is_not_open_is_not_offered(tmp_path: Path) -> None:
         assert stream.open().find("{http://jabber.org/features/iq-register}register") is None
         assert stream.asks_iq(query(""), type="get") == "service-unavailable"
         assert stream.asks_iq(wish("romeo", "wherefore")) == "not-allowed"
-        assert not stored.exists(server.db, ROMEO)
+        assert not account_records.exists(server.db, ROMEO)
 
 
 def test_who_is_logged_in_registers_nothing_more(server: Server) -> None:
@@ -268,7 +268,7 @@ def test_the_owner_removes_the_account_with_all_it_keeps_and_is_logged_out(serve
         assert juliet.asks_iq(REMOVE) == "result"
         assert juliet.last_words() == ["not-authorized"]
         assert other.last_words() == ["not-authorized"]
-    assert not stored.exists(server.db, JULIET)
+    assert not account_records.exists(server.db, JULIET)
     assert not can_log_in(server, "juliet", "secret")
     assert not server.online.sessions(JULIET)
 
@@ -284,11 +284,11 @@ def test_an_account_that_is_made_anew_finds_nothing_of_the_old_one(server: Serve
 
 def test_a_removal_that_says_more_is_a_bad_request(server: Server, juliet: Stream) -> None:
     assert juliet.asks_iq(query("<remove/><username>juliet</username>")) == "bad-request"
-    assert stored.exists(server.db, JULIET)
+    assert account_records.exists(server.db, JULIET)
 
 
 def test_another_domain_of_this_server_knows_no_account_of_this_one(server: Server, juliet: Stream) -> None:
     for type, content in (("get", ""), ("set", "<remove/>")):
         answer = juliet.asks(f"<iq type='{type}' id='1' to='example.org'>{query(content)}</iq>")
         assert local_name(answer[0][0]) == "not-allowed"
-    assert stored.exists(server.db, JULIET)
+    assert account_records.exists(server.db, JULIET)

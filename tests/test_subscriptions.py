@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from db import accounts, rosters
-from db import subscriptions as requests
+from db import accounts, rosters, subscription_requests
 from handlers.login.accounts import erase
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
 from xmpp.data.jid import JID
@@ -184,7 +183,7 @@ def test_of_one_sender_only_the_last_request_is_kept_and_the_first_shown(
     for id in ("first", "last"):
         romeo.sends(f"<presence type='subscribe' id='{id}' to='{JULIET}'/>")
     assert [' id="first"' in stanza for stanza in juliet.received()] == [True]
-    [kept] = requests.requests(server.db, JULIET)
+    [kept] = subscription_requests.requests(server.db, JULIET)
     assert b' id="last"' in kept.stanza
 
 
@@ -192,7 +191,7 @@ def test_a_request_that_is_taken_back_is_forgotten(server: Server, romeo: Client
     romeo.sends(says("subscribe", JULIET))
     romeo.sends(says("unsubscribe", JULIET))
     assert seen(juliet.received()) == ["subscribe romeo@localhost", "unsubscribe romeo@localhost"]
-    assert requests.count(server.db, JULIET) == 0
+    assert subscription_requests.count(server.db, JULIET) == 0
 
 
 def test_row_51_requests_that_wait_for_an_answer_are_bounded(server: Server, juliet: Client) -> None:
@@ -269,8 +268,8 @@ def test_removing_a_contact_cancels_both_ways(server: Server, romeo: Client, jul
 
 def test_a_request_that_cannot_be_read_keeps_no_others_away(server: Server) -> None:
     for number, unreadable in enumerate((b"<presence><a></presence>", b"<presence from='@'/>")):
-        requests.keep(server.db, ROMEO, JID.parse(f"{number}@elsewhere.example"), unreadable, at=0.0)
-    requests.keep(server.db, ROMEO, JULIET, told("subscribe", JULIET, ROMEO).encode(), at=1.0)
+        subscription_requests.keep(server.db, ROMEO, JID.parse(f"{number}@elsewhere.example"), unreadable, at=0.0)
+    subscription_requests.keep(server.db, ROMEO, JULIET, told("subscribe", JULIET, ROMEO).encode(), at=1.0)
     shown = Client(server, "romeo@localhost/orchard").sends("<presence/>")
     assert "subscribe juliet@localhost" in seen(shown)
 
@@ -282,7 +281,7 @@ def test_removing_a_contact_answers_its_request(server: Server, romeo: Client, j
     juliet.received()
     romeo.asks(f"<query xmlns='jabber:iq:roster'>{removed}</query>", type="set")
     assert seen(juliet.received()) == ["unsubscribed romeo@localhost", "push none"]
-    assert requests.count(server.db, ROMEO) == 0
+    assert subscription_requests.count(server.db, ROMEO) == 0
 
 
 def test_a_removed_account_leaves_the_rosters_of_its_contacts(server: Server, romeo: Client, juliet: Client) -> None:
@@ -302,7 +301,7 @@ def test_a_removed_account_leaves_the_rosters_of_its_contacts(server: Server, ro
         "push none",
     ]
     assert seen(nurse.received()) == ["unsubscribe romeo@localhost"]
-    assert requests.count(server.db, JID.parse("nurse@localhost")) == 0
+    assert subscription_requests.count(server.db, JID.parse("nurse@localhost")) == 0
     assert seen(paris.received()) == [
         "unavailable romeo@localhost/orchard",
         "unsubscribed romeo@localhost",
@@ -319,4 +318,4 @@ def test_requests_of_whom_somebody_has_blocked_take_no_place_from_others(server:
     juliet = Client(server, "juliet@localhost/balcony")
     assert juliet.sends(says("subscribe", "romeo@localhost")) == []
     assert seen(romeo.received()) == ["subscribe juliet@localhost"]
-    assert requests.senders(server.db, ROMEO) == {JULIET}
+    assert subscription_requests.senders(server.db, ROMEO) == {JULIET}

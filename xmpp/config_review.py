@@ -33,7 +33,7 @@ def refuse_clashes(configuration: Configuration, features: Iterable[Feature]) ->
 def unwise(configuration: Configuration, file: Path | None) -> list[str]:
     """Return what a server can go on with and was hardly meant so, a sentence for each."""
     found = configuration.contradictions()
-    if file and file.stat().st_mode & stat.S_IROTH and _holds_secret(configuration):
+    if file and file.stat().st_mode & stat.S_IROTH and _has_secret(configuration):
         found.append("everybody on this machine can read this file, and it holds a secret; chmod 600 closes it.")
     return found
 
@@ -69,7 +69,7 @@ def _services(configuration: Configuration, features: Iterable[Feature]) -> Mapp
     return Subdomains(on, configuration.__getitem__, domains).by_domain
 
 
-def _holds_secret(configuration: Configuration) -> bool:
+def _has_secret(configuration: Configuration) -> bool:
     return any(
         any(_secrets_in(getattr(configuration[section.settings], key), entry))
         for section in configuration.sections.values()

@@ -68,7 +68,7 @@ class Server:
         storage_errors: tuple[type[Exception], ...] = (),
     ) -> None:
         features = tuple(features)
-        tables.hold_owners(features)
+        tables.check_owners(features)
         enabled = those_on(features, configuration.is_enabled)
         self.configuration = configuration
         self.db = db

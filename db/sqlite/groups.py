@@ -27,9 +27,9 @@ from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
 from db.sqlite.errors import StorageError, in_our_words
-from db.sqlite.tickets import Ticket
 from db.sqlite.trouble import Trouble
 from db.sqlite.wal import Wal
+from xmpp.running.tickets import Ticket
 
 logger = logging.getLogger(__name__)
 

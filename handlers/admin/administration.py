@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
 
-from db import accounts as stored
+from db import accounts as account_records
 from db.sqlite.errors import StorageError
 from handlers.login import accounts
 from xmpp.control import Refused
@@ -65,7 +65,8 @@ def remove(server: "Server", account: str) -> None:
 
 def listing(server: "Server") -> list[tuple[str, float, int]]:
     """Return every account: its address, when it was made, and how many sessions it has. Yields."""
-    return [(jid, created, server.online.count(jid)) for jid, created in _unhurried(stored.in_order(server.db))]
+    listed = account_records.in_order(server.db)
+    return [(jid, created, server.online.count(jid)) for jid, created in _unhurried(listed)]
 
 
 def unsuitable(server: "Server", addresses: Sequence[str]) -> list[tuple[int, str]]:
@@ -79,7 +80,7 @@ def import_accounts(server: "Server", accounts_and_passwords: Sequence[tuple[str
     given = [(_new_account(server, address), password) for address, password in accounts_and_passwords]
     try:
         accounts.create_many(server, given)
-    except (stored.AccountExists, ValueError) as error:
+    except (account_records.AccountExists, ValueError) as error:
         raise Refused(f"{error}.") from error
     for account, _ in given:
         _note(account, "was made")
@@ -122,7 +123,7 @@ def _objection(server: "Server", address: str) -> str:
         account = _new_account(server, address)
     except Refused as refused:
         return str(refused)
-    return f"{account} exists." if stored.exists(server.db, account) else ""
+    return f"{account} exists." if account_records.exists(server.db, account) else ""
 
 
 def _new_account(server: "Server", text: str) -> JID:

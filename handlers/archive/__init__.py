@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from db import archive as stored
+from db import archive as archive_records
 from db import archives
+from db.archive import Entry
 from handlers.admin import upkeep
 from handlers.archive import budget, pages, preferences, query, results, retraction, rules
 from handlers.archive.settings import ArchiveSettings
@@ -78,12 +79,12 @@ def record_sent(delivery: Delivery) -> None:
     """MESSAGE_SENT, after all that may refuse it. A message to oneself is archived where it is received."""
     to = delivery.stanza.to
     assert to is not None
-    _hold_budget(delivery)
+    _check_budget(delivery)
     if to.bare != delivery.account:
         delivery.archive_id = _record(delivery, to, is_sent=True)
 
 
-def _hold_budget(delivery: Delivery) -> None:
+def _check_budget(delivery: Delivery) -> None:
     server, stanza = delivery.server, delivery.stanza
     if server.state(rules.Judged).text_if_worthy(stanza) is None:
         return
@@ -116,7 +117,7 @@ def _record(delivery: Delivery, contact: JID, *, is_sent: bool) -> str | None:
         retraction.bury(server.db, stanza, archive.number, contact.bare, is_sent, now)
     # The time comes first: in order, ids are indexed for a fraction of the cost.
     uid = f"{now:012x}{server.state(Digits).next()}"
-    stored.append(
+    archive_records.append(
         server.db,
         archive.number,
         uid,
@@ -156,9 +157,9 @@ def search(server: "Server", iq: Stanza) -> etree._Element:
     return results.finished(page)
 
 
-def _results(server: "Server", entries: list[stored.Entry], *, query_id: str | None, to: JID) -> Iterator[Stanza]:
+def _results(server: "Server", entries: list[Entry], *, query_id: str | None, to: JID) -> Iterator[Stanza]:
     for entry in entries:
-        archived = stored.stanza(server.db, entry.row)
+        archived = archive_records.stanza(server.db, entry.row)
         if archived is not None:
             server.db.touch_unfinished()
             yield results.result(entry, archived, query_id=query_id, to=to)
@@ -168,9 +169,9 @@ def _results(server: "Server", entries: list[stored.Entry], *, query_id: str | N
 def tell_ends(server: "Server", iq: Stanza) -> etree._Element:
     """The oldest and the newest message."""
     archive = _own_archive(server, iq)
-    stored.settle(server.db)
+    archive_records.settle(server.db)
     server.db.touch_unfinished()
-    return results.metadata(stored.ends(server.db, archive.number))
+    return results.metadata(archive_records.ends(server.db, archive.number))
 
 
 @feature.iq_get(preferences.PREFERENCES)

@@ -95,7 +95,7 @@ def block(server: "Server", iq: Stanza) -> None:
     account, wanted = iq.sender.bare, _items(iq)
     if not wanted:
         raise StanzaError("bad-request", "a block command names at least one address")
-    _hold_limit(server, account, wanted)
+    _check_limit(server, account, wanted)
     sessions = server.online.sessions(account)
     subscribers = {to for to in _subscribers(server, account, wanted) if not is_blocked(server, account, to)}
     directed = {to for session in sessions for to in session.directed if not is_blocked(server, account, to)}
@@ -129,7 +129,7 @@ def unblock(server: "Server", iq: Stanza) -> None:
     iq.after_reply(lambda: _push(server, account, UNBLOCK, named))
 
 
-def _hold_limit(server: "Server", account: JID, wanted: Iterable[JID]) -> None:
+def _check_limit(server: "Server", account: JID, wanted: Iterable[JID]) -> None:
     settings, listed = server.settings(BlockingSettings), blocklists.patterns(server.db, account).union(wanted)
     if len(listed) > settings.max_items:
         raise StanzaError("resource-constraint", f"a blocklist holds at most {settings.max_items} addresses")

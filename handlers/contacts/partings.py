@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from db import rosters
-from db import subscriptions as requests
+from db import rosters, subscription_requests
 from db.rosters import Item
 from handlers.contacts import presence, roster_items, subscription_states, subscriptions
 from handlers.contacts.access import is_at_home, is_blocked
@@ -37,8 +36,8 @@ def part(server: "Server", account: JID) -> None:
     """ACCOUNT_REMOVED, before its rows are: nobody sees it, or waits for it, any more; also where no stanza gets
     through: one may have blocked the other, or have granted what was never asked for."""
     db = server.db
-    roster, senders = rosters.roster(db, account), requests.senders(db, account)
-    asked = requests.drop_all_of(db, account)
+    roster, senders = rosters.roster(db, account), subscription_requests.senders(db, account)
+    asked = subscription_requests.drop_all_of(db, account)
     released = rosters.release(db, account, lambda contact: server.online.count(contact) > 0)
     partings = [
         _Parting(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from db import rosters, subscriptions
+from db import rosters, subscription_requests
 from handlers.contacts import missed_presence, presence_shown
 from handlers.contacts.access import is_at_home, is_blocked, sees_presence
 from handlers.messages import delay
@@ -62,7 +62,7 @@ def broadcast(delivery: Delivery) -> None:
 
 @feature.step
 def direct(delivery: Delivery) -> Literal["stop"] | None:
-    """PRESENCE_SENT, last: what has an addressee is passed on to it, and is remembered to be ended (section 4.6)."""
+    """PRESENCE_SENT: what has an addressee is passed on to it, and is remembered to be ended (section 4.6)."""
     stanza, session = delivery.stanza, delivery.origin
     if stanza.to is None:
         return STOP
@@ -105,7 +105,7 @@ def answer_probe(delivery: Delivery) -> Literal["stop"] | None:
             server.router.route(current_presence(server, session).addressed(viewer))
         answer = None if shown else "unavailable"
     else:
-        answer = "unavailable" if subscriptions.is_pending(server.db, account, viewer) else "unsubscribed"
+        answer = "unavailable" if subscription_requests.is_pending(server.db, account, viewer) else "unsubscribed"
     if answer is not None:
         server.router.route(Stanza.build("presence", type=answer, to=viewer, sender=account))
     return STOP

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
 
-from db import rosters
-from db import subscriptions as requests
+from db import rosters, subscription_requests
 from db.rosters import Item
 from handlers.contacts import presence, roster_items, subscription_states
 from handlers.contacts.access import is_blocked
@@ -121,14 +120,14 @@ def received(delivery: Delivery, *, is_shown: bool = True) -> Literal["stop"] | 
 @feature.step
 def deliver_requests(session: "Session") -> None:
     """SESSION_AVAILABLE: requests are shown at each login until they are answered (section 3.1.3)."""
-    if requests.count(session.server.db, session.account):
+    if subscription_requests.count(session.server.db, session.account):
         session.send_all(_requests(session))
 
 
 def _requests(session: "Session") -> Iterator[Stanza]:
     server, account = session.server, session.account
-    for sender in requests.in_order(server.db, account):
-        stanza = requests.stanza(server.db, account, sender)
+    for sender in subscription_requests.in_order(server.db, account):
+        stanza = subscription_requests.stanza(server.db, account, sender)
         if stanza is None or is_blocked(server, account, sender):
             continue
         try:
@@ -149,7 +148,7 @@ def cancel(server: "Server", account: JID, contact: JID) -> None:
         _tell(server, account, contact, "unsubscribe")
     if state.from_ or state.pending_in:
         _tell(server, account, contact, "unsubscribed")
-    requests.drop(server.db, account, contact)
+    subscription_requests.drop(server.db, account, contact)
 
 
 # -- what is written down
@@ -157,7 +156,7 @@ def cancel(server: "Server", account: JID, contact: JID) -> None:
 
 def _state(server: "Server", account: JID, contact: JID) -> Subscription:
     item = rosters.item(server.db, account, contact) or Item(contact)
-    return state_of(item, has_asked=requests.is_pending(server.db, account, contact))
+    return state_of(item, has_asked=subscription_requests.is_pending(server.db, account, contact))
 
 
 def state_of(item: Item, *, has_asked: bool) -> Subscription:
@@ -177,7 +176,7 @@ _IN_ROSTER = {(False, False): "none", (True, False): "to", (False, True): "from"
 def _enter(server: "Server", account: JID, contact: JID, state: Subscription) -> Item | None:
     """Write the state down; returns the roster item if it has changed. Who has only asked gets none."""
     if not state.pending_in:
-        requests.drop(server.db, account, contact)
+        subscription_requests.drop(server.db, account, contact)
     before = rosters.item(server.db, account, contact) or Item(contact)
     after = before._replace(
         subscription=_IN_ROSTER[state.to, state.from_], ask=state.pending_out, approved=state.approved
@@ -194,20 +193,20 @@ def _keep_request(server: "Server", account: JID, request: Stanza) -> None:
     contact, settings, stanza = request.sender.bare, server.settings(SubscriptionSettings), request.wire()
     if len(stanza) > settings.max_request_bytes:
         raise StanzaError("policy-violation", f"a request may have {settings.max_request_bytes} bytes")
-    is_new = not requests.is_pending(server.db, account, contact)
+    is_new = not subscription_requests.is_pending(server.db, account, contact)
     if is_new and _waiting(server, account, settings.max_requests) >= settings.max_requests:
         raise StanzaError("resource-constraint", "too many requests wait for an answer")
-    requests.keep(server.db, account, contact, stanza, time.time())
+    subscription_requests.keep(server.db, account, contact, stanza, time.time())
 
 
 def _waiting(server: "Server", account: JID, most: int) -> int:
     """How many requests wait for an answer. Where they are too many, those of whom the account has blocked are
     forgotten: it cannot answer them."""
-    if requests.count(server.db, account) >= most:
-        for sender in requests.senders(server.db, account):
+    if subscription_requests.count(server.db, account) >= most:
+        for sender in subscription_requests.senders(server.db, account):
             if is_blocked(server, account, sender):
-                requests.drop(server.db, account, sender)
-    return requests.count(server.db, account)
+                subscription_requests.drop(server.db, account, sender)
+    return subscription_requests.count(server.db, account)
 
 
 # -- what is sent

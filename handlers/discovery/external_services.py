@@ -32,12 +32,12 @@ _LABEL = re.compile(r"[0-9A-Za-z_](?:[0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?")
 _HOST_LENGTH = 253  # RFC 1035 section 2.3.4, as text
 
 
-def _hold_name(name: str) -> None:
+def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ValueError("expected a type such as stun or turn")
 
 
-def _hold_host(host: str) -> None:
+def _check_host(host: str) -> None:
     if not (_is_address(host) or _is_host_name(host)):
         raise ValueError("expected the name or the IP address of a host alone; its port is a setting of its own")
 
@@ -61,8 +61,8 @@ class ExternalService:
     """One service. It lets in everybody, or those who know a username and a password; the server makes ones that end
     where it shares a secret with the service."""
 
-    type: str = setting(REQUIRED, "What it is: stun, stuns, turn, turns or another type.", check=_hold_name)
-    host: str = setting(REQUIRED, "Its name or address.", check=_hold_host)
+    type: str = setting(REQUIRED, "What it is: stun, stuns, turn, turns or another type.", check=_check_name)
+    host: str = setting(REQUIRED, "Its name or address.", check=_check_host)
     port: int | None = setting(None, "Its port; without one, the usual port of its type.", minimum=1, maximum=65535)
     transport: str = setting("udp", "By which protocol it is reached.", choices=("udp", "tcp"))
     name: str = setting("", "Its name, for people to read.")

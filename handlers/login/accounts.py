@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from db import accounts as stored
+from db import accounts as account_records
 from handlers.contacts import partings
 from handlers.login.sasl import passwords
 from xmpp.data.errors import StanzaError, StreamError
@@ -52,12 +52,12 @@ def create_many(server: "Server", given: Sequence[tuple[JID, str]]) -> None:
     """
     for account, _ in given:
         _refuse_unsuitable(server, account)
-        if stored.exists(server.db, account):  # looked at again when they are stored; this spares the work
-            raise stored.AccountExists(account)
+        if account_records.exists(server.db, account):  # looked at again when they are stored; this spares the work
+            raise account_records.AccountExists(account)
     credentials = passwords.salted(server, [password for _, password in given])
     accounts = [account for account, _ in given]
     partings.wait_until_told(server, accounts)
-    stored.create_many(server.db, zip(accounts, credentials, strict=True), time.time())
+    account_records.create_many(server.db, zip(accounts, credentials, strict=True), time.time())
 
 
 def _refuse_unsuitable(server: "Server", account: JID) -> None:
@@ -71,15 +71,15 @@ def change_password(server: "Server", account: JID, password: str, keep: Session
     Raises NoSuchAccount, also where it was removed meanwhile and another one has its name; ValueError for a password
     that is not allowed; Overtaken where a session asks and the password was changed meanwhile.
     """
-    identity = stored.identity(server.db, account) if keep is None else keep.identity
-    before = stored.credential(server.db, account, passwords.PLAIN_HASH)
+    identity = account_records.identity(server.db, account) if keep is None else keep.identity
+    before = account_records.credential(server.db, account, passwords.PLAIN_HASH)
     [credentials] = passwords.salted(server, [password])
-    if identity is None or stored.identity(server.db, account) != identity:
+    if identity is None or account_records.identity(server.db, account) != identity:
         raise NoSuchAccount(account)
     # That change has ended this session: who was to be shut out with it would have the last word otherwise.
-    if keep is not None and stored.credential(server.db, account, passwords.PLAIN_HASH) != before:
+    if keep is not None and account_records.credential(server.db, account, passwords.PLAIN_HASH) != before:
         raise Overtaken(account)
-    stored.set_credentials(server.db, account, credentials)
+    account_records.set_credentials(server.db, account, credentials)
     # RFC 6120 section 4.9.3.16: what secured the stream has been revoked, the client is to log in anew.
     end_sessions(server, account, StreamError("reset", "the password was changed"), keep)
 
@@ -94,12 +94,12 @@ def remove(server: "Server", account: JID) -> None:
 
 def erase(server: "Server", account: JID) -> None:
     """The first half of `remove`: its sessions can still be answered. Raises NoSuchAccount."""
-    if not stored.exists(server.db, account):
+    if not account_records.exists(server.db, account):
         raise NoSuchAccount(account)
     with server.db.change():
         for step in server.tables[ACCOUNT_REMOVED]:
             step(server, account)
-        stored.remove(server.db, account)
+        account_records.remove(server.db, account)
 
 
 def end_removed(server: "Server", account: JID) -> None:
@@ -118,11 +118,11 @@ def end_sessions(server: "Server", account: JID, error: StreamError, keep: Sessi
 @feature.step
 def refuse_unknown(delivery: Delivery) -> None:
     """A message or an iq to nobody (RFC 6121 section 8.5.1)."""
-    if not stored.exists(delivery.server.db, delivery.account):
+    if not account_records.exists(delivery.server.db, delivery.account):
         raise StanzaError("service-unavailable")
 
 
 @feature.step
 def ignore_unknown(delivery: Delivery) -> Literal["stop"] | None:
     """Presence to nobody: the sender is not told."""
-    return None if stored.exists(delivery.server.db, delivery.account) else STOP
+    return None if account_records.exists(delivery.server.db, delivery.account) else STOP

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import gevent
 from lxml import etree
 
-from db import accounts as stored
+from db import accounts as account_records
 from db.accounts import AccountExists
 from handlers.admin.comings_and_goings import shown_address
 from handlers.login import accounts, registration_form
@@ -135,7 +135,7 @@ def _slow_down(server: "Server", peer: str, account: JID) -> None:
     """Guessing names is guessing, too, and counts before the wait, so that attempts side by side do. Yields."""
     throttle, now = server.state(LoginThrottle), time.monotonic()
     delay = throttle.delay(peer, account, now)
-    if stored.exists(server.db, account):
+    if account_records.exists(server.db, account):
         throttle.failed(peer, account, now)
     gevent.sleep(min(delay, server.settings(SASLSettings).max_delay_seconds))
 

@@ -59,7 +59,7 @@ def keep(server: "Server", iq: Stanza) -> None:
     """Keep the elements in the query, each by its name; all of them or none."""
     assert iq.sender is not None
     elements = {str(element.tag): wire(element) for element in _elements(iq)}
-    _hold_limits(server, iq.sender.bare, elements)
+    _check_limits(server, iq.sender.bare, elements)
     with server.db.change():
         for tag, xml in elements.items():
             private.put(server.db, iq.sender.bare, tag, xml)
@@ -82,7 +82,7 @@ def _elements(iq: Stanza) -> list[etree._Element]:
     return elements
 
 
-def _hold_limits(server: "Server", account: JID, elements: dict[str, bytes]) -> None:
+def _check_limits(server: "Server", account: JID, elements: dict[str, bytes]) -> None:
     settings = server.settings(PrivateSettings)
     if max(map(len, elements.values())) > settings.max_bytes:
         raise StanzaError("policy-violation", f"an element may have {settings.max_bytes} bytes")

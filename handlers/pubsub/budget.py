@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NODE, AFFILIATION, SUBSCRIPTION = 500, 100, 150
 
 
-def hold(server: "Server", account: JID, more: int, actor: JID | None = None) -> None:
+def check(server: "Server", account: JID, more: int, actor: JID | None = None) -> None:
     """Raises StanzaError where so many bytes more are not to be kept for an account (bare address)."""
     error = refusal(server, account, more, actor) if more > 0 else None
     if error is not None:

@@ -87,7 +87,7 @@ def _may_subscribe(host: Host, node: Node, jid: JID, state: str) -> bool:
         return False
     if state == "none":
         try:
-            subscribing.hold_limits(host, node, jid)
+            subscribing.check_limits(host, node, jid)
         except StanzaError:
             return False
     return True
@@ -121,7 +121,7 @@ def change_affiliations(request: Request) -> None:
     if wanted.get(request.asker.bare, "owner") == "owner":
         request.note_agreement()
     known, owners = host.affiliations(node), set(host.owners(node))
-    _hold_number(host, node, wanted, known)
+    _check_number(host, node, wanted, known)
     changed = dict[JID, str]()
     for jid, affiliation in wanted.items():
         if affiliation != known.get(jid, "none") and _is_possible(jid, affiliation, known, owners):
@@ -154,16 +154,16 @@ def _change_affiliations(host: Host, node: Node, changed: Mapping[JID, str]) -> 
 def _hand_over(request: Request, node: Node, owners: Set[JID]) -> Node:
     """Whoever made the node is to own it no more, and so must not pay for it: one of those does who are left."""
     host, heir = request.host, request.asker.bare if request.asker.bare in owners else min(owners)
-    budget.hold(host.server, heir, pubsub_nodes.usage(host.server.db, node).bytes)
+    budget.check(host.server, heir, pubsub_nodes.usage(host.server.db, node).bytes)
     return pubsub_nodes.hand_over(host.server.db, node, heir)
 
 
-def _hold_number(host: Host, node: Node, wanted: Mapping[JID, str], known: Mapping[JID, str]) -> None:
+def _check_number(host: Host, node: Node, wanted: Mapping[JID, str], known: Mapping[JID, str]) -> None:
     most = host.server.settings(PubSubSettings).max_affiliations
     new = [jid for jid, affiliation in wanted.items() if affiliation != "none" and jid not in known]
     if new and len(known) + len(new) > most:
         raise refused("resource-constraint", f"a node has at most {most} affiliations")
-    budget.hold(host.server, node.creator, sum(map(budget.size_of_affiliation, new)), host.actor)
+    budget.check(host.server, node.creator, sum(map(budget.size_of_affiliation, new)), host.actor)
 
 
 def _affiliation(jid: JID, affiliation: str) -> etree._Element:
@@ -199,8 +199,8 @@ def _refused_for(unchanged: etree._Element) -> StanzaError:
 
 @concerns(dataforms.X)
 def take_approval(delivery: Delivery) -> Literal["stop"] | None:
-    """MESSAGE_RECEIVED, PUBSUB_RECEIVED: an owner's answer to a request, which the first one decides (12.12); whatever
-    anybody else says about it is ignored."""
+    """MESSAGE_RECEIVED, SUBDOMAIN.received: an owner's answer to a request, which the first one decides (12.12);
+    whatever anybody else says about it is ignored."""
     stanza, x = delivery.stanza, delivery.stanza.child(dataforms.X)
     assert x is not None and stanza.to is not None and stanza.sender is not None
     if stanza.type == "error" or x.get("type") not in ("submit", "cancel") or not stanza.to.is_bare:

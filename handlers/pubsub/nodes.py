@@ -109,7 +109,7 @@ def shrink_to_configure(request: Request) -> None:
     """Remove most of what the node will not keep. Yields, if that is much. Raises as `configure` does."""
     node, changed = request.owned_node(), _wanted(request)
     if changed is not None:
-        _hold_text(request.host, node, _text(changed))
+        _check_text(request.host, node, _text(changed))
         _shrink(request.host, node, partial(_excess, changed))
 
 
@@ -144,7 +144,7 @@ def make(host: Host, name: str, creator: JID, wanted: NodeConfiguration) -> Node
     if pubsub_nodes.count(db, host.address, creator.bare) >= most:
         raise refused("max-nodes-exceeded", f"at most {most} nodes")
     text = _text(wanted)
-    budget.hold(host.server, creator.bare, budget.size_of_node(name, text))
+    budget.check(host.server, creator.bare, budget.size_of_node(name, text))
     with db.change():
         node = pubsub_nodes.create(db, host.address, name, creator.bare, text, time.time())
         if creator.bare != host.address:
@@ -163,17 +163,17 @@ def reconfigure(host: Host, node: Node, changed: NodeConfiguration) -> None:
     if changed == before:
         return
     text = _text(changed)
-    _hold_text(host, node, text)
+    _check_text(host, node, text)
     node = pubsub_nodes.configure(host.server.db, node, text)
-    _hold(host, node, changed)
+    _check(host, node, changed)
     if (changed.access_model, changed.roster_groups_allowed) != (before.access_model, before.roster_groups_allowed):
         rechecking.recheck(host, node)
     if changed.notify_config:
         notifications.configured(host, node, changed)
 
 
-def _hold_text(host: Host, node: Node, text: str) -> None:
-    budget.hold(host.server, node.creator, len(text.encode()) - len(node.configuration.encode()), host.actor)
+def _check_text(host: Host, node: Node, text: str) -> None:
+    budget.check(host.server, node.creator, len(text.encode()) - len(node.configuration.encode()), host.actor)
 
 
 def remove(host: Host, node: Node, redirect: str | None = None) -> None:
@@ -240,7 +240,7 @@ def _text(wanted: NodeConfiguration) -> str:
     return text
 
 
-def _hold(host: Host, node: Node, wanted: NodeConfiguration) -> None:
+def _check(host: Host, node: Node, wanted: NodeConfiguration) -> None:
     """Remove what the node would no longer keep."""
     db = host.server.db
     excess = _excess(wanted, pubsub_nodes.usage(db, node).items)

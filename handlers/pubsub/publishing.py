@@ -86,9 +86,9 @@ def publish_all_at(host: Host, owner: JID, node_name: str, payloads: Mapping[str
     given = [Item(id, owner, now, payload) for id, payload in payloads.items()]
     node = hosts.find(host, node_name) or nodes.make_with(host, node_name, owner, options)
     configuration = hosts.configuration_of(node)
-    _hold_count(given, _most_items(host.server, configuration))
+    _check_count(given, _most_items(host.server, configuration))
     for item in given:
-        _hold_length(item.payload, _most_bytes(host.server, configuration))
+        _check_length(item.payload, _most_bytes(host.server, configuration))
     _keep(host, node, configuration, given, are_told_together=False)
 
 
@@ -115,7 +115,7 @@ def _at_new_node(request: Request, options: Mapping[str, Any]) -> tuple[list[Ite
     if not host.creates_by_publishing() or not host.may_create(request.asker):
         raise refused("item-not-found")
     given = _items(request, replace(host.default, **options))
-    budget.hold(host.server, request.asker.bare, sum(item.size for item in given))
+    budget.check(host.server, request.asker.bare, sum(item.size for item in given))
     return given, nodes.make_with(host, request.node_name, request.asker, dict(options))
 
 
@@ -140,8 +140,8 @@ def _items(request: Request, configuration: NodeConfiguration) -> list[Item]:
         return []
     if not elements:
         raise refused("item-required")
-    _hold_number(elements)
-    _hold_count(elements, _most_items(request.server, configuration))
+    _check_number(elements)
+    _check_count(elements, _most_items(request.server, configuration))
     most, now = _most_bytes(request.server, configuration), time.time()
     given = [
         Item(_id(element), request.asker.bare, now, _payload(element, configuration, most)) for element in elements
@@ -167,21 +167,21 @@ def _payload(element: etree._Element, configuration: NodeConfiguration, most: in
             raise refused("payload-required")
         return items.NO_PAYLOAD
     payload = items.payload_of(element[0])
-    _hold_length(payload, most)
+    _check_length(payload, most)
     return payload
 
 
-def _hold_number(elements: Sized) -> None:
+def _check_number(elements: Sized) -> None:
     if len(elements) > MOST_AT_ONCE:
         raise refused("policy-violation", f"at most {MOST_AT_ONCE} items at once")
 
 
-def _hold_count(given: Sized, most: int) -> None:
+def _check_count(given: Sized, most: int) -> None:
     if len(given) > most:
         raise refused("max-items-exceeded", f"the node keeps {most} items")
 
 
-def _hold_length(payload: bytes, most: int) -> None:
+def _check_length(payload: bytes, most: int) -> None:
     if len(payload) > most:
         raise refused("payload-too-big", f"a payload may have {most} bytes here")
 
@@ -203,7 +203,7 @@ def _keep(
         if configuration.item_expire is not None:
             pubsub_items.remove_before(db, node, time.time() - configuration.item_expire)
         most = _most_items(host.server, configuration)
-        _hold_room(host, node, configuration, given, most)
+        _check_room(host, node, configuration, given, most)
         gone = pubsub_items.put(db, node, given, most)
     notifications.published(host, node, configuration, [given] if are_told_together else [[item] for item in given])
     if gone and configuration.notify_retract and configuration.publish_node_full == "retract-oldest":
@@ -214,7 +214,7 @@ def _keep(
                 step(host.server, host.address, node.name, item.id, item.payload)
 
 
-def _hold_room(host: Host, node: Node, configuration: NodeConfiguration, given: Sequence[Item], most: int) -> None:
+def _check_room(host: Host, node: Node, configuration: NodeConfiguration, given: Sequence[Item], most: int) -> None:
     """Raises StanzaError where there is no room for items in place of those that go for them. Which these are needs a
     look only where there is none beside them, or where none is to go."""
     size, is_closed = sum(item.size for item in given), configuration.publish_node_full == "reject"
@@ -223,7 +223,7 @@ def _hold_room(host: Host, node: Node, configuration: NodeConfiguration, given: 
     going = pubsub_items.going(host.server.db, node, given, most)
     if is_closed and not {item.id for item in going} <= {item.id for item in given}:
         raise refused("node-full")
-    budget.hold(host.server, node.creator, size - sum(item.size for item in going), host.actor)
+    budget.check(host.server, node.creator, size - sum(item.size for item in going), host.actor)
 
 
 def _most_items(server: "Server", configuration: NodeConfiguration) -> int:
@@ -238,7 +238,7 @@ def _retracted_ids(action: etree._Element) -> list[str]:
     elements = list(action.iterchildren(ITEM))
     if not elements or not all(element.get("id") for element in elements):
         raise refused("item-required")
-    _hold_number(elements)
+    _check_number(elements)
     return list(dict.fromkeys(element.get("id", "") for element in elements))
 
 

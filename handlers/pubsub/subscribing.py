@@ -46,7 +46,7 @@ def subscribe(request: Request) -> etree._Element:
         return _answer(node, _published(request, known))
     options = _options_beside(request)
     subscription = Subscription(jid, "pending" if is_pending else "subscribed", _text(_public(request, options)))
-    hold_limits(host, node, jid)
+    check_limits(host, node, jid)
     pubsub_people.subscribe(host.server.db, node, subscription)
     request.iq.after_reply(lambda: _welcome(host, node, subscription))
     return _answer(node, subscription, options)
@@ -216,7 +216,7 @@ def _element(node_name: str, subscription: Subscription) -> etree._Element:
 # -- for other modules
 
 
-def hold_limits(host: Host, node: Node, jid: JID) -> None:
+def check_limits(host: Host, node: Node, jid: JID) -> None:
     """Raises StanzaError where an address, or the node, would have too many subscriptions (6.1.3.9)."""
     db, settings = host.server.db, host.server.settings(PubSubSettings)
     if pubsub_people.count_subscriptions_of(db, host.address, jid.bare) >= settings.max_subscriptions:
@@ -226,7 +226,7 @@ def hold_limits(host: Host, node: Node, jid: JID) -> None:
     counts = (pubsub_people.count_subscriptions(db, node, state) for state in ("subscribed", "pending"))
     if sum(counts) >= settings.max_subscribers:
         raise refused("resource-constraint", f"a node has at most {settings.max_subscribers} subscriptions")
-    budget.hold(host.server, jid.bare, budget.size_of_subscription(jid))
+    budget.check(host.server, jid.bare, budget.size_of_subscription(jid))
 
 
 def approve(host: Host, node: Node, jid: JID) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from lxml import etree
 
 from db import push as registrations
-from db import rosters, subscriptions
+from db import rosters, subscription_requests
 from db.push import Registration
 from handlers.messages.carbon_rules import is_eligible
 from handlers.messages.payloads import NO_STORE, ONE_TO_ONE
@@ -56,7 +56,7 @@ def enable(server: "Server", iq: Stanza) -> None:
     if len(wire(request)) > server.settings(PushSettings).max_bytes:
         raise StanzaError("policy-violation", "the request is too long")
     registration = Registration(_service(request), request.get("node", ""), iq.sender.resource, _options(request))
-    _hold_limit(server, account, registration)
+    _check_limit(server, account, registration)
     registrations.put(server.db, account, registration)
 
 
@@ -87,7 +87,7 @@ def _options(request: etree._Element) -> bytes:
     return wire(form)
 
 
-def _hold_limit(server: "Server", account: JID, new: Registration) -> None:
+def _check_limit(server: "Server", account: JID, new: Registration) -> None:
     most = server.settings(PushSettings).max_registrations
     others = [each for each in registrations.registrations(server.db, account) if each[:2] != new[:2]]
     if len(others) >= most:
@@ -115,7 +115,7 @@ def heed_app_server(delivery: Delivery) -> Literal["stop"] | None:
 
 @feature.step
 def wake(delivery: Delivery) -> None:
-    """MESSAGE_RECEIVED, MESSAGE_REDELIVERED, last: devices that are away, also if others have got the message.
+    """MESSAGE_RECEIVED, MESSAGE_REDELIVERED: devices that are away, also if others have got the message.
 
     Those whose hibernating session is sent it are woken by wake_hibernating. Who is gone would not find what is not
     stored. A room's message is for a session that is in the room, and what may not be copied for its addressee.
@@ -146,14 +146,14 @@ def wake_for_request(delivery: Delivery) -> None:
     contact = stanza.sender.bare
     item = rosters.item(server.db, account, contact)
     is_answered = item is not None and (item.is_subscriber or item.approved)  # for the account, as it has granted it
-    if not is_answered and not subscriptions.is_pending(server.db, account, contact):
+    if not is_answered and not subscription_requests.is_pending(server.db, account, contact):
         _wake(server, account, [stanza], lambda device: server.online.session(device) is None)
 
 
 @feature.step
 @for_sessions_with(Management)
 def wake_hibernating(session: "Session", stanza: Stanza) -> None:
-    """WRITTEN, last: the device of a session that waits to be resumed; for rooms, calls and carbons too."""
+    """WRITTEN: the device of a session that waits to be resumed; for rooms, calls and carbons too."""
     if session.connection is None:
         _wake(session.server, session.account, [stanza], session.jid.__eq__)
 

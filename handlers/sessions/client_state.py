@@ -100,7 +100,7 @@ def begin_active(session: "Session") -> None:
 @feature.step
 @for_sessions_with(HeldBack)
 def hold_while_inactive(session: "Session", stanza: Stanza) -> Literal["stop"] | None:
-    """WRITTEN, first: what can wait does; what matters goes out after all that was held before it, in order."""
+    """WRITTEN: what can wait does; what matters goes out after all that was held before it, in order."""
     held = session.state(HeldBack)
     assert held is not None
     if not held.is_holding:

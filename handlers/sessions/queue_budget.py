@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xmpp.routing.session import Session
 
 
-def hold(session: "Session", management: Management) -> None:
+def enforce(session: "Session", management: Management) -> None:
     """Have sessions ended, at the end of the turn, where more waits for this one, or with it, than may."""
     if management.has_too_much:
         if not management.is_overfull:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from db import accounts as stored
+from db import accounts as account_records
 from handlers.contacts.access import is_at_home
 from handlers.messages import delay, offline, stanza_ids
 from handlers.messages.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
@@ -136,7 +136,7 @@ def _send_one(over: Session, each: Unacknowledged, outgoing: dict[Session, list[
 def _refuse(over: Session, each: Unacknowledged, stanza: Stanza, error: StanzaError) -> None:
     """Tell the sender, if that is still who has sent it, and not somebody who has its address since."""
     sender, server = stanza.sender, over.server
-    if sender is None or not is_at_home(server, sender) or each.at >= stored.since(server.db, sender.bare):
+    if sender is None or not is_at_home(server, sender) or each.at >= account_records.since(server.db, sender.bare):
         server.router.refuse(stanza, error)
 
 
@@ -148,7 +148,7 @@ def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing:
         return
     if stanza.child_tags <= offline.PASSING:  # that somebody was typing then
         return
-    if stored.identity(server.db, account) != over.identity:
+    if account_records.identity(server.db, account) != over.identity:
         if not each.devices:
             raise StanzaError("service-unavailable")
         return
@@ -162,7 +162,7 @@ def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing:
 
 def _deliver(server: "Server", account: JID, repeat: Stanza, outgoing: "dict[Session, list[Stanza]]") -> None:
     delivery = Delivery(server, account, repeat)
-    if not server.tables.path(MESSAGE_REDELIVERED).run(delivery):
+    if not server.tables.steps(MESSAGE_REDELIVERED).run(delivery):
         return
     if len(delivery.chosen) > 1:
         delivery.stanza.devices = [session.number for session in delivery.chosen]
@@ -173,7 +173,7 @@ def _deliver(server: "Server", account: JID, repeat: Stanza, outgoing: "dict[Ses
 def _keep(server: "Server", account: JID, repeat: Stanza, had_by: Collection[int]) -> None:
     delivery = Delivery(server, account, repeat)
     try:
-        if server.tables.path(MESSAGE_KEPT).run(delivery):
+        if server.tables.steps(MESSAGE_KEPT).run(delivery):
             offline.keep_for_others(delivery, had_by)
     except StanzaError:
         pass  # somebody has got it, so its sender hears of no error

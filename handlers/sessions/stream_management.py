@@ -155,7 +155,7 @@ def remember_until_acked(session: "Session", stanza: Stanza) -> None:
     if not management.is_asked:
         _ask_soon(session, management)
     if management.has_too_much or management.crowds_others:
-        queue_budget.hold(session, management)
+        queue_budget.enforce(session, management)
 
 
 @feature.step
@@ -256,7 +256,7 @@ def _management_of(session: "Session") -> Management:
 
 @feature.step
 def hibernate(session: "Session") -> Literal["stop"] | None:
-    """SESSION_LOST, last: the session waits for a while, and is online meanwhile."""
+    """SESSION_LOST: the session waits for a while, and is online meanwhile."""
     management = session.state(Management)
     if management is None or management.id is None or management.is_overfull:
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from gevent.threadpool import ThreadPool
 
-from db import accounts as stored
+from db import accounts as account_records
 from db.accounts import Credential
 from db.sqlite.database import Database
 from handlers.login import accounts
@@ -76,7 +76,7 @@ class Stage:
         text = script.read_text(encoding="utf-8")
         people = list(scsrun.parse_script(text, "-").characters.values())
         given = {JID.parse(each.bare): each.password for each in reversed(people)}  # the first tells the password
-        stored.create_many(self.server.db, [(jid, self._salted(given[jid])) for jid in given], time.time())
+        account_records.create_many(self.server.db, [(jid, self._salted(given[jid])) for jid in given], time.time())
         player = scsrun.Runner(options(script, listener_of(self.server).ports["STARTTLS"], *more))
         try:
             return failure(self._thread.apply(player.run_script, (text, str(script))))
@@ -89,7 +89,7 @@ class Stage:
         return self._credentials[password]
 
     def _remove_accounts(self) -> None:
-        for account, _ in stored.listing(self.server.db):
+        for account, _ in account_records.listing(self.server.db):
             accounts.remove(self.server, account)
 
 

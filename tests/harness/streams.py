@@ -14,7 +14,7 @@ from gevent import socket
 from lxml import etree
 from scramp import ScramClient
 
-from db import accounts as stored
+from db import accounts as account_records
 from db.sqlite.database import Database
 from db.sqlite.errors import StorageError
 from handlers.login import accounts
@@ -49,7 +49,7 @@ def listening_server(
         server = Server(configuration(**chosen), db, FEATURES, TABLES, storage_errors=(StorageError,))
         settings_of_listener = ListenSettings(addresses=("127.0.0.1",), port=0)
         server.listeners.append(ClientListener(server, tls, must_be_secure=False, settings=settings_of_listener))
-        if not stored.exists(db, JULIET):
+        if not account_records.exists(db, JULIET):
             accounts.create(server, JULIET, "secret")
         server.start()
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import gevent
 
-from db import accounts as stored
+from db import accounts as account_records
 from db.sqlite.database import Database
 from db.sqlite.errors import StorageError
 from handlers.tables import FEATURES, TABLES
@@ -47,7 +47,7 @@ class Town:
         self._db = Database(self._folder / "test.db")
         self._flusher = Flusher()
         self._streams: list[ClientStream] = []
-        watched = Feature("watched", steps=[*self._tables.steps.difference(TABLES.steps)])
+        watched = Feature("watched", steps=[*self._tables.all_steps.difference(TABLES.all_steps)])
         self.server = Server(
             configuration(**self._settings), self._db, (*FEATURES, watched), self._tables,
             storage_errors=(StorageError,),
@@ -142,7 +142,7 @@ class Town:
         self._streams = [each for each in self._streams if each.state is not State.CLOSED] + [stream]
         device.connect(line)
         self.settle()
-        identity = stored.identity(self.server.db, device.account)
+        identity = account_records.identity(self.server.db, device.account)
         assert identity is not None
         stream.authenticated(device.account, identity)
         device.begin_stream()

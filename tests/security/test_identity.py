@@ -10,7 +10,7 @@ import gevent
 import pytest
 from scramp import ScramClient
 
-from db import accounts as stored
+from db import accounts as account_records
 from db import last_activity, offline
 from handlers.login import accounts
 from handlers.login.registration_form import NAMESPACE as REGISTER
@@ -38,17 +38,17 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def become_somebody_elses(server: Server) -> None:
     """The account is removed, and somebody registers its name; nobody else has a turn in between."""
     accounts.remove(server, JULIET)
-    stored.create(server.db, JULIET, NEWCOMER, time.time())
+    account_records.create(server.db, JULIET, NEWCOMER, time.time())
 
 
 def become_somebody_elses_unnoticed(server: Server) -> None:
     """As above, but nothing that was begun before has been ended."""
     accounts.erase(server, JULIET)
-    stored.create(server.db, JULIET, NEWCOMER, time.time())
+    account_records.create(server.db, JULIET, NEWCOMER, time.time())
 
 
 def get_another_password(server: Server) -> None:
-    stored.set_credentials(server.db, JULIET, NEWCOMER)
+    account_records.set_credentials(server.db, JULIET, NEWCOMER)
 
 
 CHANGES = pytest.mark.parametrize("change", [become_somebody_elses, get_another_password])
@@ -56,7 +56,7 @@ Change = Callable[[Server], None]
 
 
 def is_of_newcomer(server: Server) -> bool:
-    return stored.credential(server.db, JULIET, "sha-256") == NEWCOMER["sha-256"]
+    return account_records.credential(server.db, JULIET, "sha-256") == NEWCOMER["sha-256"]
 
 
 # -- logging in
@@ -115,7 +115,7 @@ def test_of_two_who_register_a_name_side_by_side_one_gets_it(server: Server) -> 
         assert sorted(answers) == ["conflict", "result"]
         winner = "of the one" if answers[0] == "result" else "of the two"
         assert one.tries_password("romeo", winner) == "success"
-        assert stored.exists(server.db, romeo)
+        assert account_records.exists(server.db, romeo)
 
 
 def test_those_who_register_side_by_side_are_counted_together(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_those_who_register_side_by_side_are_counted_together(tmp_path: Path) ->
             wish = f"<username>user{number}</username><password>wherefore</password>"
             asked.append(gevent.spawn(stream.asks_iq, f"<query xmlns='{REGISTER}'>{wish}</query>"))
         assert sorted(each.get() for each in asked) == ["resource-constraint"] * 4 + ["result"] * 2
-        assert len(stored.listing(server.db)) == 1 + 2
+        assert len(account_records.listing(server.db)) == 1 + 2
         for stream in streams:
             stream.close()
 
@@ -187,7 +187,7 @@ def test_the_administrator_has_the_last_word_about_a_password(server: Server) ->
     assert is_of_newcomer(server)
     hers = salted_keys.derive("of her own", FEW_ITERATIONS)
     given = begin_to_change_password(server, "of the administrator")
-    stored.set_credentials(server.db, JULIET, hers)
+    account_records.set_credentials(server.db, JULIET, hers)
     given.get()
     with Stream(server) as stream:
         stream.open()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from db import accounts as stored
+from db import accounts as account_records
 from handlers.login import accounts
 from handlers.login.sasl import salted_keys
 from handlers.login.sasl.exchange import Challenge
@@ -91,7 +91,7 @@ def test_row_10_secrets_are_compared_in_constant_time(server: Server, monkeypatc
         with Stream(server) as stream:
             stream.open()
             assert attempt(stream, "SCRAM-SHA-256", "juliet", "wrong") == "not-authorized"
-        kept = stored.credential(server.db, JULIET, "sha-256")
+        kept = account_records.credential(server.db, JULIET, "sha-256")
         assert kept is not None and kept.stored_key in compared
 
 
@@ -207,7 +207,7 @@ def test_row_38_one_address_makes_a_few_accounts_only(tmp_path: Path) -> None:
                 stream.open()
                 answers.append(stream.asks_iq(wish(f"user{number}", "wherefore")))
         assert answers == ["result", "result", "resource-constraint"]
-        assert not stored.exists(server.db, JID.parse("user2@localhost"))
+        assert not account_records.exists(server.db, JID.parse("user2@localhost"))
 
 
 def test_row_38_trying_names_is_slowed_down_like_trying_passwords(server: Server) -> None:
@@ -224,25 +224,25 @@ def test_row_38_trying_names_is_slowed_down_like_trying_passwords(server: Server
 def test_row_38_nobody_changes_or_removes_anothers_account(server: Server, to: str, content: str) -> None:
     romeo = JID.parse("romeo@localhost")
     accounts.create(server, romeo, "wherefore")
-    before = stored.credential(server.db, romeo, "sha-256")
+    before = account_records.credential(server.db, romeo, "sha-256")
     with Stream(server) as stream:
         stream.logs_in()
         stream.binds("balcony")
         stream.asks(f"<iq type='set' id='1' {to}><query xmlns='{REGISTER}'>{content}</query></iq>")
-    assert stored.credential(server.db, romeo, "sha-256") == before is not None
+    assert account_records.credential(server.db, romeo, "sha-256") == before is not None
 
 
 # -- row 56: taking an account over
 
 
 def test_row_56_making_an_account_that_exists_fails_and_changes_nothing(server: Server) -> None:
-    before = stored.credential(server.db, JULIET, "sha-256")
-    with pytest.raises(stored.AccountExists):
+    before = account_records.credential(server.db, JULIET, "sha-256")
+    with pytest.raises(account_records.AccountExists):
         accounts.create(server, JULIET, "mine now")
     with Stream(server) as stream:
         stream.open()
         assert stream.asks_iq(wish("juliet", "mine now")) == "conflict"
-    assert stored.credential(server.db, JULIET, "sha-256") == before is not None
+    assert account_records.credential(server.db, JULIET, "sha-256") == before is not None
 
 
 def test_row_56_a_new_password_ends_the_other_sessions(server: Server) -> None:

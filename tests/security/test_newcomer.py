@@ -8,9 +8,8 @@ from pathlib import Path
 import peewee
 import pytest
 
-from db import accounts as stored
-from db import offline, pubsub_people, push, rosters
-from db import subscriptions as requests
+from db import accounts as account_records
+from db import offline, pubsub_people, push, rosters, subscription_requests
 from db.sqlite.database import Database
 from db.sqlite.migrations import MIGRATIONS, migrate
 from handlers.login import accounts
@@ -139,7 +138,7 @@ def test_an_approval_in_advance_lets_no_newcomer_in(server: Server, faithful: Cl
     newcomer = pass_name_on(server)
     newcomer.sends(f"<presence type='subscribe' to='{FAITHFUL}'/>")
     assert state(server) == NOTHING
-    assert requests.is_pending(server.db, FAITHFUL, ALIAS)
+    assert subscription_requests.is_pending(server.db, FAITHFUL, ALIAS)
 
 
 def test_what_somebody_had_asked_for_is_not_granted_by_a_newcomer(server: Server, faithful: Client) -> None:
@@ -155,9 +154,9 @@ def test_a_request_goes_with_who_has_made_it(server: Server, faithful: Client) -
     Client(server, f"{ALIAS}/phone").sends(f"<presence type='subscribe' to='{FAITHFUL}'/>")
     block(faithful)
     accounts.remove(server, ALIAS)
-    assert requests.requests(server.db, FAITHFUL) == []
+    assert subscription_requests.requests(server.db, FAITHFUL) == []
     server.db.memory.clear()
-    assert requests.count(server.db, FAITHFUL) == 0
+    assert subscription_requests.count(server.db, FAITHFUL) == 0
 
 
 def test_who_has_been_shown_presence_directly_is_not_mistaken_for_its_successor(
@@ -270,7 +269,7 @@ def test_what_was_granted_to_accounts_that_are_long_gone_is_undone(tmp_path: Pat
             "alias@elsewhere.example": ("A", ("g",), "both", True, True),
             "third@localhost": ("A", ("g",), "both", True, True),
         }
-        assert requests.senders(db, FAITHFUL) == {"alias@elsewhere.example", "third@localhost"}
+        assert subscription_requests.senders(db, FAITHFUL) == {"alias@elsewhere.example", "third@localhost"}
         left = {each.service for each in push.registrations(db, FAITHFUL)}
         assert left == {
             *("alias@elsewhere.example", "alias@elsewhere.example/app", "elsewhere.example"),
@@ -278,15 +277,15 @@ def test_what_was_granted_to_accounts_that_are_long_gone_is_undone(tmp_path: Pat
         }
         assert rosters.roster(db, FAITHFUL).version != "old"
         assert rosters.roster(db, JID.parse("third@localhost")).version == "old"
-        assert not stored.exists(db, ALIAS)
+        assert not account_records.exists(db, ALIAS)
 
 
 def test_who_an_account_is_a_contact_of_is_found_without_looking_at_all_rosters(server: Server) -> None:
     looked_up = {
         rosters._FIND_BOUND: "INDEX roster_item_by_contact (contact=?)",
         rosters._RELEASE: "INDEX roster_item_by_contact (contact=?)",
-        requests._FIND_ASKED: "INDEX subscription_request_by_sender (sender=?)",
-        requests._DELETE_OF: "INDEX subscription_request_by_sender (sender=?)",
+        subscription_requests._FIND_ASKED: "INDEX subscription_request_by_sender (sender=?)",
+        subscription_requests._DELETE_OF: "INDEX subscription_request_by_sender (sender=?)",
         push._FIND_OF_SERVICE: "INDEX push_registration_by_service (service=?)",
         push._DELETE_OF_SERVICE: "INDEX push_registration_by_service (service=?)",
     }

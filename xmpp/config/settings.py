@@ -6,7 +6,7 @@ from xmpp.config.configuration import setting
 from xmpp.data.jid import JID
 
 
-def _hold_domains(domains: tuple[str, ...]) -> None:
+def _check_domains(domains: tuple[str, ...]) -> None:
     if not domains:
         raise ValueError("expected at least one domain")
     for domain in domains:
@@ -21,7 +21,7 @@ class ServerSettings:
     """The server itself."""
 
     domains: tuple[str, ...] = setting(
-        ("localhost",), "The domains to serve; accounts are NAME@DOMAIN.", check=_hold_domains, restart=True
+        ("localhost",), "The domains to serve; accounts are NAME@DOMAIN.", check=_check_domains, restart=True
     )
 
 

@@ -41,8 +41,8 @@ def suitable(value: Any, kind: Any, rule: Rule, folder: Path) -> Any:
     Raises Unsuitable, or the ValueError of the rule's own check.
     """
     converted = _converted(value, kind, folder)
-    _hold_bounds(converted, rule)
-    _hold_characters(converted)
+    _check_bounds(converted, rule)
+    _check_characters(converted)
     if rule.check and converted is not None:
         rule.check(converted)
     return converted
@@ -94,7 +94,7 @@ def _converted(value: Any, kind: Any, folder: Path) -> Any:
     raise Unsuitable
 
 
-def _hold_bounds(value: Any, rule: Rule) -> None:
+def _check_bounds(value: Any, rule: Rule) -> None:
     if value is None:
         return
     for item in value if isinstance(value, (list, tuple)) else (value,):
@@ -104,7 +104,7 @@ def _hold_bounds(value: Any, rule: Rule) -> None:
             raise Unsuitable
 
 
-def _hold_characters(value: Any) -> None:
+def _check_characters(value: Any) -> None:
     """Any text may come to stand in XML."""
     for item in value if isinstance(value, (list, tuple)) else (value,):
         if isinstance(item, str) and _NOT_IN_XML.search(item):

@@ -64,7 +64,7 @@ def for_sessions_with(state: type) -> Callable[[AnyStep], AnyStep]:
     return declare
 
 
-class Path:
+class Steps:
     """The steps of one table, with those left out that a stanza does not concern."""
 
     def __init__(self, steps: Iterable[Step]) -> None:

@@ -113,7 +113,7 @@ class LocalService:
         server, to = self._server, stanza.to
         if stanza.is_request:
             dispatch(server, stanza, self._subdomain.addressees(to))
-        elif not server.tables.path(self._subdomain.received).run(Delivery(server, to.bare, stanza)):
+        elif not server.tables.steps(self._subdomain.received).run(Delivery(server, to.bare, stanza)):
             return
         elif stanza.kind == "iq":
             server.requests.answered(stanza)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple
 
 from xmpp.data.jid import JID
 from xmpp.data.stanza import KINDS, Stanza
-from xmpp.routing.delivery import AnyStep, Path, Step
+from xmpp.routing.delivery import AnyStep, Step, Steps
 
 if TYPE_CHECKING:
     from xmpp.routing.feature import Feature
@@ -79,7 +79,7 @@ class Tables:
         self._steps: Mapping[Table[Any], tuple[Callable[..., Any], ...]] = dict(listings)
         if len(self._steps) < len(listings):
             raise ValueError("a table is listed twice")
-        self._paths: dict[Table[Step], Path] = {}
+        self._ready: dict[Table[Step], Steps] = {}
 
     def __getitem__(self, table: Table[AnyStep]) -> tuple[AnyStep, ...]:
         """The steps of a table: none where none are listed."""
@@ -87,32 +87,32 @@ class Tables:
         return steps  # type: ignore[no-any-return]
 
     @property
-    def steps(self) -> frozenset[Callable[..., Any]]:
+    def all_steps(self) -> frozenset[Callable[..., Any]]:
         """All that stand in any of them."""
         return frozenset(step for steps in self._steps.values() for step in steps)
 
-    def path(self, table: Table[Step]) -> Path:
+    def steps(self, table: Table[Step]) -> Steps:
         """The same of one that is about stanzas, ready to be run."""
-        path = self._paths.get(table)
-        if path is None:
-            path = self._paths[table] = Path(self[table])
-        return path
+        ready = self._ready.get(table)
+        if ready is None:
+            ready = self._ready[table] = Steps(self[table])
+        return ready
 
     @cached_property
-    def sent(self) -> Mapping[str, Path]:
+    def sent(self) -> Mapping[str, Steps]:
         """By kind of stanza: what is done with those that a session sends."""
-        return dict(zip(KINDS, map(self.path, (MESSAGE_SENT, PRESENCE_SENT, IQ_SENT)), strict=True))
+        return dict(zip(KINDS, map(self.steps, (MESSAGE_SENT, PRESENCE_SENT, IQ_SENT)), strict=True))
 
     @cached_property
-    def received(self) -> Mapping[str, Path]:
+    def received(self) -> Mapping[str, Steps]:
         """By kind of stanza: what is done with those that an account receives."""
-        return dict(zip(KINDS, map(self.path, (MESSAGE_RECEIVED, PRESENCE_RECEIVED, IQ_RECEIVED)), strict=True))
+        return dict(zip(KINDS, map(self.steps, (MESSAGE_RECEIVED, PRESENCE_RECEIVED, IQ_RECEIVED)), strict=True))
 
     def for_states(self, table: Table[AnyStep], states: Collection[type]) -> tuple[AnyStep, ...]:
         """The steps of WRITTEN or HANDLED for a session that keeps these states."""
         return tuple(step for step in self[table] if getattr(step, "state", None) in (None, *states))
 
-    def hold_owners(self, features: "Iterable[Feature]") -> None:
+    def check_owners(self, features: "Iterable[Feature]") -> None:
         """Raises OwnerlessStep for one that none of these features declares: it would never run."""
         declared = {step for feature in features for step in feature.steps}
         for table, steps in self._steps.items():

@@ -1,17 +1,35 @@
-"""What is told waits for what is stored: the promise that binds them, as whoever waits for it sees it.
+"""A ticket stands for a group of writes: it is open until they are on the disk, or known not to be. Who tells of what
+was stored waits for its ticket; the storage makes them (db/sqlite/groups.py)."""
 
-The storage makes tickets (db/sqlite/tickets.py). Sessions, outboxes and features only hold them.
-"""
-
+import logging
 from collections.abc import Callable
-from typing import Protocol
+
+logger = logging.getLogger(__name__)
 
 
-class Ticket(Protocol):
-    """The promise that a group of rows reaches the disk."""
+class Ticket:
+    """What depends on a group of writes waits for its ticket. `failed` says why the group was lost, or is None."""
 
-    @property
-    def is_open(self) -> bool: ...
-    @property
-    def failed(self) -> Exception | None: ...
-    def when_closed(self, act: Callable[[], None]) -> None: ...
+    __slots__ = ("_waiting", "failed", "is_open")
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self.failed: Exception | None = None
+        self._waiting: list[Callable[[], object]] = []
+
+    def when_closed(self, act: Callable[[], object]) -> None:
+        """Calls act() once, in the order of asking; at once where the ticket is closed already. It may not yield."""
+        if self.is_open:
+            self._waiting.append(act)
+        else:
+            act()
+
+    def close(self, failed: Exception | None = None) -> None:
+        self.is_open = False
+        self.failed = failed
+        waiting, self._waiting = self._waiting, []
+        for act in waiting:
+            try:
+                act()
+            except Exception:  # one that fails takes nothing from those that wait behind it
+                logger.exception("What waited for a ticket failed")

@@ -37,7 +37,7 @@ BACKLOG = 1024
 NO_PORT = -1
 
 
-def _hold_addresses(addresses: tuple[str, ...]) -> None:
+def _check_addresses(addresses: tuple[str, ...]) -> None:
     if not addresses:
         raise ValueError("expected at least one address, or nobody could connect")
     try:
@@ -57,7 +57,7 @@ class ListenSettings:
     """Where clients connect."""
 
     addresses: tuple[str, ...] = setting(("::",), "The addresses to listen on; `::` is all of them, IPv4 too.",
-                                         check=_hold_addresses, restart=True)  # fmt: skip
+                                         check=_check_addresses, restart=True)  # fmt: skip
     port: int = setting(5222, "The port for clients that begin without TLS and switch to it (STARTTLS). "
                         "0: the system chooses one, -1: none.", minimum=-1, maximum=65535, restart=True)  # fmt: skip
     tls_port: int = setting(5223, "The port for TLS from the first byte (XEP-0368). 0 and -1 as above.",

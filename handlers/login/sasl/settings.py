@@ -6,7 +6,7 @@ from handlers.login.sasl.mechanisms import FAMILIES
 from xmpp.config.configuration import setting
 
 
-def _hold_mechanisms(mechanisms: tuple[str, ...]) -> None:
+def _check_mechanisms(mechanisms: tuple[str, ...]) -> None:
     if not mechanisms:
         raise ValueError("expected at least one mechanism, or nobody could log in")
     if len(set(mechanisms)) < len(mechanisms):
@@ -21,7 +21,7 @@ class SASLSettings:
         FAMILIES,
         "What clients may log in with. Each SCRAM has its channel-binding form -PLUS with it.",
         choices=FAMILIES,
-        check=_hold_mechanisms,
+        check=_check_mechanisms,
     )
     channel_binding: bool = setting(
         True,

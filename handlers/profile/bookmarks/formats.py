@@ -57,11 +57,11 @@ def bookmarks(items: Iterable[tuple[str, bytes]]) -> list[Bookmark]:
         address, element = _address(id, reader), parse(payload) if payload else None
         if address is not None and element is not None and element.tag == _NATIVE_ROOM:
             found.append(Bookmark(id, payload, address, _room(element)))
-    _hold_number(found)
+    _check_number(found)
     return found
 
 
-def _hold_number(rooms: Sized) -> None:
+def _check_number(rooms: Sized) -> None:
     if len(rooms) > MAX_ROOMS:
         raise StanzaError("resource-constraint", f"there are bookmarks of {MAX_ROOMS} rooms at most")
 
@@ -114,7 +114,7 @@ def rooms_in(storage: bytes) -> dict[JID, Room]:
         address = _address(element.get("jid"), reader)
         if address is not None:
             rooms.setdefault(address, _room(element))
-    _hold_number(rooms)
+    _check_number(rooms)
     return rooms
 
 

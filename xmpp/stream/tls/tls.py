@@ -38,7 +38,7 @@ DAYS_TO_RENEW = 14  # certbot renews 30 days before the end, so that something i
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
-def _hold_domains(files: Mapping[str, Path]) -> None:
+def _check_domains(files: Mapping[str, Path]) -> None:
     try:
         _by_domain(files)
     except idna.IDNAError as error:
@@ -61,13 +61,13 @@ class TLSSettings:
         "Where the certificate of a domain is: a PEM file that holds the certificate with its chain, or a folder with "
         "fullchain.pem and privkey.pem, as certbot makes it.\n"
         'For example {"example.org" = "/etc/letsencrypt/live/example.org"}.',
-        check=_hold_domains,
+        check=_check_domains,
     )
     keys: dict[str, Path] = setting(
         {},
         "Where the key of a domain is, a PEM file without a password. "
         "It may be left out if the certificate's file or folder holds the key too.",
-        check=_hold_domains,
+        check=_check_domains,
     )
 
 
