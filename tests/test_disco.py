@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from lxml import etree
@@ -11,9 +12,12 @@ from handlers.discovery.disco_info import DiscoSettings
 from handlers.tables import FEATURES, TABLES
 from tests.harness.in_process import Client, add_accounts, befriend, configuration, server_in, xml
 from xmpp.config.configuration import ConfigError
+from xmpp.data.disco import INFO as INFO_NAMESPACE
 from xmpp.data.disco import Identity, Info
+from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing import servers
+from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature, Subdomain
 from xmpp.server import Server
 
@@ -119,6 +123,26 @@ def with_rooms(tmp_path: Path) -> Iterator[Server]:
         server = Server(configuration(), db, [*FEATURES, rooms], TABLES)
         add_accounts(server, "romeo")
         yield server
+
+
+def test_a_service_can_take_requests_that_are_for_somebody_else(tmp_path: Path) -> None:
+    rooms = Feature("rooms", subdomains=[ROOMS])
+
+    @rooms.step
+    def pass_on(delivery: Delivery) -> Literal["stop"] | None:
+        stanza = delivery.stanza
+        if stanza.to is None or not stanza.to.is_full:
+            return None
+        delivery.server.router.route(stanza.addressed(JID.parse("juliet@localhost/balcony")))
+        return STOP
+
+    with Database(tmp_path / "test.db") as db:
+        server = Server(configuration(), db, [*FEATURES, rooms], TABLES.but(ROOMS.received.runs(pass_on)))
+        add_accounts(server, "romeo", "juliet")
+        romeo, juliet = Client(server, "romeo@localhost/orchard"), Client(server, "juliet@localhost/balcony")
+        assert romeo.sends(f"<iq type='get' id='q' to='verona@rooms.localhost/juliet'>{INFO}</iq>") == []
+        assert [INFO_NAMESPACE in stanza for stanza in juliet.received()] == [True]
+        assert romeo.asks(INFO, to="verona@rooms.localhost") == "service-unavailable"
 
 
 def test_a_service_is_found_and_described_as_its_feature_declares_it(with_rooms: Server) -> None:

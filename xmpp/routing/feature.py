@@ -53,9 +53,9 @@ class Subdomain:
     """Where a service of a feature is found: beneath each domain that is served, as in pubsub.example.org.
 
     `label` comes before the domain; `label_setting` names the setting of the feature that says otherwise. `identity`
-    and the features `disco` are what each service tells of itself (XEP-0030). A request there is for the `service`
-    itself, or for a `bare` or a `full` address, such as a room or an occupant. All other stanzas, and answers to
-    requests, run through the table `received`; what is left is not for anybody.
+    and the features `disco` are what each service tells of itself (XEP-0030). All stanzas that come there run through
+    the table `received`. A request that no step of it has taken is for the `service` itself, or for a `bare` or a
+    `full` address, such as a room or an occupant; anything else that none has taken is not for anybody.
     """
 
     def __init__(self, label: str, *, identity: Identity, disco: Iterable[str] = (), label_setting: str = "") -> None:

@@ -111,10 +111,10 @@ class LocalService:
         """Deliver a stanza. Raises StanzaError for what the sender has to be told."""
         assert stanza.to is not None
         server, to = self._server, stanza.to
+        if not server.tables.steps(self._subdomain.received).run(Delivery(server, to.bare, stanza)):
+            return
         if stanza.is_request:
             dispatch(server, stanza, self._subdomain.addressees(to))
-        elif not server.tables.steps(self._subdomain.received).run(Delivery(server, to.bare, stanza)):
-            return
         elif stanza.kind == "iq":
             server.requests.answered(stanza)
         elif stanza.kind == "message":
