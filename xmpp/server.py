@@ -16,6 +16,7 @@ from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
 from xmpp.routing.feature import Feature, Registry, Subdomains, those_on
 from xmpp.routing.online import Online
+from xmpp.routing.ownership import Elsewhere, Ownership
 from xmpp.routing.portions import Portions
 from xmpp.routing.requests import Requests
 from xmpp.routing.router import Router
@@ -66,6 +67,7 @@ class Server:
         tables: Tables,
         *,
         storage_errors: tuple[type[Exception], ...] = (),
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         features = tuple(features)
         tables.check_owners(features)
@@ -79,6 +81,7 @@ class Server:
         self.subdomains = Subdomains(enabled, self.settings, self.domains)
         self.started_at = time.time()
         self.online = Online()
+        self.ownership = Ownership(self.domains, self.online, elsewhere)
         self.router = Router(self)
         self.portions = Portions(self)
         self.requests = Requests(self.router)

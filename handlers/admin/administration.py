@@ -128,7 +128,7 @@ def _objection(server: "Server", address: str) -> str:
 
 def _new_account(server: "Server", text: str) -> JID:
     account = _address(text)
-    if account.domain not in server.domains:
+    if not server.ownership.serves(account.domain):
         raise Refused(f"{account.domain} is not served here; expected NAME@{' or NAME@'.join(server.domains)}.")
     return account
 

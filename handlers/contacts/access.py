@@ -20,8 +20,9 @@ def sees_presence(server: "Server", account: JID, asker: JID) -> bool:
 
 
 def is_at_home(server: "Server", jid: JID) -> bool:
-    """Whether an address is one of this server's people."""
-    return bool(jid.local) and jid.domain in server.domains
+    """Whether an address is of the people of our domains: for what they may do. (What is known of an account is another
+    question: `server.ownership.is_ours`.)"""
+    return bool(jid.local) and server.ownership.serves(jid.domain)
 
 
 def refuse_strangers(server: "Server", account: JID, asker: JID) -> None:

@@ -73,7 +73,7 @@ def refuse_from_blocked(delivery: Delivery) -> Literal["stop"] | None:
     if stanza.kind == "message" or stanza.is_request:
         raise StanzaError("service-unavailable")
     if stanza.kind == "presence" and stanza.type in (None, "unavailable"):
-        _note_missed(delivery.server, delivery.account, stanza.sender)
+        _note_missed(delivery.server, delivery.account, stanza.sender, is_end=stanza.type == "unavailable")
     return STOP
 
 
@@ -145,11 +145,11 @@ def _push(server: "Server", account: JID, tag: str, jids: Iterable[JID]) -> None
             session.send(Stanza.build("iq", change, type="set", id=random_id(), to=session.jid))
 
 
-def _note_missed(server: "Server", account: JID, sender: JID) -> None:
+def _note_missed(server: "Server", account: JID, sender: JID, *, is_end: bool) -> None:
     """As far as it is of a contact: nothing is to be known of what strangers have sent."""
     item = rosters.item(server.db, account, sender.bare)
     if item is not None and item.is_subscribed_to and sender.is_full:
-        missed_presence.note(server, account, sender)
+        missed_presence.note(server, account, sender, is_end=is_end)
 
 
 # -- who sees the account's presence
@@ -173,7 +173,7 @@ def _leave(server: "Server", left: Iterable[tuple[JID, set[JID]]]) -> Iterator[N
     """
     for sender, watching in left:
         for to in watching:
-            if (to.is_bare or to.bare not in watching) and presence.may_be_here(server, to):
+            if (to.is_bare or to.bare not in watching) and server.ownership.may_be_online(to.bare):
                 server.router.route(Stanza.build("presence", type="unavailable", to=to, sender=sender))
                 yield
 
@@ -181,23 +181,29 @@ def _leave(server: "Server", left: Iterable[tuple[JID, set[JID]]]) -> Iterator[N
 def _show(server: "Server", account: JID, hidden: Iterable[JID]) -> Iterator[None]:
     """Show the presence of an account to those who may see it again; in steps."""
     for to in hidden:
-        if presence.may_be_here(server, to) and not is_blocked(server, account, to):
+        if server.ownership.may_be_online(to.bare) and not is_blocked(server, account, to):
             presence.send_current(server, account, to)
             yield
 
 
 def _show_missed(server: "Server", account: JID) -> Iterator[None]:
-    """Show the account's devices what they have missed of others' presence meanwhile; in steps."""
+    """Show the account's devices what they have missed of others' presence meanwhile; in steps. Whoever is not ours is
+    asked, each once: the answer goes to all devices."""
+    asked = set[JID]()
     for session in server.online.available(account):
-        for jid in missed_presence.take(session, lambda each: not is_blocked(server, account, each)):
-            session.send(_presence_now(server, account, jid))
+        for jid, is_end in missed_presence.take(session, lambda each: not is_blocked(server, account, each)):
+            if is_end or server.ownership.is_ours(jid):
+                session.send(_presence_now(server, account, jid))
+            elif jid not in asked:
+                asked.add(jid)
+                presence.probe(server, account, jid)
             yield
 
 
 def _presence_now(server: "Server", account: JID, jid: JID) -> Stanza:
-    theirs = server.online.session(jid)
-    if theirs is not None and theirs.is_available and presence.is_shown(server, theirs.account, account):
-        return presence.current_presence(server, theirs).addressed(account)
+    for theirs in server.ownership.available(jid.bare) or ():
+        if theirs.jid == jid and presence.is_shown(server, theirs.account, account):
+            return presence.current_presence(server, theirs).addressed(account)
     return Stanza.build("presence", type="unavailable", to=account, sender=jid)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from db import rosters, subscription_requests
 from db.rosters import Item
 from handlers.contacts import presence, roster_items, subscription_states, subscriptions
-from handlers.contacts.access import is_at_home, is_blocked
+from handlers.contacts.access import is_blocked
 from handlers.contacts.subscription_states import State
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
@@ -47,7 +47,7 @@ def part(server: "Server", account: JID) -> None:
             released.items.get(contact),
         )
         for contact in dict.fromkeys(chain(senders, roster.items, released.items))
-        if not is_at_home(server, contact) or server.online.count(contact)
+        if server.ownership.may_be_online(contact)
     ]
     unseen, now = presence.end_all(server, account), server.online.next_number()
     server.portions.begin(account, chain(unseen, _tell(server, account, partings, released.version, now)))
@@ -70,7 +70,7 @@ def _tell(server: "Server", account: JID, partings: list[_Parting], version: str
     """In steps. Where all have come since `now` was the number of the next session, none has anything to be told: they
     have seen nothing else, and may be somebody else who has got a contact's name."""
     for parting in partings:
-        if is_at_home(server, parting.contact):
+        if server.ownership.is_ours(parting.contact):
             if all(session.number > now for session in server.online.sessions(parting.contact)):
                 yield
                 continue

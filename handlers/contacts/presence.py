@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from db import rosters, subscription_requests
 from handlers.contacts import missed_presence, presence_shown
-from handlers.contacts.access import is_at_home, is_blocked, sees_presence
+from handlers.contacts.access import is_blocked, sees_presence
 from handlers.messages import delay
 from handlers.profile import photo_hash
 from xmpp.config.configuration import setting
@@ -139,7 +139,7 @@ def _end(server: "Server", seen: Iterable[tuple[Stanza, Sequence[JID], Set[JID]]
         yield from presence_shown.show_end(server, gone, audience, now)
         told = set(audience)
         for to in directed:
-            if to.bare not in told and may_be_here(server, to):
+            if to.bare not in told and server.ownership.may_be_online(to.bare):
                 server.router.route(gone.addressed(to))
                 yield
 
@@ -166,9 +166,9 @@ def send_unavailable(server: "Server", account: JID, to: JID) -> None:
 
 
 def probe(server: "Server", account: JID, contact: JID) -> None:
-    """Ask for the presence of a contact on behalf of an account (section 4.3.1)."""
-    if contact.domain not in server.domains:
-        server.router.route(Stanza.build("presence", type="probe", to=contact.bare, sender=account))
+    """Ask for the presence of a contact, or of one of its resources, on behalf of an account (section 4.3.1)."""
+    if not server.ownership.is_ours(contact):
+        server.router.route(Stanza.build("presence", type="probe", to=contact, sender=account))
     elif is_shown(server, contact, account):
         send_current(server, contact, account)
 
@@ -241,7 +241,7 @@ def _show_own(session: "Session", stanza: Stanza) -> None:
 def _presence_of_others(session: "Session") -> Iterator[Stanza]:
     """What a session that has just come gets to see: the account's other sessions, and its contacts.
 
-    Local contacts are not probed but looked at, and those who are not online cost nothing.
+    Contacts who are ours are not probed but looked at, and those of them who are not online cost nothing.
     """
     server, account = session.server, session.account
     for other in _others(session):
@@ -257,21 +257,19 @@ def _others(session: "Session") -> "Iterator[Session]":
     server, account = session.server, session.account
     yield from (own for own in server.online.available(account) if own is not session)
     for contact in rosters.subscribed_to(server.db, account):
-        if contact.domain not in server.domains:
-            probe(server, account, contact)
+        theirs = server.ownership.available(contact)
+        if theirs is not None:
+            yield from theirs
+        elif is_blocked(server, account, contact):
+            missed_presence.note(server, account, contact)
         else:
-            yield from server.online.available(contact)
+            probe(server, account, contact)
 
 
 def _pass_on(server: "Server", account: JID, stanza: Stanza, to: JID) -> None:
     """Send an account's presence to one address, unless nobody is there or the account has blocked it."""
-    if may_be_here(server, to) and not is_blocked(server, account, to):
+    if server.ownership.may_be_online(to.bare) and not is_blocked(server, account, to):
         server.router.route(stanza.addressed(to))
-
-
-def may_be_here(server: "Server", to: JID) -> bool:
-    """Whether presence may reach anybody. A contact who is not online must cost nothing: some have thousands."""
-    return server.online.count(to.bare) > 0 or not is_at_home(server, to)
 
 
 def _remember_directed(session: "Session", to: JID) -> None:

@@ -30,24 +30,24 @@ def show(
     reaches: "Callable[[Session], bool] | None" = None,
 ) -> Iterator[None]:
     """Send presence to those of the contacts who are here and are to be shown it when it is their turn, in those of
-    their sessions that it reaches, or all; in steps.
+    their sessions that it reaches, or all; in steps. (Of others' accounts it reaches all: their owner knows no number.)
 
-    Local contacts are shown it without the way through the router: of all that is done with what an account receives,
-    only blocking keeps such presence from it. Who is not online must cost nothing: some have thousands of contacts.
+    Contacts who are ours are shown it without the way through the router: of all that is done with what an account
+    receives, only blocking keeps such presence from it. Who is not online must cost nothing: some have thousands.
     """
     assert stanza.sender is not None
-    addressed = stanza.copies()
+    addressed, available = stanza.copies(), server.ownership.available
     for contact in contacts:
-        if contact.domain not in server.domains:
+        theirs = available(contact)
+        if theirs is None:
             if is_shown(contact):
                 server.router.route(addressed(contact))
             yield
             continue
-        theirs = server.online.available(contact)
         if not theirs or not is_shown(contact):
             continue
         if is_blocked(server, contact, stanza.sender):
-            missed_presence.note(server, contact, stanza.sender)
+            missed_presence.note(server, contact, stanza.sender, is_end=stanza.type == "unavailable")
             yield
         else:
             copy = addressed(contact)

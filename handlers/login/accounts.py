@@ -61,7 +61,7 @@ def create_many(server: "Server", given: Sequence[tuple[JID, str]]) -> None:
 
 
 def _refuse_unsuitable(server: "Server", account: JID) -> None:
-    if not account.local or account.resource or account.domain not in server.domains:
+    if not account.local or account.resource or not server.ownership.is_ours(account):
         raise ValueError(f"{account} cannot be an account here; expected NAME@DOMAIN, with a domain that is served")
 
 

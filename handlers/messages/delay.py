@@ -29,5 +29,6 @@ def stamped(stanza: Stanza, domain: str, at: float) -> Stanza:
 def refuse_forged(delivery: Delivery) -> None:
     """SENT, messages and presence: nobody may say that this server kept a stanza (XEP-0203 section 5)."""
     stanza = delivery.stanza
-    if any(delay.get("from", "").lower() in delivery.server.domains for delay in stanza.children(DELAY)):
+    serves = delivery.server.ownership.serves
+    if any(serves(delay.get("from", "").lower()) for delay in stanza.children(DELAY)):
         raise StanzaError("not-acceptable", "only the server itself says that it has kept a stanza")

@@ -65,7 +65,7 @@ class Host(ABC):
 
     def is_apart_from(self, jid: JID) -> bool:
         """Whether somebody here has blocked this host (bare address); an account has a list of its own, too."""
-        return is_at_home(self.server, jid) and is_blocked(self.server, jid, self.address)
+        return self.server.ownership.is_ours(jid) and is_blocked(self.server, jid, self.address)
 
     def unheard_by(self, node: Node, *publishers: JID) -> Callable[[JID], bool]:
         """Whether somebody (bare address) is to hear nothing of what is told of a node now: it has blocked the host,
@@ -75,7 +75,7 @@ class Host(ABC):
         def is_unheard(jid: JID) -> bool:
             if self.is_apart_from(jid):
                 return True
-            if not is_at_home(server, jid) or not blocklists.patterns(server.db, jid):
+            if not server.ownership.is_ours(jid) or not blocklists.patterns(server.db, jid):
                 return False  # nearly always
             if self.actor is not None and is_blocked(server, jid, self.actor):
                 return True
@@ -135,7 +135,7 @@ class Host(ABC):
         """Whether an owner shows its presence to somebody, and the groups of its roster that they are in."""
         sees, groups = False, tuple[str, ...]()
         for owner in owners:
-            if owner.domain not in self.server.domains or is_blocked(self.server, owner, jid):
+            if not self.server.ownership.is_ours(owner) or is_blocked(self.server, owner, jid):
                 continue
             if sees_presence(self.server, owner, jid):
                 item = rosters.item(self.server.db, owner, jid)
@@ -211,7 +211,8 @@ class Account(Host):
                 yield from sessions
 
     def _interested(self, account: JID, interest: str) -> "list[Session]":
-        return [each for each in self.server.online.available(account) if client_caps.supports(each, interest)]
+        theirs = self.server.ownership.available(account) or ()
+        return [each for each in theirs if client_caps.supports(each, interest)]
 
 
 class Service(Host):

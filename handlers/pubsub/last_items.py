@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from db import pubsub_items, pubsub_nodes, pubsub_people, rosters
 from db.pubsub_nodes import Node
 from db.rosters import Item
-from handlers.contacts.access import is_at_home
 from handlers.discovery import client_caps
 from handlers.pubsub import access, hosts, notifications, retrieval
 from handlers.pubsub.hosts import Account, Host, Service
@@ -60,7 +59,7 @@ def send_to_contact(server: "Server", account: JID, contact: JID, before: Item |
     is_new = before is None or not before.is_subscriber
     if not is_new and before is not None and item.groups == before.groups:
         return
-    for session in server.online.available(contact):
+    for session in server.ownership.available(contact) or ():
         wanted = interests(client_caps.features_of(server, session.jid))
         nodes = _nodes(server, account, wanted)
         if not is_new:
@@ -71,7 +70,7 @@ def send_to_contact(server: "Server", account: JID, contact: JID, before: Item |
 def send_to_unblocked(server: "Server", account: JID, contact: JID) -> None:
     """CONTACT_UNBLOCKED: what each may see of the other may have changed, and nobody was told."""
     for publisher, reader in ((account, contact), (contact, account)):
-        if is_at_home(server, publisher):
+        if server.ownership.is_ours(publisher):
             send_to_contact(server, publisher, reader, None)
 
 
@@ -89,7 +88,7 @@ def _publishers(session: "Session") -> Iterator[JID]:
     server, account = session.server, session.account
     yield account
     for contact in rosters.subscribed_to(server.db, account):
-        if contact.domain in server.domains and not Account(server, contact).is_apart_from(account):
+        if server.ownership.is_ours(contact) and not Account(server, contact).is_apart_from(account):
             yield contact
 
 

@@ -9,7 +9,6 @@ from itertools import groupby
 from db import pubsub_nodes, pubsub_people
 from db.pubsub_items import Item
 from db.pubsub_nodes import Node
-from handlers.contacts.access import is_at_home
 from handlers.messages import delay
 from handlers.pubsub import access, hosts, items, subscription_options
 from handlers.pubsub import configuration as configurations
@@ -81,7 +80,7 @@ def subscriptions_ended(host: Host, node: Node, jids: Iterable[JID]) -> Iterator
     """`subscription_changed`, for many whose subscriptions have ended; in steps."""
     is_unheard = host.unheard_by(node)
     for jid in jids:
-        if _may_be_reached(host, jid.bare) and not is_unheard(jid.bare):
+        if host.server.ownership.may_be_online(jid.bare) and not is_unheard(jid.bare):
             _pass_on(host, _subscription(host, node, jid, "none").addressed(jid))
         yield
 
@@ -94,7 +93,7 @@ def affiliations_changed(host: Host, node: Node, changed: Mapping[JID, str]) -> 
 def _tell_of_affiliations(host: Host, node: Node, changed: Mapping[JID, str]) -> Iterator[None]:
     is_unheard = host.unheard_by(node)
     for jid, affiliation in changed.items():
-        if _may_be_reached(host, jid) and not is_unheard(jid):
+        if host.server.ownership.may_be_online(jid) and not is_unheard(jid):
             _pass_on(host, _affiliation(host, node, jid, affiliation))
         yield
 
@@ -192,20 +191,15 @@ def _subscribers(
         for text, state, options in found:
             if state not in states or not subscription_options.from_text(options).deliver:
                 continue
-            if is_headline and not _may_be_reached(host, text.partition("/")[0]):
+            if is_headline and not server.ownership.may_be_online(text.partition("/")[0]):
                 continue  # most of many thousands may be away
             jid = JID.parse(text)
-            if configuration.presence_based_delivery and not server.online.available(jid.bare):
+            if configuration.presence_based_delivery and server.ownership.available(jid.bare) == []:
                 continue
             is_refused = state != "pending" and refusals[relation(jid.bare, state)] is not None
             yield None if is_refused else jid
         after = found[-1][0]
         yield None
-
-
-def _may_be_reached(host: Host, account: str) -> bool:
-    """Whether a headline to somebody (bare address) may find anybody: it is not kept for those who are away."""
-    return host.server.online.count(account) > 0 or account.partition("@")[2] not in host.server.domains
 
 
 def _tell(host: Host, node: Node, message: Stanza, *publishers: JID) -> None:
@@ -221,11 +215,14 @@ def _pass_on(host: Host, message: Stanza) -> list[JID]:
     been looked at."""
     server, to = host.server, message.to
     assert to is not None
+    if not server.ownership.is_ours(to):
+        server.router.route(message)
+        return []
     if to.is_bare:
         sessions = [session for session in server.online.available(to) if session.priority >= 0]
     else:
         sessions = [session for session in (server.online.session(to),) if session is not None]
-    if message.type != "headline" or not is_at_home(server, to):
+    if message.type != "headline":
         server.router.route(message)
     else:
         for session in sessions:

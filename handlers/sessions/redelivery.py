@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import gevent
 
 from db import accounts as account_records
-from handlers.contacts.access import is_at_home
 from handlers.messages import delay, offline, stanza_ids
 from handlers.messages.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
 from handlers.sessions.acknowledgements import Unacknowledged
@@ -136,7 +135,7 @@ def _send_one(over: Session, each: Unacknowledged, outgoing: dict[Session, list[
 def _refuse(over: Session, each: Unacknowledged, stanza: Stanza, error: StanzaError) -> None:
     """Tell the sender, if that is still who has sent it, and not somebody who has its address since."""
     sender, server = stanza.sender, over.server
-    if sender is None or not is_at_home(server, sender) or each.at >= account_records.since(server.db, sender.bare):
+    if sender is None or each.at >= account_records.since(server.db, sender.bare):
         server.router.refuse(stanza, error)
 
 

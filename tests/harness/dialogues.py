@@ -41,6 +41,11 @@ _SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
+def settings_of(kind: str) -> dict[str, dict[str, Any]]:
+    """How a server of this kind is configured."""
+    return {**_OF_ALL, **_SETTINGS[kind]}
+
+
 def wanted_server(script: Path) -> str:
     """What the script says of the server that it is for, in the lines that begin with "##"."""
     said = [tag.removeprefix("server: ") for tag in _tags(script) if tag.startswith("server: ")]
@@ -98,6 +103,6 @@ def stage(folder: Path, kind: str, storage: type[Database] = Database) -> Iterat
     """A server of one of the kinds that dialogues ask for."""
     folder.mkdir(exist_ok=True)
     tls = ServerTLS(TLSSettings(), {"localhost": []}, folder / "certificates")
-    with listening_server(folder, storage, tls, **_OF_ALL, **_SETTINGS[kind]) as server:
+    with listening_server(folder, storage, tls, **settings_of(kind)) as server:
         accounts.remove(server, JULIET)
         yield Stage(server)

@@ -26,10 +26,13 @@ class Router:
     """Destinations by domain."""
 
     def __init__(self, server: "Server") -> None:
-        local = LocalDomain(server)
+        local, elsewhere = LocalDomain(server), server.ownership.elsewhere
         self._server = server
         self._destinations: dict[str, Destination] = {
-            address: LocalService(server, subdomain) for address, subdomain in server.subdomains.by_address.items()
+            address: elsewhere
+            if elsewhere is not None and not server.ownership.runs(address)
+            else LocalService(server, subdomain)
+            for address, subdomain in server.subdomains.by_address.items()
         }
         self._destinations.update(dict.fromkeys(server.domains, local))
 
@@ -56,16 +59,21 @@ class Router:
 
 
 class LocalDomain:
-    """A domain that is served here: its accounts, their resources, and the server's own address."""
+    """A domain that is served here: its accounts, their resources, and the server's own address. What is for accounts
+    that somebody else owns is passed on to them."""
 
     def __init__(self, server: "Server") -> None:
         self._server = server
+        self._elsewhere = server.ownership.elsewhere
 
     def send(self, stanza: Stanza) -> None:
         """Deliver a stanza. Raises StanzaError for what the sender has to be told."""
         assert stanza.to is not None
         if not stanza.to.local:
             self._to_server(stanza)
+            return
+        if self._elsewhere is not None and self._elsewhere.has(stanza.to.bare):
+            self._elsewhere.send(stanza)
             return
         server = self._server
         if stanza.kind == "iq" and self._is_answered_without_a_look(stanza):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from xmpp.data.jid import JID
     from xmpp.routing.feature import Registry, Subdomains
     from xmpp.routing.online import Online
+    from xmpp.routing.ownership import Ownership
     from xmpp.routing.portions import Portions
     from xmpp.routing.requests import Requests
     from xmpp.routing.router import Router
@@ -57,6 +58,10 @@ class Server(Protocol):
     @property
     def online(self) -> "Online":
         """The sessions that there are."""
+
+    @property
+    def ownership(self) -> "Ownership":
+        """Which accounts are its own."""
 
     @property
     def router(self) -> "Router":
