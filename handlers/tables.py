@@ -14,6 +14,7 @@ from handlers.discovery import (
     caps,
     caps2,
     client_caps,
+    contact_caps,
     disco,
     external_services,
     ping,
@@ -23,6 +24,7 @@ from handlers.discovery import (
     version,
 )
 from handlers.discovery.client_caps import CAPS_KNOWN
+from handlers.discovery.contact_caps import CONTACT_CAPS_KNOWN
 from handlers.login import accounts, bind, register, sasl
 from handlers.login.accounts import ACCOUNT_REMOVED
 from handlers.login.bind import SESSION_BOUND
@@ -136,6 +138,7 @@ TABLES = Tables(
         push.wake_for_request,  # who has asked before is not new: before the request is entered
         subscriptions.received,
         presence.answer_probe,
+        contact_caps.note_contact,
         devices.choose_for_presence,
     ),
     IQ_SENT.runs(blocking.refuse_to_blocked),
@@ -161,6 +164,7 @@ TABLES = Tables(
     SESSION_BOUND.runs(bookmarks.adopt, avatars.adopt),
     SESSION_AVAILABLE.runs(client_caps.begin_anew, last_items.begin_anew, subscriptions.deliver_requests),
     CAPS_KNOWN.runs(last_items.send_wanted),
+    CONTACT_CAPS_KNOWN.runs(last_items.send_wanted_elsewhere),
     WRITTEN.runs(
         carbons.copy_error,
         client_state.hold_while_inactive,  # before what remembers
@@ -193,6 +197,7 @@ TABLES = Tables(
         partings.part,
         presence.forget_account,
         push.forget_account,
+        contact_caps.forget_account,
         pubsub.forget_account,
         upkeep.note_removed,  # what is of nobody then is deleted bit by bit
     ),

@@ -109,6 +109,29 @@ def supports(session: "Session", feature: str) -> bool:
     return state is not None and state.features is not None and feature in state.features
 
 
+def question(announced: Announced) -> bytes:
+    """What is asked to learn what is behind what a client announces (XEP-0115 section 6.2, XEP-0390 section 5.5)."""
+    return wire(etree.Element(INFO_QUERY, node=announced.node, nsmap={None: INFO}))
+
+
+def features_in(reply: Stanza | None, hash: Hash | None, most: int) -> tuple[frozenset[str] | None, bool]:
+    """The features in an answer, None where it is of no use; and whether they are proven to be those of the hash.
+
+    Languages that are not written out count for a hash (XEP-0390 section 4.1), but not all clients know that.
+    """
+    query = reply.child(INFO_QUERY) if reply is not None and reply.type == "result" else None
+    if reply is None or query is None:
+        return None, False
+    try:
+        readings = [Info.read(query, language) for language in ("", reply.element.get(names.XML_LANG, STREAM_LANGUAGE))]
+    except ValueError:
+        return None, False
+    features = readings[0].features
+    if size_of(features) > most:
+        return None, False
+    return features, hash is not None and any(hash.is_proven_by(query, info) for info in readings)
+
+
 # -- steps
 
 
@@ -185,11 +208,10 @@ def _learn(session: "Session", state: Capabilities) -> None:
 
 
 def _ask(session: "Session", state: Capabilities, announced: Announced) -> None:
-    """XEP-0115 section 6.2, XEP-0390 section 5.5."""
     state.is_waiting = True
     session.server.requests.ask(
         "get",
-        wire(etree.Element(INFO_QUERY, node=announced.node, nsmap={None: INFO})),
+        question(announced),
         to=session.jid,
         sender=JID.parse(session.account.domain),
         seconds=session.server.settings(ClientCapsSettings).answer_seconds,
@@ -206,7 +228,7 @@ def _answered(
         return  # nobody waits any more
     known, settings, hash = session.server.state(Known), session.server.settings(ClientCapsSettings), announced.hash
     others = _others_waiting(session.server, state)
-    features, is_proven = _read(reply, hash, settings.max_bytes)
+    features, is_proven = features_in(reply, hash, settings.max_bytes)
     if hash is not None and features is not None and is_proven:
         known.remember(hash, features, settings.known_bytes)
         others += known.waiting.pop(hash, [])  # for somebody else's answer, before it was asked itself
@@ -246,24 +268,6 @@ def _go_on(session: "Session", *, asks_itself: bool) -> None:
         _ask(session, state, state.announced)
     else:
         _learn(session, state)
-
-
-def _read(reply: Stanza | None, hash: Hash | None, most: int) -> tuple[frozenset[str] | None, bool]:
-    """The features in an answer, None where it is of no use; and whether they are proven to be those of the hash.
-
-    Languages that are not written out count for a hash (XEP-0390 section 4.1), but not all clients know that.
-    """
-    query = reply.child(INFO_QUERY) if reply is not None and reply.type == "result" else None
-    if reply is None or query is None:
-        return None, False
-    try:
-        readings = [Info.read(query, language) for language in ("", reply.element.get(names.XML_LANG, STREAM_LANGUAGE))]
-    except ValueError:
-        return None, False
-    features = readings[0].features
-    if size_of(features) > most:
-        return None, False
-    return features, hash is not None and any(hash.is_proven_by(query, info) for info in readings)
 
 
 def _settle(session: "Session", state: Capabilities, features: frozenset[str]) -> None:

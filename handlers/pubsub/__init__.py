@@ -54,6 +54,7 @@ for step in (
     last_items.send_to_contact,
     last_items.send_to_unblocked,
     last_items.send_wanted,
+    last_items.send_wanted_elsewhere,
     members.take_approval,
     rechecking.recheck_contact,
 ):

@@ -1,14 +1,14 @@
 """The two faces of publish-subscribe: every account (XEP-0163), and the service at pubsub.DOMAIN (XEP-0060)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from db import blocklists, pubsub_affiliations, pubsub_nodes, pubsub_people, rosters
 from db.pubsub_nodes import Node
 from handlers.contacts.access import is_at_home, is_blocked, is_blocked_in_part, sees_presence
-from handlers.discovery import client_caps
+from handlers.discovery import client_caps, contact_caps
 from handlers.pubsub import access, announced
 from handlers.pubsub.access import Relation
 from handlers.pubsub.configuration import ACCOUNT_NODE, SERVICE_NODE, NodeConfiguration, from_text
@@ -100,8 +100,13 @@ class Host(ABC):
         """All that are something to a node, by their bare addresses."""
 
     @abstractmethod
-    def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session]":
-        """Those that are notified because of presence, without a subscription."""
+    def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session | JID]":
+        """Those that are notified because of presence, without a subscription: sessions here, and the full addresses of
+        devices elsewhere."""
+
+    def devices_of(self, contact: JID) -> "Collection[JID]":
+        """The devices elsewhere that are known of a contact (bare address)."""
+        return ()
 
     def note_agreement(self, node: Node, owner: JID) -> None:
         """An owner (bare address) has acted as one: it agrees to be it."""
@@ -186,12 +191,14 @@ class Account(Host):
     def affiliations(self, node: Node) -> Mapping[JID, str]:
         return {**pubsub_affiliations.affiliations(self.server.db, node), self.address: "owner"}
 
-    def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session]":
+    def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session | JID]":
         """The account's own devices and those of its contacts, if they want to hear of this node (4.3)."""
         yield from self._interested(self.address, f"{node.name}+notify")
         yield from self._devices_of_contacts(node, configuration, f"{node.name}+notify")
 
-    def _devices_of_contacts(self, node: Node, configuration: NodeConfiguration, interest: str) -> "Iterator[Session]":
+    def _devices_of_contacts(
+        self, node: Node, configuration: NodeConfiguration, interest: str
+    ) -> "Iterator[Session | JID]":
         # There may be thousands. What costs least, and leaves out most, comes first
         db, roster = self.server.db, rosters.roster(self.server.db, self.address)
         affiliations = pubsub_affiliations.affiliations(db, node)
@@ -199,16 +206,26 @@ class Account(Host):
         contacts: Iterable[JID] = roster.subscribers
         if configuration.access_model == "whitelist":
             contacts = affiliations.keys() & set(contacts) if affiliations else ()
+        elsewhere = self._interested_elsewhere(interest)
         for contact in contacts:
-            sessions = self._interested(contact, interest)
-            if not sessions or self.is_apart_from(contact):
+            devices = elsewhere.get(contact) or self._interested(contact, interest)
+            if not devices or self.is_apart_from(contact):
                 continue
             item = rosters.item(db, self.address, contact)  # others may have had their turns since
             if item is None or not item.is_subscriber:
                 continue
             relation = Relation(affiliations.get(contact, "none"), "none", True, item.groups)
             if refusals[relation] is None:
-                yield from sessions
+                yield from devices
+
+    def devices_of(self, contact: JID) -> "Collection[JID]":
+        return contact_caps.wanted_by_devices(self.server, self.address, contact).keys()
+
+    def _interested_elsewhere(self, interest: str) -> dict[JID, list[JID]]:
+        found = dict[JID, list[JID]]()
+        for jid in contact_caps.those_that_want(self.server, self.address, interest):
+            found.setdefault(jid.bare, []).append(jid)
+        return found
 
     def _interested(self, account: JID, interest: str) -> "list[Session]":
         theirs = self.server.ownership.available(account) or ()
@@ -243,7 +260,7 @@ class Service(Host):
     def affiliations(self, node: Node) -> Mapping[JID, str]:
         return pubsub_affiliations.affiliations(self.server.db, node)
 
-    def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session]":
+    def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session | JID]":
         return iter(())
 
 

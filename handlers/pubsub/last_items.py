@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from db import pubsub_items, pubsub_nodes, pubsub_people, rosters
 from db.pubsub_nodes import Node
 from db.rosters import Item
-from handlers.discovery import client_caps
+from handlers.discovery import client_caps, contact_caps
 from handlers.pubsub import access, hosts, notifications, retrieval
 from handlers.pubsub.hosts import Account, Host, Service
 from xmpp.data.jid import JID
@@ -49,6 +49,13 @@ def send_wanted(session: "Session", features: frozenset[str]) -> None:
         session.send_all(_of_publishers(session, new))
 
 
+def send_wanted_elsewhere(
+    server: "Server", account: JID, device: JID, wanted: frozenset[str], before: frozenset[str]
+) -> None:
+    """CONTACT_CAPS_KNOWN: the last items of the account, for what a contact's device did not want before."""
+    _send_to_device(server, account, device, interests(wanted) - interests(before))
+
+
 def send_to_contact(server: "Server", account: JID, contact: JID, before: Item | None) -> None:
     """CONTACT_CHANGED: a contact that has come to see the account's presence gets what it would on coming online; one
     that is in another group now, of nodes for groups (XEP-0060 section 12.2)."""
@@ -61,10 +68,10 @@ def send_to_contact(server: "Server", account: JID, contact: JID, before: Item |
         return
     for session in server.ownership.available(contact) or ():
         wanted = interests(client_caps.features_of(server, session.jid))
-        nodes = _nodes(server, account, wanted)
-        if not is_new:
-            nodes = [node for node in nodes if hosts.configuration_of(node).access_model == "roster"]
+        nodes = _nodes(server, account, wanted, for_groups=not is_new)
         session.send_all(_last(session, host, node.name) for node in nodes)
+    for device, wanted in contact_caps.wanted_by_devices(server, account, contact).items():
+        _send_to_device(server, account, device, interests(wanted), for_groups=not is_new)
 
 
 def send_to_unblocked(server: "Server", account: JID, contact: JID) -> None:
@@ -92,9 +99,10 @@ def _publishers(session: "Session") -> Iterator[JID]:
             yield contact
 
 
-def _nodes(server: "Server", account: JID, wanted: Set[str]) -> list[Node]:
+def _nodes(server: "Server", account: JID, wanted: Set[str], *, for_groups: bool = False) -> list[Node]:
     nodes = pubsub_nodes.of_account(server.db, account)
-    return [nodes[name] for name in sorted(wanted & nodes.keys())]
+    found = [nodes[name] for name in sorted(wanted & nodes.keys())]
+    return [each for each in found if not for_groups or hosts.configuration_of(each).access_model == "roster"]
 
 
 def _of_publishers(session: "Session", wanted: Set[str]) -> Iterator[Stanza | None]:
@@ -113,16 +121,29 @@ def _of_service(session: "Session", host: Service) -> Iterator[Stanza | None]:
 
 def _last(session: "Session", host: Host, name: str) -> Stanza | None:
     """The last item of a node, where the session is to get it now: both are looked at only when it is its turn."""
+    return _last_for(session.jid, host, name) if session.is_available else None
+
+
+def _last_for(jid: JID, host: Host, name: str) -> Stanza | None:
     node = hosts.find(host, name)
-    if node is None or not session.is_available:
+    if node is None:
         return None
     configuration = hosts.configuration_of(node)
     if configuration.send_last_published_item != ON_PRESENCE or not configuration.deliver_notifications:
         return None
-    if access.refusal_to_show_items(configuration, host.relation(node, session.jid)) is not None:
+    if access.refusal_to_show_items(configuration, host.relation(node, jid)) is not None:
         return None
-    item = pubsub_items.last(session.server.db, node, retrieval.since(configuration))
-    if item is None or host.unheard_by(node, item.publisher)(session.account):
+    item = pubsub_items.last(host.server.db, node, retrieval.since(configuration))
+    if item is None or host.unheard_by(node, item.publisher)(jid.bare):
         return None
-    session.server.db.touch_unfinished()  # it may have come just now
-    return notifications.last_item(host, node, configuration, item).addressed(session.jid)
+    host.server.db.touch_unfinished()  # it may have come just now
+    return notifications.last_item(host, node, configuration, item).addressed(jid)
+
+
+def _send_to_device(server: "Server", account: JID, device: JID, wanted: Set[str], *, for_groups: bool = False) -> None:
+    """The same to a device of a contact elsewhere (full address)."""
+    host = Account(server, account)
+    for node in _nodes(server, account, wanted, for_groups=for_groups):
+        message = _last_for(device, host, node.name)
+        if message is not None:
+            server.router.route(message)

@@ -3,7 +3,7 @@
 An event is put into bytes once. Subscribers are told page by page, and those are told who are it when it is their turn.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from db import pubsub_nodes, pubsub_people
@@ -152,10 +152,11 @@ def _tell_all(
                 told.update(_pass_on(host, message))
                 yield
         yield
-    for session in host.devices(node, configuration):
-        if session.jid not in told and not is_unheard(session.account):
-            for message in events.to(session.jid):
-                session.send(message)
+    for device in host.devices(node, configuration):
+        jid, send = (device, host.server.router.route) if isinstance(device, JID) else (device.jid, device.send)
+        if jid not in told and not is_unheard(jid.bare):
+            for message in events.to(jid):
+                send(message)
                 yield
         yield
 
@@ -209,15 +210,15 @@ def _tell(host: Host, node: Node, message: Stanza, *publishers: JID) -> None:
         _pass_on(host, message)
 
 
-def _pass_on(host: Host, message: Stanza) -> list[JID]:
-    """Send a message to a subscriber; returns the devices here that it reaches (RFC 6121 section 8.5). Headlines to
-    accounts here go straight to their devices, since no step keeps them; blocking alone would keep them away, which has
-    been looked at."""
+def _pass_on(host: Host, message: Stanza) -> Collection[JID]:
+    """Send a message to a subscriber; returns the devices that are known to get it (RFC 6121 section 8.5). Headlines to
+    accounts that are ours go straight to their devices, since no step keeps them; blocking alone would keep them away,
+    which has been looked at."""
     server, to = host.server, message.to
     assert to is not None
     if not server.ownership.is_ours(to):
         server.router.route(message)
-        return []
+        return (to,) if to.is_full else host.devices_of(to)
     if to.is_bare:
         sessions = [session for session in server.online.available(to) if session.priority >= 0]
     else:

@@ -17,6 +17,7 @@ from xmpp.config.settings import ServerSettings, StreamSettings
 from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse
+from xmpp.routing.ownership import Elsewhere
 from xmpp.routing.session import Session
 from xmpp.running.handling import Handled
 from xmpp.running.tickets import Ticket
@@ -119,10 +120,17 @@ def configuration(**settings: Mapping[str, Any]) -> Configuration:
 
 
 @contextmanager
-def server_in(folder: Path, storage: type[Database] = Database, /, **settings: Mapping[str, Any]) -> Iterator[Server]:
-    """A server for the domain `localhost` that does not listen."""
+def server_in(
+    folder: Path,
+    storage: type[Database] = Database,
+    elsewhere: Elsewhere | None = None,
+    /,
+    **settings: Mapping[str, Any],
+) -> Iterator[Server]:
+    """A server for the domain `localhost` that does not listen. Some of the accounts there may be somebody else's."""
     with storage(folder / "test.db") as db:
-        server = Server(configuration(**settings), db, FEATURES, TABLES, storage_errors=(StorageError,))
+        chosen = configuration(**settings)
+        server = Server(chosen, db, FEATURES, TABLES, storage_errors=(StorageError,), elsewhere=elsewhere)
         server.portions.seconds = FOR_EVER
         yield server
 
