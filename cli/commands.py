@@ -122,9 +122,7 @@ def run(config: Path | None, data: Path, log_format: str, log_level: str) -> Non
 def demo(config: Path | None, data: Path | None, log_format: str, log_level: str, **options: Any) -> None:
     """Try it out, on this machine only: two ready accounts, open registration, login without TLS."""
     say = _start_logging(log_format, log_level)
-    configured = functools.partial(
-        assembly.served_configuration, config, overriding=demonstration.settings(**options)
-    )
+    configured = functools.partial(assembly.served_configuration, config, overriding=demonstration.settings(**options))
     with (
         assembly.blaming(config),
         assembly.blaming_options(),

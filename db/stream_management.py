@@ -31,9 +31,7 @@ _NEWEST = (
     .order_by(EndedStream.id.desc())
     .limit(SQL(str(PER_ACCOUNT)))
 )
-_DELETE_OLDER = Prepared(
-    EndedStream.delete().where((EndedStream.account == ANY) & EndedStream.id.not_in(_NEWEST))
-)
+_DELETE_OLDER = Prepared(EndedStream.delete().where((EndedStream.account == ANY) & EndedStream.id.not_in(_NEWEST)))
 _DELETE_OUTDATED = Prepared(EndedStream.delete().where(EndedStream.until <= ANY))
 
 

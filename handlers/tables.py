@@ -37,6 +37,7 @@ from handlers.sessions import client_state, stream_management
 from handlers.sessions.redelivery import MESSAGE_KEPT, MESSAGE_REDELIVERED
 from handlers.sessions.stream_management import SESSION_RESUMED
 from xmpp.routing.tables import (
+    CONNECTION_LOST,
     HANDLED,
     IQ_RECEIVED,
     IQ_SENT,
@@ -48,7 +49,6 @@ from xmpp.routing.tables import (
     SERVER_STARTED,
     SERVER_STOPPING,
     SESSION_ENDED,
-    SESSION_LOST,
     WRITTEN,
     Tables,
 )
@@ -172,7 +172,7 @@ TABLES = Tables(
         push.wake_hibernating,
     ),
     MORE_SENT.runs(stream_management.wait_for_acknowledgements),
-    SESSION_LOST.runs(
+    CONNECTION_LOST.runs(
         client_state.begin_active,  # what it held goes to what is remembered
         push.note_lost,
         offline.hand_over,

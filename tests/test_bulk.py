@@ -52,7 +52,7 @@ class SlowClient(ManagedClient):
         self.room -= 1
         super().write(data)
 
-    def lose(self, reason: Exception) -> None:
+    def drop(self, reason: Exception) -> None:
         self.lost_for.append(reason)
         self.loses_connection()
 
@@ -153,7 +153,7 @@ def test_what_was_not_taken_waits_for_the_next_session(server: Server, juliet: S
     juliet.room = 4
     came = bodies(juliet.sends("<presence/>"))
     assert came == texts[:3]
-    juliet.session.lost()
+    juliet.session.connection_lost()
     other = Client(server, f"{JULIET}/chamber")
     assert bodies(other.sends("<presence/>")) == texts[3:]
 
@@ -368,7 +368,7 @@ def test_who_resumes_again_and_again_piles_up_nothing(server: Server, juliet: Sl
         back = without_room(server)
         back.resumes(id, 1)
         assert len(session._bulk._line) == 1  # type: ignore[union-attr]
-        session.lost()
+        session.connection_lost()
 
 
 def test_who_loses_a_connection_again_and_again_cannot_pile_up_bulks(server: Server, juliet: SlowClient) -> None:
@@ -378,7 +378,7 @@ def test_who_loses_a_connection_again_and_again_cannot_pile_up_bulks(server: Ser
         while session.connection is not None:
             session.send_all(iter([Stanza.build("message")]))
         back = without_room(server)
-        back.lose = lambda reason: session.lost()  # type: ignore[method-assign]
+        back.drop = lambda reason: session.connection_lost()  # type: ignore[method-assign]
         back.resumes(id, 0)
     assert len(session._bulk._line) < 2 * UNSENT_BYTES // 1000  # type: ignore[union-attr]
 

@@ -13,7 +13,7 @@ from tests.harness.streams import Stream, listening_server
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import parse
 from xmpp.routing.feature import State
-from xmpp.routing.tables import SESSION_LOST, WRITTEN, Tables
+from xmpp.routing.tables import CONNECTION_LOST, WRITTEN, Tables
 from xmpp.server import Server
 
 LIMIT = 10_000
@@ -222,7 +222,7 @@ def test_what_waits_when_the_connection_breaks_joins_what_can_be_resumed(remembe
 
 
 def test_a_lost_connection_runs_this_step_before_others_remember(server: Server) -> None:
-    assert server.tables[SESSION_LOST][0] is client_state.begin_active
+    assert server.tables[CONNECTION_LOST][0] is client_state.begin_active
 
 
 def test_a_session_that_ends_takes_what_waits_with_it(server: Server, phone: Client) -> None:

@@ -244,7 +244,7 @@ def test_what_was_held_back_and_lost_waits_for_the_next_session(
     assert ids(messages(phone.sends("<presence/>"))) == ["one", "two"]  # as soon as that is on the disk
     with pytest.raises(StorageError):
         server.db.flush()
-    phone.session.lost()
+    phone.session.connection_lost()
     phone.session.end()
     assert ids(log_in(server)) == ["one"]
 

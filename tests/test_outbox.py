@@ -26,8 +26,8 @@ class Wire:
         sock, _ = listener.accept()
         listener.close()
         self.transport = SocketTransport(sock, 60)
-        self.lost: list[Exception] = []
-        self.outbox = Outbox(self.transport, flusher or Flusher(), limit, self.lost.append)
+        self.failed: list[Exception] = []
+        self.outbox = Outbox(self.transport, flusher or Flusher(), limit, self.failed.append)
 
     def arrives(self, amount: int) -> bytes:
         data = b""
@@ -94,7 +94,7 @@ def test_what_could_not_be_stored_is_not_told(wire: Wire) -> None:
     wire.outbox.add(b"stored", after=ticket)
     failure = OSError("disk full")
     ticket.close(failure)
-    assert wire.lost == [failure]
+    assert wire.failed == [failure]
     wire.outbox.add(b"sorry")
     assert wire.arrives(10) == b"told sorry"
 
@@ -112,15 +112,15 @@ def test_a_peer_that_reads_slowly_gets_everything(wire: Wire) -> None:
     for _ in range(9):
         wire.outbox.add(b"x" * (amount // 9))
     assert len(wire.arrives(amount)) == amount
-    assert not wire.lost
+    assert not wire.failed
 
 
 def test_a_peer_that_does_not_read_is_dropped_at_the_limit() -> None:
     wire = Wire(limit=1000)
     wire.outbox.add(b"x" * 600, after=Ticket())
-    assert not wire.lost
+    assert not wire.failed
     wire.outbox.add(b"x" * 600)
-    assert len(wire.lost) == 1
+    assert len(wire.failed) == 1
     assert wire.outbox.is_empty
     wire.outbox.add(b"ignored")
     assert wire.outbox.is_empty
@@ -141,7 +141,7 @@ def test_a_broken_connection_is_reported_once(wire: Wire) -> None:
     wire.outbox.add(b"x")
     gevent.sleep(0)
     gevent.sleep(0)
-    assert len(wire.lost) == 1
+    assert len(wire.failed) == 1
 
 
 def fail(*_: object) -> None:
@@ -164,7 +164,7 @@ def test_what_fails_at_one_keeps_nothing_from_another(pair: tuple[Wire, Wire], m
     one.outbox.add(b"lost")
     other.outbox.add(b"told")
     assert other.arrives(4) == b"told"
-    assert [type(each) for each in one.lost] == [AttributeError]
+    assert [type(each) for each in one.failed] == [AttributeError]
     other.outbox.add(b" more")
     assert other.arrives(5) == b" more"
 
@@ -172,7 +172,7 @@ def test_what_fails_at_one_keeps_nothing_from_another(pair: tuple[Wire, Wire], m
 def test_what_fails_at_the_end_of_one_keeps_nothing_from_another(pair: tuple[Wire, Wire]) -> None:
     one, other = pair
     one.transport.close()
-    one.outbox._lost = fail
+    one.outbox._failed = fail
     one.outbox.add(b"lost")
     other.outbox.add(b"told")
     assert other.arrives(4) == b"told"
@@ -187,13 +187,13 @@ def test_who_was_closed_while_it_waited_for_the_disk_keeps_nothing_from_another(
     one.transport.close()
     ticket.close()
     assert other.arrives(6) == b"stored"
-    assert len(one.lost) == 1
+    assert len(one.failed) == 1
 
 
 def test_what_fails_while_a_slow_peer_reads_is_the_end_of_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     wire, amount = Wire(limit=10_000_000), 9_000_000
     lost: AsyncResult[Exception] = AsyncResult()
-    wire.outbox._lost = lost.set
+    wire.outbox._failed = lost.set
     wire.transport._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     wire.outbox.add(b"x" * amount)
     gevent.sleep(0)

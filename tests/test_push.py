@@ -77,7 +77,7 @@ def break_off(client: Client) -> None:
     server.state(Resumable).sessions[id] = client.session
     if client.session.state(Management) is None:
         client.session.keep(Management(id, 600, StreamManagementSettings()))
-    client.session.lost()
+    client.session.connection_lost()
     assert server.online.session(client.jid) is client.session
 
 

@@ -11,7 +11,7 @@ from tests.harness.in_process import Client, add_accounts, befriend, server_in, 
 from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
 from xmpp.routing.session import Session
-from xmpp.routing.tables import MESSAGE_SENT, SESSION_LOST, WRITTEN, Tables
+from xmpp.routing.tables import CONNECTION_LOST, MESSAGE_SENT, WRITTEN, Tables
 from xmpp.server import Server
 
 
@@ -96,8 +96,8 @@ def test_a_session_that_cannot_wait_for_another_connection_ends(
     def fails(session: Session) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(server, "tables", server.tables.but(SESSION_LOST.runs(fails)))
-    juliet.session.lost()
+    monkeypatch.setattr(server, "tables", server.tables.but(CONNECTION_LOST.runs(fails)))
+    juliet.session.connection_lost()
     assert not server.online.sessions(juliet.account)
 
 

@@ -149,8 +149,8 @@ def go_on(session: "Session") -> None:
 
 @feature.step
 def hand_over(session: "Session") -> None:
-    """SESSION_LOST, SESSION_ENDED: what this session was to be sent, and was not yet, is for another one that is there:
-    none may come for a long time that has to be told of it by its presence."""
+    """CONNECTION_LOST, SESSION_ENDED: what this session was to be sent, and was not yet, is for another one that is
+    there: none may come for a long time that has to be told of it by its presence."""
     delivered = session.state(Delivered)
     if delivered is None or delivered.turn is None:
         return

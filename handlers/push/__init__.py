@@ -160,7 +160,7 @@ def wake_hibernating(session: "Session", stanza: Stanza) -> None:
 
 @feature.step
 def note_lost(session: "Session") -> None:
-    """SESSION_LOST, before it hibernates: the device was here until now, so it is woken for what comes next, and for
+    """CONNECTION_LOST, before it hibernates: the device was here until now, so it is woken for what comes next, and for
     messages that may have gone into a connection that was broken already."""
     session.server.state(Bursts).end(session.jid)
     management = session.state(Management)

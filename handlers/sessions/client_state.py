@@ -85,8 +85,8 @@ def become_active(server: "Server", stream: Stream, element: etree._Element) -> 
 def begin_active(session: "Session") -> None:
     """Send what is held, and hold nothing more.
 
-    SESSION_LOST, first: what is held joins what waits to be resumed. Also for whoever gives a session another stream:
-    each begins active (section 5.2).
+    CONNECTION_LOST, first: what is held joins what waits to be resumed. Also for whoever gives a session another
+    stream: each begins active (section 5.2).
     """
     held = session.state(HeldBack)
     if held is not None:

@@ -256,7 +256,7 @@ def _management_of(session: "Session") -> Management:
 
 @feature.step
 def hibernate(session: "Session") -> Literal["stop"] | None:
-    """SESSION_LOST: the session waits for a while, and is online meanwhile."""
+    """CONNECTION_LOST: the session waits for a while, and is online meanwhile."""
     management = session.state(Management)
     if management is None or management.id is None or management.is_overfull:
         return None

@@ -76,10 +76,10 @@ class Client:
     def close(self, error: StreamError | None = None) -> None:
         self.closed_with = error
 
-    def release(self, error: StreamError) -> None:
+    def detach(self, error: StreamError) -> None:
         self.closed_with = error
 
-    def lose(self, reason: Exception) -> None:
+    def drop(self, reason: Exception) -> None:
         raise AssertionError(f"it is given up: {reason}")
 
     @property

@@ -41,7 +41,7 @@ class ManagedClient(Client):
         return element.get("id", "")
 
     def loses_connection(self) -> None:
-        self.session.lost()
+        self.session.connection_lost()
 
     @property
     def management(self) -> Management:
@@ -60,7 +60,7 @@ class ManagedClient(Client):
 
     write_ahead = write
 
-    def release(self, error: StreamError) -> None:
+    def detach(self, error: StreamError) -> None:
         self.closed_with = error
 
 

@@ -1,8 +1,8 @@
-"""What a session is to be sent in bulk is fetched as its client takes it, and what comes after it waits behind.
+"""What is sent to a session in bulk is fetched as its client reads; whatever is sent later waits behind it.
 
 The last items of nodes, the presence of contacts, messages that waited, a page of an archive, what a resumed stream has
-missed: any of it may be more than may wait for a client (`unsent_bytes`), and the client has done nothing wrong. So it
-comes as an iterator, which is asked for more only while little waits to be written, and holds no memory until then.
+missed: each may be larger than what may wait for a client (`unsent_bytes`), through no fault of the client. So it comes
+as an iterator, which is asked for more only while little waits to be written, and takes no memory until then.
 """
 
 import logging
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STEPS = 100  # of an iterator in one go: then others have their turn,
-SECONDS = 0.005  # as they have after this, for what has led to nothing that was sent may have taken long
-ITERATOR_BYTES = 1024  # what an iterator that waits counts for, beside what it holds
+STEPS = 100  # taken from iterators in one go; then others have their turn
+SECONDS = 0.005  # the most that one go may take, since a step may take long and send nothing
+ITERATOR_BYTES = 1024  # what a waiting iterator counts as, beside the memory that it says it holds
 
 Source = Iterator[Stanza | bytes | None]
 """Stanzas, or bytes that are written as they are; None where a step had nothing to send."""
 
 
 class _Begun(NamedTuple):
-    """A bulk, and what it counts for for as long as it lasts."""
+    """A bulk, and the bytes that it counts as while it lasts."""
 
     source: Source
     size: int
 
 
 class _Later(NamedTuple):
-    """A stanza that was sent after a bulk, and the ticket of what had been stored then."""
+    """A stanza that was sent after a bulk had begun, and the ticket of what had been stored by then."""
 
     stanza: Stanza
     ticket: Ticket | None
 
 
 class Bulk:
-    """All of it for one session, in order. `is_passing`: something of it is being sent just now."""
+    """All bulks of one session and the stanzas between them, in order. `is_passing`: something is being sent now."""
 
     __slots__ = ("is_passing", "_session", "_line", "_size", "_ahead")
 
@@ -53,30 +53,35 @@ class Bulk:
         self.is_passing = False
         self._session = session
         self._line: deque[_Begun | _Later] = deque()
-        self._size = 0  # bytes of what waits behind
-        self._ahead: _Begun | None = None  # what was begun before all others
+        self._size = 0  # bytes of all that waits
+        self._ahead: _Begun | None = None  # the bulk that was begun as the first
 
     def begin(self, source: Source, *, first: bool, held: int) -> None:
-        """One more bulk, which holds so many bytes itself, behind all others; or before them, in place of another one
-        that was begun so."""
+        """Add a bulk that holds so many bytes of memory behind all others.
+
+        `first`: before all others, in place of an earlier one that was begun this way.
+        """
         begun = _Begun(source, ITERATOR_BYTES + held)
         if first:
-            self._begin_ahead(begun)
+            if self._ahead is not None:
+                self._discard(self._ahead)
+            self._ahead = begun
+            self._line.appendleft(begun)
         else:
             self._line.append(begun)
         self._count(begun.size)
 
     def add(self, stanza: Stanza) -> None:
-        """A stanza that is to go behind them."""
+        """Add a stanza behind all bulks."""
         later = _Later(stanza.kept(), handled().ticket)
         self._line.append(later)
         self._count(_size(later))
 
     def send_some(self) -> bool:
-        """Send as much as the client takes now; returns whether that was all. The rest follows when there is room."""
+        """Send as much as the client takes now; True if that was all. The rest follows when there is room."""
         session, self.is_passing = self._session, True
         try:
-            is_held = self._send_while_there_is_room()
+            is_stopped = self._send_while_there_is_room()
         except Exception:
             log.exception("%r: what it was to be sent in bulk could not be fetched", session)
             self._line.clear()
@@ -84,14 +89,14 @@ class Bulk:
             return True
         finally:
             self.is_passing = False
-        if self._line and not is_held and session.connection is not None:
+        if self._line and not is_stopped and session.connection is not None:
             session.connection.when_room(session.send_more)
         return not self._line
 
-    def let_through(self) -> bool:
-        """What waits behind goes at once, since nobody knows when the bulks go on; returns whether something is left.
+    def release(self) -> bool:
+        """Send at once the stanzas that wait behind bulks, since nobody knows when these go on; True if any are left.
 
-        Answers stay behind the bulk that they are the end of: a page of an archive would seem whole without it.
+        Answers stay behind the bulk that they conclude: without it a page of an archive would seem complete.
         """
         line, self.is_passing = self._line, True
         self._line = deque(each for each in line if _stays(each))
@@ -103,13 +108,7 @@ class Bulk:
         self.is_passing = False
         return bool(self._line)
 
-    def _begin_ahead(self, begun: _Begun) -> None:
-        if self._ahead is not None:
-            self._forget(self._ahead)
-        self._ahead = begun
-        self._line.appendleft(begun)
-
-    def _forget(self, begun: _Begun) -> None:
+    def _discard(self, begun: _Begun) -> None:
         self._line.remove(begun)
         self._size -= begun.size
         if begun is self._ahead:
@@ -119,10 +118,10 @@ class Bulk:
         self._size += size
         connection = self._session.connection
         if self._size > self._session.server.stream_settings.unsent_bytes and connection is not None:
-            connection.lose(BufferError(f"{self._size} bytes wait behind what its client does not read"))
+            connection.drop(BufferError(f"{self._size} bytes wait behind what its client does not read"))
 
     def _send_while_there_is_room(self) -> bool:
-        """Returns whether a step of MORE_SENT has stopped it."""
+        """True if a step of MORE_SENT has stopped it."""
         session, ends = self._session, monotonic() + SECONDS
         for _ in range(STEPS):
             if monotonic() > ends or not self._line or session.connection is None or not session.connection.has_room:
@@ -144,7 +143,7 @@ class Bulk:
             try:
                 each = next(first.source)
             except StopIteration:
-                self._forget(first)
+                self._discard(first)
                 return
             if isinstance(each, bytes):
                 session.write(each)

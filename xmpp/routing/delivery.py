@@ -1,10 +1,10 @@
-"""The path of a stanza as steps: functions that run in the order in which they are written (tables.py).
+"""The path of a stanza as steps: functions that run in the order in which the tables list them (tables.py).
 
-A step takes one Delivery and returns None (go on) or STOP (done
-with), or raises StanzaError (the sender is told).
+A step takes one Delivery. It returns None to go on, or STOP if nothing more is to be done with the stanza, or raises
+StanzaError, which the sender is told.
 
-Every stanza pays for every step, so a step can say in advance what it is not for: `concerns` that it looks at certain
-children only, `for_sessions_with` that its feature has to be in use in the session. The others never call it.
+Every stanza pays for every step that it runs through, so a step can declare what it is for: `concerns`, stanzas with
+certain children; `for_sessions_with`, sessions that use its feature. It is not called for others.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -35,7 +35,7 @@ class Delivery:
 
     @property
     def origin(self) -> "Session":
-        """The session that the stanza came in at: for steps of the SENT tables, where there is always one."""
+        """The session that sent the stanza. For steps of the SENT tables, where there always is one."""
         origin: Any = self.stanza.origin
         return origin  # type: ignore[no-any-return]
 
@@ -45,7 +45,7 @@ AnyStep = TypeVar("AnyStep", bound=Callable[..., Any])
 
 
 def concerns(*tags: str) -> Callable[[Step], Step]:
-    """Say of a step of the SENT and RECEIVED tables: it is only for stanzas that have one of these as a child."""
+    """Declare that a step of the SENT or RECEIVED tables is only for stanzas with a child of one of these tags."""
 
     def declare(step: Step) -> Step:
         step.__dict__["concerns"] = frozenset(tags)
@@ -55,7 +55,7 @@ def concerns(*tags: str) -> Callable[[Step], Step]:
 
 
 def for_sessions_with(state: type) -> Callable[[AnyStep], AnyStep]:
-    """Say of a step of the WRITTEN and HANDLED tables: it is only for sessions that keep this state."""
+    """Declare that a step of WRITTEN or HANDLED is only for sessions that keep this state."""
 
     def declare(step: AnyStep) -> AnyStep:
         step.__dict__["state"] = state
@@ -65,7 +65,7 @@ def for_sessions_with(state: type) -> Callable[[AnyStep], AnyStep]:
 
 
 class Steps:
-    """The steps of one table, with those left out that a stanza does not concern."""
+    """The steps of one table; each stanza runs only through those that concern it."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self._steps = tuple((step, getattr(step, "concerns", None)) for step in steps)
@@ -74,7 +74,7 @@ class Steps:
         self._usual = self._those_for(frozenset())
 
     def run(self, delivery: Delivery) -> bool:
-        """Whether the stanza got past all steps; raises the StanzaError of the step that refused it."""
+        """True if the stanza got past all steps. Raises the StanzaError of the step that refused it."""
         steps = self._usual
         if self._namespaces and delivery.stanza.may_use(self._namespaces):
             found = self._telling & delivery.stanza.child_tags

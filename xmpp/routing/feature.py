@@ -1,7 +1,7 @@
 """How a feature says what it does: the declaration API.
 
-A handler file makes one Feature and hangs its functions on it. A declaration holds no running state, so two servers
-can be built from the same features; what order cannot matter for is declared here, what it does is in the delivery
+A handler file makes one Feature and registers its functions with it. A declaration holds no running state, so two
+servers can be built from the same features. What does not depend on order is declared here; what does is listed in the
 tables of handlers/tables.py.
 
     feature = Feature("ping", xep="0199", disco=["urn:xmpp:ping"])
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Addressee:
-    """Whom an iq is for. Each is one object."""
+    """Whom an iq is for. Each addressee is one object, compared by identity."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -40,22 +40,21 @@ class Addressee:
 
 
 OWN = Addressee("OWN")  # the sender's own account: its bare address, or no `to`
-ACCOUNT = Addressee("ACCOUNT")  # any account's bare address, whoever asks: the handler checks whether they may
-ADDRESS = Addressee(
-    "ADDRESS"
-)  # anybody else's bare address, be there an account or not: the answer must not show which
+ACCOUNT = Addressee("ACCOUNT")  # any account's bare address; the handler checks whether the sender may ask
+# Anybody else's bare address, whether there is such an account or not: the answer must not show which.
+ADDRESS = Addressee("ADDRESS")
 SERVER = Addressee("SERVER")  # a domain that is served here
 SERVICE = Addressee("SERVICE")  # a service of any feature, at its own domain
 STREAM = Addressee("STREAM")  # the stream itself, before a resource is bound: registration, binding
 
 
 class Subdomain:
-    """Where a service of a feature is found: beneath each domain that is served, as in pubsub.example.org.
+    """The domains of a feature's service: one beneath each domain that is served, such as pubsub.example.org.
 
-    `label` comes before the domain; `label_setting` names the setting of the feature that says otherwise. `identity`
-    and the features `disco` are what each service tells of itself (XEP-0030). All stanzas that come there run through
-    the table `received`. A request that no step of it has taken is for the `service` itself, or for a `bare` or a
-    `full` address, such as a room or an occupant; anything else that none has taken is not for anybody.
+    `label` comes before the domain; the feature's setting `label_setting`, if given, replaces it. `identity` and the
+    features `disco` are what the service announces (XEP-0030). All stanzas to it run through the table `received`. A
+    request that gets past all steps is for the `service` itself, or for a `bare` or a `full` address at it, such as a
+    room or an occupant; a message that gets past all steps is refused.
     """
 
     def __init__(self, label: str, *, identity: Identity, disco: Iterable[str] = (), label_setting: str = "") -> None:
@@ -69,7 +68,7 @@ class Subdomain:
         self.received = Table[Step](f"{label.upper()}_RECEIVED")
 
     def addressees(self, address: JID) -> tuple[Addressee, ...]:
-        """What an address there may stand for, most particular first."""
+        """Whom a request to this address may be for, most particular first."""
         if not address.local:
             return (self.service, SERVICE)
         return (self.bare if address.is_bare else self.full,)
@@ -79,7 +78,7 @@ class State(Enum):
     """How far a stream has come."""
 
     NEW = auto()  # no header yet
-    INSECURE = auto()  # headers exchanged, and nothing but TLS is to be had (RFC 6120 section 5.3.1)
+    INSECURE = auto()  # headers exchanged, and only STARTTLS is offered (RFC 6120 section 5.3.1)
     OPEN = auto()  # headers exchanged, nobody logged in
     AUTHENTICATED = auto()  # logged in, no resource
     BOUND = auto()  # a session
@@ -97,10 +96,10 @@ class Feature:
     """One protocol: its name in the configuration, what it announces, what it handles.
 
     `disco` are the features that a domain announces (XEP-0030), `account_disco` those of an account, and
-    `account_identities` what it makes an account besides. `settings` is a frozen dataclass whose fields come from
-    xmpp.config.setting; `announced_if` says of them whether `disco` is announced. `by_default` says whether it is on
-    without configuration; `optional` whether it can be switched off at all. It is off, too, where one of the features
-    that it `needs` is. `subdomains` are where it has services.
+    `account_identities` the identities that it gives an account. `settings` is a frozen dataclass whose fields come
+    from xmpp.config.setting; `announced_if(settings)` is false if `disco` is not to be announced. `by_default`: the
+    feature is on unless the configuration says otherwise; `optional`: it can be switched off. It is off whenever one
+    of the features that it `needs` is off. `subdomains` are the domains of its services.
     """
 
     name: str
@@ -124,16 +123,16 @@ class Feature:
     def iq_get(self, tag: str, to: Iterable[Addressee] = (OWN,)) -> Callable[[IqHandler], IqHandler]:
         """Declare what answers an iq of type get: f(server, iq) -> payload or None, or raises StanzaError.
 
-        A payload is an element, or its bytes as xmpp.wire writes them.
+        A payload is an element, or its bytes as xmpp.data.wire writes them.
         """
         return self._iq("get", tag, to)
 
     def iq_set(self, tag: str, to: Iterable[Addressee] = (OWN,)) -> Callable[[IqHandler], IqHandler]:
-        """Declare what answers an iq of type set with this payload."""
+        """Declare what answers an iq of type set, in the same way."""
         return self._iq("set", tag, to)
 
     def disco_node(self, at: Iterable[Addressee]) -> Callable[[IqHandler], IqHandler]:
-        """Declare what tells of the nodes of these (XEP-0030 section 3.2): f(server, iq) -> the answer to the query."""
+        """Declare what answers disco queries for nodes of these addressees (XEP-0030 section 3.2): f(server, iq)."""
 
         def declare(handler: IqHandler) -> IqHandler:
             self.disco_nodes.update(dict.fromkeys(at, handler))
@@ -151,7 +150,7 @@ class Feature:
         return declare
 
     def stream_feature(self, when: State) -> Callable[[StreamFeature], StreamFeature]:
-        """Declare what stands in <stream:features/>: f(stream) -> element, or None for this stream."""
+        """Declare a child of <stream:features/>: f(stream) -> element, or None if this stream is not offered it."""
 
         def declare(provider: StreamFeature) -> StreamFeature:
             self.stream_features.append((when, provider))
@@ -160,7 +159,7 @@ class Feature:
         return declare
 
     def step(self, step: AnyStep) -> AnyStep:
-        """Declare that a step of the delivery tables is this feature's: where the feature is off, it drops out."""
+        """Declare that a step of the tables is this feature's: if the feature is off, the step drops out."""
         self.steps.append(step)
         return step
 
@@ -178,7 +177,7 @@ class DuplicateHandler(Exception):
 
 
 def those_on(features: Iterable[Feature], is_enabled: Callable[[str], bool]) -> tuple[Feature, ...]:
-    """The features that are switched on and find all that they need switched on, too."""
+    """The features that are switched on, together with all that they need."""
     found = {feature.name: feature for feature in features if is_enabled(feature.name)}
     while lacking := {name for name, feature in found.items() if not found.keys() >= set(feature.needs)}:
         found = {name: feature for name, feature in found.items() if name not in lacking}
@@ -197,7 +196,7 @@ class Registry:
 
     @classmethod
     def of(cls, features: Iterable[Feature]) -> "Registry":
-        """Put the declarations together; raises DuplicateHandler."""
+        """Merge the declarations of these features. Raises DuplicateHandler."""
         features = tuple(features)
         return cls(
             features,
@@ -212,14 +211,14 @@ class Registry:
 
     @property
     def element_tags(self) -> frozenset[str]:
-        """The tags that may stand at the top level of a stream beside stanzas."""
+        """The tags, other than those of stanzas, that may stand at the top level of a stream."""
         return frozenset(tag for tag, _ in self.elements)
 
 
 class Subdomains:
-    """Those of a server: which one answers at an address, and the addresses that belong to each of the `domains`.
+    """The subdomains of a server: which one answers at an address, and the addresses beneath each of the `domains`.
 
-    `settings` gives those of a feature, by their class.
+    `settings(of)` gives the settings of a feature, by their class.
     """
 
     def __init__(self, features: Iterable[Feature], settings: Callable[[type], Any], domains: Iterable[str]) -> None:
@@ -236,7 +235,7 @@ class Subdomains:
             self.by_address.update(found)
 
     def addresses(self, subdomain: Subdomain) -> list[str]:
-        """Where this one is found, for each domain in order."""
+        """The addresses of this one, in the order of the domains."""
         return [address for address, found in self.by_address.items() if found is subdomain]
 
 

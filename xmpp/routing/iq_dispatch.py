@@ -1,6 +1,6 @@
 """Requests to the server itself: an iq of type get or set finds its handler, and is answered exactly once.
 
-Raise or return: a handler never answers by itself, so nobody forgets to and nobody answers twice.
+A handler returns or raises, and never answers by itself, so no request is left unanswered or answered twice.
 """
 
 import logging
@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 
 
 def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = None) -> None:
-    """Answer a request to a domain or an account, or, if `to` says so, to a stream; hand on an answer."""
+    """Answer a request, or pass an answer to whoever waits for it.
+
+    `to`: whom the request is for, most particular first; if None, that follows from its address.
+    """
     if not iq.is_request:
         server.requests.answered(iq)
         return
@@ -34,7 +37,7 @@ def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = No
     if iq.origin is not None:
         iq.origin.send(reply)
     else:
-        server.router.route(reply)  # the server itself has asked, on behalf of an account
+        server.router.route(reply)  # the server itself asked, on behalf of an account
     iq.replied()
 
 

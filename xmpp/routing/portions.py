@@ -1,8 +1,8 @@
-"""What is done for many, one after the other, is done in portions: between them all others have their turn.
+"""Work that concerns many is done in portions, and between two portions all others have their turn.
 
-To tell ten thousand subscribers of something, or to end their subscriptions, takes longer than the loop may be held. So
-it comes as an iterator, each step of which is little, and which looks for itself whether things are still as they were.
-What is begun in one line is done in order, one after the other; lines take turns. What is little is done at once.
+To notify ten thousand subscribers, or to end their subscriptions, takes longer than one may keep the event loop. So
+such a work is an iterator of small steps, which checks for itself whether things are still as they were. The works of
+one line are done in order; lines take turns. A small work is done at once.
 """
 
 import logging
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STEPS = 500  # in one portion,
-SECONDS = 0.004  # at most: some steps take longer than others
-# Before a portion, which takes about as long: all together get half of the loop's time at most. Not 0, after which the
-# loop would not look at its sockets.
+STEPS = 500  # at most in one portion
+SECONDS = 0.004  # at most for one portion, since some steps take longer than others
+# Between two portions; as long as a portion, so that all works together get half of the loop's time at most. It is not
+# 0, because the loop does not look at its sockets then.
 PAUSE_SECONDS = 0.004
 
 END = object()
 
 
 class _Work:
-    """What was begun, and by what; `ticket`: what it tells of is stored once that closes."""
+    """One work, and what has begun it. `ticket`: what the work tells others of is on the disk once this closes."""
 
     __slots__ = ("steps", "ticket", "begun_by", "done")
 
@@ -41,19 +41,19 @@ class _Work:
         self.steps = steps
         self.begun_by = begun_by
         self.ticket: Ticket | None = begun_by.ticket
-        self.done: Event | None = None  # there may be a thousand for which nobody waits
+        self.done: Event | None = None  # made for the first who waits: nobody waits for most works
 
     def wait(self) -> None:
-        """Yield until it is done."""
+        """Yield until the work is done."""
         if self.done is None:
             self.done = Event()
         self.done.wait()
 
 
 class Portions:
-    """All that is left to be done for many, by line.
+    """All works that are not done yet, by line.
 
-    What is done when it is begun is done within what has begun it; each portion of the rest is handled by itself.
+    The first portion of a work belongs to the `Handled` that begins it; each later portion has one of its own.
     `seconds`: how long a portion may take.
     """
 
@@ -64,8 +64,11 @@ class Portions:
         self._worker: gevent.Greenlet[[], None] | None = None
 
     def begin(self, line: Hashable, steps: Iterator[object], *, at_once: bool = True) -> None:
-        """Have these steps done after all others of the line; the first ones now, where nothing is before them. Never
-        fails. Who begins many at a time, each of which is little, says that none of them is done at once."""
+        """Add a work of these steps to a line. Never raises, and does not yield.
+
+        If the line is empty, a first portion is done before this returns. `at_once=False` leaves all of it for later:
+        for callers that begin many small works at a time.
+        """
         works = self._lines.get(line)
         if works is None and at_once and self._do_some(steps, _Portion(self.seconds)):
             return
@@ -77,21 +80,21 @@ class Portions:
 
     @property
     def are_left(self) -> bool:
-        """Whether anything is left to be done."""
+        """True if any work is not done yet."""
         return bool(self._lines)
 
     def length(self, line: Hashable) -> int:
-        """How many works of a line are left to be done."""
+        """How many works of a line are not done yet."""
         return len(self._lines.get(line, ()))
 
     def wait(self, line: Hashable) -> None:
-        """Yield until all is done that has been begun in a line until now."""
+        """Yield until all works are done that are in this line now."""
         works = self._lines.get(line)
         if works:
             works[-1].wait()
 
     def wait_for_own(self) -> None:
-        """Yield until all is done that was begun by what is being handled."""
+        """Yield until all works are done that were begun by what is being handled."""
         own = handled()
         while own.works_left:
             next(work for works in self._lines.values() for work in works if work.begun_by is own).wait()
@@ -112,17 +115,11 @@ class Portions:
             self._worker = None
 
     def _go_on(self, portion: "_Portion") -> None:
-        """Do what is next of the line whose turn it is, and let it stand behind all others then."""
+        """Go on with the first work of the line whose turn it is, and put that line behind all others."""
         line = next(iter(self._lines))
-        works = self._lines.pop(line)
-        self._lines[line] = works
-        self._do_first(works, portion)
-        if not works:
-            del self._lines[line]
-
-    def _do_first(self, works: deque[_Work], portion: "_Portion") -> None:
+        works = self._lines[line] = self._lines.pop(line)
         work = works[0]
-        if not self._is_lost(work):
+        if work.ticket is None or work.ticket.failed is None:  # else what it tells others of has not happened
             with Handled(work.ticket) as one_portion:
                 if not self._do_some(work.steps, portion):
                     work.ticket = one_portion.ticket
@@ -131,13 +128,11 @@ class Portions:
         work.begun_by.works_left -= 1
         if work.done is not None:
             work.done.set()
-
-    def _is_lost(self, work: _Work) -> bool:
-        """Whether what is being told of has not been stored: then nothing has happened."""
-        return work.ticket is not None and work.ticket.failed is not None
+        if not works:
+            del self._lines[line]
 
     def _do_some(self, steps: Iterator[object], portion: "_Portion") -> bool:
-        """Do what a portion has room for; returns whether that was all."""
+        """Do as many steps as the portion has room for; True if the work is done."""
         try:
             while not portion.is_over:
                 portion.steps += 1
@@ -146,7 +141,7 @@ class Portions:
         except self._server.storage_errors as error:
             log_refusal(log, error, "what was being done for many is left undone")
             return True
-        except Exception:  # whoever comes after it is not to suffer
+        except Exception:  # the works behind it go on
             log.exception("what was being done for many is left undone")
             return True
         return False
@@ -161,5 +156,5 @@ class _Portion:
 
     @property
     def is_over(self) -> bool:
-        """Whether others have their turn now; never before the first step."""
+        """True if others have their turn now; never before the first step."""
         return self.steps >= STEPS or (self.steps > 0 and monotonic() >= self._ends)

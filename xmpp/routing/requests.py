@@ -1,4 +1,4 @@
-"""Requests that the server makes, and their answers: bounded in number and time, and from who was asked."""
+"""Requests that the server sends, limited in number and time; only who was asked can answer them."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,33 +24,33 @@ class _Waiting(NamedTuple):
 
 
 class Requests:
-    """What has been asked and not been answered yet."""
+    """The requests that wait for an answer."""
 
     def __init__(self, router: "Router") -> None:
         self._router = router
         self._waiting: dict[str, _Waiting] = {}
 
     def ask(self, type: str, payload: bytes, *, to: JID, sender: JID, seconds: float, on_reply: OnReply) -> None:
-        """Send an iq; `on_reply` gets the answer, a result or an error, or None if there is none in time.
+        """Send an iq; `on_reply` is called with the answer (a result or an error), or with None after `seconds`.
 
-        Does not yield. Over MAX_WAITING the answer is None at once.
+        Does not yield. If MAX_WAITING requests wait already, nothing is sent and `on_reply` gets None at once.
         """
         if len(self._waiting) >= MAX_WAITING:
             on_reply(None)
             return
         id = random_id()
-        self._waiting[id] = _Waiting(to, on_reply, gevent.spawn_later(seconds, self._give_up, id))
+        self._waiting[id] = _Waiting(to, on_reply, gevent.spawn_later(seconds, self._time_out, id))
         self._router.route(Stanza.build("iq", payload, type=type, id=id, to=to, sender=sender))
 
     def answered(self, iq: Stanza) -> None:
-        """An answer came in. One that nobody waits for, or from somebody who was not asked, is dropped."""
+        """Take an answer. It is ignored if nobody waits for it, or if it comes from somebody who was not asked."""
         waiting = self._waiting.get(iq.id or "")
         if waiting is not None and waiting.asked == iq.sender:
             del self._waiting[iq.id or ""]
             waiting.deadline.kill(block=False)
             waiting.on_reply(iq)
 
-    def _give_up(self, id: str) -> None:
+    def _time_out(self, id: str) -> None:
         waiting = self._waiting.pop(id, None)
         if waiting is not None:
             waiting.on_reply(None)

@@ -1,4 +1,4 @@
-"""What is seen of a server by those who handle stanzas: features, and the engine's own routing."""
+"""The parts of a server that features and the engine's routing use."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -21,11 +21,11 @@ State = TypeVar("State")
 
 
 class Server(Protocol):
-    """A server that runs, or one that carries out administration and does not listen."""
+    """A server: a running one, or one that only carries out a command of the administrator and does not listen."""
 
     @property
     def configuration(self) -> "Configuration":
-        """All that it was configured with; a feature asks for its `settings`."""
+        """The whole configuration; a feature asks for its own `settings`."""
 
     @property
     def db(self) -> Any:
@@ -33,15 +33,15 @@ class Server(Protocol):
 
     @property
     def storage_errors(self) -> tuple[type[Exception], ...]:
-        """What the storage raises when it cannot store."""
+        """The exceptions that the storage raises when it cannot store."""
 
     @property
     def domains(self) -> Sequence[str]:
-        """The domains that it serves."""
+        """The domains that this server serves."""
 
     @property
     def default_domain(self) -> str:
-        """The one it speaks for before a client has named one."""
+        """The domain that the server speaks for until a client has named one."""
 
     @property
     def subdomains(self) -> "Subdomains":
@@ -49,15 +49,15 @@ class Server(Protocol):
 
     @property
     def registry(self) -> "Registry":
-        """What the features that are on declare."""
+        """What the enabled features declare."""
 
     @property
     def tables(self) -> "Tables":
-        """Their steps."""
+        """The steps of the enabled features."""
 
     @property
     def online(self) -> "Online":
-        """The sessions that there are."""
+        """All sessions."""
 
     @property
     def ownership(self) -> "Ownership":
@@ -69,29 +69,29 @@ class Server(Protocol):
 
     @property
     def portions(self) -> "Portions":
-        """What is done for many, a little at a time."""
+        """Work that concerns many, done a portion at a time."""
 
     @property
     def requests(self) -> "Requests":
-        """What it has asked others."""
+        """The requests that this server has sent and that wait for an answer."""
 
     @property
     def stream_settings(self) -> "StreamSettings":
-        """The settings of streams: these are asked for with each stanza."""
+        """The settings of streams, at hand because every stanza needs them."""
 
     @property
     def started_at(self) -> float:
-        """When it was started, in seconds since the epoch."""
+        """When the server was started, in seconds since the epoch."""
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it is about to end."""
+        """True once the server has begun to stop."""
 
     def settings(self, of: type[Settings]) -> Settings:
-        """The settings of a feature, by their class: asked for each time, since they can be read anew."""
+        """The settings of a feature, by their class. Ask each time: a reload changes them."""
 
     def state(self, of: type[State]) -> State:
         """What a feature remembers while the server runs, by its class; made when it is first asked for."""
 
     def close_unbound_streams(self, account: "JID", error: "StreamError") -> None:
-        """End the streams that have logged in as this account and have no session yet."""
+        """Close the streams that have logged in as this account and have no session yet."""

@@ -16,7 +16,7 @@ from xmpp.data.jid import JID, MalformedJID
 from xmpp.data.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
 from xmpp.routing.bulk import Bulk
 from xmpp.routing.delivery import STOP, Delivery
-from xmpp.routing.tables import HANDLED, SESSION_ENDED, SESSION_LOST, WRITTEN
+from xmpp.routing.tables import CONNECTION_LOST, HANDLED, SESSION_ENDED, WRITTEN
 from xmpp.running.handling import Handled, handled
 from xmpp.running.logs import log_refusal
 from xmpp.running.tickets import Ticket
@@ -33,13 +33,13 @@ State = TypeVar("State")
 class Session:
     """What the server knows of one connected resource.
 
-    `number` tells it from all that have had its address before, or will have it. `identity` is that of the account, not
-    of its name, which somebody else may have later. `presence` is the last available presence as the client sent it,
-    None while it is unavailable, `priority` goes with it, `presence_at` is its time. `directed` are the addresses that
-    were sent directed presence. `interests` names the lists that the client asked for in this session and so gets
-    pushes of: "roster", "blocking". `connection` writes for it, and is None while it waits to be resumed. What single
-    features know of a session they keep in `state`, each under a class of its own. `language` is the client's, None
-    where it is that of our streams.
+    `number` is unique: no earlier or later session at the same address has it. `identity` belongs to the account and
+    not to its name, which may pass to somebody else. `presence` is the last available presence as the client sent it,
+    None while it is unavailable; `priority` is that presence's, `presence_at` when it came. `directed` holds the
+    addresses that were sent directed presence. `interests` names the lists that the client asked for in this session
+    and therefore gets pushes of: "roster", "blocking". `connection` writes for it, and is None while it hibernates. A
+    feature keeps what it knows of a session in `state`, under a class of its own. `language` is the client's, None if
+    it is that of our streams.
     """
 
     __slots__ = (
@@ -69,16 +69,16 @@ class Session:
 
     @property
     def is_available(self) -> bool:
-        """Whether its last presence was available."""
+        """True if its last presence was available."""
         return self.presence is not None
 
     # -- out
 
     def send(self, stanza: Stanza) -> None:
-        """Pass a stanza to the client, unless a WRITTEN step holds it. Only enqueues: never yields, never fails.
+        """Pass a stanza to the client, unless a WRITTEN step holds it back. Only enqueues: never yields, never raises.
 
-        Goes behind what is being sent in bulk. Whoever sends may be about to send to many: what goes wrong here ends
-        this session, and nobody else's.
+        The stanza goes behind what is being sent in bulk. A failure ends this session only, since the caller may be
+        sending to many.
         """
         bulk = self._bulk
         if bulk is not None and not bulk.is_passing and self.connection is not None:
@@ -95,11 +95,11 @@ class Session:
             self.fail_soon()
 
     def send_all(self, stanzas: Iterable[Stanza | bytes | None], *, first: bool = False, held: int = 0) -> None:
-        """As `send`, for what may be much: fetched as the client takes it, and all that is sent later goes behind it.
+        """Send what may be a lot: it is fetched as the client reads, and all that is sent later goes behind it.
 
-        Bytes are written as they are; None is nothing to send, after which others may have their turn. A generator has
-        to look for itself whether things are still as they were when it began. `first`: before other bulks. `held`: how
-        many bytes it keeps meanwhile, that nobody else does; they count as what the client does not read.
+        Bytes are written as they are; None sends nothing and gives others a turn. A generator has to check for itself
+        whether things are still as they were when it began. `first`: before other bulks. `held`: bytes of memory that
+        only this iterator keeps alive; they count towards `unsent_bytes`.
         """
         if self._bulk is None:
             self._bulk = Bulk(self)
@@ -107,31 +107,31 @@ class Session:
         self.send_more()
 
     def send_more(self) -> None:
-        """Go on with what is sent in bulk, as far as the client takes it. For whoever has stopped it (MORE_SENT)."""
+        """Go on sending in bulk, as far as the client reads. To be called by whoever stopped it in MORE_SENT."""
         bulk = self._bulk
         if bulk is not None and not bulk.is_passing and self.connection is not None and bulk.send_some():
             self._bulk = None
 
     def fail_soon(self) -> None:
-        """End it because of a mistake of ours, once whoever acts now is done."""
+        """End the session because of a mistake of ours, after the caller has finished."""
         gevent.get_hub().loop.run_callback(self._fail)
 
     def write(self, data: bytes) -> None:
-        """Write to the client past the WRITTEN steps: what is not a stanza, or has been through them before."""
+        """Write bytes without the WRITTEN steps: they are not a stanza, or have been through the steps before."""
         if self.connection is not None:
             self.connection.write(data)
 
     def write_ahead(self, data: bytes) -> None:
-        """As write, before all that waits for the disk: for what says nothing of that."""
+        """Write bytes ahead of all that waits for the disk. They must not say that anything has been stored."""
         if self.connection is not None:
             self.connection.write_ahead(data)
 
     def state(self, of: type[State]) -> State | None:
-        """What a feature keeps of this session."""
+        """What a feature has kept for this session, or None."""
         return self._states.get(of)
 
     def keep(self, state: object) -> None:
-        """Keep what a feature knows of this session, under its class."""
+        """Keep what a feature knows of this session, under the object's class."""
         self._states[type(state)] = state
         self._choose_steps()
 
@@ -144,8 +144,8 @@ class Session:
     def handle(self, element: etree._Element, content: bytes | None = None) -> None:
         """Handle a stanza from the client: checked, stamped, run through its SENT steps, routed.
 
-        `content`: see XMLFeed. Raises StreamError where RFC 6120 says that the stream ends. Yields where it has caused
-        much that is done for many: before that is done nothing more is read.
+        `content`: see XMLFeed. Raises StreamError where RFC 6120 says that the stream ends. If the stanza has caused
+        work in portions, this yields until that is done, and nothing more is read from the client meanwhile.
         """
         own = handled()
         try:
@@ -168,7 +168,7 @@ class Session:
             if self.server.tables.sent[stanza.kind].run(delivery):
                 self.server.router.route(delivery.stanza)
             if own.ticket is not None and stanza.kind != "iq":
-                self._tell_if_lost(stanza, own.ticket)
+                self._refuse_if_not_stored(stanza, own.ticket)
         except StreamError:
             raise
         except StanzaError as error:
@@ -180,15 +180,15 @@ class Session:
             log.exception("handling failed: %r", stanza)
             self.server.router.refuse(stanza, StanzaError("internal-server-error"))
 
-    def _tell_if_lost(self, stanza: Stanza, ticket: Ticket) -> None:
-        """What this stanza had stored may still fail to reach the disk, and then its sender is to know. (The answer to
-        an iq waits for the ticket anyway.)"""
+    def _refuse_if_not_stored(self, stanza: Stanza, ticket: Ticket) -> None:
+        """Tell the sender if what this stanza stored does not reach the disk. (The answer to an iq waits for the ticket
+        anyway.)"""
         if ticket is not self._ticket:
             self._ticket, self._stored = ticket, []
-            ticket.when_closed(partial(self._tell_of_lost, ticket, self._stored))
+            ticket.when_closed(partial(self._refuse_not_stored, ticket, self._stored))
         self._stored.append(stanza.kept())
 
-    def _tell_of_lost(self, ticket: Ticket, stanzas: list[Stanza]) -> None:
+    def _refuse_not_stored(self, ticket: Ticket, stanzas: list[Stanza]) -> None:
         if self._ticket is ticket:
             self._ticket, self._stored = None, []
         if ticket.failed is None:
@@ -218,7 +218,7 @@ class Session:
             if not stanza.id:
                 raise StanzaError("bad-request", "an iq needs an id")
             if stanza.is_request:
-                stanza.only_child()  # to whomever it is: who refuses it must not tell whether somebody is there
+                stanza.only_child()  # checked for every addressee, so that the error does not show who is online
 
     def _refuse_address(self, element: etree._Element) -> None:
         """Answer a stanza with a malformed address (RFC 6120 sections 8.1.1.1 and 8.3.3.8)."""
@@ -234,35 +234,35 @@ class Session:
 
     # -- the end
 
-    def lost(self) -> None:
-        """The connection is gone: the session waits for another one if a SESSION_LOST step says so, else it ends."""
+    def connection_lost(self) -> None:
+        """The connection is gone: the session hibernates if a CONNECTION_LOST step says so, else it ends."""
         self.connection = None
-        self._let_through()
-        if not self._ended and not self._goes_on():
+        self._release_bulk()
+        if not self._ended and not self._hibernates():
             self.end()
 
-    def _let_through(self) -> None:
-        if self._bulk is not None and not self._bulk.let_through():
+    def _release_bulk(self) -> None:
+        if self._bulk is not None and not self._bulk.release():
             self._bulk = None
 
-    def _goes_on(self) -> bool:
+    def _hibernates(self) -> bool:
         try:
-            return any(step(self) is STOP for step in self.server.tables[SESSION_LOST])
+            return any(step(self) is STOP for step in self.server.tables[CONNECTION_LOST])
         except Exception:
             log.exception("%r: it cannot wait for another connection", self)
             return False
 
     def resume(self, connection: "Connection") -> None:
-        """Go on with another connection; one that it may still have is closed."""
+        """Go on with another connection; if the session still has an older one, that is closed."""
         older, self.connection = self.connection, connection
         if older is not None:
-            older.release(StreamError("conflict", "resumed by another connection"))
+            older.detach(StreamError("conflict", "resumed by another connection"))
 
     def end(self) -> None:
-        """Take the session out and let its contacts know. Safe to call twice."""
+        """End the session for good: it is no longer online, and its contacts are told. Safe to call twice."""
         if self._ended:
             return
-        self._let_through()
+        self._release_bulk()
         self._bulk = None
         self._ended = True
         self.server.online.remove(self)
@@ -273,7 +273,7 @@ class Session:
                 log.exception("%r: ending it failed", self)
 
     def close(self, error: StreamError | None = None) -> None:
-        """End the session and its stream, with an error if one is given."""
+        """End the session, and close its stream, with an error if one is given."""
         self.end()
         if self.connection is not None:
             self.connection.close(error)
@@ -295,6 +295,6 @@ def _is_address(text: str) -> bool:
 
 
 def session_of(stanza: Stanza) -> Session:
-    """The session that a stanza came in at, for whoever serves sessions only."""
+    """The session that sent a stanza, for handlers that serve sessions only."""
     assert isinstance(stanza.origin, Session)
     return stanza.origin

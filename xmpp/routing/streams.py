@@ -1,4 +1,4 @@
-"""What sessions and features see of a stream, so that they reach no more of it than they may touch."""
+"""The parts of a stream that sessions and features may use."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,36 +16,36 @@ if TYPE_CHECKING:
 
 
 class Connection(Protocol):
-    """What writes for a session, for as long as it has one. Nothing here yields."""
+    """What a session writes to while it is connected. Nothing here yields."""
 
     @property
     def has_room(self) -> bool:
-        """Whether little waits to be written: time for more of what is sent in bulk."""
+        """True if little waits to be written, so that more can be sent in bulk."""
 
     def when_room(self, act: Callable[[], None]) -> None:
-        """Have something done once that is so; never if the connection is lost before."""
+        """Call act() as soon as there is room; never if the connection is lost before that."""
 
     def write(self, data: bytes) -> None:
-        """Enqueue bytes for the peer, behind the disk if what is being handled was stored."""
+        """Enqueue bytes for the peer; they wait for the disk if what is being handled has stored something."""
 
     def write_ahead(self, data: bytes) -> None:
         """Enqueue bytes that may overtake what waits for the disk."""
 
     def close(self, error: StreamError | None = None) -> None:
-        """End the stream, with an error if one is given."""
+        """Close the stream, with an error if one is given; its session ends or hibernates."""
 
-    def release(self, error: StreamError) -> None:
-        """The same, but the session goes on without it."""
+    def detach(self, error: StreamError) -> None:
+        """Close the stream with this error; its session goes on with another stream."""
 
-    def lose(self, reason: Exception) -> None:
-        """Give the connection up: the peer does not read, or what it was to be told could not be stored."""
+    def drop(self, reason: Exception) -> None:
+        """Drop the connection: the peer does not read, or what it was to be told could not be stored."""
 
 
 class Stream(Connection, Protocol):
-    """A client's stream, as the features see it whose elements come on it.
+    """A client's stream, as seen by features that handle its top-level elements.
 
-    `identity` is that of the account that has logged in. `exchange` is for whoever conducts a negotiation of several
-    elements, None between negotiations.
+    `identity` is that of the account that has logged in. `exchange` belongs to the feature that negotiates over several
+    elements, such as SASL; it is None between negotiations.
     """
 
     peer: str
@@ -54,11 +54,11 @@ class Stream(Connection, Protocol):
 
     @property
     def server(self) -> "Server":
-        """The server that it came to."""
+        """The server that the client is connected to."""
 
     @property
     def host(self) -> str:
-        """The domain that it is for."""
+        """The domain that the client connected to."""
 
     @property
     def account(self) -> JID | None:
@@ -66,19 +66,19 @@ class Stream(Connection, Protocol):
 
     @property
     def state(self) -> State:
-        """How far it has come."""
+        """How far the negotiation has come."""
 
     @property
     def its_session(self) -> "Session":
-        """The session, for elements that are declared for State.BOUND."""
+        """The session; there is one for elements that are declared for State.BOUND."""
 
     @property
     def is_secure(self) -> bool:
-        """Whether TLS is on."""
+        """True if TLS is on."""
 
     @property
     def must_be_secure(self) -> bool:
-        """Whether clients have to use TLS here."""
+        """True if clients have to use TLS here."""
 
     def channel_bindings(self) -> dict[str, bytes]:
         """The channel bindings by type (RFC 5929); empty without TLS."""
@@ -93,13 +93,13 @@ class Stream(Connection, Protocol):
         """Say that this account has logged in; the client begins a new stream."""
 
     def bind(self, session: "Session") -> None:
-        """Make this the stream of a new session, which is entered among those online."""
+        """Make this the stream of a new session, which is online from now on."""
 
     def resume(self, session: "Session") -> None:
         """Make this the stream of a session that goes on."""
 
 
 def stream_of(iq: Stanza) -> Stream:
-    """The stream that a request came in at which was addressed to it (STREAM)."""
+    """The stream that a request addressed to STREAM came in on."""
     stream: Any = iq.origin
     return stream  # type: ignore[no-any-return]

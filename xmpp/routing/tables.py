@@ -1,7 +1,7 @@
-"""The tables: what is done with a stanza, or when something happens, step by step, in the order that is written down.
+"""The tables: which steps a stanza goes through, or an event causes, and in which order.
 
-A table belongs to whoever runs its steps: those of the engine stand here, those of a feature beside it. Which steps are
-in them is said in one place, handlers/tables.py. A step of a feature that is switched off drops out at start-up.
+A table is defined by the code that runs its steps: the engine's tables here, a feature's table in that feature. Their
+steps are listed in one place, handlers/tables.py. The steps of a feature that is switched off drop out at start-up.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -26,7 +26,7 @@ class Listing(NamedTuple):
 
 
 class Table(Generic[AnyStep]):
-    """A name for steps that run at the same occasion, and take the same."""
+    """A name for steps that run on the same occasion and take the same arguments."""
 
     __slots__ = ("name",)
 
@@ -41,7 +41,7 @@ class Table(Generic[AnyStep]):
         return self.name
 
 
-# Of stanzas: they return None to go on or STOP, or raise StanzaError, which the sender is told.
+# For stanzas: a step returns None to go on or STOP, or raises StanzaError, which the sender is told.
 MESSAGE_SENT = Table[Step]("MESSAGE_SENT")  # what a local session sends
 PRESENCE_SENT = Table[Step]("PRESENCE_SENT")
 IQ_SENT = Table[Step]("IQ_SENT")
@@ -49,18 +49,18 @@ MESSAGE_RECEIVED = Table[Step]("MESSAGE_RECEIVED")  # what is addressed to a loc
 PRESENCE_RECEIVED = Table[Step]("PRESENCE_RECEIVED")
 IQ_RECEIVED = Table[Step]("IQ_RECEIVED")
 
-# Of a session. STOP holds things up.
+# For sessions. What STOP does is said beside each table.
 SessionStep = Callable[["Session"], None]
-HoldingStep = Callable[["Session"], Literal["stop"] | None]
+StoppingStep = Callable[["Session"], Literal["stop"] | None]
 WrittenStep = Callable[["Session", Stanza], Literal["stop"] | None]
 
 HANDLED = Table[SessionStep]("HANDLED")  # after each stanza of a client
-WRITTEN = Table[WrittenStep]("WRITTEN")  # before anything is written to a client; STOP: not now
-MORE_SENT = Table[HoldingStep]("MORE_SENT")  # before each stanza of a bulk; STOP: not before send_more is called
-SESSION_LOST = Table[HoldingStep]("SESSION_LOST")  # its connection broke; STOP: the session goes on without one
+WRITTEN = Table[WrittenStep]("WRITTEN")  # before a stanza is written to a client; STOP: it is not written now
+MORE_SENT = Table[StoppingStep]("MORE_SENT")  # before each stanza of a bulk; STOP: it waits until send_more is called
+CONNECTION_LOST = Table[StoppingStep]("CONNECTION_LOST")  # STOP: the session hibernates, instead of ending
 SESSION_ENDED = Table[SessionStep]("SESSION_ENDED")
 
-# Of the server.
+# For the server.
 ServerStep = Callable[["Server"], None]
 AccountStep = Callable[["Server", JID], None]
 
@@ -82,17 +82,17 @@ class Tables:
         self._ready: dict[Table[Step], Steps] = {}
 
     def __getitem__(self, table: Table[AnyStep]) -> tuple[AnyStep, ...]:
-        """The steps of a table: none where none are listed."""
+        """The steps of a table; empty if it is not listed."""
         steps: Any = self._steps.get(table, ())
         return steps  # type: ignore[no-any-return]
 
     @property
     def all_steps(self) -> frozenset[Callable[..., Any]]:
-        """All that stand in any of them."""
+        """The steps of all tables."""
         return frozenset(step for steps in self._steps.values() for step in steps)
 
     def steps(self, table: Table[Step]) -> Steps:
-        """The same of one that is about stanzas, ready to be run."""
+        """The steps of a table for stanzas, ready to be run."""
         ready = self._ready.get(table)
         if ready is None:
             ready = self._ready[table] = Steps(self[table])
@@ -100,12 +100,12 @@ class Tables:
 
     @cached_property
     def sent(self) -> Mapping[str, Steps]:
-        """By kind of stanza: what is done with those that a session sends."""
+        """The steps for stanzas that a session sends, by kind of stanza."""
         return dict(zip(KINDS, map(self.steps, (MESSAGE_SENT, PRESENCE_SENT, IQ_SENT)), strict=True))
 
     @cached_property
     def received(self) -> Mapping[str, Steps]:
-        """By kind of stanza: what is done with those that an account receives."""
+        """The steps for stanzas that an account receives, by kind of stanza."""
         return dict(zip(KINDS, map(self.steps, (MESSAGE_RECEIVED, PRESENCE_RECEIVED, IQ_RECEIVED)), strict=True))
 
     def for_states(self, table: Table[AnyStep], states: Collection[type]) -> tuple[AnyStep, ...]:
@@ -113,7 +113,7 @@ class Tables:
         return tuple(step for step in self[table] if getattr(step, "state", None) in (None, *states))
 
     def check_owners(self, features: "Iterable[Feature]") -> None:
-        """Raises OwnerlessStep for one that none of these features declares: it would never run."""
+        """Raise OwnerlessStep if a step is declared by none of these features, since it would never run."""
         declared = {step for feature in features for step in feature.steps}
         for table, steps in self._steps.items():
             for step in steps:
@@ -124,10 +124,10 @@ class Tables:
                     )
 
     def of(self, features: "Iterable[Feature]") -> "Tables":
-        """The tables with the steps of these features only."""
+        """These tables with the steps of these features only."""
         theirs = {step for feature in features for step in feature.steps}
         return Tables(*(table.runs(*filter(theirs.__contains__, steps)) for table, steps in self._steps.items()))
 
     def but(self, *listings: Listing) -> "Tables":
-        """The same with other steps in some tables."""
+        """These tables, some of them with other steps."""
         return Tables(*(Listing(*each) for each in {**self._steps, **dict(listings)}.items()))

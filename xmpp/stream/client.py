@@ -36,27 +36,27 @@ BEFORE_LOGIN = (State.INSECURE, State.OPEN)
 
 
 class Terms(NamedTuple):
-    """What holds for all streams of one listener."""
+    """What is the same for all streams of one listener."""
 
     tls: ServerTLS | None
     must_be_secure: bool
-    """Whether clients have to use TLS."""
+    """Clients have to use TLS."""
     names: ProcessNames
     tags: Collection[str]
-    """The elements that streams may consist of."""
+    """The elements that may stand at the top level of a stream."""
 
 
 def stream_tags(registry: Registry) -> frozenset[str]:
-    """Those that a server with these features has a use for."""
+    """The elements that a server with these features accepts at the top level of a stream."""
     return names.STANZA_TAGS | registry.element_tags | {STARTTLS}
 
 
 class ClientStream(Connection):
-    """What a feature sees of a client that has no session yet, and what carries its session later.
+    """One connection of a client: what features see of it before it has a session, and what carries its session later.
 
-    `place` is told when it has a session, and when it only lingers. `identity` is that of the account that has logged
-    in: its name may be somebody else's by the time a resource is bound. `exchange` is for whoever conducts a
-    negotiation of several elements (SASL), None between negotiations.
+    `place` is told when the client has a session, and when the stream only lingers. `identity` is that of the account
+    that has logged in: its name may be somebody else's by the time a resource is bound. `exchange` belongs to the
+    feature that negotiates over several elements, such as SASL; it is None between negotiations.
     """
 
     transport: SocketTransport
@@ -83,14 +83,15 @@ class ClientStream(Connection):
         self.identity: str | None = None
         self.exchange: object | None = None
         self._place = place
-        self._login_deadline = gevent.get_hub().loop.timer(server.stream_settings.login_seconds)  # no greenlet: smaller
+        # A timer of the loop, which takes less memory than a greenlet.
+        self._login_deadline = gevent.get_hub().loop.timer(server.stream_settings.login_seconds)
         self._login_deadline.start(self._login_took_too_long)
 
     # -- what features ask
 
     @property
     def host(self) -> str:
-        """The domain that this stream is for."""
+        """The domain that the client connected to."""
         return self._negotiation.host
 
     @property
@@ -105,18 +106,18 @@ class ClientStream(Connection):
 
     @property
     def its_session(self) -> Session:
-        """The session, for whoever knows that there is one."""
+        """The session, for callers that know that there is one."""
         assert self.session is not None
         return self.session
 
     @property
     def is_secure(self) -> bool:
-        """Whether TLS is on."""
+        """True if TLS is on."""
         return self._negotiation.is_secure
 
     @property
     def must_be_secure(self) -> bool:
-        """Whether clients have to use TLS here."""
+        """True if clients have to use TLS here."""
         return self._terms.must_be_secure
 
     def channel_bindings(self) -> dict[str, bytes]:
@@ -136,14 +137,14 @@ class ClientStream(Connection):
         self.write(stanza.wire())
 
     def authenticated(self, account: JID, identity: str) -> None:
-        """Say that this account has logged in; the client begins a new stream, with the larger limits."""
+        """Say that this account has logged in; the client begins a new stream, with larger limits."""
         self._negotiation.authenticated(account)
         self.identity = identity
         self._limits = limits.after_login(self.server.stream_settings)
         self._begin_anew()
 
     def bind(self, session: Session) -> None:
-        """Make this the stream of a new session, which is entered among those online."""
+        """Make this the stream of a new session, which is online from now on."""
         self._has_session(session)
         self.server.online.add(session)
 
@@ -183,7 +184,7 @@ class ClientStream(Connection):
         self.write(self.framing.features(self._features()))
 
     def _features(self) -> "Iterator[etree._Element]":
-        """RFC 6120 section 4.3.2: what can be had in this state."""
+        """What is offered in this state (RFC 6120 section 4.3.2)."""
         if self.state in BEFORE_LOGIN and not self.is_secure and self._terms.tls is not None:
             yield _starttls_feature(is_required=self.state is State.INSECURE)
         for provide in self.server.registry.stream_features[self.state]:
@@ -193,11 +194,11 @@ class ClientStream(Connection):
         yield limits.feature(self._limits)
 
     def _receive_unbound(self, element: etree._Element) -> None:
-        """A stanza before there is a session: only what features offer on the stream itself (RFC 6120 section 7.1)."""
+        """Handle a stanza before there is a session: only an iq that features offer on the stream (RFC 6120 7.1)."""
         iq_offered = self.state is not State.INSECURE and element.tag == names.IQ and len(element) == 1
         if not iq_offered or (element.get("type"), element[0].tag, STREAM) not in self.server.registry.iqs:
             raise StreamError("not-authorized", "log in and bind a resource first")
-        for attribute in ("from", "to"):  # nobody yet, and to this server: neither can be anything else
+        for attribute in ("from", "to"):  # they say nothing: the sender has no address yet, and this server is meant
             element.attrib.pop(attribute, None)
         dispatch(self.server, Stanza(element, origin=self), to=(STREAM,))
 
@@ -222,43 +223,43 @@ class ClientStream(Connection):
             return
         self.write(f"<proceed xmlns='{names.TLS}'/>".encode())
         self.flush()
-        # close(), which the deadline for logging in calls, cannot reach a connection in the middle of a handshake.
+        # The deadline for logging in calls close(), which has no effect in the middle of a handshake.
         with gevent.Timeout(self.server.stream_settings.login_seconds, TimeoutError("no handshake")):
             self.transport.start_tls(tls, self._pace)
         self._negotiation.secured()
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self.exchange = None  # what was negotiated on the stream before counts no more
+        self.exchange = None  # whatever was being negotiated on the old stream is over
         self._sent_header = False
         self.feed = self._new_feed()
 
     def _new_feed(self) -> XMLFeed:
         return self.framing.reader(self._limits, self._terms.names, self._terms.tags)
 
-    # -- the end
+    # -- closing
 
     def opening(self) -> bytes:
-        """Our header, if it is still to be sent."""
+        """Our stream header if it has not been sent yet, else nothing."""
         if self._sent_header:
             return b""
         self._sent_header = True
         return self.framing.opening(self._negotiation.opening())
 
-    def release(self, error: StreamError) -> None:
-        """Close this stream, whose session goes on without it."""
+    def detach(self, error: StreamError) -> None:
+        """Close this stream with this error; its session goes on with another stream."""
         self.session = None
         self.close(error)
 
-    def ended(self, *, is_lost: bool) -> None:
-        """End the session, or let it wait to be resumed, and end whatever was being negotiated."""
+    def closed(self, *, is_lost: bool) -> None:
+        """End the session, or let it hibernate if the connection `is_lost`; nothing is being negotiated any more."""
         self._login_deadline.close()
         self._negotiation.closed()
         self._place.linger(self.transport.close)
         self.exchange = None
         session, self.session = self.session, None
         if session is not None:
-            session.lost() if is_lost else session.end()
+            session.connection_lost() if is_lost else session.end()
 
     def _login_took_too_long(self) -> None:
         self.close(StreamError("connection-timeout", "logging in took too long"))

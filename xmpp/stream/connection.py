@@ -1,4 +1,4 @@
-"""One stream over one connection: the blocking read loop, and the ways in which it ends.
+"""One stream over one connection: the blocking read loop, and the ways in which the stream is closed.
 
 A greenlet runs `serve`: it reads, feeds the parser, and hands each event to `handle`, which client.py implements.
 Everything else only enqueues: `write` and `close` can be called from any greenlet and never yield.
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Transport(Protocol):
-    """What carries the bytes: a socket, later a WebSocket or BOSH."""
+    """What carries the bytes, such as a socket."""
 
     def read(self) -> bytes: ...
     def try_send(self, data: bytes) -> int: ...
@@ -46,7 +46,7 @@ class Connection:
         self.transport = transport
         self.peer = peer
         self.is_closing = False
-        self._outbox = Outbox(transport, flusher, server.stream_settings.unsent_bytes, self.lose)
+        self._outbox = Outbox(transport, flusher, server.stream_settings.unsent_bytes, self.drop)
         self._pace = Pace(server.stream_settings.bytes_per_second, server.state(Turns))
 
     # -- for client.py
@@ -55,18 +55,18 @@ class Connection:
         """Handle a stream header, a top-level element, or the end of the stream."""
         raise NotImplementedError
 
-    def ended(self, *, is_lost: bool) -> None:
-        """The stream is over: closed by one side, or the connection is lost. Must be safe to call again."""
+    def closed(self, *, is_lost: bool) -> None:
+        """The stream is closed, by one side or because the connection is lost. Must be safe to call twice."""
         raise NotImplementedError
 
     def opening(self) -> bytes:
-        """Our stream header if it has not been sent yet, else nothing: an error needs it before (RFC 6120 4.9.1.2)."""
+        """Our stream header if it has not been sent yet, else nothing: it comes before an error (RFC 6120 4.9.1.2)."""
         raise NotImplementedError
 
     # -- the read loop
 
     def serve(self) -> None:
-        """Read until the stream is over. Runs in a greenlet of its own."""
+        """Read until the stream is closed. Runs in a greenlet of its own."""
         try:
             self._read()
         except StreamError as error:
@@ -81,9 +81,9 @@ class Connection:
     def _read(self) -> None:
         while not self.is_closing and (data := self.transport.read()):
             if self.is_closing:
-                break  # it was closed meanwhile: nothing is handled for anybody who was told that it is over
+                break  # it was closed meanwhile: the client has been told so, and nothing more is handled
             self._take(data)
-            del data  # what a client said last is not kept for as long as it is silent
+            del data  # or the last bytes would be kept for as long as the client is silent
 
     def _take(self, data: bytes) -> None:
         feed, turn = self.feed, self._pace.turn
@@ -92,12 +92,12 @@ class Connection:
             with Handled():
                 try:
                     self.handle(event)
-                except StreamError as error:  # told behind the disk, as all that was told before
+                except StreamError as error:  # caught here, so that it waits for the disk as what was sent before does
                     self._refuse(error)
             if monotonic() > turn.ends:
                 turn.end()
             if self.feed is not feed or self.is_closing:
-                break  # a new stream began (after TLS or SASL): what was sent too early does not count, nor is it read
+                break  # a new stream began (after TLS or SASL): bytes that were sent too early are not read
         self._pace.pay(len(data))
 
     def _refuse(self, error: StreamError) -> None:
@@ -107,7 +107,7 @@ class Connection:
     # -- the ways out
 
     def write(self, data: bytes) -> None:
-        """Enqueue bytes for the peer, behind the disk if what is being handled was stored."""
+        """Enqueue bytes for the peer; they wait for the disk if what is being handled has stored something."""
         if not self.is_closing:
             self._outbox.add(data, handled().ticket)
 
@@ -118,11 +118,11 @@ class Connection:
 
     @property
     def has_room(self) -> bool:
-        """Whether little waits to be written: time for more of what is sent in bulk."""
+        """True if little waits to be written, so that more can be sent in bulk."""
         return self._outbox.has_room
 
     def when_room(self, act: Callable[[], None]) -> None:
-        """Have something done once that is so; never if the connection is lost before. The latest replaces others."""
+        """Call act(), in place of what was given before, as soon as there is room; never if the connection is lost."""
         self._outbox.when_room(act)
 
     def flush(self) -> None:
@@ -130,10 +130,13 @@ class Connection:
         self._outbox.flush()
 
     def close(self, error: StreamError | None = None) -> None:
-        """End the stream: our error if there is one, the closing tag, then the connection. Never yields."""
+        """Close the stream: send our error, if there is one, and the closing tag, then shut the connection.
+
+        Never yields. Does nothing if the stream is closed already.
+        """
         if self.is_closing:
             return
-        self._end(is_lost=error is not None and error.condition == "system-shutdown")
+        self._tell_closed(is_lost=error is not None and error.condition == "system-shutdown")
         self.is_closing = True
         self._say_goodbye(error)
         gevent.spawn_later(self.server.stream_settings.close_seconds, self.transport.close)
@@ -144,11 +147,14 @@ class Connection:
 
     @property
     def is_told(self) -> bool:
-        """Whether everything that was written has been handed to the kernel."""
+        """True if everything that was written has been handed to the kernel."""
         return self._outbox.is_empty
 
-    def lose(self, reason: Exception) -> None:
-        """Give the connection up: the peer does not read, or is gone, or what was held back could not be stored."""
+    def drop(self, reason: Exception) -> None:
+        """Drop the connection, because the peer does not read or is gone. Never yields.
+
+        If `reason` is that something could not be stored, the peer is told: the stream is closed with an error.
+        """
         log.debug("%s: dropped: %s", self.peer, reason)
         if isinstance(reason, self.server.storage_errors):
             error = StreamError("resource-constraint", "what you sent could not be stored")
@@ -156,21 +162,21 @@ class Connection:
             self._say_goodbye(error) if self.is_closing else self.close(error)
             return
         self.is_closing = True
-        self._end(is_lost=True)
+        self._tell_closed(is_lost=True)
         self.transport.close()
 
-    def _end(self, *, is_lost: bool) -> None:
-        """Whoever ends a stream may be about to end many, or be somebody else: what fails here is this stream's own.
-        For what is stored here nobody waits but who is told of it here."""
+    def _tell_closed(self, *, is_lost: bool) -> None:
+        """Call `closed`. The caller may be closing many streams, or be handling something of its own, so exceptions
+        stop here, and what is stored here delays only what is sent here."""
         with Handled(handled().ticket):
             try:
-                self.ended(is_lost=is_lost)
+                self.closed(is_lost=is_lost)
             except Exception:
                 log.exception("%s: ending the stream failed", self.peer)
 
     def _linger(self) -> None:
-        """Wait for the peer to hang up, so that closing does not destroy what it has not read yet."""
-        self._end(is_lost=True)
+        """Wait for the peer to hang up: closing the socket earlier could destroy what the peer has not read yet."""
+        self._tell_closed(is_lost=True)
         try:
             while self.is_closing and self.transport.read():
                 pass
