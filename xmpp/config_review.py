@@ -1,4 +1,4 @@
-"""What is wrong, or only unwise, in a configuration as a whole: what no setting can tell by itself."""
+"""What is wrong or unwise in a configuration as a whole, which no single setting shows."""
 
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,11 +15,11 @@ from xmpp.stream.tls.tls import TLSSettings, context_for, read_certificates
 
 
 class ClashError(Exception):
-    """Two things want one name; says where, and what to do."""
+    """Two things have the same name; the text says where, and what to do."""
 
 
 def refuse_clashes(configuration: Configuration, features: Iterable[Feature]) -> None:
-    """Raise ClashError where a domain that is served is the address of another one's service."""
+    """Raise ClashError if a served domain is also the address of another domain's service."""
     served = _services(configuration, features)
     for domain, services in served.items():
         for service in services:
@@ -31,7 +31,7 @@ def refuse_clashes(configuration: Configuration, features: Iterable[Feature]) ->
 
 
 def unwise(configuration: Configuration, file: Path | None) -> list[str]:
-    """Return what a server can go on with and was hardly meant so, a sentence for each."""
+    """What a server can run with, but was hardly meant: a sentence for each such thing."""
     found = configuration.contradictions()
     if file and file.stat().st_mode & stat.S_IROTH and _has_secret(configuration):
         found.append("everybody on this machine can read this file, and it holds a secret; chmod 600 closes it.")
@@ -39,14 +39,14 @@ def unwise(configuration: Configuration, file: Path | None) -> list[str]:
 
 
 class CertificateReview(NamedTuple):
-    """What is to be said of certificates: why clients will refuse them, and what else there is to know."""
+    """What there is to say about certificates: why clients will refuse them, and what else is worth knowing."""
 
     doubts: list[str]
     notes: list[str]
 
 
 def review_certificates(configuration: Configuration, features: Iterable[Feature]) -> CertificateReview:
-    """Look at the certificates that the configuration names. Raises CertificateError where one is no use at all."""
+    """Review the certificates that the configuration names. Raises CertificateError if one cannot be used at all."""
     settings, now, served = configuration[TLSSettings], datetime.now(UTC), _services(configuration, features)
     review = CertificateReview([], [])
     with TemporaryDirectory() as self_signed:

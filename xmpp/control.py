@@ -1,4 +1,4 @@
-"""The control socket: how the command line acts on a server that runs, through a socket in its data folder.
+"""The control socket, in the data folder: through it the command line acts on a running server.
 
 Requests and answers are lines of JSON: `{"command": "remove", "account": "juliet@example.org"}` is answered by
 `{"result": null}` or by `{"refused": "one sentence"}`. Only the user that the server runs as can open the socket.
@@ -32,7 +32,7 @@ class ControlError(Exception):
 
 
 class ControlSocket:
-    """The server's end."""
+    """The server's end of the socket."""
 
     def __init__(self, path: Path, carry_out: CarryOut) -> None:
         self._path = path
@@ -40,12 +40,13 @@ class ControlSocket:
         self._server: PatientServer | None = None
 
     def start(self) -> None:
-        """Serve the socket. One that is left over from a killed server is replaced: the caller holds the data folder.
+        """Make the socket and serve it. Raises ControlError.
 
-        Raises ControlError.
+        The caller has locked the data folder, so a socket that is there already was left by a server that was killed,
+        and is replaced.
         """
         listener = socket.socket(socket.AF_UNIX)
-        before = os.umask(0o177)  # from the very first moment on nobody else can connect
+        before = os.umask(0o177)  # nobody else can connect, from the very first moment on
         try:
             self._path.unlink(missing_ok=True)
             listener.bind(str(self._path))
@@ -58,7 +59,7 @@ class ControlSocket:
         self._server.start()
 
     def stop(self) -> None:
-        """Take the socket away."""
+        """Stop serving, and remove the socket."""
         if self._server is not None:
             self._server.stop(timeout=0)
             self._path.unlink(missing_ok=True)
@@ -83,7 +84,7 @@ class ControlSocket:
 
 
 class ControlClient:
-    """The command line's end: call it like the function that the server carries commands out with."""
+    """The command line's end of the socket: called like the server's own CarryOut, it has the server carry that out."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -91,7 +92,7 @@ class ControlClient:
 
     @classmethod
     def connect(cls, path: Path) -> Self | None:
-        """Return a connection to the server that runs there, or None if none does. Raises ControlError."""
+        """Connect to the server that runs there; None if there is none. Raises ControlError."""
         connection = socket.socket(socket.AF_UNIX)
         try:
             connection.connect(str(path))
@@ -105,7 +106,7 @@ class ControlClient:
         return cls(connection)
 
     def __call__(self, command: str, **arguments: Any) -> Any:
-        """Let the server carry out a command. Raises Refused."""
+        """Have the server carry out a command, and return its result. Raises Refused."""
         self._lines.write(_line({"command": command, **arguments}))
         self._lines.flush()
         answer = self._lines.readline()

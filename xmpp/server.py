@@ -1,6 +1,6 @@
-"""One server: its configuration, its storage, its features and tables, who is online, and its listeners.
+"""One server: its configuration, storage, features, tables, sessions and listeners.
 
-Built by assembly.py, which is the only file that knows all the parts. Two servers can live in one process.
+Built by assembly.py, the only file that knows all the parts. Two servers can live in one process.
 """
 
 import logging
@@ -24,39 +24,40 @@ from xmpp.routing.tables import SERVER_STARTED, SERVER_STOPPING, Tables
 
 log = logging.getLogger(__name__)
 
-SHUTDOWN_SECONDS = 4.0  # for the last bytes to leave; a service manager expects the end within 5 s
+SHUTDOWN_SECONDS = 4.0  # for the last bytes to leave; service managers allow 5 s for all of it
 
 Settings = TypeVar("Settings")
 State = TypeVar("State")
 
 
 class Listener(Protocol):
-    """What brings a server its streams."""
+    """What accepts connections and serves their streams."""
 
     def start(self) -> Sequence[str]:
-        """Listen; returns what on, for people to read. Raises ListenError."""
+        """Listen; returns the addresses as people read them. Raises ListenError."""
 
     def reload(self, configuration: Configuration) -> None:
-        """Take over changed settings and certificates. Raises CertificateError, and then nothing has changed."""
+        """Use changed settings and certificates. Raises CertificateError, and then nothing has changed."""
 
     def stop(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
 
     def close_streams(self, error: StreamError) -> None:
-        """End every stream, with or without a session."""
+        """Close every stream, with or without a session."""
 
     def wait_until_told(self) -> None:
-        """Yield until what was written has left for all streams."""
+        """Yield until all that was written to any stream has been handed to the kernel."""
 
     def close_unbound_streams(self, account: JID, error: StreamError) -> None:
-        """End the streams that have logged in as this account and have no session yet."""
+        """Close the streams that have logged in as this account and have no session yet."""
 
 
 class Server:
     """A running server, as handlers see it.
 
-    `db` is the storage that handlers pass to the functions of db/; the engine knows of it only `storage_errors`, the
-    exceptions that it raises when it cannot store; and it notes what it stores in what is being handled.
+    `db` is the storage, which handlers pass to the functions of db/. All that the engine knows of it is
+    `storage_errors`, the exceptions that it raises when it cannot store, and that it notes the ticket of what it
+    stores in `handled()`.
     """
 
     def __init__(
@@ -102,24 +103,24 @@ class Server:
         return found
 
     def close_unbound_streams(self, account: JID, error: StreamError) -> None:
-        """End the streams that have logged in as this account and have no session yet."""
+        """Close the streams that have logged in as this account and have no session yet."""
         for listener in self.listeners:
             listener.close_unbound_streams(account, error)
 
     @property
     def default_domain(self) -> str:
-        """The domain we speak for before a client has named one."""
+        """The domain that the server speaks for until a client has named one."""
         return self.domains[0]
 
     def start(self) -> Sequence[str]:
-        """Listen; returns what on, for people to read. Raises ListenError."""
+        """Listen; returns the addresses as people read them. Raises ListenError."""
         listens_on = [address for listener in self.listeners for address in listener.start()]
         for step in self.tables[SERVER_STARTED]:
             step(self)
         return listens_on
 
     def reload(self, configuration: Configuration) -> None:
-        """Take over changed settings and certificates; nobody is disconnected.
+        """Use changed settings and certificates; nobody is disconnected.
 
         Raises CertificateError, and then nothing has changed.
         """
@@ -129,7 +130,7 @@ class Server:
         self.stream_settings = self.settings(StreamSettings)
 
     def stop(self) -> None:
-        """End every stream with system-shutdown, and wait a little until they have been told. Yields."""
+        """Close every stream with system-shutdown. Yields until that has been sent, for SHUTDOWN_SECONDS at most."""
         self.is_stopping = True
         for listener in self.listeners:
             listener.stop()
@@ -137,7 +138,7 @@ class Server:
         for step in self.tables[SERVER_STOPPING]:
             try:
                 step(self)
-            except Exception:  # the others still have something to keep
+            except Exception:  # the other steps still have something to save
                 log.exception("stopping: %s failed", step.__qualname__)
         self.portions.stop()
         gevent.with_timeout(SHUTDOWN_SECONDS, self._wait_until_told, timeout_value=None)

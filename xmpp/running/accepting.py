@@ -1,4 +1,4 @@
-"""Accepting connections where descriptors may run out: waiting until there are some, and saying so once.
+"""Accepting connections; when the process runs out of descriptors, it waits until there are some, and says so once.
 
 gevent's own server logs a traceback for each connection that it cannot accept.
 """
@@ -16,15 +16,15 @@ from gevent.server import StreamServer
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.1
-SAID_AGAIN_SECONDS = 60.0  # it may run out many times in a second
-# What the server needs itself, and what has been accepted and waits to be refused or, closed, to be given back.
+SAID_AGAIN_SECONDS = 60.0  # descriptors may run out many times in a second
+# For the server's own files, and for connections that wait to be refused or whose descriptor is not free again yet.
 RESERVED_FILES = 128
 
 
 class PatientServer(StreamServer):
-    """A listening socket. `make_room` is called where there is no descriptor for who connects."""
+    """A listening socket. `make_room` is called when there is no descriptor for a connection."""
 
-    max_accept = 32  # at once, before others have their turn: so many descriptors more
+    max_accept = 32  # connections at once, before others have their turn: each takes a descriptor
 
     def __init__(
         self, listener: Any, handle: Callable[..., object], *, backlog: int | None = None,
@@ -36,7 +36,7 @@ class PatientServer(StreamServer):
         self._is_short = False
 
     def do_read(self) -> Any:
-        """Accept; None where nobody can be accepted now."""
+        """Accept a connection; None if none can be accepted now."""
         try:
             accepted = super().do_read()
         except OSError as error:
@@ -51,7 +51,7 @@ class PatientServer(StreamServer):
         return accepted
 
     def _pause(self, error: OSError) -> None:
-        """Who connects waits meanwhile in the kernel's queue."""
+        """Accept nothing for RETRY_SECONDS: new connections wait in the kernel's queue meanwhile."""
         self.stop_accepting()
         self._timer: Any = self.loop.timer(RETRY_SECONDS)  # stop() knows it by this name
         self._timer.start(self._resume)
@@ -68,7 +68,7 @@ class PatientServer(StreamServer):
 
 
 def connections_possible() -> int:
-    """Let this process open as many files as it may; how many of them can be clients' connections."""
+    """Raise this process's limit of open files as far as allowed; returns how many can be connections of clients."""
     limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

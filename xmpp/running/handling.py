@@ -1,8 +1,8 @@
-"""What is being handled just now, and what has been stored meanwhile: whoever is told of it is told once that is safe.
+"""What is being handled just now, and the ticket of what it has stored: what it sends waits until that is on the disk.
 
-A stanza of a client, a portion of what is done for many, one stanza of what is sent in bulk, the work of a timer: each
-is begun by `with Handled():`, and whatever runs in it says `handled()`. Each greenlet handles one thing at a time, and
-goes on with the same when it has waited; the callbacks of the loop share one greenlet, so each begins its own.
+A client's stanza, a portion of a larger work, one stanza of a bulk, the work of a timer: each is begun by
+`with Handled():`, and whatever runs inside can call `handled()`. A greenlet handles one thing at a time, and still
+handles the same after it has waited. The callbacks of the loop share one greenlet, so each begins its own.
 """
 
 from contextvars import ContextVar
@@ -13,11 +13,10 @@ from xmpp.running.tickets import Ticket
 
 
 class Handled:
-    """One thing that is being handled, for as long as a `with` block lasts; within another one it stands for itself.
+    """One thing that is being handled, for as long as a `with` block lasts. It shares nothing with one around it.
 
-    `ticket` is that of what was stored last, None where that is nothing: what is told meanwhile waits for it. Who tells
-    of what was stored before begins it with that ticket. `works_left`: how many of the works that it has begun in
-    portions are not done yet.
+    `ticket` is that of what was stored last, or None: what is sent meanwhile waits for it. To tell somebody of what was
+    stored earlier, begin with the ticket of that. `works_left`: how many works begun here in portions are not done yet.
     """
 
     __slots__ = ("ticket", "works_left", "_token")
@@ -31,14 +30,14 @@ class Handled:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        _current.reset(self._token)  # so that a greenlet that only waits keeps nothing
+        _current.reset(self._token)  # or a greenlet that only waits would keep it in memory
 
 
 _current: ContextVar[Handled] = ContextVar("handled")
 
 
 def handled() -> Handled:
-    """What this greenlet is handling: where nothing was begun, all that it does is one thing."""
+    """What this greenlet is handling. If nothing was begun, one is begun now, for all that the greenlet does."""
     try:
         return _current.get()
     except LookupError:

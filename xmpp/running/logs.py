@@ -31,9 +31,9 @@ _HINTS = ("passw", "secret", "token", "author", "_key")
 
 
 def start_logging(style: str, level: str) -> None:
-    """Log what is of this level or above, as `text` or `json`.
+    """Log records of this level and above, in the style `text` or `json`.
 
-    Warnings, what escapes from a greenlet, and what ends the process go the same way.
+    Python's warnings, exceptions that nobody catches, and the one that ends the process are logged in the same style.
     """
     handler = _Handler()
     handler.addFilter(RepeatedTracebacks())
@@ -45,43 +45,45 @@ def start_logging(style: str, level: str) -> None:
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
-    """Whether a command line says `--log-format json`: what is said before it is read through is JSON then too."""
+    """True if a command line has `--log-format json`: for what is printed before the command line has been parsed."""
     pairs = zip(arguments, [*arguments[1:], ""], strict=True)
     return "--log-format=json" in arguments or ("--log-format", "json") in pairs
 
 
 def printer(style: str, print_line: Callable[[str], object]) -> Callable[[str], object]:
-    """Return what prints a line for people as `print_line` does, or, where the style is `json`, as an object."""
+    """A function that prints a line with `print_line`: as it is, or as an object if the style is `json`."""
     if style != "json":
         return print_line
     return lambda text: print_line(_json_line(time.time(), logging.INFO, "xserv", text))
 
 
 def redacted(text: str) -> str:
-    """Return the text with secrets taken out of it. The second line of defence: nobody should log them at all."""
+    """The text without secrets. This is the second line of defence: nothing should log a secret at all."""
     without_content = _IN_XML.sub(rf"\1{REMOVED}", text)
     folded = without_content.casefold()
-    if not any(hint in folded for hint in _HINTS):  # so nearly always, and a tenth of what the pattern costs
+    if not any(hint in folded for hint in _HINTS):  # nearly always true, and costs a tenth of the pattern
         return without_content
     return _NAMED.sub(rf"\1{REMOVED}", without_content)
 
 
 def log_refusal(log: logging.Logger, error: Exception, what: str, *about: object) -> None:
-    """Log that the storage has refused something, and why. Where that goes on for a while (`error.lasts`) the storage
-    itself says when it begins and when it is over, and a line for each who is refused would say nothing more."""
+    """Log that the storage has refused something, and why.
+
+    Only at level DEBUG if the trouble lasts (`error.lasts`): the storage itself logs when that begins and ends.
+    """
     level = logging.DEBUG if getattr(error, "lasts", False) else logging.ERROR
     log.log(level, f"{what}: %s", *about, error)
 
 
 def one_word(text: str) -> str:
-    """Return what somebody else has chosen as one word of a line: nothing in it begins another line, ends the word, or
-    turns the direction of writing; and it is not longer than MAX_WORD."""
+    """Text of somebody else's choosing, as one word of a log line: at most MAX_WORD characters, in which nothing can
+    begin another line, end the word, or turn the direction of writing."""
     shown = text[:MAX_WORD] + ("..." if len(text) > MAX_WORD else "")
     return "".join(each if each.isprintable() and not each.isspace() else f"\\u{ord(each):04x}" for each in shown)
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people, with the traceback below it."""
+    """A line for people to read, with the traceback below it."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redacted(super().format(record))
@@ -96,7 +98,7 @@ class JSONFormatter(logging.Formatter):
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """To standard error; a record that is itself a mistake is told of in the same form, not in logging's own."""
+    """Logs to standard error. A record that cannot be formatted is reported in the log's own style, not in Python's."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         told = logging.LogRecord(
@@ -110,12 +112,12 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 def _json_line(created: float, level: int, logger: str, message: str, **more: str) -> str:
-    """In ASCII, so that it is JSON and one line, whatever the terminal or the pipe makes of other characters."""
+    """In ASCII, so that it is one line of JSON whatever the encoding of the terminal or pipe."""
     moment = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")
     level_name = logging.getLevelName(level).lower()
     return json.dumps({"time": moment, "level": level_name, "logger": logger, "message": message, **more})
 
 
 def _log_crash(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
-    """In place of Python's own, which prints past the log."""
+    """In place of Python's own hook, which would not write to the log."""
     logging.getLogger("xserv").critical("ended by a mistake: %r", error, exc_info=(kind, error, at))

@@ -1,5 +1,7 @@
-"""A ticket stands for a group of writes: it is open until they are on the disk, or known not to be. Who tells of what
-was stored waits for its ticket; the storage makes them (db/sqlite/groups.py)."""
+"""A ticket stands for a group of writes. It is open until they are on the disk, or are known to have failed.
+
+The storage makes tickets (db/sqlite/groups.py); what tells a client of the writes waits until their ticket is closed.
+"""
 
 import logging
 from collections.abc import Callable
@@ -8,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 class Ticket:
-    """What depends on a group of writes waits for its ticket. `failed` says why the group was lost, or is None."""
+    """What depends on a group of writes waits for its ticket. `failed`: why they were not stored, or None."""
 
     __slots__ = ("_waiting", "failed", "is_open")
 
@@ -18,18 +20,22 @@ class Ticket:
         self._waiting: list[Callable[[], object]] = []
 
     def when_closed(self, act: Callable[[], object]) -> None:
-        """Calls act() once, in the order of asking; at once where the ticket is closed already. It may not yield."""
+        """Call act() once the ticket is closed, in the order of asking; at once if it is closed already.
+
+        act() may not yield.
+        """
         if self.is_open:
             self._waiting.append(act)
         else:
             act()
 
     def close(self, failed: Exception | None = None) -> None:
+        """Close the ticket, and call all that waits for it. `failed`: why the writes are not on the disk."""
         self.is_open = False
         self.failed = failed
         waiting, self._waiting = self._waiting, []
         for act in waiting:
             try:
                 act()
-            except Exception:  # one that fails takes nothing from those that wait behind it
+            except Exception:  # the others that wait are called all the same
                 logger.exception("What waited for a ticket failed")

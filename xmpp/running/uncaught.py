@@ -1,6 +1,6 @@
-"""What nobody catches, in the log: in threads and greenlets, and where Python cannot raise it, as in a callback from C.
+"""Logs exceptions that nobody catches: in threads, in greenlets, and where Python cannot raise, as in callbacks from C.
 
-Python and gevent have hooks for that; what they print by themselves is no line of a log, and has no end.
+Without these hooks Python and gevent print them, in no format of the log and without a limit.
 """
 
 import logging
@@ -14,22 +14,22 @@ from gevent.hub import Hub
 
 log = logging.getLogger("uncaught")
 
-TIMES, SECONDS = 3, 60.0  # tracebacks of one kind, and in how long
-KINDS = 200  # that are counted
-SHOWN = 200  # characters of what an exception is about
+TIMES, SECONDS = 3, 60.0  # so many tracebacks of one kind are logged in so many seconds
+KINDS = 200  # of tracebacks, counted at a time
+SHOWN = 200  # characters of an exception's text, or of what it happened to
 
 
 def log_what_nobody_catches() -> None:
-    """From now on; but for what ends the process."""
+    """Install the hooks. The exception that ends the process is logged by logs.py."""
     Hub.print_exception = staticmethod(_uncaught_in_greenlet)  # type: ignore[method-assign,assignment]
     threading.excepthook = _uncaught_in_thread
     sys.unraisablehook = _unraisable
 
 
 class RepeatedTracebacks(logging.Filter):
-    """Lets a few tracebacks of a kind pass in a minute, by place and message, and counts the others.
+    """Lets a few tracebacks of each kind pass in a minute, and counts the others. A kind is a place and a message.
 
-    Whatever goes wrong may be what a client can make go wrong again and again.
+    A client that makes something fail may be able to do so again and again.
     """
 
     def __init__(self) -> None:
@@ -50,14 +50,14 @@ class RepeatedTracebacks(logging.Filter):
 
 
 class _Seen:
-    """How often one kind was seen in this minute."""
+    """How often one kind of traceback was seen in this minute."""
 
     def __init__(self, now: float) -> None:
         self._since = now
         self._times = 0
 
     def count(self, now: float) -> int | None:
-        """How many were left out before this one; None if it is left out itself."""
+        """Count one more; returns how many were left out before it, or None if it is to be left out itself."""
         left_out = 0
         if now - self._since > SECONDS:
             left_out = max(0, self._times - TIMES)
@@ -67,7 +67,7 @@ class _Seen:
 
 
 def _kind_of(record: logging.LogRecord) -> object:
-    """What is the same for two that differ only in time, and in whom they happened to."""
+    """A key that is the same for two records that differ only in time and in the client that they are about."""
     error, at = record.exc_info[1:] if record.exc_info else (None, None)
     places = tuple((frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(at))
     return record.name, record.msg, type(error), places[-1:]
@@ -92,7 +92,7 @@ def _unraisable(what: "sys.UnraisableHookArgs") -> None:
 
 
 def _shown(what: object) -> str:
-    """Little of it: it may be anything, and what a client sent."""
+    """The start of its repr: it may be anything, even a large thing that a client sent."""
     try:
         return repr(what)[:SHOWN]
     except Exception:

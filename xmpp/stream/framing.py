@@ -1,7 +1,7 @@
-"""How a stream stands on the wire, for a kind of peer: what opens and ends it, and what reads it.
+"""How a stream is written on the wire for a kind of peer: what opens it, what closes it, and what reads it.
 
-Inside the server everything is jabber:client (xmpp/data/wire.py). Other kinds of peers differ at the edge, and so does
-WebSocket; each is a framing of its own.
+Inside the server everything is jabber:client (xmpp/data/wire.py). Other kinds of peers, and WebSocket, differ only at
+the edge, by a framing of their own.
 """
 
 from collections.abc import Collection, Iterable
@@ -19,7 +19,7 @@ LANGUAGE = "en"  # of our error texts
 
 
 class Opening(NamedTuple):
-    """What our header says. `peer`: whom it is for, as far as they have said who they are."""
+    """What our stream header says. `peer`: the `to` of it, if the peer has said who it is."""
 
     id: str
     host: str
@@ -27,19 +27,19 @@ class Opening(NamedTuple):
 
 
 class Framing(Protocol):
-    """What a connection needs to know of it."""
+    """What a connection needs to know of a kind of peer."""
 
     def opening(self, opening: Opening) -> bytes:
-        """Our header."""
+        """Our stream header."""
 
     def features(self, features: Iterable[etree._Element]) -> bytes:
         """The <stream:features/> with these children."""
 
     def ending(self, error: StreamError | None) -> bytes:
-        """Our last words: the error, if there is one, and the end."""
+        """The error, if there is one, and what closes the stream."""
 
     def reader(self, limits: XMLLimits, process_names: ProcessNames, tags: Collection[str]) -> XMLFeed:
-        """What reads the peer's stream, from its header on."""
+        """A reader for one stream, from its header on. A stream that begins anew takes another one."""
 
 
 class ClientFraming:
@@ -54,13 +54,13 @@ class ClientFraming:
         ).encode()
 
     def features(self, features: Iterable[etree._Element]) -> bytes:
-        """As it is written inside an open stream."""
+        """The element with the prefix that our header declares."""
         return b"<stream:features>" + b"".join(map(wire, features)) + b"</stream:features>"
 
     def ending(self, error: StreamError | None) -> bytes:
-        """As it is written inside an open stream."""
+        """The error, if there is one, and the closing tag."""
         return (error.wire() if error else b"") + b"</stream:stream>"
 
     def reader(self, limits: XMLLimits, process_names: ProcessNames, tags: Collection[str]) -> XMLFeed:
-        """For one stream: what begins anew takes another one."""
+        """A reader of XML for one stream."""
         return XMLFeed(limits, process_names, tags)

@@ -1,4 +1,4 @@
-"""What a stream may bring, before and after login; and that the client is told (XEP-0478)."""
+"""What a client may send, before and after login, and how the client is told (XEP-0478)."""
 
 from lxml import etree
 
@@ -9,7 +9,7 @@ NAMESPACE = "urn:xmpp:stream-limits:0"
 
 
 def before_login(settings: StreamSettings) -> XMLLimits:
-    """What a stranger may send."""
+    """What a client may send before it has logged in."""
     return XMLLimits(
         stanza_bytes=settings.login_stanza_bytes,
         elements=settings.login_stanza_elements,
@@ -20,7 +20,7 @@ def before_login(settings: StreamSettings) -> XMLLimits:
 
 
 def after_login(settings: StreamSettings) -> XMLLimits:
-    """What an account may send."""
+    """What a client may send once it has logged in."""
     return XMLLimits(
         stanza_bytes=settings.stanza_bytes,
         elements=settings.stanza_elements,
@@ -31,7 +31,7 @@ def after_login(settings: StreamSettings) -> XMLLimits:
 
 
 def feature(limits: XMLLimits) -> etree._Element:
-    """XEP-0478: what this stream takes."""
+    """The stream feature that tells the client of these limits (XEP-0478)."""
     element = etree.Element(f"{{{NAMESPACE}}}limits", nsmap={None: NAMESPACE})
     etree.SubElement(element, f"{{{NAMESPACE}}}max-bytes").text = str(limits.stanza_bytes)
     return element

@@ -1,4 +1,4 @@
-"""Listening: sockets, and one greenlet for each client that connects and finds a place."""
+"""Listening for clients: the sockets, and one greenlet for each connection that finds a place."""
 
 import errno
 import ipaddress
@@ -78,8 +78,8 @@ class ListenSettings:
 
 
 class ListenError(Exception):
-    """An address that cannot be listened on; `reason` says which, why, and what to do. `key` is the setting of [listen]
-    that has its port."""
+    """An address that cannot be listened on. `reason` says which one, why, and what to do; `key` is the setting in
+    [listen] that its port comes from."""
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"[listen] {key}: {reason}")
@@ -88,9 +88,9 @@ class ListenError(Exception):
 
 
 class ClientListener:
-    """The listening sockets for clients, and the streams that came through them.
+    """The listening sockets for clients, and the streams of their connections.
 
-    `settings` are to stand in place of those of the server's configuration.
+    `settings` replaces those of the server's configuration.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ClientListener:
         self._streams: set[ClientStream] = set()
         self._places = Places()
         self._refusals = Refusals()
-        self._possible = 0  # connections, by what the process may open
+        self._possible = 0  # how many connections the process has descriptors for
         self.ports: dict[str, int] = {}
 
     def start(self) -> Sequence[str]:
@@ -128,7 +128,7 @@ class ClientListener:
         return listening
 
     def reload(self, configuration: Configuration) -> None:
-        """Take over other certificates. Raises CertificateError, and then nothing has changed."""
+        """Use changed certificates. Raises CertificateError, and then nothing has changed."""
         if self._terms.tls is not None:
             self._terms.tls.reload(configuration[TLSSettings], self._server.subdomains.by_domain)
 
@@ -150,7 +150,7 @@ class ClientListener:
     # -- one client
 
     def _serve(self, tls: ServerTLS | None, sock: Any, address: tuple[Any, ...]) -> None:
-        """Serve who has connected, over this TLS from the first byte if there is one."""
+        """Serve one connection; `tls` if it begins with TLS from the first byte."""
         place = self._place(network(address[0]))
         if place is None:
             sock.close()
@@ -204,24 +204,24 @@ class ClientListener:
         return [stream for stream in self._streams if stream.account == account and stream.session is None]
 
     def close_unbound_streams(self, account: JID, error: StreamError) -> None:
-        """End them."""
+        """Close the streams that have logged in as this account and have no session yet."""
         for stream in self.unbound_streams(account):
             stream.close(error)
 
-    # -- the end
+    # -- stopping
 
     def stop(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         for server in self._sockets:
             server.stop(timeout=0)
 
     def close_streams(self, error: StreamError) -> None:
-        """End every stream, with or without a session."""
+        """Close every stream, with or without a session."""
         for stream in tuple(self._streams):
             stream.close(error)
 
     def wait_until_told(self) -> None:
-        """Yield until what was written has left for all streams."""
+        """Yield until all that was written to any stream has been handed to the kernel."""
         while any(not stream.is_told for stream in self._streams):
             gevent.sleep(0.01)
 

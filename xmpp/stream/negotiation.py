@@ -1,7 +1,7 @@
 """How far a client's stream has come, without a socket (RFC 6120 sections 4 to 7).
 
-A table of states: each event is legal in some of them and leads to one. The headers of both sides, the host that is
-pinned by the first of them, and what stands in <stream:features/> follow from the state.
+A table of states: each event is legal in some states, and leads to another. Kept with the state is what both headers
+said; the first one pins the host.
 """
 
 import re
@@ -18,7 +18,7 @@ from xmpp.stream.xml.xmlfeed import StreamHeader
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,8}")
 
-# (state, event) -> the state after it. Whatever is not here is the peer's mistake.
+# (state, event) -> the next state. An event in any other state is the peer's mistake.
 TRANSITIONS = {
     (State.NEW, "opened without TLS"): State.INSECURE,  # where it is required
     (State.NEW, "opened"): State.OPEN,
@@ -33,8 +33,8 @@ TRANSITIONS = {
 class Negotiation:
     """One client stream's progress.
 
-    `host` is the domain it is for, pinned by the first header; `account` who has logged in; `id` the current stream's;
-    `language` what the client said it speaks, None where that is the language of our streams.
+    `host` is the domain that the client connected to, pinned by the first header; `account` who has logged in; `id`
+    that of the current stream; `language` the client's, None if it is that of our streams.
     """
 
     def __init__(self, domains: Collection[str], default_domain: str, must_be_secure: bool, is_secure: bool) -> None:
@@ -52,7 +52,7 @@ class Negotiation:
     # -- events
 
     def opened(self, header: StreamHeader) -> None:
-        """The client's header came. Raises StreamError; ours is to be sent in any case."""
+        """The client's header has come. Raises StreamError; our header is to be sent in any case."""
         self.id = new_stream_id()
         self._check(header)
         if self._must_be_secure and not self.is_secure:
@@ -76,7 +76,7 @@ class Negotiation:
         self._step("bound")
 
     def closed(self) -> None:
-        """The stream is over."""
+        """The stream is closed."""
         self.state = State.CLOSED
 
     def _step(self, event: str) -> None:
@@ -119,14 +119,14 @@ class Negotiation:
 
 
 def _check_version(version: str | None) -> None:
-    """RFC 6120 section 4.7.5: the major number has to be ours; a missing version is 0.9."""
+    """Raise StreamError unless the major version is 1 or more; a missing version means 0.9 (RFC 6120 section 4.7.5)."""
     major, _, minor = (version or "0.9").partition(".")
     if not (_NUMBER.fullmatch(major) and _NUMBER.fullmatch(minor) and int(major) >= 1):
         raise StreamError("unsupported-version", "this is XMPP 1.0")
 
 
 def _other_language(tag: str | None) -> str | None:
-    """The language tag if it is one, and not ours (BCP 47)."""
+    """The language tag, or None if it is malformed (BCP 47) or the language of our streams."""
     if tag is None or tag.lower() == LANGUAGE or not _LANGUAGE_TAG.fullmatch(tag):
         return None
     return tag

@@ -1,4 +1,4 @@
-"""How fast one peer is read."""
+"""How fast bytes are read from one peer."""
 
 from time import monotonic
 
@@ -8,7 +8,7 @@ from xmpp.stream.turns import Turn, Turns
 
 
 class Pace:
-    """Holds a peer to a rate of bytes, and to its turns."""
+    """Limits a peer to a rate of bytes, and to its turns."""
 
     __slots__ = ("turn", "_bytes_per_second", "_paid_until")
 
@@ -18,9 +18,11 @@ class Pace:
         self._paid_until = 0.0  # the moment at which what has been read is paid for, at that rate
 
     def pay(self, amount: int, seconds: float = 0.0) -> None:
-        """For bytes, and for what costs so many seconds whatever their rate is. One second's worth of all is free, then
-        this waits. And the turn ends here if it is over, for what was read may have led to nothing that ends it: a
-        stanza that is not whole, or what TLS keeps to itself."""
+        """Charge the peer for bytes that were read, and for work that counts as so many seconds. Yields if it is late.
+
+        The first second's worth is free; beyond that this waits until all is paid for. It also ends the turn if its
+        time is over: an unfinished stanza, or TLS records without data, would not end it otherwise.
+        """
         now = monotonic()
         self._paid_until = max(self._paid_until, now - 1.0) + amount / self._bytes_per_second + seconds
         if self._paid_until > now:

@@ -1,8 +1,8 @@
-"""Places for connections: how many there are, of all and of strangers from one network, and who makes room for others.
+"""Places for connections: how many there are in all, and for strangers from one network. A stranger has no session yet.
 
-A connection has its place from the moment it is accepted until its socket is closed, whatever it does meanwhile: shake
-hands, log in, or linger after its stream has ended, so that the peer can read the last words. Who only lingers has been
-told what there was to tell, and makes room as soon as somebody else needs it, the oldest first.
+A connection has its place from the moment it is accepted until its socket is closed. It may be shaking hands, logging
+in, in use, or lingering: its stream is closed, and it waits for the peer to read the last bytes. Lingering connections
+are closed as soon as somebody else needs their place, the oldest first.
 """
 
 from collections import OrderedDict
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 from xmpp.data.networks import with_its_site
 
-SITES = 10  # a site may have the strangers of so many networks
+SITE_NETWORKS = 10  # a site may have as many strangers as so many networks
 
 Close = Callable[[], object]
 
 
 class Places:
-    """Those of one server."""
+    """The places of one server."""
 
     def __init__(self) -> None:
         self._taken = 0
@@ -25,9 +25,9 @@ class Places:
         self._lingering: OrderedDict[Place, Close] = OrderedDict()
 
     def take(self, network: str, *, most: int, most_strangers: int) -> "Place | None":
-        """A place for a stranger from this network; None where all are taken (CVE-2026-43506)."""
+        """Take a place for a stranger from this network; None if all are taken (CVE-2026-43506)."""
         networks = with_its_site(network)
-        for each, allowed in zip(networks, (most_strangers, SITES * most_strangers), strict=False):
+        for each, allowed in zip(networks, (most_strangers, SITE_NETWORKS * most_strangers), strict=False):
             strangers = self._networks.get(each)
             if strangers and strangers.count >= allowed and not self._make_room(strangers.lingering):
                 return None
@@ -40,11 +40,11 @@ class Places:
 
     @property
     def taken(self) -> int:
-        """How many connections have one."""
+        """How many places are taken."""
         return self._taken
 
     def make_room(self) -> None:
-        """Close all that only linger."""
+        """Close all lingering connections."""
         while self._make_room(self._lingering):
             pass
 
@@ -81,14 +81,14 @@ class Places:
 
 @dataclass(slots=True)
 class _Network:
-    """The strangers from one network, and which of them only linger."""
+    """The strangers from one network: how many, and which of them are lingering."""
 
     count: int = 0
     lingering: "OrderedDict[Place, Close]" = field(default_factory=OrderedDict)
 
 
 class Place:
-    """The place of one connection, which came from these networks: one, and maybe one around it."""
+    """The place of one connection. `networks`: the one that it came from, and for IPv6 the site around that."""
 
     __slots__ = ("_places", "networks", "is_strangers", "_is_left")
 
@@ -99,18 +99,18 @@ class Place:
         self._is_left = False
 
     def known(self) -> None:
-        """It has a session now, and counts as a stranger no more."""
+        """The connection has a session now, and no longer counts as a stranger."""
         if self.is_strangers and not self._is_left:
             self._places.forget_stranger(self)
             self.is_strangers = False
 
     def linger(self, close: Close) -> None:
-        """Its stream is over. `close` is called when the place is needed, and must not yield."""
+        """The connection's stream is closed. `close` is called when the place is needed, and must not yield."""
         if not self._is_left:
             self._places.linger(self, close)
 
     def leave(self) -> None:
-        """Its socket is closed."""
+        """Give the place back: the connection's socket is closed."""
         if not self._is_left:
             self._places.leave(self)
             self._is_left = True

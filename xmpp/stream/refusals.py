@@ -1,6 +1,6 @@
-"""What the log says of connections that found no place: a line a minute, whoever connects how often.
+"""What the log says of connections that found no place: one line a minute, however many there are.
 
-Their clients see no more than a connection that is closed, and people behind one address can be many.
+Their clients only see that the connection is closed, and there may be many people behind one address.
 """
 
 import logging
@@ -11,14 +11,14 @@ SAID_AGAIN_SECONDS = 60.0
 
 
 class Refusals:
-    """Those of one server."""
+    """The refused connections of one server."""
 
     def __init__(self) -> None:
         self._quiet_until = 0.0
         self._omitted = 0
 
     def note(self, network: str, reason: str, now: float) -> None:
-        """A connection from there was closed at once, for this reason; `now` is on the monotonic clock."""
+        """Log that a connection from this network was closed at once, and why. `now` is on the monotonic clock."""
         if now < self._quiet_until:
             self._omitted += 1
             return

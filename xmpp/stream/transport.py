@@ -1,8 +1,7 @@
 """A TCP socket as a stream connection uses it: blocking reads for one greenlet, writes that never block, TLS later on.
 
-gevent's own recv first tries to read, and raises and catches BlockingIOError when nothing is there. Waiting first is
-measurably cheaper, and it also means that every read yields: level-triggered readiness goes through the loop each
-time, so a peer that sends without pause starves nobody.
+gevent's own recv reads first, and catches BlockingIOError when nothing is there. To wait first is measurably cheaper,
+and makes every read yield, so that a peer that sends without pause starves nobody.
 """
 
 import errno
@@ -25,7 +24,7 @@ class SocketTransport:
     def __init__(self, sock: socket.socket, dead_peer_seconds: int) -> None:
         self._sock = sock
         self._secured: SecuredSocket | None = None
-        self._takes_bytes = True  # until our half is shut, or all of it closed
+        self._takes_bytes = True  # until our half of the connection is shut, or the socket is closed
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _watch_for_dead_peer(sock, dead_peer_seconds)
 
@@ -35,7 +34,7 @@ class SocketTransport:
         return self._secured.layer if self._secured is not None else None
 
     def read(self) -> bytes:
-        """Wait for bytes and return at most READ_BYTES of them; b"" when the peer is done. Always yields.
+        """Wait for bytes and return at most READ_BYTES of them; b"" when the peer sends no more. Always yields.
 
         Raises OSError when the connection is broken or was closed here.
         """
@@ -47,7 +46,7 @@ class SocketTransport:
     def try_send(self, data: bytes) -> int:
         """Send what the socket takes at once; returns how many bytes that was. Never yields.
 
-        Raises OSError: when the connection is broken, or our half of it was closed here.
+        Raises OSError when the connection is broken, or our half of it was shut here.
         """
         if not self._takes_bytes:
             raise OSError(errno.EPIPE, "closed here")
@@ -64,16 +63,16 @@ class SocketTransport:
         if not self._takes_bytes:
             raise OSError(errno.EPIPE, "closed here")
         try:
-            # By the socket's own watcher, which ends with the socket: one for the descriptor's number would go on
-            # waiting, for whatever has that number next.
+            # With the socket's own watcher, which is closed with the socket. A watcher of the descriptor's number would
+            # go on waiting, for whatever has that number next.
             self._sock._wait(self._sock._write_event)
         except ConcurrentObjectUseError:  # there is one writer, so it means just this
             raise OSError(errno.EBADF, "closed here") from None
 
     def start_tls(self, tls: ServerTLS, pace: Pace, *, is_direct: bool = False) -> None:
-        """Shake hands as the server, with a client that starts with TLS (direct) or has asked for it.
+        """Shake hands as the server, with a client that starts with TLS (`is_direct`) or has asked for it.
 
-        Yields; raises OSError (ssl.SSLError is one) when it fails. Nothing can be sent meanwhile.
+        Yields. Raises OSError (such as ssl.SSLError) when it fails. Nothing can be sent meanwhile.
         """
         secured = SecuredSocket(self._sock, pace)
         self._takes_bytes = False
@@ -85,12 +84,12 @@ class SocketTransport:
         self._takes_bytes = True
 
     def trust(self) -> None:
-        """The peer has a session: it may have more at a time of what TLS keeps to itself."""
+        """Say that the peer has a session: the limits on TLS records for strangers no longer apply."""
         if self._secured is not None:
             self._secured.trust()
 
     def shutdown_write(self) -> None:
-        """Tell the peer that nothing more comes; what it still sends can be read. Does nothing once that is done."""
+        """Tell the peer that nothing more comes; what it still sends can be read. Does nothing the second time."""
         if not self._takes_bytes:
             return
         self._takes_bytes = False
@@ -100,7 +99,7 @@ class SocketTransport:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # gone already
-        self._secured = None  # what still comes is not understood any more
+        self._secured = None  # what still comes is not decrypted any more
 
     def close(self) -> None:
         """Close the socket; whoever waits on it gets an OSError."""
@@ -109,10 +108,10 @@ class SocketTransport:
 
 
 def _watch_for_dead_peer(sock: socket.socket, seconds: int) -> None:
-    """Let the kernel find out that a peer is gone: it probes silent ones, gives up on those that acknowledge nothing.
+    """Let the kernel find out that a peer is gone: it probes silent peers, and gives up on those that do not answer.
 
-    No timer and no wake-up here, and no stanza that the client did not ask for. XMPP's whitespace pings do the same
-    from the client's side; they are read and forgotten.
+    That takes no timer and no wake-up here, and no stanza that the client did not ask for. The whitespace pings that
+    clients send for the same purpose are read and ignored.
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (

@@ -1,34 +1,34 @@
-"""No client holds the loop: who has had it for long enough lets all others go first.
+"""Turns: a client that has used the loop for long enough lets all others go first.
 
-As schedulers of processes do it: everybody's turn is equally long, and where many have so much to do that a round would
-take too long, turns are shorter.
+It works as in schedulers of processes: all turns are equally long, and shorter when so many clients are busy that a
+round would take too long.
 """
 
 from time import monotonic, thread_time
 
 import gevent
 
-TURN_SECONDS = 0.002  # of the processor's time: short for whoever waits, long beside what a change of turns costs
+TURN_SECONDS = 0.002  # short for those who wait, long compared with what a change of turns costs
 # A message that is archived takes several rounds: to be read, to be committed, to hear from the disk, to be written.
 ROUND_SECONDS = 0.003
-LEAST_SECONDS = 0.0002  # however many they are: then a round takes longer
-# What cannot be interrupted may take many turns' time: then as many are left out. More would be felt by whoever has
-# something large to say and is alone.
+LEAST_SECONDS = 0.0002  # a turn, however many clients are busy: a round takes longer then
+# A stanza cannot be interrupted and may take the time of many turns; its client then misses as many rounds, but no more
+# than these, which a client would notice that sends something large while nobody else is busy.
 MOST_ROUNDS = 50
-# Seconds of sleep, after which all sockets have been looked at. gevent.sleep(0) only runs what waits to be called back,
-# and what that adds.
+# A sleep of so many seconds returns after all sockets have been looked at. gevent.sleep(0) would only run the callbacks
+# that wait, and those that they add.
 ONE_ROUND = 1e-6
 
 
 class Turns:
-    """How long a turn lasts at present, in `seconds`."""
+    """How long a turn lasts at present, in `seconds`, and how many clients wait for theirs."""
 
     def __init__(self) -> None:
         self.seconds = TURN_SECONDS
         self._waiting = 0
 
     def wait(self) -> None:
-        """Yield until all others had the chance to go on."""
+        """Yield until all others have had a chance to go on."""
         self._count(+1)
         try:
             gevent.sleep(ONE_ROUND)
@@ -41,7 +41,7 @@ class Turns:
 
 
 class Turn:
-    """One client's turn. From `ends` on, by `monotonic`, it is to be told to end."""
+    """One client's turn. Its owner calls `end` once `monotonic()` is past `ends`."""
 
     __slots__ = ("ends", "_turns", "_begun")
 
@@ -50,7 +50,7 @@ class Turn:
         self.begin()
 
     def begin(self) -> None:
-        """It is this client's turn from now on."""
+        """Begin a new turn now."""
         self.ends = monotonic() + self._turns.seconds
         self._begun = thread_time()
 
@@ -60,8 +60,11 @@ class Turn:
         self.begin()
 
     def end(self) -> None:
-        """Yield until it is this client's turn again, or go on for as long as others have had the processor: on a busy
-        machine that may be most of the time, and clients whose stanzas come and go in bundles would lose them."""
+        """Yield until it is this client's turn again.
+
+        Other processes may have had the processor for a part of the turn, on a busy machine for most of it: then the
+        turn is only made longer by that part, and this does not yield.
+        """
         used = thread_time() - self._begun
         left = self._turns.seconds - used
         if left > 0:

@@ -34,7 +34,7 @@ class CertificateError(Exception):
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate whose key is known to fit, and the PEM files that hold the two."""
+    """A certificate, and the PEM files of its chain and of its key; the key has been checked to belong to it."""
 
     x509: x509.Certificate
     chain_file: Path
@@ -58,10 +58,10 @@ def read_certificate(chain_file: Path, key_file: Path | None = None) -> Certific
 
 
 def self_signed_certificate(folder: Path, domain: str, services: Sequence[str] = ()) -> Certificate:
-    """Return the self-signed certificate of the domain from the folder, where it is made if it is missing.
+    """Return the domain's self-signed certificate from the folder; it is made there if it is missing.
 
-    One that is made names the domain's services, too. Certificate and key are one file, which only its owner can read.
-    Raises CertificateError.
+    It names the domain's services, too. Certificate and key are one file, which only its owner can read. Raises
+    CertificateError.
     """
     path = folder / f"{a_label(domain)}.pem"
     if not path.exists():
@@ -84,7 +84,7 @@ def doubts(certificate: Certificate, domain: str, now: datetime) -> Iterator[str
 
 
 def notes(certificate: Certificate, domain: str, now: datetime, services: Iterable[str] = ()) -> Iterator[str]:
-    """Say what else whoever sets the server up should know of the certificate, a sentence for each."""
+    """Say what else the administrator should know of the certificate, a sentence for each thing."""
     leaf, path = certificate.x509, certificate.chain_file
     yield f"{path}: valid until {leaf.not_valid_after_utc:%Y-%m-%d}, {(leaf.not_valid_after_utc - now).days} days left."
     if leaf.issuer == leaf.subject:
@@ -102,8 +102,8 @@ def notes(certificate: Certificate, domain: str, now: datetime, services: Iterab
 def end_point_hash(certificate: x509.Certificate) -> bytes | None:
     """Return the `tls-server-end-point` channel binding (RFC 5929 section 4.1).
 
-    It is hashed as the certificate's signature is, or by SHA-256 where that would be MD5 or SHA-1. None if the
-    signature has no hash function of its own, as with Ed25519: the binding is undefined then.
+    It uses the hash function of the certificate's signature, or SHA-256 if that is MD5 or SHA-1. None if the signature
+    has no hash function, as with Ed25519: the binding is undefined then.
     """
     try:
         algorithm = certificate.signature_hash_algorithm
@@ -120,7 +120,8 @@ def a_label(domain: str) -> str:
 
 
 def a_labels(services: Iterable[str]) -> Iterator[str]:
-    """The same of services, as far as DNS can have them: a domain may be an address, or too long for more before it."""
+    """The same for the addresses of services, without those that cannot exist in DNS: beneath an IP address, or too
+    long."""
     for service in services:
         with suppress(idna.IDNAError):
             if not service.endswith("]"):
@@ -151,7 +152,7 @@ def _read(path: Path) -> bytes:
 
 
 def _is_open_to_all(path: Path) -> bool:
-    """Whether the mode of a file, and of all folders above it, lets everybody read it."""
+    """True if the modes of the file and of all folders above it let everybody read it."""
     real = path.resolve()
     try:
         return bool(real.stat().st_mode & 0o004) and all(each.stat().st_mode & 0o001 for each in real.parents)
@@ -160,7 +161,7 @@ def _is_open_to_all(path: Path) -> bool:
 
 
 def _is_for(certificate: x509.Certificate, domain: str) -> bool:
-    """Whether its subjectAltName has the domain; the common name never counts (RFC 9525 section 2)."""
+    """True if its subjectAltName has the domain; the common name never counts (RFC 9525 section 2)."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):
@@ -219,7 +220,7 @@ def _network_name(domain: str) -> x509.DNSName | x509.IPAddress:
 
 
 def _write_privately(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600 that appears whole or not at all, whenever the machine stops."""
+    """Write a file of mode 0600 that is complete or absent whenever the machine stops."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

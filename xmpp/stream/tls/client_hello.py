@@ -1,8 +1,8 @@
-"""The first message of a TLS client, read without I/O, before OpenSSL sees it: whom it wants to talk to, and how.
+"""A TLS client's first message, read without I/O before OpenSSL sees it: the host and the protocols it asks for.
 
-Python's ssl would hand us the server's name in a callback from C, but refuses the client itself where that name is not
-ASCII. And it selects an application protocol, but goes on when nothing fits, where RFC 7301 section 3.2 wants the
-connection refused. Otherwise a browser could be led to talk HTTP to us in the name of our certificate (ALPACA).
+Python's ssl would give us the host in a callback, but refuses a client whose host name is not ASCII. It also goes on
+when no application protocol fits, where RFC 7301 section 3.2 wants the connection refused: a browser could be led to
+talk HTTP to us under our certificate (ALPACA).
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ HOST_NAME = 0
 class ClientHello:
     """What a client says of itself: the host it asks for (SNI) in lower case, and the application protocols it offers.
 
-    There is no name where the client gives none, or one that no host has because it is not ASCII.
+    `server_name` is None if the client gives no name, or one that is not ASCII, which no host can have.
     """
 
     server_name: str | None = None
@@ -29,7 +29,7 @@ class ClientHello:
 
 
 class HelloReader:
-    """Takes bytes as they come until the hello is whole: `hello` is None before. OpenSSL judges what is malformed."""
+    """Takes bytes until the hello is whole; until then `hello` is None. What is malformed is for OpenSSL to judge."""
 
     def __init__(self) -> None:
         self.hello: ClientHello | None = None
@@ -38,7 +38,7 @@ class HelloReader:
         self._message = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Take some more. Where no hello comes, or a far too large one, it is an empty one that has come."""
+        """Take more bytes. If they are not a hello, or it is far too large, `hello` becomes an empty one."""
         self._received += data
         while len(self._received) - self._next >= RECORD_HEADER_BYTES:
             begin = self._next + RECORD_HEADER_BYTES
@@ -58,7 +58,7 @@ class HelloReader:
 
 
 def record_size(header: bytes) -> int:
-    """Return the size of the handshake record that begins so, header included; 0 if that is not what begins."""
+    """The size of the handshake record with this header, header included; 0 if this does not begin one."""
     size = int.from_bytes(header[3:5])
     if len(header) < RECORD_HEADER_BYTES or header[0] != HANDSHAKE or size > MAX_RECORD_BYTES:
         return 0

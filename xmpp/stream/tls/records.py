@@ -1,4 +1,4 @@
-"""Where the records of TLS end in bytes that come as they come (RFC 8446 section 5.1), without I/O and without keys."""
+"""Finds where TLS records end, however their bytes are cut (RFC 8446 section 5.1); without I/O and without keys."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from xmpp.stream.tls.client_hello import RECORD_HEADER_BYTES
 
 
 class Records:
-    """Follows the records of one direction. Whether they are what they should be is OpenSSL's business."""
+    """Follows the records of one direction. Whether they are valid is for OpenSSL to judge."""
 
     __slots__ = ("_header", "_left")
 
@@ -16,16 +16,16 @@ class Records:
 
     @property
     def is_between(self) -> bool:
-        """Whether what came last was the end of a record."""
+        """True if the last byte was the end of a record."""
         return not (self._left or self._header)
 
     def follow(self, data: bytes) -> None:
-        """Take what has come into account, without cutting it."""
+        """Follow these bytes without cutting them."""
         for _ in self.portions(data, len(data)):
             pass
 
     def portions(self, data: bytes, most: int) -> Iterator[tuple[bytes, int]]:
-        """Cut what has come into portions in which at most so many records end, each with the number of those."""
+        """Cut these bytes into portions in which at most `most` records end; yields each with the number of those."""
         begin = end = whole = 0
         while (end := self._end(data, end)) >= 0:
             whole += 1
@@ -36,7 +36,7 @@ class Records:
             yield data[begin:], whole
 
     def _end(self, data: bytes, at: int) -> int:
-        """Where the record ends of which more, or the beginning, comes there; -1 if that is not in this data."""
+        """Where the record ends that begins or goes on at `at`; -1 if its end is not in this data."""
         if not self._left:
             begun = len(self._header)
             self._header += data[at : at + RECORD_HEADER_BYTES - begun]

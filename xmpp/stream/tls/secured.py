@@ -1,8 +1,8 @@
-"""TLS over a socket, where the bytes pass through our own hands, a few records at a time.
+"""TLS over a socket: we read the bytes, and give OpenSSL a few records at a time.
 
-OpenSSL on the socket itself goes on reading for as long as what comes is its own business: whoever sends key updates
-without pause (RFC 8446 section 4.6.3) would hold the loop. Here it gets a few records at a time. Those have a price,
-whatever is in them, and bytes that carry no data are paid for like data.
+If OpenSSL read the socket itself, it would go on for as long as records without data come: a peer that sends key
+updates without pause (RFC 8446 section 4.6.3) would keep the loop. Here each record has a price, whatever is in it, and
+bytes that carry no data are paid for like data.
 """
 
 import ssl
@@ -19,19 +19,19 @@ from xmpp.stream.tls.tls import NO_APPLICATION_PROTOCOL, ServerTLS, speaks_ours
 READ_BYTES = 16384  # what is read at once is parsed at once
 RECORD_BYTES = 16384  # of data in one record, RFC 8446 section 5.1
 HANDSHAKE_BYTES = 512  # at a time, which OpenSSL takes a millisecond for at most
-UNSENT_BYTES = 65536  # of what OpenSSL itself has to say, to a peer that does not read
+UNSENT_BYTES = 65536  # of OpenSSL's own answers, for a peer that does not read
 
-# A key update takes 20 to 50 us. What comes one by one, with data, costs its data alone, as it does without TLS.
+# A key update takes 20 to 50 us. Records with data that come one by one cost their data alone, as without TLS.
 RECORDS_AT_ONCE = 16
 RECORDS_PER_SECOND = 5_000
-# Who has no session needs some ten records to get one, and may have company.
+# A stranger needs some ten records to get a session, and many strangers may come at once.
 STRANGERS_RECORDS_AT_ONCE = 1
 STRANGERS_RECORDS_PER_SECOND = 50
 STRANGERS_RECORDS = 300
 
 
 def receive(sock: Any, size: int) -> bytes:
-    """Wait for bytes on a socket of gevent's and return so many at most; b"" at the end. Yields. Raises OSError."""
+    """Wait for bytes on a gevent socket and return at most `size`; b"" at the end. Yields. Raises OSError."""
     while True:
         sock._wait(sock._read_event)
         try:
@@ -42,17 +42,17 @@ def receive(sock: Any, size: int) -> bytes:
 
 
 class SecuredSocket:
-    """The server's side of one connection; `layer` is how the ssl module sees it. There is one reader.
+    """The server's side of one connection; `layer` is the ssl module's object for it. There is one reader.
 
-    The buffers between OpenSSL and us are the same ones for all connections, as OpenSSL never makes them smaller. So
-    they are empty whenever this yields or returns.
+    All connections share the buffers between OpenSSL and us, since OpenSSL never shrinks a buffer. So they are empty
+    whenever this yields or returns.
     """
 
     __slots__ = ("layer", "_ssl", "_sock", "_pace", "_incoming", "_outgoing", "_records", "_strangers_records",
                  "_expects_record", "_ahead", "_unsent", "_owed")  # fmt: skip
 
     layer: ssl.SSLObject
-    _ssl: Any  # what the layer calls itself
+    _ssl: Any  # the C object beneath the layer
     _incoming: ssl.MemoryBIO
     _outgoing: ssl.MemoryBIO
 
@@ -60,23 +60,24 @@ class SecuredSocket:
         self._sock = sock
         self._pace = pace
         self._records = Records()
-        self._strangers_records: int | None = STRANGERS_RECORDS  # so many may still come; None: it has a session
-        self._expects_record = False  # of somebody who has a session, and there is nothing of it yet
-        self._ahead: tuple[bytes, ...] = ()  # is read before the socket is looked at; b"" is the end, and stays
+        self._strangers_records: int | None = STRANGERS_RECORDS  # how many may still come; None: it has a session
+        self._expects_record = False  # the peer has a session, and the next byte begins a record
+        self._ahead: tuple[bytes, ...] = ()  # data to be read before the socket is; b"" is the end, and stays
         self._unsent = b""
-        self._owed = 0  # bytes of data that are in what is unsent, and were not yet said to be sent
+        self._owed = 0  # bytes of data in `_unsent` that have not been reported as sent yet
 
     def trust(self) -> None:
-        """The peer has a session."""
+        """Say that the peer has a session: the limits for strangers no longer apply."""
         self._strangers_records = None
         self._expects_record = self._records.is_between
 
     # -- the handshake
 
     def shake_hands(self, tls: ServerTLS, *, is_direct: bool) -> None:
-        """As the server. If the client begins with TLS (direct) and names protocols, ours must be one of them.
+        """Shake hands as the server. If the client begins with TLS (`is_direct`) and names application protocols, ours
+        must be one of them.
 
-        Yields. Raises OSError, as ssl.SSLError is one.
+        Yields. Raises OSError, such as ssl.SSLError.
         """
         reader, received = HelloReader(), b""
         while reader.hello is None:
@@ -102,7 +103,7 @@ class SecuredSocket:
             self._incoming.read()
             raise
         else:
-            if data := self._decrypt(b""):  # that came together with the end of the handshake
+            if data := self._decrypt(b""):  # data that came together with the end of the handshake
                 self._ahead = (data, *self._ahead)
             return True
         finally:
@@ -121,9 +122,9 @@ class SecuredSocket:
     # -- reading
 
     def read(self) -> bytes:
-        """Wait for data and return some; b"" when the peer is done. Always yields.
+        """Wait for data and return some; b"" when the peer sends no more. Always yields.
 
-        Raises OSError, and StreamError where whoever has no session sends more than it takes to get one.
+        Raises OSError, and StreamError if a peer without a session sends more records than it takes to get one.
         """
         if self._ahead:
             return self._read_ahead()
@@ -135,7 +136,7 @@ class SecuredSocket:
             except BlockingIOError:
                 continue
             size = len(received)
-            # What comes one by one is read here, with as few calls as can be.
+            # A single whole record, the usual case, is read here with as few calls as possible.
             if self._expects_record and size > RECORD_HEADER_BYTES and received[3] * 256 + received[4] + 5 == size:
                 self._incoming.write(received)
                 try:
@@ -148,14 +149,14 @@ class SecuredSocket:
                 return data
 
     def _read_ahead(self) -> bytes:
-        gevent.sleep(0)  # for what was written to go out before the connection is closed
+        gevent.sleep(0)  # so that what was written goes out before the connection is closed
         data = self._ahead[0]
         if data:
             self._ahead = self._ahead[1:]
         return data
 
     def _without_data(self, error: ssl.SSLError, size: int) -> bytes:
-        """There was one record, and no data in it."""
+        """Charge for one record that held no data. Yields."""
         self._raise_but_want(error)
         self._answer()
         self._pace.turn.begin()
@@ -166,7 +167,7 @@ class SecuredSocket:
         if not received:
             return self._end()
         if self._is_refused:
-            return received  # is not understood any more, and says that the peer is still there
+            return received  # not decrypted any more; it only shows that the peer is still there
         self._pace.turn.begin()
         is_known = self._strangers_records is None
         found: list[bytes] = []
@@ -174,7 +175,7 @@ class SecuredSocket:
             received, RECORDS_AT_ONCE if is_known else STRANGERS_RECORDS_AT_ONCE
         ):
             if found and not is_known:
-                self._pace.turn.give_way()  # turns are long until others wait, and all strangers may begin at once
+                self._pace.turn.give_way()  # even within a turn, as many strangers may begin theirs at once
             found.append(data := self._decrypt(portion))
             self._answer()
             if self._ahead:
@@ -186,7 +187,7 @@ class SecuredSocket:
         return b"".join(found)
 
     def _decrypt(self, portion: bytes) -> bytes:
-        """The data in the records that are whole with this portion."""
+        """The data in the records that this portion completes."""
         self._incoming.write(portion)
         found = []
         try:
@@ -200,27 +201,28 @@ class SecuredSocket:
         return b"".join(found)
 
     def _raise_but_want(self, error: ssl.SSLError) -> None:
-        """Where OpenSSL wants more, it has taken all that there was."""
+        """Raise the error, unless it only says that OpenSSL has taken all bytes and wants more."""
         if not isinstance(error, ssl.SSLWantReadError):
             self._end()
             raise error
 
     def _end(self) -> bytes:
-        """Nothing more is read."""
+        """Read nothing more from now on."""
         self._ahead = (b"",)
         self._incoming.read()
         self._flush()  # OpenSSL tells the peer what is wrong
         return b""
 
     def _answer(self) -> None:
-        """Send what OpenSSL has to say to what it has read."""
+        """Send what OpenSSL answers to what it has read. Raises OSError if the peer does not read its answers."""
         if self._outgoing.pending and not self._flush() and len(self._unsent) > UNSENT_BYTES:
             raise BrokenPipeError("the peer reads nothing")
 
     # -- what it costs
 
     def _pay(self, size: int, records: int) -> None:
-        """For bytes that carried no data, less than none where others paid for them before, and for records. Yields."""
+        """Charge for bytes that carried no data, and for records. Yields. `size` is negative where a record's data
+        comes in this portion and most of its bytes came, and were charged, before."""
         if self._strangers_records is None:
             self._pace.pay(size, records / RECORDS_PER_SECOND)
         else:
@@ -234,7 +236,7 @@ class SecuredSocket:
     # -- writing
 
     def try_send(self, data: bytes) -> int:
-        """Send what the socket takes at once; returns how many bytes that was. What was not sent has to come again.
+        """Send what the socket takes at once; returns how many bytes that was. The caller passes the rest again.
 
         Never yields. Raises OSError.
         """
@@ -272,7 +274,7 @@ class SecuredSocket:
             raise
 
     def notify_of_end(self) -> None:
-        """RFC 8446 section 6.1: with this alert the peer knows that nothing was cut off. Its own is not waited for."""
+        """Send the alert that says that nothing was cut off (RFC 8446 section 6.1), without waiting for the peer's."""
         try:
             self.layer.unwrap()
         except ssl.SSLError:
@@ -280,7 +282,7 @@ class SecuredSocket:
         self._flush()
 
     def _flush(self) -> bool:
-        """Whether nothing is left."""
+        """Send what the socket takes of OpenSSL's bytes; True if none are left."""
         unsent = self._unsent + self._outgoing.read()
         if not unsent:
             return True

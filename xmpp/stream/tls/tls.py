@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 APPLICATION_PROTOCOL = "xmpp-client"
 TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # forward secrecy and AEAD only; TLS 1.3 has nothing else
 NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0303 0002 02 78")  # a fatal alert, RFC 7301 section 3.2
-DAYS_TO_RENEW = 14  # certbot renews 30 days before the end, so that something is wrong then
+DAYS_TO_RENEW = 14  # certbot renews 30 days before the end, so with fewer days than this something is wrong
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -76,7 +76,7 @@ def read_certificates(
 ) -> dict[str, Certificate]:
     """Read the certificate of each domain; self-signed ones are kept in the folder. Raises CertificateError.
 
-    `services` are those of each domain, by their own domains: what a self-signed certificate names besides.
+    `services`: for each domain the addresses of its services, which a self-signed certificate names too.
     """
     domains = [*services]
     chains, keys = _by_domain(settings.certificates), _by_domain(settings.keys)
@@ -94,7 +94,7 @@ def read_certificates(
 
 @dataclass(frozen=True)
 class _Presented:
-    """What a client of one context sees, and the domain whose name, or a service's, it asked for by SNI."""
+    """What clients of one context are shown, and the domain that they asked for, or whose service, by SNI."""
 
     end_point_hash: bytes | None
     domain: str | None
@@ -103,14 +103,14 @@ class _Presented:
 class ServerTLS:
     """The server's side of TLS. A client that asks for none of our domains is shown the first one's certificate.
 
-    `incoming` and `outgoing` are between OpenSSL and the sockets, for all connections: whoever uses them leaves them
-    empty before anybody else can.
+    `incoming` and `outgoing` are the buffers between OpenSSL and the sockets, shared by all connections: whoever uses
+    them must empty them before yielding.
     """
 
     def __init__(self, settings: TLSSettings, services: Mapping[str, Sequence[str]], folder: Path) -> None:
         """Load the certificates; self-signed ones are kept in the folder. Raises CertificateError.
 
-        `services` are those of each domain that is served, by their own domains.
+        `services`: for each served domain the addresses of its services.
         """
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._folder = folder
@@ -118,7 +118,7 @@ class ServerTLS:
         self.reload(settings, services)
 
     def reload(self, settings: TLSSettings, services: Mapping[str, Sequence[str]]) -> None:
-        """Use these settings from the next handshake on; connections that stand are not touched.
+        """Use these settings from the next handshake on; existing connections are not touched.
 
         Raises CertificateError, and then nothing has changed.
         """
@@ -163,23 +163,23 @@ class ServerTLS:
 
 
 def speaks_ours(hello: ClientHello) -> bool:
-    """Whether the client speaks XMPP, by the application protocols that it offers; none says nothing."""
+    """True if the client offers XMPP among its application protocols, or offers none at all."""
     return not hello.protocols or APPLICATION_PROTOCOL.encode() in hello.protocols
 
 
 class _Layer(ssl.SSLObject):
-    """An object that gevent's callbacks take for a socket, as they were made for those."""
+    """An SSLObject that gevent's callbacks take for the socket that they expect."""
 
     def _sslsock(self) -> Self:
         return self
 
 
 def _acknowledge(_secured: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-    """That there is a callback makes OpenSSL tell the client that its name was understood (RFC 6066 section 3)."""
+    """Does nothing: a callback makes OpenSSL tell the client that the name was understood (RFC 6066 section 3)."""
 
 
 def _tell(certificate: Certificate, domain: str, now: datetime) -> None:
-    """Say in the log how long clients will take the certificate, and why they may not."""
+    """Log how long the certificate is valid, and why clients may refuse it."""
     days = (certificate.x509.not_valid_after_utc - now).days
     for doubt in doubts(certificate, domain, now):
         log.warning(doubt)
@@ -200,7 +200,7 @@ def _refuse_unknown(key: str, given: Mapping[str, Path], domains: Sequence[str])
 
 
 def context_for(certificate: Certificate, settings: TLSSettings) -> ssl.SSLContext:
-    """What connections with this certificate are made from. Raises CertificateError where OpenSSL cannot use it."""
+    """The context for connections with this certificate. Raises CertificateError if OpenSSL cannot use it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.sslobject_class = _Layer
     context.minimum_version = VERSIONS[settings.minimum_version]

@@ -1,9 +1,9 @@
-"""Has lxml forget the names that it has learnt.
+"""Makes lxml forget the names that it has seen.
 
-libxml2 keeps each name once, in a dictionary that lxml makes for each thread and shares among all that the thread
-parses, so that it would only ever grow. A document holds on to the dictionary that its names are in, and elements may
-be moved between documents with different ones: lxml is made for elements of other threads. So a thread may be given a
-new dictionary at any time. The old one goes with the last document that was made with it.
+libxml2 keeps each name once, in a dictionary that lxml makes for each thread and uses for all that the thread parses,
+so it only ever grows. A document keeps alive the dictionary of its names, and elements may be moved between documents
+with different dictionaries, as lxml allows for those of different threads. So a thread may be given a new dictionary
+at any time; the old one is freed with the last document that was made with it.
 """
 
 import ctypes
@@ -19,10 +19,10 @@ _thread_state.restype = ctypes.c_void_p  # a borrowed reference, which py_object
 
 
 def renew() -> bool:
-    """Give this thread a dictionary with next to nothing in it. False where this lxml keeps it elsewhere."""
-    size()  # there is one from now on
+    """Give this thread an almost empty dictionary. False if this version of lxml keeps it elsewhere."""
+    size()  # makes sure that there is one
     was_there = ctypes.cast(_thread_state(), ctypes.py_object).value.pop(_KEY, None) is not None
-    size()  # a new one, or the next parser would share the one that it has used before
+    size()  # makes a new one, or the next parser would go on using its old one
     return was_there
 
 

@@ -38,7 +38,7 @@ class OpenedStream:
 
 
 def read_header(data: bytes, guard: NameGuard) -> OpenedStream | None:
-    """Read the header that `data` begins with; None as long as it is not all there. Raises StreamError."""
+    """Read the header that `data` begins with; None if it is not complete yet. Raises StreamError."""
     start = _after_declaration(data)
     _check_encoding(start[: start.find(b">") + 1] or start)
     if start and not start.startswith(b"<"):
@@ -57,7 +57,7 @@ def read_header(data: bytes, guard: NameGuard) -> OpenedStream | None:
 
 
 def _after_declaration(data: bytes) -> bytes:
-    """What follows the XML declaration, if there is one; empty if it may not be all there yet."""
+    """What follows the XML declaration, if there is one; empty if the declaration may not be complete yet."""
     if _DECLARATION_START.startswith(data[: len(_DECLARATION_START)]) and b"?>" not in data:
         return b""
     if not data.startswith(_DECLARATION_START):

@@ -1,8 +1,8 @@
 """Names are counted before they reach lxml.
 
-libxml2 keeps every element, attribute and prefix name and every namespace address that it sees, so whoever may send
-ever-new ones would eat the memory of the server. So it is made to forget them when they have become many
-(dictionary.py), whoever brought them: nobody can use up what others need.
+libxml2 keeps every element, attribute and prefix name and every namespace name that it sees, so a client that sends
+ever new ones would use up the server's memory. So when there are many, whoever sent them, all are forgotten
+(dictionary.py): nobody can use up what others need.
 """
 
 import re
@@ -13,12 +13,12 @@ from xmpp.data.errors import StreamError
 from xmpp.stream.xml import dictionary
 from xmpp.stream.xml.commonnames import COMMON_NAMES
 
-NAMES_KEPT = 10_000  # in units: some 7 MB here and in libxml2, with the tags that are made of them
+NAMES_KEPT = 10_000  # in units of NAME_UNIT: some 7 MB here and in libxml2, with the tags that are made of them
 TAGS_REMEMBERED = 10_000
 TAG_BYTES_REMEMBERED = 256
 ATTRIBUTES_REMEMBERED = 16
 OUTLINE = b"'"  # stands for a value in an outline
-NAME_UNIT = 64  # bytes: a longer name costs as much as several
+NAME_UNIT = 64  # bytes: a longer name counts as several
 
 BLANK = b" \t\r\n"
 CDATA_START = b"![CDATA["
@@ -26,9 +26,9 @@ CDATA_START = b"![CDATA["
 
 @dataclass(frozen=True)
 class XMLLimits:
-    """What one stream may send. Beyond a limit: policy-violation.
+    """What one stream may send; beyond a limit it is closed with policy-violation.
 
-    `names` are names that the process does not know, counted for each stanza in units of 64 bytes.
+    `names` limits the names in one stanza that the process does not know, in units of NAME_UNIT.
     """
 
     stanza_bytes: int
@@ -44,11 +44,11 @@ OPEN, EMPTY, CLOSE = 1, 0, -1
 
 
 class ProcessNames:
-    """The names that lxml has seen lately, and tags made of them. All but the common ones are forgotten when there are
-    more than `most`, here and there.
+    """The names that lxml has seen lately, and the tags made of them. When there are more than `most`, all but the
+    common ones are forgotten, here and in lxml.
 
-    `tags` are as they were written, with empty values in place of all that are not namespaces; tags with attributes
-    but without namespaces are in `outlines`, as what stands between their values. A tag in there is well-formed.
+    `tags` holds tags as they were written, but with empty values except those of namespaces. Tags with attributes but
+    without namespaces are in `outlines` instead, as the text around their values. Every tag in either is well-formed.
     """
 
     def __init__(self, most: int = NAMES_KEPT) -> None:
@@ -65,9 +65,9 @@ class ProcessNames:
         return len(self._names)
 
     def learn(self, names: Collection[bytes], allowance: int) -> int:
-        """Let these names in; returns what the new ones cost.
+        """Add these names; returns what the new ones cost, in units of NAME_UNIT.
 
-        Raises StreamError, and learns none, when that is over `allowance`.
+        Raises StreamError, and adds none, if that is more than `allowance`.
         """
         new = {name for name in names if name not in self._names}
         if not new:
@@ -91,7 +91,7 @@ class ProcessNames:
         self.outlines.clear()
 
     def remember(self, tag: bytes, step: int) -> None:
-        """Recognise tags that differ from this one in nothing but values from now on."""
+        """Recognise from now on all tags that differ from this one only in their values."""
         parts = _around_values(tag)
         outline = OUTLINE.join(parts[::2])
         if len(parts) == 1 or b"xmlns" in outline:
@@ -105,10 +105,10 @@ def _cost(names: Collection[bytes]) -> int:
 
 
 class NameGuard:
-    """Reads tags for one connection: each is well-formed and made of names that it may use, or a StreamError.
+    """Reads the tags of one stream. Raises StreamError for a tag that is not well-formed or has too many new names.
 
-    Most tags are recognised by one or two look-ups: only the first of its kind in the process is taken apart.
-    `spent` is what the stanza under way has cost so far; whoever knows where it ends begins anew.
+    Most tags are recognised by one or two look-ups; only the first of its kind in the process is taken apart. `spent`
+    is what the current stanza has cost so far; the caller resets it at the end of each stanza.
     """
 
     __slots__ = ("spent", "_process", "_limits")
@@ -120,15 +120,18 @@ class NameGuard:
 
     @property
     def known_tags(self) -> Mapping[bytes, int]:
-        """The tags that need no closer look."""
+        """The tags that are known to be well-formed, as in ProcessNames."""
         return self._process.tags
 
     def charge(self, names: Collection[bytes]) -> None:
-        """Pay for the new ones among these names."""
+        """Pay for the new ones among these names. Raises StreamError if the stanza has too many."""
         self.spent += self._process.learn(names, self._limits.names - self.spent)
 
     def read_tag(self, piece: bytes) -> tuple[int, int]:
-        """What the tag at the start of `piece` does, and where it ends; `piece` is what stands after a "<"."""
+        """The step of the tag at the start of `piece` (OPEN, EMPTY or CLOSE), and where it ends.
+
+        `piece` is what comes after a "<". Raises StreamError.
+        """
         process = self._process
         tag = piece
         end = piece.find(b">") + 1
@@ -163,12 +166,12 @@ class NameGuard:
 
 
 def has_whole_tag(piece: bytes) -> bool:
-    """Whether a tag that starts here also ends here, or is none that could."""
+    """True if the tag that starts this piece also ends in it, or if it cannot be a tag at all."""
     return _TAG_END.match(piece) is not None or (piece.startswith((b"!", b"?")) and not CDATA_START.startswith(piece))
 
 
 def tag_of(piece: bytes) -> bytes:
-    """The tag that starts here, without the text after it; all of it where it does not end here."""
+    """The tag that starts this piece, without the text after it; the whole piece if the tag does not end in it."""
     match = _TAG_END.match(piece)
     return piece if match is None else match[0]
 
@@ -183,9 +186,9 @@ def _around_values(tag: bytes) -> list[bytes]:
 
 
 def _with_namespaces(tag: bytes, parts: list[bytes]) -> bytes:
-    """The tag without its values, except those of namespace declarations, which are names.
+    """The tag without its values, except those of namespace declarations, which count as names.
 
-    The text before a value holds its attribute's name, however it is spaced.
+    The text before a value holds the attribute's name, with whatever spaces.
     """
     kept = [part if not at % 2 or b"xmlns" in parts[at - 1] else b"" for at, part in enumerate(parts)]
     return (b"'" if b"'" in tag else b'"').join(kept)
@@ -199,9 +202,9 @@ def _keep(tags: dict[bytes, int], tag: bytes, step: int) -> None:
 
 
 def check_references(text: bytes) -> None:
-    """Refuse every reference but the five of XML and to characters.
+    """Raise StreamError if there is a reference other than XML's five entities and character references.
 
-    Without a DTD no other can be declared; libxml2 would learn its name, and lxml then says nothing at all.
+    Without a DTD no other can be declared; libxml2 would keep its name, and lxml would not report it.
     """
     if _BAD_REFERENCE.search(text):
         raise StreamError("not-well-formed", "an undeclared entity")
@@ -213,8 +216,8 @@ def _what_is_wrong(piece: bytes) -> StreamError:
     return StreamError("not-well-formed", "not a tag")
 
 
-# Possessive, so that no input makes them go back and try again. Whether a non-ASCII character may stand in a name is
-# left to libxml2.
+# Possessive quantifiers, so that no input makes them backtrack. Whether a non-ASCII character may be in a name is left
+# to libxml2.
 _NAME = rb"[A-Za-z_:\x80-\xff][-.0-9A-Za-z_:\x80-\xff]*+"
 _VALUE = rb"(?:'[^'<]*+'|\"[^\"<]*+\")"
 _ATTRIBUTE = rb"[ \t\r\n]++%b[ \t\r\n]*+=[ \t\r\n]*+%b"

@@ -1,7 +1,7 @@
-"""What a stream is held to before lxml sees it, tag by tag: its limits, its encoding, its restrictions.
+"""Checks a stream before lxml sees it, tag by tag: its limits, its encoding, its restrictions.
 
-Bytes come in as the network cuts them and leave as whole stanzas. Blank text between stanzas is gone, and CDATA in
-favour of the text that it stands for.
+Bytes come in as the network cuts them, and leave as whole stanzas. Blank text between stanzas is removed, and CDATA is
+replaced by the text that it stands for.
 """
 
 import re
@@ -19,7 +19,7 @@ from xmpp.stream.xml.nameguard import (
     tag_of,
 )
 
-TAG_BYTES = 65_536  # an unfinished tag is looked at again with each read, so it may not grow to a whole stanza
+TAG_BYTES = 65_536  # an unfinished tag is looked at again with each read, so it has a limit of its own
 CDATA_END = b"]]>"
 
 # libxml2 keeps blank text of 16 to 59 characters before a tag as it keeps names; a CRLF in front counts as one.
@@ -28,10 +28,11 @@ SPACE = 0x20
 
 
 class StanzaGuard:
-    """Lets through what a stream may say after its header.
+    """Lets through what may come in a stream after its header.
 
-    `refusal` is set when it must end, `is_closed` when the client has ended it; nothing after that is let through.
-    `begun` is the start tag of a stanza of which what was admitted last had the beginning and not the end, else empty.
+    `refusal` is set when the stream must be closed, `is_closed` when the client has closed it; nothing after that is
+    let through. `begun` is the start tag of a stanza that began, and did not end, in what was admitted last; else it
+    is empty.
     """
 
     __slots__ = (
@@ -47,15 +48,15 @@ class StanzaGuard:
         self._names = names
         self._root = root  # the name of the stream's root, as the client wrote it
         self._held = b""
-        self._unfinished = bytearray()  # what has come of the stanza under way
-        self._open: list[bytes] = []  # the elements in there that have not ended
+        self._unfinished = bytearray()  # the part of the current stanza that has come
+        self._open: list[bytes] = []  # the elements in it that have not been closed
         self._depth = 0
         self._elements = 0
         self._size = 0
         self._in_cdata = False
 
     def admit(self, data: bytes) -> list[bytes]:
-        """The stanzas that become whole by this, each as it was written."""
+        """Take bytes; returns the stanzas that they complete, each as it was written. Sets `refusal`, never raises."""
         if self._held:
             data, self._held = self._held + data, b""
         if not data.isascii():
@@ -111,17 +112,18 @@ class StanzaGuard:
     # -- what is checked
 
     def _walk(self, pieces: list[bytes], size: int, has_references: bool, whole: list[bytes]) -> None:
-        """Follow the tags in and out of stanzas, and add those that end to `whole`.
+        """Follow the tags in and out of stanzas, and add each stanza that ends to `whole`.
 
-        The hot loop, so in one piece: most pieces are recognised by the first look-up, and are counted only if need be.
+        The hot loop, so in one piece. Most tags are recognised by the first look-up, and a stanza's size is counted
+        only if it might be over a limit.
         """
         guard = self._names
         known, read_tag, max_depth = guard.known_tags, guard.read_tag, self._limits.depth
         depth = self._depth
-        # Whether a stanza that ends in these pieces may be over a limit, so that each has to be weighed.
+        # True if a stanza that ends in these pieces may be over a limit, so that each has to be weighed.
         is_tight = self._size + size >= self._limits.stanza_bytes
         is_tight = is_tight or self._elements + len(pieces) > self._limits.elements
-        start = 1  # where the stanza under way begins
+        start = 1  # where the current stanza begins
         stray = b""  # text between stanzas
         self.begun = b""
         try:
@@ -130,7 +132,7 @@ class StanzaGuard:
             for at, piece in enumerate(pieces[1:], 1):
                 step = known.get(piece)
                 if step is None:
-                    if has_references:  # before anything of it is remembered
+                    if has_references:  # checked before the tag is remembered
                         check_references(tag_of(piece))
                     step, end = read_tag(piece)
                     if end < len(piece):
@@ -163,14 +165,15 @@ class StanzaGuard:
         self._depth = depth
 
     def _finished(self, rest: bytes) -> bytes:
-        """The stanza that was under way and ends with this."""
+        """The current stanza, which ends with these bytes."""
         stanza = bytes(self._unfinished) + rest
         self._unfinished = bytearray()
         self._open.clear()
         return stanza
 
     def _keep(self, pieces: list[bytes]) -> None:
-        """Keep these for when the rest of their stanza comes. Raises StreamError if it could never be well-formed."""
+        """Keep these pieces until the rest of their stanza comes. Raises StreamError if that can never be
+        well-formed."""
         tags = [match for match in map(TAG.match, pieces) if match is not None]
         if tags and not self._open:
             self.begun = b"<" + tags[0][0]
@@ -183,7 +186,7 @@ class StanzaGuard:
             self._unfinished += b"<" + b"<".join(pieces)
 
     def _weigh(self, pieces: list[bytes]) -> None:
-        """Add these pieces to the stanza under way."""
+        """Count these pieces as part of the current stanza. Raises StreamError if it is too large."""
         self._size += sum(map(len, pieces)) + len(pieces)
         self._elements += sum(not piece.startswith(b"/") for piece in pieces)
         if self._size > self._limits.stanza_bytes or self._elements > self._limits.elements:
@@ -214,7 +217,7 @@ def _check_stray(text: bytes) -> None:
 
 
 def _without_loose_end(data: bytes) -> tuple[bytes, bytes]:
-    """Cut off what can only be judged together with what follows: blanks, a reference, the end of CDATA."""
+    """Cut off the end if it can only be judged together with what follows: blanks, a reference, the end of CDATA."""
     match = _LOOSE_END.search(data, max(0, len(data) - INTERNED_BLANKS.stop + 1))
     return (data[: match.start()], match[0]) if match else (data, b"")
 

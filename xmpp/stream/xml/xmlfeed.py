@@ -1,8 +1,8 @@
 """Bytes to stanzas, without a socket: what a client sends becomes a header, then elements, then an end.
 
-All of it goes through stanzaguard.py, which knows where tags and stanzas begin and end and lets nothing pass that has
-no place in a stream (RFC 6120 section 11). A stanza that is whole is parsed by lxml, in a tree whose root is ours. So
-no parser is kept for anybody, and nothing but bytes of what is not whole.
+All bytes go through stanzaguard.py, which finds where tags and stanzas begin and end, and refuses what may not be in a
+stream (RFC 6120 section 11). Only whole stanzas are parsed by lxml, in a tree whose root is ours. So no stream needs a
+parser of its own, and of an unfinished stanza only its bytes are kept.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -20,7 +20,7 @@ from xmpp.stream.xml.stanzaguard import StanzaGuard
 
 __all__ = ["StreamEnd", "StreamHeader", "XMLFeed", "XMLLimits"]
 
-SLICE_BYTES = 4096  # of small stanzas, so many are parsed at once
+SLICE_BYTES = 4096  # so many bytes of small stanzas are parsed at once
 USUAL_NAMESPACES = {None: names.CLIENT, "stream": names.STREAM}
 USUAL_STARTS = (b"<message ", b"<presence ", b"<iq ")
 
@@ -33,8 +33,8 @@ class StreamEnd:
 class XMLFeed:
     """Reads one stream, from its header to its end. A stream that begins anew (after TLS, after SASL) takes a new one.
 
-    `tags` are the elements that it may consist of, in Clark notation. `content` belongs to the element that was read
-    last: the bytes between its tags where they can stand in another stream as they are, else None.
+    `tags` are the elements that may stand at its top level, in Clark notation. `content` belongs to the element that
+    was read last: the bytes between its tags if they mean the same in any other stream, else None.
     """
 
     __slots__ = ("content", "_limits", "_tags", "_names", "_early", "_root", "_end", "_guard", "_error")
@@ -44,16 +44,16 @@ class XMLFeed:
         self._limits = limits
         self._tags = tags
         self._names = NameGuard(process_names, limits)
-        self._early = b""  # what has come of the header
+        self._early = b""  # the part of the header that has come
         self._root, self._end = ROOT, ROOT_END
         self._guard: StanzaGuard | None = None  # from the header on
         self._error: StreamError | None = None
 
     def read(self, data: bytes) -> Iterator[StreamHeader | etree._Element | StreamEnd]:
-        """What these bytes complete: a StreamHeader first, then elements, at last StreamEnd and nothing after it.
+        """Yield what these bytes complete: a StreamHeader first, then elements, then StreamEnd and nothing after it.
 
-        An element stands in a tree, where it serialises as it came. Raises StreamError where the stream must end, and
-        from then on.
+        An element stands in a tree, in which it serialises as it came. Raises StreamError if the stream must be closed;
+        every later call raises it again.
         """
         if self._error is not None:
             raise StreamError(self._error.condition, self._error.text)
@@ -101,7 +101,7 @@ class XMLFeed:
         return opened
 
     def _parse(self, stanzas: list[bytes]) -> Iterable[tuple[etree._Element, bytes | None]]:
-        """The elements, each with the bytes between its tags where those can stand in another stream.
+        """The elements, each with its `content` (see the class).
 
         Raises StreamError if one is not well-formed.
         """
@@ -109,14 +109,14 @@ class XMLFeed:
             return zip(self._tree_of(stanzas), [None] * len(stanzas), strict=True)
         if len(stanzas) == 1 and stanzas[0].startswith(USUAL_STARTS):
             content = _content(stanzas[0])
-            if content is not None:  # a tree for it alone spares a third of the work
+            if content is not None:  # to parse it alone saves a third of the work
                 name, attributes = stanzas[0].split(b" ", 1)
                 return ((_parsed(name + DEFAULT + b" " + attributes), content),)
-        # Strict: were there a difference, somebody would get what belongs to another stanza.
+        # Strict: if the numbers differed, a stanza would get another one's content.
         return zip(self._tree_of(stanzas), map(_content, stanzas), strict=True)
 
     def _parse_before_the_bad_one(self, stanzas: list[bytes]) -> Iterable[tuple[etree._Element, bytes | None]]:
-        """The same where one is not well-formed: those before it are good."""
+        """The elements before the one that is not well-formed."""
         with suppress(StreamError):
             for stanza in stanzas:
                 yield from self._parse([stanza])
@@ -126,9 +126,9 @@ class XMLFeed:
 
 
 def _parsed(data: bytes) -> etree._Element:
-    """Raises StreamError for whatever libxml2 has to say beyond a mere warning."""
+    """Raises StreamError for everything that libxml2 reports, except warnings."""
     try:
-        _PARSER.feed(data)  # cheaper than `fromstring`, with a fresh buffer all the same
+        _PARSER.feed(data)  # cheaper than `fromstring`, and also begins with a fresh buffer
         root: etree._Element = _PARSER.close()
     except etree.XMLSyntaxError as error:
         raise StreamError("not-well-formed", error.msg) from None
@@ -139,7 +139,7 @@ def _parsed(data: bytes) -> etree._Element:
 
 
 def _content(stanza: bytes) -> bytes | None:
-    """What stands between its first and its last tag, if it means the same in any stream of jabber:client."""
+    """The bytes between its first and its last tag, if they mean the same in any stream of jabber:client, else None."""
     start, end = stanza.find(b"<", 1), stanza.rfind(b"<")
     if start == end or stanza.find(b">") != start - 1 or stanza.find(b"xmlns", 0, start) >= 0:
         return None
