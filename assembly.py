@@ -1,5 +1,5 @@
-"""All parts put together: what a server is made of, and what carries out administration. The only file that sees
-everything."""
+"""Puts all parts together: into a server, or into what carries out administration. The only file that knows all of
+them."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def sections() -> list[Section]:
-    """All that a configuration may hold: the engine's own settings, and those of the features."""
+    """All sections that a configuration may have: the engine's own, and those of the features."""
     engine = {"server": ServerSettings, "listen": ListenSettings, "tls": TLSSettings, "streams": StreamSettings}
     return [Section(name, settings, settings.__doc__ or "") for name, settings in engine.items()] + [
         Section(each.name, each.settings, _about(each), each.optional, each.by_default)
@@ -45,14 +45,14 @@ def _about(feature: Feature) -> str:
 
 
 def chosen(config: Path | None, data: DataFolder) -> Path | None:
-    """The configuration file that was asked for, else the one in the data folder, if there is one."""
+    """The configuration file that the user named, else the one in the data folder, if there is one."""
     return config or (data.configuration if data.has(data.configuration) else None)
 
 
 def read_configuration(
     file: Path | None, *, overriding: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Configuration:
-    """Read the configuration, then put other settings in place of its own. Raises ConfigError."""
+    """Read the configuration, with the settings `overriding` in place of its own. Raises ConfigError."""
     configuration = Configuration.load(file, sections()).with_values(overriding or {})
     with blaming(file):
         config_review.refuse_clashes(configuration, FEATURES)
@@ -62,7 +62,7 @@ def read_configuration(
 def served_configuration(
     file: Path | None, *, overriding: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Configuration:
-    """The same for a server: what is unwise is said in the log."""
+    """Read the configuration for a server: as `read_configuration`, and what is unwise in it is logged."""
     configuration = read_configuration(file, overriding=overriding)
     for doubt in config_review.unwise(configuration, file):
         log.warning("%s%s", f"{file}: " if file else "", doubt)
@@ -70,15 +70,15 @@ def served_configuration(
 
 
 def review_certificates(configuration: Configuration) -> config_review.CertificateReview:
-    """Look at the certificates that the configuration names. Raises CertificateError where one is no use at all."""
+    """Review the certificates that the configuration names. Raises CertificateError if one cannot be used at all."""
     return config_review.review_certificates(configuration, FEATURES)
 
 
 @contextmanager
 def opened_server(data: DataFolder, configuration: Configuration, *, must_be_secure: bool = True) -> Iterator[Server]:
-    """A server that can listen, on its data folder, which no other process can open meanwhile.
+    """A server that is ready to start, with its data folder, which no other process can use meanwhile.
 
-    The database is made, or brought up to date. Raises what cli.commands.FAILURES has.
+    The database is made, or migrated. Raises the exceptions in cli.commands.FAILURES.
     """
     data.make()
     data.close_to_others()
@@ -90,13 +90,13 @@ def opened_server(data: DataFolder, configuration: Configuration, *, must_be_sec
 
 
 def control_socket(server: Server, data: DataFolder) -> ControlSocket:
-    """What the command line reaches the server by."""
+    """The socket through which the command line reaches this server."""
     return ControlSocket(data.control, partial(administration.carry_out, server))
 
 
 @contextmanager
 def blaming(file: Path | None) -> Iterator[None]:
-    """Name the configuration file where what it says turns out wrong only when it is tried."""
+    """Name the configuration file in errors about settings that turn out to be wrong only when they are used."""
     try:
         yield
     except (CertificateError, ListenError, ClashError) as error:
@@ -105,7 +105,7 @@ def blaming(file: Path | None) -> Iterator[None]:
 
 @contextmanager
 def blaming_options() -> Iterator[None]:
-    """Name the option of the command line where it would help, whatever the configuration says."""
+    """Name the option of the command line that helps when a port cannot be listened on."""
     try:
         yield
     except ListenError as error:
@@ -115,7 +115,7 @@ def blaming_options() -> Iterator[None]:
 
 @contextmanager
 def kept_or_temporary(data: Path | None) -> Iterator[DataFolder]:
-    """The data folder that was asked for, else one for as long as this lasts."""
+    """The data folder that the user named, else one that is removed at the end of the block."""
     if data:
         yield DataFolder(data)
         return
@@ -132,7 +132,7 @@ def administering(
 ) -> Iterator[CarryOut]:
     """What carries out administration: the server that runs on the data folder, or this process.
 
-    `may_make`: where there is no database, a new one is made, and `made_new` called. Raises DataFolderError otherwise.
+    If there is no database: with `may_make` one is made, and `made_new` is called; else raises DataFolderError.
     """
     client = ControlClient.connect(data.control)
     if client:
@@ -146,7 +146,8 @@ def administering(
 
 
 class _Alone:
-    """Carries out administration while no server runs. What is not there is made by the first command that stores."""
+    """Carries out administration while no server runs. The database is opened, or made, by the first command that needs
+    it."""
 
     def __init__(self, data: DataFolder, file: Path | None, opened: ExitStack, made_new: Callable[[], None]) -> None:
         self._data = data
@@ -166,7 +167,7 @@ class _Alone:
         return [(place, self._foreign(addresses[place]) or reason) for place, reason in found]
 
     def _foreign(self, address: str) -> str | None:
-        """What to do where the domain is not known here: the server may be run with another configuration."""
+        """A reason that helps if the domain is unknown: the server may run with another configuration. Else None."""
         domains = self._configuration[ServerSettings].domains
         domain = administration.domain_of(address)
         if domain is None or domain in domains:
@@ -182,7 +183,8 @@ class _Alone:
         )
 
     def _judge(self, addresses: Sequence[str]) -> Any:
-        """Where there is no database yet, on one that is thrown away: none is made for what is refused anyway."""
+        """The addresses that are refused, with the reasons. If there is no database yet, this uses a temporary one, so
+        that none is made for accounts that are refused."""
         if self._data.has(self._data.database):
             return administration.carry_out(self._its_server(), "unsuitable", addresses=addresses)
         with TemporaryDirectory() as empty, Database(Path(empty) / "xserv.db") as db:

@@ -1,4 +1,4 @@
-"""xserv: where the program starts. What it can do stands in cli/commands.py, what it is made of in assembly.py."""
+"""xserv: where the program starts. Its commands are in cli/commands.py; assembly.py puts its parts together."""
 
 from gevent import monkey
 
@@ -9,7 +9,7 @@ import sys
 from xmpp.running import logs
 
 if logs.asks_for_json(sys.argv[1:]):
-    logs.start_logging("json", "info")  # for what is said by what is imported, or before the arguments are understood
+    logs.start_logging("json", "info")  # for whatever is logged by the imports, or before the arguments are parsed
 
 from cli.commands import main
 

@@ -27,11 +27,11 @@ from xmpp.stream.tls.certificates import CertificateError
 log = logging.getLogger("xserv")
 
 FAILURES = (ConfigError, CertificateError, ListenError, StorageError, ControlError, Refused, DataFolderError)
-"""What is no mistake in the code: told in one sentence, without a traceback."""
+"""Failures that are not mistakes in the code: reported in one sentence, without a traceback."""
 
 
 class CommandLine(click.Group):
-    """Commands that end with one sentence and exit status 1 where they fail. It is JSON where the log is."""
+    """Commands that report a failure in one sentence and exit with status 1. The sentence is JSON if the log is."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         if not logs.asks_for_json(sys.argv[1:]):
@@ -77,7 +77,7 @@ _log_level_option = click.option(
 
 
 def _start_logging(style: str, level: str) -> terminal.Say:
-    """Start the log, and return what prints a line beside it."""
+    """Start the log; returns a function that prints lines in the same style."""
     logs.start_logging(style, level)
     log.info("xserv %s starts, on Python %s", __version__, platform.python_version())
     return logs.printer(style, click.echo)
@@ -139,9 +139,10 @@ def user() -> None:
 
 
 def _administrative(*, may_make: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Hand a command what carries out administration: the server that runs on the data folder, or this process.
+    """Give a command, as its first argument, what carries out administration: the server that runs on the data folder,
+    or this process.
 
-    Only a command that makes accounts may make a database.
+    `may_make`: a database is made if there is none; only for commands that make accounts.
     """
 
     def decorated(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""What makes a demo: settings that would be careless anywhere else, loopback addresses only, two ready accounts."""
+"""What makes a demo: settings that would be careless elsewhere, loopback addresses only, and two accounts."""
 
 import ipaddress
 import secrets
@@ -25,7 +25,7 @@ PASSWORD_BYTES = 12
 def settings(
     addresses: Sequence[str], port: int | None, tls_port: int | None, domains: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Return what goes before the configuration's own settings, by section and key. Raises ConfigError."""
+    """The settings that replace those of the configuration, by section and key. Raises ConfigError."""
     for address in addresses:
         if not _is_loopback(address):
             raise ConfigError(f"A demo listens on loopback addresses only, such as 127.0.0.1 or ::1, not on {address}.")
@@ -39,9 +39,9 @@ def settings(
 
 
 def make_accounts(server: "Server") -> dict[str, str]:
-    """Make those of the demo's accounts that are not there yet; returns their passwords. Yields.
+    """Make the demo's accounts, unless they exist; returns the passwords of new ones, by address. Yields.
 
-    They know each other from the start. Where both were there already, their contact lists are their own affair.
+    They are each other's contacts. If both exist already, their rosters are left alone.
     """
     addresses = [f"{name}@{server.default_domain}" for name in NAMES]
     missing = [address for address in addresses if not accounts.exists(server.db, address)]
@@ -53,7 +53,7 @@ def make_accounts(server: "Server") -> dict[str, str]:
 
 
 def _introduce(server: "Server", people: Sequence[JID]) -> None:
-    """Each has the other as a contact, and sees the other's presence: asked for and granted, as clients do it."""
+    """Make people each other's contacts who see each other's presence: asked for and granted, as clients do it."""
     for account, contact in permutations(people, 2):
         known = rosters.item(server.db, account, contact)
         roster_items.keep(server, account, (known or Item(contact))._replace(name=contact.local.capitalize()))

@@ -1,4 +1,4 @@
-"""A server as a process: listening, what it answers signals with, and its end."""
+"""A server as a process: it starts, reacts to signals, and stops."""
 
 import logging
 import os
@@ -25,10 +25,10 @@ def serve(
     *,
     ends_at_hangup: Callable[[], bool],
 ) -> None:
-    """Run the server until SIGTERM or SIGINT; SIGHUP takes over what `configured` reads anew.
+    """Run the server until SIGTERM or SIGINT. At SIGHUP it is reloaded with the configuration that `configured` reads,
+    or, if `ends_at_hangup` says so, stopped.
 
-    `announce` is called with what it listens on. `ends_at_hangup` is asked at each SIGHUP whether it means the end
-    instead. Raises ListenError and ControlError.
+    `announce` is called with the addresses that it listens on. Raises ListenError and ControlError.
     """
     told_to_stop = Event()
 
@@ -54,16 +54,16 @@ def serve(
 
 
 def loss_of_terminal() -> Callable[[], bool]:
-    """Return what tells whether a terminal that this process has now is gone, of which SIGHUP tells too.
+    """A function that is true once a terminal that this process has now is gone: SIGHUP is sent for that, too.
 
-    A service has none, and nor has what nohup started.
+    A service has no terminal, and neither has a process that nohup started.
     """
     terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
     return lambda: not all(map(os.isatty, terminals))
 
 
 def _reload(server: Server, configured: Callable[[], Configuration]) -> None:
-    """Nobody is disconnected; where something is wrong with the new configuration, the old one stays."""
+    """Reload configuration and certificates; nobody is disconnected. If the new ones are wrong, the old ones stay."""
     try:
         new = configured()
         late = server.configuration.changes_needing_restart(new)

@@ -20,11 +20,11 @@ Say = Callable[[str], object]
 
 _SEPARATOR = re.compile("[ \t]")
 
-BATCH = 50  # accounts that are made at a time: often enough for a progress bar
+BATCH = 50  # accounts made at a time, few enough for a progress bar to move
 
 
 class ListedAccount(NamedTuple):
-    """A line of a list of accounts; its password may hold spaces."""
+    """A line of a list of accounts; the password may have spaces in it."""
 
     line: int
     address: JID
@@ -32,7 +32,7 @@ class ListedAccount(NamedTuple):
 
 
 def ask_password() -> str:
-    """Return a password: asked for twice on a terminal, else the first line of standard input."""
+    """Ask for a password twice, if there is a terminal, else read the first line of standard input. Raises Refused."""
     if sys.stdin.isatty():
         password: str = click.prompt("Password", hide_input=True, confirmation_prompt="The same again")
         return password
@@ -43,8 +43,8 @@ def ask_password() -> str:
 
 
 def read_accounts(file: TextIO) -> list[ListedAccount]:
-    """Read lines `jid password`, with a space or a tab between. Raises Refused, naming the line, where one is not like
-    that or comes twice."""
+    """Read lines `jid password`, with a space or a tab between. Raises Refused, naming the line, if one is malformed or
+    its account was listed before."""
     listed = dict[JID, ListedAccount]()
     try:
         for number, line in enumerate(file, 1):
@@ -60,7 +60,7 @@ def read_accounts(file: TextIO) -> list[ListedAccount]:
 
 
 def _listed(source: str, number: int, line: str) -> ListedAccount:
-    # The first one: neither can be in an address, and a password may have spaces, but no tabs (RFC 4013)
+    # Split at the first space or tab: an address has neither, and a password may have spaces, but no tabs (RFC 4013)
     address, *password = _SEPARATOR.split(line.strip("\r\n").lstrip(), maxsplit=1)
     if not any(password):
         raise Refused(f"{source}, line {number}: expected an address, a space or a tab, and a password.")
@@ -71,7 +71,7 @@ def _listed(source: str, number: int, line: str) -> ListedAccount:
 
 
 def in_batches(accounts: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
-    """Yield the accounts in parts, and show on a terminal how far it has come."""
+    """Yield the accounts in batches, and show the progress if there is a terminal."""
     columns = TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
@@ -83,18 +83,18 @@ def in_batches(accounts: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[s
 
 
 def announce_new_database(data: Path) -> None:
-    """Print that there was none, to standard error: whoever meant another folder sees it."""
+    """Print to standard error that a database was made, in case another folder was meant."""
     click.echo(f"There was no database in {data}; a new one was made.", err=True)
 
 
 def announce_server(say: Say, domain: str, data: Path, listening: Iterable[str]) -> None:
-    """Print what a server listens on, and the next thing to do."""
+    """Print the addresses that a server listens on, and what to do next."""
     _show_listening(say, listening)
     say(f"Next: xserv user add NAME@{domain} --data {data}, and log in with an XMPP client.")
 
 
 def announce_demo(say: Say, passwords: Mapping[str, str], listening: Iterable[str]) -> None:
-    """Print what a demo listens on, its new accounts, and the next thing to do."""
+    """Print the addresses that a demo listens on, its new accounts, and what to do next."""
     _show_listening(say, listening)
     for address, password in passwords.items():
         say(f"Account {address} with password {password}")
@@ -102,13 +102,13 @@ def announce_demo(say: Say, passwords: Mapping[str, str], listening: Iterable[st
 
 
 def _show_listening(say: Say, addresses: Iterable[str]) -> None:
-    """Scripts read the ports from these lines."""
+    """Print a line for each address. Scripts read the ports from these lines."""
     for address in addresses:
         say(f"Listening on {address}")
 
 
 def show_accounts(accounts: Iterable[tuple[str, float, int]]) -> None:
-    """Print the accounts: a table on a terminal, else a line for each, its parts separated by tabs."""
+    """Print the accounts: as a table on a terminal, else as lines of values separated by tabs."""
     console = Console()
     if not console.is_terminal:
         for address, created, sessions in accounts:

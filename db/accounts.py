@@ -1,7 +1,7 @@
 """Accounts and their credentials: salted keys for SCRAM (RFC 5802), never a password.
 
-A name can pass to somebody else: an account is removed, and another one made. So each has an identity of its own
-beside its name, by which whatever lasts longer than a turn can be held against the account it was begun with.
+A name can pass to somebody else: an account is removed, and another one made. So each account has an identity of its
+own. Whatever lasts longer than a turn keeps the identity, and checks later that it still is the same account.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,12 +15,12 @@ from db.sqlite.memory import Remembered
 from db.sqlite.queries import ANY, Prepared
 from xmpp.data.jid import JID
 
-IDENTITY_BYTES = 8  # of randomness: none comes again
+IDENTITY_BYTES = 8  # of randomness, so that no two are the same
 PAGE = 200  # accounts that are read at a time
 
 IDENTITIES = Remembered[str](bound=100_000)
 STRANGERS = Remembered[bool](bound=10_000)
-"""Apart from IDENTITIES, so that a stream of made-up addresses pushes no account out of it."""
+"""Addresses without an account. Apart from IDENTITIES, so that made-up addresses push no account out of that."""
 
 
 class Account(Model):
@@ -86,7 +86,7 @@ Credentials = Mapping[str, Credential]
 
 
 class AccountExists(Exception):
-    """There is an account of that address; nothing was changed."""
+    """There is an account of that address already; nothing was changed."""
 
     def __init__(self, account: str) -> None:
         super().__init__(f"{account} exists")
@@ -94,7 +94,7 @@ class AccountExists(Exception):
 
 
 def identity(db: Database, account: str) -> str | None:
-    """The identity of the account that has this bare address now, or None. Remembered: costs no query again."""
+    """The identity of the account that has this bare address now, or None. Remembered, so it seldom costs a query."""
     known = db.memory[IDENTITIES].get(account)
     if known is not None:
         return known
@@ -108,13 +108,15 @@ def identity(db: Database, account: str) -> str | None:
 
 
 def exists(db: Database, account: str) -> bool:
-    """Whether there is an account of this bare address."""
+    """True if there is an account of this bare address."""
     return identity(db, account) is not None
 
 
 def since(db: Database, account: str) -> float:
-    """Since when this address is of who has it now, to the millisecond; 0.0 where that is not known here. What was
-    written under it before is somebody else's."""
+    """When the account of this address was made, in seconds since 1970, to the millisecond; 0.0 if there is none here.
+
+    What was written under this address before that is somebody else's.
+    """
     row = db.row(_FIND_CREATED, account)
     return int(row[0] * 1000) / 1000 if row else 0.0
 
@@ -125,7 +127,7 @@ def create(db: Database, account: str, credentials: Credentials, created: float)
 
 
 def create_many(db: Database, accounts: Iterable[tuple[str, Credentials]], created: float) -> None:
-    """Adds all of these accounts, or none: raises AccountExists where one is there already, or is given twice."""
+    """Adds all of these accounts. Raises AccountExists, and adds none, if one is there already or is given twice."""
     given = dict[str, Credentials]()
     for account, credentials in accounts:
         if account in given or exists(db, account):
@@ -142,7 +144,7 @@ def create_many(db: Database, accounts: Iterable[tuple[str, Credentials]], creat
 
 
 def credential(db: Database, account: str, hash: str) -> Credential | None:
-    """What to check a password with; None where there is no such account, or no key of that hash function."""
+    """What to check a password with; None if there is no such account, or no key of that hash function."""
     row = db.row(_FIND_CREDENTIAL, account, hash)
     return Credential(*row) if row else None
 
@@ -167,7 +169,7 @@ def listing(db: Database, domain: str | None = None) -> list[tuple[JID, float]]:
 
 
 def in_order(db: Database) -> Iterator[tuple[JID, float]]:
-    """All accounts, as `listing` has them, for who takes them over more than one turn: read so many at a time."""
+    """All accounts in the order of `listing`, read PAGE at a time, for callers that need several turns for them."""
     domain = jid = ""
     while found := db.rows(_IN_ORDER, domain, domain, jid, PAGE):
         yield from ((JID.parse(account), created) for account, created, _ in found)

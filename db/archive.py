@@ -1,13 +1,13 @@
-"""Archived messages (XEP-0313): as they come they are appended, and a little later indexed, many at once.
+"""Archived messages (XEP-0313): appended as they come, and indexed a little later, many at once.
 
-    archive_message   all of them, in the order in which they came, for all accounts in one place
-    archive_text      what they are found by: whose archive it is, whose conversation, and their words (FTS5)
-    archive_indexed   up to which row that is so
+    archive_message   all messages of all accounts, in the order in which they came
+    archive_text      the index: archive, conversation and words of each message (FTS5)
+    archive_indexed   up to which row messages are indexed
 
-To append costs a fraction of what the index costs, and that a fraction for many messages of what it costs for each.
-Whoever looks something up has the rest indexed first (`settle`); the server sees to it that this is never much.
+To append costs a fraction of what indexing costs, and to index many messages at once costs a fraction of indexing each.
+Before a look-up the rest is indexed (`settle`); the server indexes often enough for this to be little.
 
-A message is known to the server by its `row`, which gives the order, and to clients by its `uid`: a time, and chance.
+The server knows a message by its `row`, which gives the order, and clients by its `uid`, a time and random text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,16 +24,16 @@ from db.sqlite.queries import ANY, Prepared
 
 MAX_ROW = 2**63 - 1
 CLOCK_SLACK = 3600
-"""How many seconds the clock may be set back: for so long rows are not in the order of time."""
+"""How many seconds the clock may be set back; rows may be out of the order of time by that much."""
 RETRACTABLE = 1_000
-"""How far back in a conversation a message is looked for by the id that its sender gave it."""
+"""A message is looked for by its sender's id among so many messages of a conversation, the newest ones."""
 
 MESSAGE_EFFORT = 40
-"""To index a message that has no text costs about as much as so many characters of text."""
+"""To index a message without text costs about as much as so many characters of text."""
 BATCH_EFFORT = 250 * MESSAGE_EFFORT
-"""What is indexed at once, for some milliseconds: that is how long others wait."""
+"""Indexed at once; takes some milliseconds, for which others wait."""
 MERGED_PAGES = 8
-"""With each batch so much of the index is brought in order: it is kept in pieces, which any look-up looks into."""
+"""How much of the index is merged after each batch. The index is in pieces, all of which each look-up reads."""
 
 
 class ArchivedMessage(Model):
@@ -68,7 +68,7 @@ MATCHES = Expression(SQL("archive_text"), "MATCH", ANY)
 
 
 class Entry(NamedTuple):
-    """A message in an archive. `size` is that of its stanza, which is not read with it."""
+    """A message in an archive, without its stanza, of which `size` is the length in bytes."""
 
     row: int
     uid: str
@@ -78,7 +78,10 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which messages of an archive: all of them, but for what is said. Rows and times are those of the messages."""
+    """Which messages of an archive are meant: those that fulfil all conditions given here. None is no condition.
+
+    `after` and `before` are rows, exclusive; `start` and `end` times in seconds since 1970, inclusive.
+    """
 
     archive: int
     after: int = 0
@@ -88,7 +91,7 @@ class Selection:
     contact: str | None = None
     resource: str | None = None
     words: Sequence[str] = ()
-    """All of them have to be in the text, whole, in whatever case and with whatever accents."""
+    """Each has to be in the text as a whole word; case and accents do not matter."""
     rows: Sequence[int] | None = None
 
 
@@ -121,9 +124,9 @@ def append(
     """Archives a message, as the archive's owner sees it; it is on the disk when `handled().ticket` closes.
 
     `at`: in milliseconds since 1970. `contact`: the other side's bare address; the owner's own, for a message to
-    oneself. `message_id`: what its sender gave it. `text`: what it can be found by.
+    oneself. `message_id`: the id that its sender gave it. `text`: the words that it can be found by.
     """
-    # Of these very types; of any other, bytes included, sqlite3 looks up each time how it is to be adapted
+    # Of exactly these types: for any other, even bytes, sqlite3 looks up each time how to adapt it
     row = (archive, uid, at, str(contact), resource, int(is_sent), message_id, text, bytearray(stanza))
     db.append(_APPEND, row)
 
@@ -135,7 +138,7 @@ def settle(db: Database) -> None:
 
 
 def index_some(db: Database) -> int:
-    """Indexes a batch of what has been appended, the oldest first; returns the effort, 0 where nothing was left."""
+    """Indexes a batch of what has been appended, the oldest first; returns the effort, 0 if nothing was left."""
     last, effort = _next_batch(db)
     if effort:
         with db.change():
@@ -146,7 +149,7 @@ def index_some(db: Database) -> int:
 
 
 def _next_batch(db: Database) -> tuple[int, int]:
-    """Up to which row to index next, and the effort: at least a message, at most BATCH_EFFORT."""
+    """The row up to which to index next, and the effort: at least one message, else at most BATCH_EFFORT."""
     last = total = 0
     for row, effort in db.rows(_WAITING, BATCH_EFFORT // MESSAGE_EFFORT):
         if total and total + effort > BATCH_EFFORT:
@@ -164,8 +167,10 @@ _MAX_ROW = Prepared(_M.select(fn.MAX(_M.id)))
 
 
 def page(db: Database, selection: Selection, most: int, *, backwards: bool = False) -> list[Entry]:
-    """The first messages of a selection, or the last, the very last first. Call settle before. For words it yields, and
-    raises SearchTooLong."""
+    """The first `most` messages of a selection; with `backwards` the last ones, the newest first.
+
+    Call `settle` before. If the selection has words, this yields, and may raise SearchTooLong.
+    """
     bounds = (*rows_between(db, selection), *_milliseconds(selection))
     narrower = {
         "contact": selection.contact,
@@ -181,19 +186,19 @@ def page(db: Database, selection: Selection, most: int, *, backwards: bool = Fal
 
 
 def ends(db: Database, archive: int) -> tuple[Entry, Entry] | None:
-    """The oldest and the newest message of an archive; None for an empty one. Call settle before."""
+    """The oldest and the newest message of an archive, None if it is empty. Call `settle` before."""
     found = [page(db, Selection(archive), 1, backwards=is_backwards) for is_backwards in (False, True)]
     return (found[0][0], found[1][0]) if all(found) else None
 
 
 def row_of(db: Database, archive: int, uid: str) -> int | None:
-    """The row of a message; None where the archive has no such message. Call settle before."""
+    """The row of a message; None if the archive has no such message. Call `settle` before."""
     found = db.row(_FIND, archive, uid)
     return found[0] if found else None
 
 
 def stanza(db: Database, row: int) -> bytes | None:
-    """A message as it was archived; None where it is not there any more."""
+    """A message as it was archived; None if it is gone."""
     found = db.row(_STANZA, row)
     return bytes(found[0]) if found else None
 
@@ -208,9 +213,9 @@ _NARROWER: Mapping[str, Any] = {
 
 @cache
 def _page_query(narrower: Sequence[str], backwards: bool) -> Prepared:
-    """The query for a kind of selection; values: archive, rows and times between, those of the narrower conditions."""
+    """The query for a kind of selection; values: archive, rows, times, those of the narrower conditions, count."""
     is_indexed = "index" in narrower
-    row: Any = TEXT.c.rowid if is_indexed else _M.id  # by the index' own, what is found comes in order
+    row: Any = TEXT.c.rowid if is_indexed else _M.id  # rowid, since FTS5 finds messages in the order of that
     query = _M.select(_M.id, _M.uid, _M.at, fn.LENGTH(_M.stanza))
     if is_indexed:
         query = query.join(TEXT, on=TEXT.c.rowid == _M.id)
@@ -220,7 +225,7 @@ def _page_query(narrower: Sequence[str], backwards: bool) -> Prepared:
 
 
 def _match(selection: Selection) -> str:
-    """What FTS5 looks for. Inside of quotes nothing means anything to it but quotes."""
+    """The expression for FTS5. Inside of quotes only a quote has a meaning."""
     match = words_of(selection.archive, selection.contact)
     if selection.words:
         quoted = " ".join('"' + word.replace('"', '""') + '"' for word in selection.words)
@@ -229,7 +234,7 @@ def _match(selection: Selection) -> str:
 
 
 def words_of(archive: int, contact: str | None = None) -> str:
-    """What FTS5 finds an archive by, or a conversation in it: the words that archive_words gives them."""
+    """The expression by which FTS5 finds an archive, or a conversation in it, as the view archive_words names them."""
     if contact is None:
         return f'archive : "archive{archive}"'
     return f'contact : "{f"{archive} {contact}".encode().hex()}"'
@@ -249,14 +254,14 @@ _REPLACE = Prepared(_M.update(text=ANY, stanza=ANY).where(_M.id == ANY))
 
 
 def original(db: Database, archive: int, contact: str, is_sent: bool, message_id: str) -> tuple[int, float] | None:
-    """The row and the time of the newest message that its sender gave this id, among the RETRACTABLE last."""
+    """The row and the time of the newest message to which its sender gave this id, among the last RETRACTABLE."""
     settle(db)
     found = db.row(_FIND_ORIGINAL, words_of(archive, contact), RETRACTABLE, message_id, is_sent, 1)
     return (found[0], found[1] / 1000) if found else None
 
 
 def replace(db: Database, row: int, stanza: bytes) -> None:
-    """Puts something else in a message's place, which can no longer be found by its words."""
+    """Replaces a message by another stanza, which cannot be found by words."""
     db.write(_REPLACE, "", stanza, row)
 
 
@@ -264,16 +269,16 @@ def replace(db: Database, row: int, stanza: bytes) -> None:
 
 
 def _milliseconds(selection: Selection) -> tuple[int, int]:
-    """The times of a selection, as they are kept."""
+    """The times of a selection in milliseconds, as they are stored."""
     start, end = selection.start, selection.end
-    # rounded first: of a moment to the millisecond there is left a little more or less than a whole number of them
+    # Rounded first, since whole milliseconds, as a float of seconds, come out a little too large or too small
     first = 0 if start is None else ceil(round(start * 1000, 3))
     last = MAX_ROW if end is None else floor(round(end * 1000, 3))
     return first, last
 
 
 def rows_between(db: Database, selection: Selection) -> tuple[int, int]:
-    """The rows between which a selection lies: its own, narrowed down by its times."""
+    """The rows between which the messages of a selection are: `after` and `before`, narrowed down by its times."""
     after, before = selection.after, selection.before
     if selection.start is not None:
         after = max(after, first_row_since(db, selection.start - CLOCK_SLACK) - 1)
@@ -283,10 +288,10 @@ def rows_between(db: Database, selection: Selection) -> tuple[int, int]:
 
 
 def first_row_since(db: Database, moment: float) -> int:
-    """The row, of whatever archive, with which messages begin that are not older; found by halving.
+    """The row, in any archive, at which the messages since a moment begin; found by bisection.
 
-    Rows are in the order of time but for setting back the clock: by CLOCK_SLACK at most, every row that is that much
-    younger comes after it, every one that is that much older before.
+    If the clock has been set back, rows are out of order by CLOCK_SLACK at most: rows younger than the moment by that
+    much are still found at or after this row, and older ones before it.
     """
     low, high, at = 1, (db.rows(_MAX_ROW)[0][0] or 0) + 1, moment * 1000
     while low < high:

@@ -1,7 +1,7 @@
-"""Deletes from the archives, a little at a time: what is too old, what is too much, and what belongs to nobody.
+"""Deletes from the archives, a little at a time: what is too old, what is too much, and what belongs to no account.
 
 Always the oldest messages, so that no archive has a hole (XEP-0313 section "Message retention and deletion"). Nothing
-here is deleted by cascade: an archive of years, at once, would hold up the server for as long.
+here is deleted by cascade, since an archive of years would stop the server while it is deleted at once.
 """
 
 from peewee import fn
@@ -24,17 +24,20 @@ _SKIP = Prepared(_BEFORE.order_by(TEXT.c.rowid.desc()).limit(ANY).offset(ANY))
 
 
 def delete_older(db: Database, than: float, most: int) -> int:
-    """Deletes messages of all archives that are older; returns how many it was."""
+    """Deletes at most so many messages that are older, in all archives; returns how many it was."""
     return db.write(_DELETE_BEFORE, first_row_since(db, than), most)
 
 
 def delete_before(db: Database, archive: int, row: int, most: int) -> int:
-    """Deletes messages of an archive that came before this one; returns how many it was."""
+    """Deletes at most so many messages of an archive that came before this row; returns how many it was."""
     return db.write(_DELETE_OF_ARCHIVE, words_of(archive), row, most)
 
 
 def delete_orphans(db: Database, most: int) -> int:
-    """Deletes messages of an account that is gone, and with the last of them its archive; returns how much it was."""
+    """Deletes at most so many messages of an account that is gone, or, after the last of them, its archive.
+
+    Returns how many rows it was.
+    """
     archive = db.rows(_ORPHAN)[0][0]
     if archive is None:
         return 0
@@ -49,6 +52,6 @@ def archives(db: Database) -> list[int]:
 
 
 def row_before(db: Database, archive: int, row: int, count: int) -> int | None:
-    """The message that is so many before another one in its archive; None where there are not so many."""
+    """The row that is so many messages before another one in its archive; None if there are fewer."""
     found = db.row(_SKIP, words_of(archive), row, 1, count - 1)
     return found[0] if found else None

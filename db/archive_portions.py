@@ -1,6 +1,6 @@
-"""Looks through an archive in portions, where what is asked for may be few among many: each takes some milliseconds.
+"""Cuts a selection into portions, if few of many messages may match: each takes some milliseconds to look through.
 
-Not for words: FTS5 looks on for all of them until it finds a place, in whatever rows; see db/sqlite/searching.py.
+Not if words are searched for: FTS5 looks for them in all rows, whatever the portion; see db/sqlite/searching.py.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from db.sqlite.database import Database
 from db.sqlite.queries import ANY, Prepared
 
 PORTION = 5_000
-"""So many messages, each of which may have to be looked at."""
+"""How many messages are in a portion; each may have to be looked at."""
 
 _BETWEEN = TEXT.select(TEXT.c.rowid).where(MATCHES, TEXT.c.rowid > ANY, TEXT.c.rowid < ANY).limit(ANY).offset(ANY)
 _FIRST = Prepared(_BETWEEN.order_by(TEXT.c.rowid))
@@ -19,10 +19,10 @@ _LAST = Prepared(_BETWEEN.order_by(TEXT.c.rowid.desc()))
 
 
 def portions(db: Database, selection: Selection, *, backwards: bool) -> Iterator[Selection]:
-    """The parts of a selection, in the order in which they are looked through.
+    """The portions of a selection, in the order in which they are looked through.
 
-    It is one part where the index itself finds what is asked for, and where words are looked for. Between two parts
-    messages may come and go. Call settle before.
+    There is only one if the index finds all messages of the selection, or if it has words. Between two portions
+    messages may come and go. Call `settle` before.
     """
     if selection.words or selection.rows is not None or not _is_sifted(selection):
         yield selection
@@ -40,5 +40,5 @@ def portions(db: Database, selection: Selection, *, backwards: bool) -> Iterator
 
 
 def _is_sifted(selection: Selection) -> bool:
-    """Whether there may be many messages that are looked at and not meant."""
+    """True if many messages may have to be looked at that do not match."""
     return any(each is not None for each in (selection.resource, selection.start, selection.end))

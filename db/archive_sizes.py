@@ -1,6 +1,6 @@
-"""How many bytes each archive holds: counted a little later, many messages at once, as the archive is indexed.
+"""How many bytes each archive holds: counted a little later, many messages at once, as with the index.
 
-To count each message as it comes would cost a write to its archive's row.
+To count each message as it comes would cost another write for each.
 """
 
 from peewee import SQL, IntegerField, Model, fn
@@ -38,7 +38,7 @@ _SIZE = Prepared(_A.select(_A.bytes).where(_A.number == ANY))
 
 
 def count_some(db: Database, most: int) -> bool:
-    """Counts so many messages more; whether there were any."""
+    """Counts at most so many more messages; True if there were any."""
     sums = db.rows(_SUMS, most)
     if sums:
         with db.change():
@@ -48,7 +48,7 @@ def count_some(db: Database, most: int) -> bool:
 
 
 def larger_than(db: Database, size: int) -> list[int]:
-    """The archives of accounts that hold more, as far as it has been counted."""
+    """The archives of accounts that hold more than so many bytes, as far as they have been counted."""
     return [number for (number,) in db.rows(_LARGER, size)]
 
 

@@ -1,4 +1,4 @@
-"""The accounts' archives: the number that stands for each in its messages, and what is to be archived (XEP-0441)."""
+"""The accounts' archives: the number by which messages refer to each, and what is to be archived (XEP-0441)."""
 
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
@@ -44,13 +44,13 @@ class Archive(NamedTuple):
 
     number: int
     by_default: str = "always"
-    """always, never, roster: what becomes of messages of those who are in neither list."""
+    """always, never or roster: what is done with messages of contacts that are in neither list."""
     always: frozenset[JID] = frozenset()
     never: frozenset[JID] = frozenset()
 
 
 def _weight(archive: Archive) -> int:
-    """About how many bytes it takes."""
+    """About how many bytes of memory it takes."""
     listed = archive.always | archive.never
     return ARCHIVE_BYTES * (1 + len(listed)) + sum(map(len, listed))
 
@@ -60,8 +60,8 @@ ARCHIVES = Remembered[Archive](bound=50_000_000, weigh=_weight)
 
 
 def of(db: Database, account: str) -> Archive:
-    """The archive of an account, which begins with the first question for it. Raises ConstraintViolated if there is no
-    such account."""
+    """The archive of an account; made when it is first asked for. Raises ConstraintViolated if there is no such
+    account."""
     known = db.memory[ARCHIVES].get(account)
     if known is not None:
         return known
@@ -77,7 +77,7 @@ def of(db: Database, account: str) -> Archive:
 def set_preferences(
     db: Database, account: str, by_default: str, always: Collection[JID], never: Collection[JID]
 ) -> Archive:
-    """Replaces an account's preferences. The caller bounds their count."""
+    """Replaces an account's preferences. The caller limits their number."""
     changed = of(db, account)._replace(by_default=by_default, always=frozenset(always), never=frozenset(never))
     with db.change():
         db.write(_UPDATE, by_default, changed.number)

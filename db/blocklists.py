@@ -10,7 +10,7 @@ from db.sqlite.queries import ANY, Prepared
 from xmpp.data.jid import JID
 
 ADDRESS_BYTES = 200
-"""What Python takes for an address, beside its text."""
+"""The memory that Python takes for an address, beside its text."""
 BLOCKLISTS = Remembered[frozenset[JID]](
     bound=50_000_000, weigh=lambda patterns: ADDRESS_BYTES * (1 + len(patterns)) + sum(map(len, patterns))
 )
@@ -42,9 +42,9 @@ def patterns(db: Database, account: str) -> frozenset[JID]:
 
 
 def is_blocked(db: Database, account: str, jid: JID) -> bool:
-    """Whether a pattern of the account's list matches: the four kinds of XEP-0191 section 6 (JID matching).
+    """True if an entry of the account's list matches, by the four rules of XEP-0191 section 6 (JID matching).
 
-    A domain stands for everybody there, a bare address for all its resources; with a resource only that one matches.
+    A domain matches everybody there, a bare address all its resources, a full address only itself.
     """
     listed = db.memory[BLOCKLISTS].get(account)
     if listed is None:
@@ -53,7 +53,7 @@ def is_blocked(db: Database, account: str, jid: JID) -> bool:
 
 
 def names(db: Database, account: str, jid: JID) -> bool:
-    """Whether a pattern of the account's list matches a bare address, or one of its resources."""
+    """True if an entry of the account's list matches a bare address, or only one of its resources."""
     listed = patterns(db, account)
     return bool(listed) and (jid.domain in listed or any(pattern.bare == jid for pattern in listed))
 

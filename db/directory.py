@@ -12,8 +12,8 @@ from xmpp.data.jid import JID
 
 
 class Names(NamedTuple):
-    """What is looked for, or looked through: by given name, family name, nickname and e-mail address, each folded by
-    `str.casefold`. Several in one stand on lines of their own."""
+    """Names of an account, or what to look for in them: given and family name, nickname and e-mail address, each folded
+    by `str.casefold`. Several of a kind stand on lines of their own."""
 
     given: str = ""
     family: str = ""
@@ -45,7 +45,7 @@ _NOTHING, _LINE = SQL("''"), SQL("char(10)")
 
 
 def _contains(text: object) -> object:
-    # Not LIKE: what is looked for has no characters that mean something else
+    # Not LIKE, in which some characters have a meaning of their own
     return fn.INSTR(fn.COALESCE(text, _NOTHING), ANY) > SQL("0")
 
 
@@ -65,16 +65,16 @@ _FIND = Prepared(
 
 
 def unread(db: Database, count: int) -> list[tuple[str, bytes]]:
-    """So many accounts whose vCard has no entry in the directory yet, with the vCard; b"" is none."""
+    """At most so many accounts whose vCard has no entry in the directory yet, with the vCard; b"" means no vCard."""
     return db.rows(_UNREAD, count)
 
 
 def enter(db: Database, account: str, names: Names) -> None:
-    """Writes down what somebody can be found by."""
+    """Stores what an account can be found by, in place of what was stored before."""
     db.write(_ENTER, account, *names)
 
 
 def find(db: Database, domain: str, wanted: Names, count: int) -> list[JID]:
-    """So many accounts of a domain that have all that is wanted within what they can be found by, in order. The
-    nickname may be the localpart of the address, too. Yields; raises SearchTooLong."""
+    """At most so many accounts of a domain, in order, whose names contain all that is wanted. The localpart of the
+    address counts as a nickname. Yields; raises SearchTooLong."""
     return [JID.parse(jid) for (jid,) in db.search(_FIND, domain, *wanted, count)]

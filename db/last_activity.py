@@ -24,14 +24,14 @@ _PUT = Prepared(AccountActivity.replace(account=ANY, at=ANY, status=ANY))
 
 
 class LastActivity(NamedTuple):
-    """The time of an account's last unavailable presence, and its status text ("" where it had none)."""
+    """The time of an account's last unavailable presence, in seconds since 1970, and its status text, or ""."""
 
     at: float
     status: str
 
 
 def get(db: Database, account: str) -> LastActivity | None:
-    """An account's last activity; None where it was never online."""
+    """An account's last activity; None if it was never online."""
     row = db.row(_FIND, account)
     return LastActivity(*row) if row else None
 

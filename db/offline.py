@@ -14,7 +14,7 @@ ALL = -1  # as a limit
 
 
 class Usage(NamedTuple):
-    """How many messages wait, and how long they are together."""
+    """How many messages wait, and how many bytes they have together."""
 
     messages: int
     bytes: int
@@ -35,7 +35,7 @@ class OfflineMessage(Model):
         table_name = "offline_message"
 
 
-_GIVEN = SQL("(SELECT value FROM json_each(?))")  # ids, as many as there are
+_GIVEN = SQL("(SELECT value FROM json_each(?))")  # any number of ids
 
 _FIND = Prepared(
     OfflineMessage.select(OfflineMessage.id, OfflineMessage.stanza, OfflineMessage.at)
@@ -68,8 +68,10 @@ class Waiting(NamedTuple):
 
 
 def keep(db: Database, account: str, stanza: bytes, at: float, sender: str = "", message_id: str = "") -> None:
-    """Keeps a message, to be found by its sender's bare address and the id given there too. The caller bounds their
-    count and bytes."""
+    """Keeps a message. `sender` (a bare address) and `message_id` are for finding it later (`newest`).
+
+    The caller limits the number and the bytes of messages.
+    """
     before = usage(db, account)
     db.write(_INSERT, account, at, stanza, sender, message_id)
     db.memory[USAGE].put(account, Usage(before.messages + 1, before.bytes + len(stanza)))
@@ -81,7 +83,7 @@ def count(db: Database, account: str) -> int:
 
 
 def usage(db: Database, account: str) -> Usage:
-    """How much waits."""
+    """How many messages wait, and their bytes. Remembered."""
     known = db.memory[USAGE].get(account)
     if known is not None:
         return known
@@ -92,20 +94,20 @@ def usage(db: Database, account: str) -> Usage:
 def waiting(
     db: Database, account: str, after: int = 0, but_for: Collection[int] = (), most: int = ALL
 ) -> list[Waiting]:
-    """The messages that wait, those after this id but for some, the oldest first, so many at most."""
+    """At most `most` of the messages that wait, the oldest first: those after this id, without the ids in `but_for`."""
     if not count(db, account):
         return []
     return [Waiting(*row) for row in db.rows(_FIND, account, after, json.dumps(list(but_for)), most)]
 
 
 def last(db: Database, account: str) -> int:
-    """The id of the message that was kept last of those that wait; 0 where none does."""
+    """The id of the newest message that waits; 0 if none does."""
     [[found]] = db.rows(_LAST, account)
     return found or 0
 
 
 def newest(db: Database, account: str, sender: str, message_id: str) -> Waiting | None:
-    """The newest message that waits to which this sender gave this id."""
+    """The newest message that waits and to which this sender gave this id, or None."""
     if not count(db, account):
         return None
     found = db.row(_FIND_BY_MESSAGE_ID, account, sender, message_id)
@@ -113,6 +115,6 @@ def newest(db: Database, account: str, sender: str, message_id: str) -> Waiting 
 
 
 def drop(db: Database, account: str, ids: Iterable[int]) -> None:
-    """Forgets messages, as they were delivered or taken back."""
+    """Removes messages: they have been delivered, or retracted."""
     if db.write(_DELETE, account, json.dumps(list(ids))):
         db.memory[USAGE].forget(account)

@@ -1,4 +1,4 @@
-"""Private XML (XEP-0049): what an account's clients keep, by the name of its element."""
+"""Private XML (XEP-0049): the elements that an account's clients keep on the server, by name."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from db.sqlite.queries import ANY, Prepared
 
 
 class Usage(NamedTuple):
-    """How many elements there are, and how long they are together, with their names."""
+    """How many elements an account keeps, and how many bytes they and their names have together."""
 
     elements: int
     bytes: int
@@ -42,7 +42,7 @@ def get(db: Database, account: str, element: str) -> bytes | None:
 
 
 def put(db: Database, account: str, element: str, xml: bytes) -> None:
-    """Keeps an element instead of an earlier one of that name. The caller bounds their count and bytes."""
+    """Keeps an element, in place of an earlier one of that name. The caller limits their number and bytes."""
     db.write(_PUT, account, element, xml)
 
 

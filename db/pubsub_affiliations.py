@@ -1,4 +1,4 @@
-"""What bare addresses are to nodes (XEP-0060 section 4.1). That an account owns its own nodes is not written down."""
+"""Affiliations of bare addresses with nodes (XEP-0060 section 4.1). Accounts own their own nodes, without a row."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,11 +13,11 @@ from db.sqlite.queries import ANY, Prepared
 from xmpp.data.jid import JID
 
 FEW = 100
-"""The affiliations of a node that has no more than these are remembered."""
+"""The affiliations of a node are remembered if there are no more than these."""
 
 
 class _Known(NamedTuple):
-    """The affiliations of a node, and of its owners those who have agreed; the former None where they are many."""
+    """The affiliations of a node, None if they are more than FEW; and the owners who have agreed to be owners."""
 
     affiliations: Mapping[JID, str] | None
     owners: Sequence[JID]
@@ -28,7 +28,7 @@ def _weight(known: _Known) -> int:
 
 
 AFFILIATIONS = Remembered[_Known](bound=20_000_000, weigh=_weight)
-"""By node; bounded in bytes, about."""
+"""By node; the bound is in bytes, roughly."""
 
 
 class PubSubAffiliation(Model):
@@ -73,7 +73,7 @@ _AFFILIATIONS_OF_BACKWARDS = Prepared(
     .order_by(PubSubNode.name.desc())
     .limit(ANY)
 )
-# No REPLACE: what goes for that is not counted by triggers
+# No REPLACE, since triggers do not count the rows that it removes
 _PUT_AFFILIATION = Prepared(
     _A.insert(node=ANY, jid=ANY, affiliation=ANY, has_agreed=ANY).on_conflict(
         conflict_target=[_A.node, _A.jid], preserve=[_A.affiliation, _A.has_agreed]
@@ -85,7 +85,7 @@ _COUNT_AFFILIATIONS = Prepared(_A.select(fn.COUNT(_A.jid)).where(_A.node == ANY)
 
 
 def affiliation(db: Database, node: Node, jid: JID) -> str:
-    """What a bare address is to a node: owner, publisher, publish-only, member, outcast, or none."""
+    """The affiliation of a bare address: owner, publisher, publish-only, member, outcast, or none."""
     known = db.memory[AFFILIATIONS].get(node.id)
     if known is not None and known.affiliations is not None:
         return known.affiliations.get(jid, "none")
@@ -94,29 +94,32 @@ def affiliation(db: Database, node: Node, jid: JID) -> str:
 
 
 def affiliations(db: Database, node: Node) -> Mapping[JID, str]:
-    """All that are something to a node, in order of their addresses. Few are remembered: costs no query again."""
+    """All affiliations of a node, in the order of addresses. Remembered if they are few."""
     known = _known(db, node)
     return known.affiliations if known.affiliations is not None else _read(db, node, ALL)
 
 
 def owners(db: Database, node: Node) -> Sequence[JID]:
-    """The owners of a node who have agreed to be it, in order of their addresses. Remembered: costs no query again."""
+    """The owners of a node who have agreed to be owners, in the order of addresses. Remembered."""
     return _known(db, node).owners
 
 
 def affiliations_of(db: Database, host: JID, jid: JID, *, after: str = "", count: int = ALL) -> list[tuple[str, str]]:
-    """What a bare address is to so many of the nodes of a host: name of the node and affiliation, by name; only those
-    whose name comes after that one. There may be any number of them: others say so."""
+    """At most `count` affiliations of a bare address with nodes of a host, as name of the node and affiliation.
+
+    In the order of names, only those after the name `after`. There is no limit to their number, since owners of nodes
+    decide on it.
+    """
     return db.rows(_AFFILIATIONS_OF, jid, host, after, count)
 
 
 def affiliations_of_backwards(db: Database, host: JID, jid: JID, *, before: str, count: int) -> list[tuple[str, str]]:
-    """As `affiliations_of`, in the other direction: only those whose name comes before that one; "" comes after all."""
+    """As `affiliations_of`, backwards: only those before the name `before`; "" means from the end."""
     return db.rows(_AFFILIATIONS_OF_BACKWARDS, jid, host, before or AFTER_ALL, count)
 
 
 def affiliate(db: Database, node: Node, jid: JID, affiliation: str, *, has_agreed: bool = False) -> None:
-    """Makes a bare address something to a node, or nothing again: "none". The caller bounds their count."""
+    """Sets the affiliation of a bare address; "none" removes it. The caller limits their number."""
     if affiliation == "none":
         db.write(_DELETE_AFFILIATION, node.id, jid)
     else:
@@ -125,7 +128,7 @@ def affiliate(db: Database, node: Node, jid: JID, affiliation: str, *, has_agree
 
 
 def affiliate_all(db: Database, node: Node, affiliations: Mapping[JID, str]) -> None:
-    """`affiliate`, for many, who have not agreed to it."""
+    """`affiliate`, for many addresses, which have not agreed to it."""
     with db.change():
         db.write_many(_DELETE_AFFILIATION, [(node.id, jid) for jid, each in affiliations.items() if each == "none"])
         some = [(node.id, jid, each, False) for jid, each in affiliations.items() if each != "none"]
@@ -134,28 +137,28 @@ def affiliate_all(db: Database, node: Node, affiliations: Mapping[JID, str]) -> 
 
 
 def agree(db: Database, node: Node, jid: JID) -> None:
-    """Notes that a bare address agrees to what it is to a node."""
+    """Notes that a bare address has agreed to its affiliation."""
     db.write(_AGREE, True, node.id, jid)
     _note_change(db, node)
 
 
 def count_affiliations(db: Database, node: Node) -> int:
-    """How many are something to a node."""
+    """How many affiliations a node has."""
     [(found,)] = db.rows(_COUNT_AFFILIATIONS, node.id)
     return int(found)
 
 
 def leave_with(db: Database, host: JID, owner: JID) -> list[Node]:
-    """Has the nodes leave a host that have no owner but this one; returns them. Then they are deleted."""
+    """Has all nodes leave a host that have this owner and no other; returns them, to be deleted."""
     found = [node_of(*row) for row in db.rows(_OWNED_ALONE, host, owner, "owner", True, "owner", True)]
     leave_all(db, found)
     return found
 
 
 def forget(db: Database, jid: JID) -> None:
-    """Makes a bare address nothing to any node, but for those whose owners have shut it out."""
+    """Removes all affiliations of a bare address, except "outcast"."""
     db.write(_DELETE_AFFILIATIONS_OF, jid, "outcast")
-    db.memory.pop(AFFILIATIONS, None)  # nobody knows which nodes these were
+    db.memory.pop(AFFILIATIONS, None)  # of all nodes, since it is not known which ones these were
 
 
 def _known(db: Database, node: Node) -> _Known:

@@ -1,6 +1,6 @@
-"""Deletes nodes that are of nobody any more, a little at a time: an account can have left a million items.
+"""Deletes nodes that have left their host, a little at a time: an account can leave a million items behind.
 
-They leave their host at once: by the schema where an account is removed, here where a large one is deleted.
+A node leaves its host at once, when its account is removed (by the schema) or a large node is deleted (pubsub_nodes).
 """
 
 from db.pubsub_items import PubSubItem
@@ -19,8 +19,10 @@ _DELETE = Prepared(_N.delete().where(_N.id == ANY))
 
 
 def delete_left(db: Database, most: int) -> int:
-    """Deletes so much, at most, of a node that has left its host, and with the last of it the node; returns how much it
-    was."""
+    """Deletes at most so many items or subscriptions of a node that has left its host, or, after the last, the node.
+
+    Returns how many rows it was.
+    """
     found = db.row(_FIND, LEFT, 1)
     if found is None:
         return 0

@@ -1,4 +1,4 @@
-"""The items of nodes (XEP-0060): payloads as the bytes they are sent as, in the order in which they were published."""
+"""The items of nodes (XEP-0060): payloads as the bytes that are sent, in the order in which they were published."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -15,12 +15,12 @@ from xmpp.data.jid import JID
 NEWEST = 2**62  # comes after every item
 ALL = -1  # of a count: no limit
 ANY_NUMBER = 2**62  # of items in a node
-ITEM_BYTES = 100  # beside its texts, as the schema counts it
+ITEM_BYTES = 100  # what an item counts as beside its texts, as in the schema
 
 
 class Item(NamedTuple):
-    """An item. `payload` is b"" where it has none; `sequence` is its place: greater is newer. `has_moved`: it was there
-    before, at another place."""
+    """An item. `payload` is b"" if it has none; `sequence` is its place, greater is newer. `has_moved`: it replaced an
+    item of the same id, at another place."""
 
     id: str
     publisher: JID
@@ -31,7 +31,7 @@ class Item(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes it takes."""
+        """How many bytes it counts as."""
         return ITEM_BYTES + len(self.payload) + len(self.id.encode()) + len(self.publisher.encode())
 
 
@@ -88,7 +88,7 @@ _OLDEST = PubSubItem.select(PubSubItem.sequence).where(_OF_NODE).order_by(PubSub
 _DELETE_OLDEST = Prepared(PubSubItem.delete().where(PubSubItem.sequence.in_(_OLDEST)))
 _INSERT = Prepared(PubSubItem.insert(node=ANY, item_id=ANY, publisher=ANY, at=ANY, payload=ANY, has_moved=ANY))
 _DELETE = Prepared(PubSubItem.delete().where(_BY_ID))
-# What goes for others: those of their ids, and as many of the oldest that are left as are too many with them
+# What new items replace: items of the same ids, and as many of the oldest others as would be too many then
 _REPLACED = PubSubItem.select(PubSubItem.sequence).where(_OF_NODE & _IDS_GIVEN)
 _ITEMS = PubSubNode.select(PubSubNode.items).where(PubSubNode.id == ANY)
 _COUNT_REPLACED = PubSubItem.select(fn.COUNT(SQL("*"))).where(_OF_NODE & _IDS_GIVEN)
@@ -105,34 +105,34 @@ _DELETE_BEFORE = Prepared(PubSubItem.delete().where(PubSubItem.sequence.in_(_EXP
 
 
 def get(db: Database, node: Node, item_id: str, since: float = 0.0) -> Item | None:
-    """The item of that id; None where there is none, or it was published before `since`."""
+    """The item of that id; None if there is none, or it was published before `since`."""
     row = db.row(_FIND, node.id, item_id, since)
     return _item(*row) if row else None
 
 
 def get_all(db: Database, node: Node, item_ids: Sequence[str], since: float = 0.0) -> list[Item]:
-    """`get`, for many: those that are there, in the order of the ids."""
+    """The items of these ids that `get` would find, in the order of the ids."""
     found = {row[0]: _item(*row) for row in db.rows(_FIND_ALL, node.id, json.dumps(item_ids), since)}
     return [found[id] for id in item_ids if id in found]
 
 
 def newest(db: Database, node: Node, count: int, *, before: int = NEWEST, since: float = 0.0) -> list[Item]:
-    """So many of the newest items, the newest first; only those older than the place `before`."""
+    """At most `count` of the newest items, the newest first; only those before the place `before`."""
     return [_item(*row) for row in db.rows(_BACKWARDS, node.id, before, since, count)]
 
 
 def oldest(db: Database, node: Node, count: int, *, after: int = 0, since: float = 0.0) -> list[Item]:
-    """So many of the oldest items, the oldest first; only those newer than the place `after`."""
+    """At most `count` of the oldest items, the oldest first; only those after the place `after`."""
     return [_item(*row) for row in db.rows(_FORWARDS, node.id, after, since, count)]
 
 
 def last(db: Database, node: Node, since: float = 0.0) -> Item | None:
-    """The item that was published last."""
+    """The item that was published last, or None."""
     return next(iter(newest(db, node, 1, since=since)), None)
 
 
 def ids(db: Database, node: Node, count: int, since: float = 0.0) -> list[str]:
-    """The ids of so many of the newest items, the newest first."""
+    """The ids of at most `count` of the newest items, the newest first."""
     return [id for (id,) in db.rows(_IDS, node.id, since, count)]
 
 
@@ -149,8 +149,11 @@ def oldest_places(db: Database, node: Node, count: int, *, after: int = 0, since
 
 
 def put(db: Database, node: Node, items: Sequence[Item], most: int = ANY_NUMBER) -> list[Item]:
-    """Adds items of different ids, the newest last, each in place of an earlier one of its id. Where there are more
-    than so many then, the oldest go; returns these, the oldest first. The caller bounds what a node holds in bytes."""
+    """Adds items of different ids, the newest last, each in place of an earlier item of its id.
+
+    If the node would have more than `most` items, the oldest are removed; returns these, the oldest first. The caller
+    limits a node's bytes.
+    """
     with db.change():
         gone = _in_order(db.take(_DELETE_GOING, *_values_of_going(node, items, most)))
         known = {item.id for item in gone}
@@ -162,7 +165,7 @@ def put(db: Database, node: Node, items: Sequence[Item], most: int = ANY_NUMBER)
 
 
 def going(db: Database, node: Node, items: Sequence[Item], most: int) -> list[Item]:
-    """What `put` would remove, the oldest first: what is replaced, and what would be too many."""
+    """The items that `put` would remove, the oldest first: those that it replaces, and those that would be too many."""
     return _in_order(db.rows(_FIND_GOING, *_values_of_going(node, items, most)))
 
 
@@ -172,12 +175,12 @@ def remove(db: Database, node: Node, item_ids: Iterable[str]) -> None:
 
 
 def remove_oldest(db: Database, node: Node, count: int) -> None:
-    """Removes so many of the oldest items."""
+    """Removes the `count` oldest items."""
     db.write(_DELETE_OLDEST, node.id, count)
 
 
 def remove_before(db: Database, node: Node, at: float) -> None:
-    """Removes items that were published before this time: as many as takes little time."""
+    """Removes items that were published before this time, at most DELETED_AT_ONCE."""
     db.write(_DELETE_BEFORE, node.id, at, DELETED_AT_ONCE)
 
 

@@ -1,6 +1,6 @@
-"""Nodes (XEP-0060): by their host, which is an account's bare address or the domain of the service, and their name.
+"""Nodes (XEP-0060), by their name and their host: an account's bare address, or the domain of the service.
 
-What a node's configuration says is none of the storage's business: it is kept as text.
+The configuration of a node is kept as text, which the storage does not read.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ AFTER_ALL = b""  # to SQLite a blob comes after every text
 
 
 class Node(NamedTuple):
-    """A node. `creator` is who made it, `created` when, in seconds since 1970."""
+    """A node. `creator` is who made it, and whom it counts for; `created` when, in seconds since 1970."""
 
     id: int
     host: JID
@@ -31,7 +31,7 @@ class Node(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """How many items a node has, and how many bytes it takes with all that is in it, and its affiliations."""
+    """How many items a node has, and how many bytes it counts as, with its items and affiliations."""
 
     items: int
     bytes: int
@@ -47,16 +47,17 @@ def _weight(node: Node) -> int:
 NODES = Remembered[Mapping[str, Node]](
     bound=50_000_000, weigh=lambda nodes: NODE_BYTES + sum(map(_weight, nodes.values()))
 )
-"""Of accounts, whose nodes are looked through for each device that comes online; in bytes, about."""
+"""All nodes of an account, by account, since all are looked through for each device that comes online. In bytes,
+roughly."""
 SERVICE_NODES = Remembered[Node](bound=20_000_000, weigh=_weight)
-"""Of the service, each by itself: host and name."""
+"""Single nodes of the service, by host and name."""
 
 LEFT = "-"
-"""The host of nodes that have left theirs: no address is that."""
+"""The host of nodes that have left their own; no address is equal to it."""
 LEAVING = "--"
-"""That of those whose subscribers are still being told."""
+"""The host of nodes that have left their own, while subscribers are still being notified."""
 DELETED_AT_ONCE = 1_000
-"""So many items and subscriptions, in some milliseconds."""
+"""How many items and subscriptions are deleted at once, in some milliseconds."""
 
 
 class PubSubNode(Model):
@@ -119,7 +120,7 @@ _MADE_BY = Prepared(
 
 
 def get(db: Database, host: JID, name: str) -> Node | None:
-    """The node of that name at this host. One that is there is remembered: costs no query again."""
+    """The node of that name at this host, or None. If it exists, it is remembered."""
     known = _known(db, host, name)
     if known is not None or host in db.memory[NODES]:
         return known
@@ -132,13 +133,13 @@ def get(db: Database, host: JID, name: str) -> Node | None:
 
 
 def name_of(db: Database, host: JID, id: int) -> str | None:
-    """The name of a node of this host, by its id."""
+    """The name of the node of this host that has this id, or None."""
     row = db.row(_NAME, host, id)
     return row[0] if row else None
 
 
 def as_it_is(db: Database, node: Node) -> Node | None:
-    """A node as it is configured now, also while it is leaving its host; None where it is gone."""
+    """A node with its present configuration, also while it is leaving its host; None if it is gone."""
     known = _known(db, node.host, node.name)
     if known is not None and known.id == node.id:
         return known
@@ -149,7 +150,7 @@ def as_it_is(db: Database, node: Node) -> Node | None:
 
 
 def of_account(db: Database, account: JID) -> Mapping[str, Node]:
-    """An account's own nodes, by name. Remembered: costs no query again."""
+    """An account's own nodes, by name. Remembered."""
     known = db.memory[NODES].get(account)
     if known is not None:
         return known
@@ -157,17 +158,17 @@ def of_account(db: Database, account: JID) -> Mapping[str, Node]:
 
 
 def of_host(db: Database, host: JID, *, after: str = "", count: int = ALL) -> list[Node]:
-    """So many of the nodes of a host, in the order of their names; only those whose name comes after that one."""
+    """At most `count` nodes of a host, in the order of their names; only those after the name `after`."""
     return [node_of(*row) for row in db.rows(_LIST, host, after, count)]
 
 
 def of_host_backwards(db: Database, host: JID, *, before: str, count: int) -> list[Node]:
-    """As `of_host`, in the other direction: only those whose name comes before that one; "" comes after all."""
+    """As `of_host`, backwards: only those before the name `before`; "" means from the end."""
     return [node_of(*row) for row in db.rows(_LIST_BACKWARDS, host, before or AFTER_ALL, count)]
 
 
 def create(db: Database, host: JID, name: str, creator: JID, configuration: str, created: float) -> Node:
-    """Adds a node; there must be none of that name. The caller bounds their count."""
+    """Adds a node; there must be none of that name. The caller limits their number."""
     account = host if host.local else None
     db.write(_INSERT, host, name, account, creator, created, configuration, 0, 0)
     pubsub_usage.note_growth(db, creator)
@@ -176,20 +177,20 @@ def create(db: Database, host: JID, name: str, creator: JID, configuration: str,
 
 
 def configure(db: Database, node: Node, configuration: str) -> Node:
-    """Gives a node another configuration; returns the node as it is then."""
+    """Gives a node another configuration; returns the node with it."""
     db.write(_CONFIGURE, configuration, node.id)
     pubsub_usage.note_growth(db, node.creator)
     return _remember(db, node._replace(configuration=configuration))
 
 
 def hand_over(db: Database, node: Node, creator: JID) -> Node:
-    """Has a node count as made by somebody else (bare address), and for them; returns the node as it is then."""
+    """Makes somebody else (a bare address) the creator of a node, whom it then counts for; returns the changed node."""
     hand_over_all(db, [(node, creator, usage(db, node).bytes)])
     return node._replace(creator=creator)
 
 
 def hand_over_all(db: Database, given: Sequence[tuple[Node, JID, int]]) -> None:
-    """`hand_over`, for many nodes: to whom each goes, and how many bytes it has."""
+    """`hand_over`, for many nodes, each with its new creator and its bytes."""
     charged = Counter[str]()
     for node, creator, size in given:
         charged[creator] += size
@@ -202,20 +203,20 @@ def hand_over_all(db: Database, given: Sequence[tuple[Node, JID, int]]) -> None:
 
 
 def leave(db: Database, node: Node) -> None:
-    """Has a node leave its host: it is out of reach, and there can be another one of its name. Then it is deleted."""
+    """Has a node leave its host: nobody can reach it, and another node can have its name. To be deleted later."""
     leave_all(db, [node])
 
 
 def leave_all(db: Database, nodes: Collection[Node]) -> None:
-    """`leave`, for many."""
+    """`leave`, for many nodes."""
     db.write_many(_LEAVE, [(LEAVING, node.id, None, node.id) for node in nodes])
     for node in nodes:
         _forget(db, node)
 
 
 def delete(db: Database, node: Node, subscriptions: int = 0) -> None:
-    """Removes a node with its items, affiliations and so many subscriptions; one with many is out of reach at once, and
-    deleted bit by bit (db/pubsub_deletion.py)."""
+    """Removes a node with its items, affiliations and subscriptions. If it has many of them, it only leaves its host,
+    and is deleted a little at a time (db/pubsub_deletion.py). `subscriptions` is their number."""
     if usage(db, node).items + subscriptions > DELETED_AT_ONCE:
         db.write(_LEAVE, LEFT, node.id, None, node.id)
     else:
@@ -224,23 +225,23 @@ def delete(db: Database, node: Node, subscriptions: int = 0) -> None:
 
 
 def have_left(db: Database) -> None:
-    """Nobody is being told any more of the nodes that are leaving their hosts: after a start."""
+    """To be called at start-up: nobody is being notified any more of nodes that were leaving their hosts."""
     db.write(_LEAVE_ALL, LEFT, LEAVING)
 
 
 def usage(db: Database, node: Node) -> Usage:
-    """What a node holds."""
+    """How many items a node has, and how many bytes it counts as; 0 if it is gone."""
     row = db.row(_USAGE, node.id)
     return Usage(*row) if row else Usage(0, 0)
 
 
 def made_by(db: Database, host: JID, creator: JID) -> list[tuple[Node, int]]:
-    """The nodes that somebody has made at this host, with their bytes; there are as many as it may make."""
+    """The nodes at this host that count for this creator, with their bytes. Their number is limited."""
     return [(node_of(*row), size) for *row, size in db.rows(_MADE_BY, host, creator)]
 
 
 def count(db: Database, host: JID, creator: JID) -> int:
-    """How many nodes somebody has made at this host."""
+    """How many nodes at this host count for this creator."""
     [(found,)] = db.rows(_COUNT, host, creator)
     return int(found)
 
@@ -270,5 +271,5 @@ def _key(host: JID, name: str) -> str:
 
 
 def node_of(id: int, host: str, name: str, creator: str, created: float, configuration: str) -> Node:
-    """A node, from COLUMNS."""
+    """The node in a row of COLUMNS."""
     return Node(id, JID.parse(host), name, JID.parse(creator), created, configuration)

@@ -1,6 +1,6 @@
-"""Who is subscribed to nodes (XEP-0060 section 4.2), and whoever has nothing to do with them any more.
+"""Subscriptions to nodes (XEP-0060 section 4.2), and the removal of all that somebody has to do with nodes.
 
-Subscriptions through presence (XEP-0163) are not written down.
+Subscriptions through presence (XEP-0163) are not stored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,15 +16,15 @@ from db.sqlite.queries import ANY, Prepared
 from xmpp.data.jid import JID
 
 LOOKED_AT = 10_000
-"""So many subscriptions of somebody, in some milliseconds."""
+"""How many subscriptions of an address one query looks at, in some milliseconds."""
 FEW = 100
-"""The subscriptions of a node that has no more than these are remembered."""
+"""The subscriptions of a node are remembered if there are no more than these."""
 Row = tuple[str, str, str]
-"""Address, state and options, as text: of thousands next to none may be looked at."""
+"""Address, state and options, as text: callers read thousands of rows, and need few of them as objects."""
 
 
 class Subscription(NamedTuple):
-    """A subscription of an address, bare or full, to a node. `state`: pending, subscribed. `options` is text."""
+    """A subscription of an address, bare or full, to a node. `state`: pending or subscribed. `options` is text."""
 
     jid: JID
     state: str = "subscribed"
@@ -32,7 +32,7 @@ class Subscription(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """The subscriptions of a node in the order of their addresses, and by bare address; None where they are many."""
+    """The subscriptions of a node: in the order of addresses, and by bare address; None and empty if more than FEW."""
 
     rows: Sequence[Row] | None
     by_subscriber: Mapping[JID, Sequence[Subscription]]
@@ -43,7 +43,7 @@ def _weight(known: _Known) -> int:
 
 
 SUBSCRIPTIONS = Remembered[_Known](bound=20_000_000, weigh=_weight)
-"""By node; bounded in bytes, about."""
+"""By node; the bound is in bytes, roughly."""
 
 
 class PubSubSubscription(Model):
@@ -79,7 +79,7 @@ _SUBSCRIPTIONS_OF = Prepared(
     .where((_S.subscriber == ANY) & (PubSubNode.host == ANY))
     .order_by(PubSubNode.name, _S.jid)
 )
-# Of those that are subscribed, with a text in their options
+# Subscriptions in a state (subscribed) with a given text in their options
 _WITH_OPTION = (_S.state == ANY) & fn.INSTR(_S.options, ANY)
 _SUBSCRIBERS_WITH = Prepared(
     _S.select(_S.subscriber).where((_S.node == ANY) & _WITH_OPTION).group_by(_S.subscriber).limit(ANY)
@@ -109,14 +109,16 @@ _COUNT_SUBSCRIPTIONS_OF = Prepared(
 
 
 def subscription(db: Database, node: Node, jid: JID) -> Subscription | None:
-    """The subscription of exactly this address."""
+    """The subscription of exactly this address, or None."""
     row = db.row(_SUBSCRIPTION, node.id, jid)
     return _subscription(*row) if row else None
 
 
 def subscriptions(db: Database, node: Node, *, after: str = "", count: int = ALL) -> Sequence[Row]:
-    """So many of the subscriptions to a node, pending ones too, in the order of their addresses; only those after that
-    one. Where there are few they are remembered: costs no query again."""
+    """At most `count` subscriptions to a node, pending ones too, in the order of addresses; only those after `after`.
+
+    Remembered if the node has few.
+    """
     known = db.memory[SUBSCRIPTIONS].get(node.id)
     if known is None:
         known = db.memory[SUBSCRIPTIONS].put(node.id, _read(db, node))
@@ -127,12 +129,12 @@ def subscriptions(db: Database, node: Node, *, after: str = "", count: int = ALL
 
 
 def subscribed(db: Database, node: Node, *, after: str = "", count: int = ALL) -> list[str]:
-    """So many of the addresses that are subscribed, and do not wait, in their order; only those after that one."""
+    """At most `count` subscribed addresses, without pending ones, in their order; only those after `after`."""
     return [jid for (jid,) in db.rows(_SUBSCRIBED, node.id, "subscribed", after, count)]
 
 
 def subscribed_backwards(db: Database, node: Node, *, before: str, count: int) -> list[str]:
-    """As `subscribed`, in the other direction: only those before that address; "" comes after all."""
+    """As `subscribed`, backwards: only those before `before`; "" means from the end."""
     return [jid for (jid,) in db.rows(_SUBSCRIBED_BACKWARDS, node.id, "subscribed", before or AFTER_ALL, count)]
 
 
@@ -145,29 +147,32 @@ def subscriptions_by(db: Database, node: Node, subscriber: JID) -> Sequence[Subs
 
 
 def subscriptions_of(db: Database, host: JID, subscriber: JID) -> list[tuple[str, Subscription]]:
-    """The subscriptions of a bare address and all its resources to the nodes of a host, with the node's name."""
+    """The subscriptions of a bare address and all its resources to nodes of a host, each with the name of the node."""
     return [(name, _subscription(*row)) for name, *row in db.rows(_SUBSCRIPTIONS_OF, subscriber, host)]
 
 
 def subscribers_with(db: Database, node: Node, option: str, count: int) -> list[str]:
-    """So many of the bare addresses that are subscribed to a node with a text in their options, in their order."""
+    """At most `count` bare addresses, in their order, that are subscribed to a node with this text in their options."""
     return [jid for (jid,) in db.rows(_SUBSCRIBERS_WITH, node.id, "subscribed", option, count)]
 
 
 def nodes_subscribed_with(db: Database, subscriber: JID, option: str, count: int) -> list[tuple[str, str]]:
-    """So many of the nodes that a bare address or a resource of it is subscribed to with a text in its options, by host
-    and name, in their order. Not all its subscriptions may be looked at: it can have a hundred thousand."""
+    """At most `count` nodes, as host and name, in their order, to which a bare address or one of its resources is
+    subscribed with this text in the options.
+
+    Only LOOKED_AT of its subscriptions are looked at: it can have a hundred thousand.
+    """
     values = (subscriber, LOOKED_AT, "subscribed", option, LEFT, LEAVING, count)
     return db.rows(_NODES_SUBSCRIBED_WITH, *values)
 
 
 def subscribe(db: Database, node: Node, subscription: Subscription) -> None:
-    """Enters a subscription, in place of an earlier one of that address. The caller bounds their count."""
+    """Adds a subscription, in place of an earlier one of that address. The caller limits their number."""
     jid, state, options = subscription
     db.write(_PUT_SUBSCRIPTION, node.id, jid, jid.bare, state, options)
     pubsub_usage.note_growth(db, jid.bare)
     known = db.memory[SUBSCRIPTIONS].get(node.id)
-    if known is not None and known.rows is not None:  # many are no fewer for that
+    if known is not None and known.rows is not None:  # else that there are many is still true
         db.memory[SUBSCRIPTIONS].forget(node.id)
 
 
@@ -196,12 +201,12 @@ def count_subscriptions_of(db: Database, host: JID, subscriber: JID) -> int:
 
 
 def forget(db: Database, jid: JID) -> None:
-    """Removes all affiliations and subscriptions of a bare address, wherever they are. Whom an owner has shut out stays
-    out, as with blocklists: else whoever is, could make the account anew."""
+    """Removes all affiliations and subscriptions of a bare address, except that it stays an outcast: otherwise it could
+    undo that by removing the account and making it again."""
     with db.change():
         pubsub_affiliations.forget(db, jid)
         db.write(_DELETE_SUBSCRIPTIONS_OF, jid)
-    db.memory.pop(SUBSCRIPTIONS, None)  # nobody knows of which nodes they were
+    db.memory.pop(SUBSCRIPTIONS, None)  # of all nodes, since it is not known which ones these were
 
 
 def _read(db: Database, node: Node) -> _Known:

@@ -1,5 +1,5 @@
-"""How many bytes are kept for whom in nodes (XEP-0060): the nodes that somebody has made, with all that is in them, and
-its subscriptions. The schema counts them."""
+"""How many bytes in nodes (XEP-0060) count for an address: the nodes that it has made, with all that is in them, and
+its subscriptions. Triggers of the schema count them."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ ALL_ACCOUNTS = ""
 
 
 class _Kept:
-    """How many bytes are kept for somebody, or were before some went: never too few."""
+    """How many bytes are kept for an address. May be too large, after some were removed, but never too small."""
 
     __slots__ = ("bytes",)
 
@@ -41,18 +41,20 @@ _END = Prepared(PubSubUsage.delete().where((PubSubUsage.jid == ANY) & (PubSubUsa
 
 
 def bytes_of(db: Database, jid: JID) -> int:
-    """How many bytes are kept for a bare address. Costs the same however much that is."""
+    """How many bytes are kept for a bare address. One row is read, however many bytes it is."""
     return _bytes(db, jid)
 
 
 def bytes_in_all(db: Database) -> int:
-    """How many bytes are kept for all together."""
+    """How many bytes are kept for all addresses together."""
     return _bytes(db, ALL_ACCOUNTS)
 
 
 def has_room(db: Database, jid: str, more: int, most: int) -> bool:
-    """Whether so many bytes more are within what may be kept for a bare address, or for ALL_ACCOUNTS. How much is kept
-    is remembered, so that there is no query as long as there is room."""
+    """True if `more` bytes can be added for a bare address, or for ALL_ACCOUNTS, without exceeding `most`.
+
+    How much is kept is remembered, so this costs no query as long as there is room.
+    """
     known = db.memory[KEPT].get(jid)
     if known is None or known.bytes + more > most:
         known = db.memory[KEPT].put(jid, _Kept(_bytes(db, jid)))
@@ -60,7 +62,7 @@ def has_room(db: Database, jid: str, more: int, most: int) -> bool:
 
 
 def note_more(db: Database, jid: str, more: int) -> None:
-    """So many bytes more are kept for a bare address now."""
+    """Note that so many bytes more are kept for a bare address now."""
     for each in (jid, ALL_ACCOUNTS):
         known = db.memory[KEPT].get(each)
         if known is not None:
@@ -68,13 +70,13 @@ def note_more(db: Database, jid: str, more: int) -> None:
 
 
 def note_growth(db: Database, jid: str) -> None:
-    """More may be kept for a bare address now."""
+    """Note that more may be kept for a bare address now, by an unknown number of bytes."""
     db.memory[KEPT].forget(jid)
     db.memory[KEPT].forget(ALL_ACCOUNTS)
 
 
 def transfer(db: Database, charged: Mapping[str, int]) -> None:
-    """Has what is there already count for others: by bare address, how many bytes more or less are kept for it."""
+    """Makes bytes that are kept already count for other addresses. `charged`: by how many more, or fewer, for each."""
     with db.change():
         db.write_many(_BEGIN, [(jid, 0) for jid in charged])
         db.write_many(_CHARGE, [(size, jid) for jid, size in charged.items()])

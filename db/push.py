@@ -67,7 +67,7 @@ def registrations(db: Database, account: str) -> tuple[Registration, ...]:
 
 
 def put(db: Database, account: str, registration: Registration) -> None:
-    """Enters a registration, instead of an earlier one of that node. The caller bounds their count."""
+    """Adds a registration, in place of an earlier one of that node. The caller limits their number."""
     service, node, resource, options = registration
     others = [each for each in registrations(db, account) if each[:2] != (service, node)]
     db.write(_PUT, account, service, node, resource, options)
@@ -75,7 +75,7 @@ def put(db: Database, account: str, registration: Registration) -> None:
 
 
 def remove(db: Database, account: str, service: JID, node: str | None = None) -> None:
-    """Removes the registration of a node, or without one all that an app server has."""
+    """Removes an account's registration of a node, or, if `node` is None, all those at that app server."""
     listed = registrations(db, account)
     gone = [each for each in listed if each.service == service and node in (None, each.node)]
     if gone:
@@ -84,7 +84,7 @@ def remove(db: Database, account: str, service: JID, node: str | None = None) ->
 
 
 def forget_service(db: Database, service: JID) -> None:
-    """Removes all registrations at a bare address and its resources, whosesoever they are."""
+    """Removes the registrations of all accounts at this bare address and its resources."""
     addresses = (service, f"{service}/", f"{service}0")  # in the order of text, "0" comes right after "/"
     accounts = db.rows(_FIND_OF_SERVICE, *addresses)
     if accounts:

@@ -1,7 +1,7 @@
 """Rosters (RFC 6121 section 2): an account's contacts, its subscriptions to them, and theirs to it.
 
-Somebody who has only asked to subscribe is no item here (RFC 6121 appendix A: "None + Pending In" is never pushed);
-the request is kept in db/subscription_requests.py. A pre-approval of somebody who is no contact is an item, and is
+Who has only asked to subscribe is not in the roster (RFC 6121 appendix A: "None + Pending In" is never pushed); such
+requests are kept by db/subscription_requests.py. A pre-approval of somebody who is not a contact is an item, and is
 pushed like any other (RFC 6121 section 3.4.2).
 """
 
@@ -79,7 +79,7 @@ class Item(NamedTuple):
     name: str = ""
     groups: tuple[str, ...] = ()
     subscription: str = "none"
-    """none, to (the account gets the contact's presence), from (the contact gets the account's), both"""
+    """none, to (the account gets the contact's presence), from (the contact gets the account's), or both."""
     ask: bool = False
     """The account has asked to subscribe ("Pending Out")."""
     approved: bool = False
@@ -87,22 +87,22 @@ class Item(NamedTuple):
 
     @property
     def size(self) -> int:
-        """What of it the account or the contact has chosen, in bytes."""
+        """How many bytes its address, name and groups have."""
         return len(f"{self.contact}{self.name}{''.join(self.groups)}".encode())
 
     @property
     def is_subscriber(self) -> bool:
-        """Whether the contact gets the account's presence."""
+        """True if the contact gets the account's presence."""
         return self.subscription in ("from", "both")
 
     @property
     def is_subscribed_to(self) -> bool:
-        """Whether the account gets the contact's presence."""
+        """True if the account gets the contact's presence."""
         return self.subscription in ("to", "both")
 
 
 class Roster:
-    """An account's roster at one version; never changes, a change makes another. `size` is that of all its items."""
+    """An account's roster at one version. It never changes; a change makes a new one. `size` is that of all items."""
 
     __slots__ = ("items", "size", "subscribed_to", "subscribers", "version")
 
@@ -118,19 +118,19 @@ class Roster:
 
 
 ITEM_BYTES = 300
-"""What Python takes for a contact, beside its text."""
+"""The memory that Python takes for a contact, beside its text."""
 ROSTERS = Remembered[Roster](bound=150_000_000, weigh=lambda roster: ITEM_BYTES * (1 + len(roster)) + roster.size)
 """Bounded in bytes, for some 500,000 contacts."""
 
 
 def roster(db: Database, account: str) -> Roster:
-    """An account's roster; empty where there is no such account."""
+    """An account's roster; empty if there is no such account."""
     known = db.memory[ROSTERS].get(account)
     return db.memory[ROSTERS].put(account, _read(db, account)) if known is None else known
 
 
 def item(db: Database, account: str, contact: JID) -> Item | None:
-    """A contact of an account."""
+    """A contact of an account, or None."""
     return roster(db, account).items.get(contact)
 
 
@@ -145,7 +145,7 @@ def subscribed_to(db: Database, account: str) -> tuple[JID, ...]:
 
 
 def put(db: Database, account: str, item: Item) -> Roster:
-    """Adds a contact, or replaces what is known of it; returns the roster as it is then."""
+    """Adds a contact, or replaces its item; returns the new roster."""
     before = roster(db, account)
     earlier = before.items.get(item.contact)
     size = before.size + item.size - (earlier.size if earlier else 0)
@@ -157,7 +157,7 @@ def put(db: Database, account: str, item: Item) -> Roster:
 
 
 def remove(db: Database, account: str, contact: JID) -> Roster:
-    """Removes a contact; returns the roster as it is then, unchanged where there is no such contact."""
+    """Removes a contact; returns the new roster, or the old one if there is no such contact."""
     before = roster(db, account)
     if contact not in before.items:
         return before
@@ -168,7 +168,7 @@ def remove(db: Database, account: str, contact: JID) -> Roster:
 
 
 def version(db: Database, account: str) -> str:
-    """The version of an account's roster, which need not be read for that."""
+    """The version of an account's roster, without reading the roster."""
     known = db.memory[ROSTERS].get(account)
     if known is not None:
         return known.version
@@ -177,15 +177,18 @@ def version(db: Database, account: str) -> str:
 
 
 class Released(NamedTuple):
-    """What bound others to a contact that is gone: their items before, and the version that all their rosters have."""
+    """What others had with a contact that is gone: their items before, and the new version of all their rosters."""
 
     items: Mapping[JID, Item]
     version: str
 
 
 def release(db: Database, contact: JID, is_wanted: Callable[[str], bool]) -> Released:
-    """Ends whatever binds others to a contact that is gone: a subscription, a request for one, an approval; it stays in
-    their rosters, as a name. Returns what it was for those who are wanted: there may be thousands."""
+    """Removes from all rosters what others have with a contact that is gone: subscriptions, requests for them,
+    approvals. The contact stays in their rosters, with subscription "none".
+
+    Returns their items as they were, only for accounts for which `is_wanted` is true: there may be thousands of others.
+    """
     found, version = db.rows(_FIND_BOUND, contact), _new_version()
     with db.change():
         db.write(_PUT_VERSION_OF_BOUND, version, contact)
@@ -196,12 +199,12 @@ def release(db: Database, contact: JID, is_wanted: Callable[[str], bool]) -> Rel
 
 
 def _new_version() -> str:
-    """Random, so that none comes again, not even with another account of that name."""
+    """Random, so that no version comes again, not even for a later account of the same name."""
     return token_hex(8)
 
 
 def _remember(db: Database, account: str, items: dict[JID, Item], size: int) -> Roster:
-    """Gives the roster its next version."""
+    """Gives the roster a new version, and remembers it."""
     version = _new_version()
     db.write(_PUT_VERSION, account, version)
     return db.memory[ROSTERS].put(account, Roster(items, version, size))

@@ -1,4 +1,4 @@
-"""Secrets of the server itself: made once, kept for good, for example for the salts of accounts that do not exist."""
+"""Secrets of the server itself: made once and kept for good. One of them gives accounts that do not exist a salt."""
 
 from secrets import token_bytes
 

@@ -1,4 +1,4 @@
-"""How many stanzas streams had handled that are over and cannot be resumed (XEP-0198 section 5): for a while."""
+"""The number of handled stanzas of streams that cannot be resumed any more, kept for a while (XEP-0198 section 5)."""
 
 from peewee import SQL, AutoField, FloatField, IntegerField, Model, TextField
 
@@ -36,7 +36,8 @@ _DELETE_OUTDATED = Prepared(EndedStream.delete().where(EndedStream.until <= ANY)
 
 
 def remember(db: Database, account: str, stream: str, handled: int, now: float, until: float) -> None:
-    """Keeps the count of a stream that is over, in place of what is outdated or too much for one account."""
+    """Keeps the count of a stream that has ended, until `until`. Removes counts that are outdated, and the oldest of
+    this account beyond PER_ACCOUNT. Times are in seconds since 1970."""
     with db.change():
         db.write(_INSERT, account, stream, handled, until)
         db.write(_DELETE_OLDER, account, account)
@@ -44,6 +45,6 @@ def remember(db: Database, account: str, stream: str, handled: int, now: float, 
 
 
 def handled(db: Database, account: str, stream: str, now: float) -> int | None:
-    """How many stanzas this stream of this account had handled, or None where nothing is known of it."""
+    """How many stanzas of this stream of this account had been handled, or None if that is not known any more."""
     row = db.row(_FIND, account, stream, now)
     return row[0] if row else None

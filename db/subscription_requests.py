@@ -1,4 +1,4 @@
-"""Requests to subscribe that an account has not answered yet (RFC 6121 section 3.1.3): whole, one for each sender."""
+"""Subscription requests that an account has not answered yet (RFC 6121 section 3.1.3): one stanza for each sender."""
 
 from collections.abc import Set
 from typing import NamedTuple
@@ -59,14 +59,14 @@ class Request(NamedTuple):
 
 
 def keep(db: Database, account: str, sender: JID, stanza: bytes, at: float) -> None:
-    """Keeps a request instead of an earlier one from the same sender. The caller bounds their count."""
+    """Keeps a request, in place of an earlier one of the same sender. The caller limits their number."""
     known = senders(db, account)
     db.write(_PUT, account, sender, at, stanza)
     db.memory[SENDERS].put(account, known | {sender})
 
 
 def senders(db: Database, account: str) -> frozenset[JID]:
-    """Whose requests the account has not answered."""
+    """The senders of requests that the account has not answered."""
     known = db.memory[SENDERS].get(account)
     if known is not None:
         return known
@@ -75,7 +75,7 @@ def senders(db: Database, account: str) -> frozenset[JID]:
 
 
 def is_pending(db: Database, account: str, sender: JID) -> bool:
-    """Whether the account has a request of this sender to answer ("Pending In")."""
+    """True if the account has not answered a request of this sender ("Pending In")."""
     return sender in senders(db, account)
 
 
@@ -92,20 +92,20 @@ def requests(db: Database, account: str) -> list[Request]:
 
 
 def in_order(db: Database, account: str) -> list[JID]:
-    """Whose requests the account has not answered, the oldest first."""
+    """The senders of requests that the account has not answered, the oldest request first."""
     if not senders(db, account):
         return []
     return [JID.parse(sender) for (sender,) in db.rows(_FIND_IN_ORDER, account)]
 
 
 def stanza(db: Database, account: str, sender: JID) -> bytes | None:
-    """The request of this sender, as it is to be delivered; None where there is none, or it was answered."""
+    """The request of this sender, as it is to be delivered; None if there is none any more."""
     found = db.row(_FIND_STANZA, account, sender)
     return bytes(found[0]) if found else None
 
 
 def drop(db: Database, account: str, sender: JID) -> None:
-    """Forgets a request: it was answered, or taken back."""
+    """Removes a request: it was answered, or cancelled."""
     known = senders(db, account)
     if sender not in known:
         return
@@ -114,7 +114,7 @@ def drop(db: Database, account: str, sender: JID) -> None:
 
 
 def drop_all_of(db: Database, sender: JID) -> Set[str]:
-    """Forgets whatever somebody who is gone has asked for; returns whom it has asked."""
+    """Removes all requests of a sender that is gone; returns the accounts that it had asked."""
     asked = {account for (account,) in db.rows(_FIND_ASKED, sender)}
     if asked:
         db.write(_DELETE_OF, sender)

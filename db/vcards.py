@@ -7,7 +7,7 @@ from db.sqlite.memory import Remembered
 from db.sqlite.queries import ANY, Prepared
 
 PHOTO_HASHES = Remembered[str](bound=100_000)
-ENDED = "-"  # in place of a hash: the account has had a photo, and has none any more
+REMOVED = "-"  # in place of a hash: the account had a photo, and has removed it
 
 
 class VCard(Model):
@@ -20,7 +20,7 @@ class VCard(Model):
 
 
 def _put(column: TextField | BlobField) -> Prepared:
-    """A row that differs from the earlier one in that column alone."""
+    """A query that stores an account's row, or changes that column of it only."""
     row = VCard.insert(account=ANY, xml=ANY, photo_hash=ANY)
     return Prepared(row.on_conflict(conflict_target=[VCard.account], preserve=[column]))
 
@@ -38,21 +38,20 @@ def get(db: Database, account: str) -> bytes | None:
 
 
 def put(db: Database, account: str, xml: bytes) -> None:
-    """Keeps a vCard; b"" is none."""
+    """Keeps a vCard, in place of an earlier one; b"" means none."""
     db.write(_PUT, account, xml, "")
 
 
 def photo_hash(db: Database, account: str) -> str | None:
-    """The SHA-1 of the account's photo in hexadecimal; "" where it has none any more, None where it never had one.
-    Remembered: costs no query again."""
+    """The SHA-1 of the account's photo in hexadecimal; "" if it was removed, None if there never was one."""
     known = db.memory[PHOTO_HASHES].get(account)
     if known is None:
         row = db.row(_FIND_PHOTO_HASH, account)
         known = db.memory[PHOTO_HASHES].put(account, row[0] if row else "")
-    return known.removeprefix(ENDED) if known else None
+    return known.removeprefix(REMOVED) if known else None
 
 
 def put_photo_hash(db: Database, account: str, photo_hash: str) -> None:
-    """Keeps the hash of the account's photo, "" where it has none any more."""
-    db.write(_PUT_PHOTO_HASH, account, b"", photo_hash or ENDED)
-    db.memory[PHOTO_HASHES].put(account, photo_hash or ENDED)
+    """Keeps the hash of the account's photo; "" means that the account has none any more."""
+    db.write(_PUT_PHOTO_HASH, account, b"", photo_hash or REMOVED)
+    db.memory[PHOTO_HASHES].put(account, photo_hash or REMOVED)

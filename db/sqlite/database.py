@@ -1,7 +1,7 @@
 """One SQLite file, opened by one server: queries, group commit, what is remembered.
 
-This is the only place that opens the file. Models are not bound to a database, so that several can be
-open in one process: a subject prepares its queries, and its functions give them to the database they are given.
+Models are not bound to a database, so that several databases can be open in one process: a subject prepares its
+queries, and its functions run them on the database that they are given.
 """
 
 import os
@@ -25,12 +25,12 @@ from db.sqlite.wal import KEPT_BYTES, Wal, WalIndex
 from xmpp.running.handling import handled
 
 OPENING_SECONDS = 10
-"""How long to wait for another program that has locked the file, while it is opened. Later nobody waits."""
+"""How long opening the file waits for another program that has locked it. Once it is open, nobody waits."""
 
 PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "normal",  # a commit does not wait for the disk, see db/sqlite/groups.py
-    "wal_autocheckpoint": 0,  # nor does it checkpoint, see db/sqlite/wal.py
+    "wal_autocheckpoint": 0,  # and does not checkpoint, see db/sqlite/wal.py
     "journal_size_limit": KEPT_BYTES,
 }
 
@@ -38,10 +38,10 @@ Row = tuple[Any, ...]
 
 
 class Database:
-    """An open database; closed by close() or at the end of a with block. Raises StorageError and its kinds.
+    """An open database; closed by close() or at the end of a `with` block. Raises StorageError and its subclasses.
 
-    What is being handled is noted to have stored something (`handled().ticket`), so that whoever is told of it is told
-    when that is on the disk. Without `may_migrate` a file of an earlier xserv is refused, and left alone.
+    Every write notes its ticket in what is being handled (`handled().ticket`), so that what is sent meanwhile waits
+    until the write is on the disk. Without `may_migrate` a file of an earlier xserv is refused and not changed.
     """
 
     def __init__(self, path: str | Path, *, may_migrate: bool = True) -> None:
@@ -56,7 +56,7 @@ class Database:
             raise in_our_words(error) from error
 
     def rows(self, query: Prepared, *values: object) -> list[Row]:
-        """What a SELECT finds, the open group included."""
+        """All rows that a SELECT finds, among them those of the open group."""
         self._groups.write_appended()
         try:
             return self.connection.execute(query.text, values).fetchall()
@@ -64,30 +64,30 @@ class Database:
             raise in_our_words(error) from error
 
     def row(self, query: Prepared, *values: object) -> Row | None:
-        """The first row a SELECT finds, or None."""
+        """The first row that a SELECT finds, or None."""
         found = self.rows(query, *values)
         return found[0] if found else None
 
     def search(self, query: Prepared, *values: object) -> list[Row]:
-        """As rows, for a SELECT that may take long: yields, others go on. Raises SearchTooLong."""
-        self._groups.commit()  # so that it sees what has been written
+        """As `rows`, for a SELECT that may take long: yields, so that others go on. Raises SearchTooLong."""
+        self._groups.commit()  # so that the search sees what has been written
         try:
             return self._searching.rows(query.text, values)
         except sqlite3.Error as error:
             raise in_our_words(error) from error
 
     def write(self, query: Prepared, *values: object) -> int:
-        """Runs an INSERT, UPDATE or DELETE; returns how many rows it was."""
+        """Runs an INSERT, UPDATE or DELETE; returns how many rows were changed."""
         return self._run(self.connection.execute, query.text, values).rowcount
 
     def take(self, query: Prepared, *values: object) -> list[Row]:
-        """Runs a DELETE that returns what it has removed."""
+        """Runs a DELETE ... RETURNING; returns the rows that it has removed."""
         return self._run(self.connection.execute, query.text, values).fetchall()
 
     def append(self, query: Prepared, row: Sequence[object]) -> None:
-        """Runs an INSERT with others of its kind, before the next statement or else with its group.
+        """Runs an INSERT later: together with others of its kind, before the next statement or when the group ends.
 
-        For rows that come in masses. Not inside of a change. Where it fails then, the ticket fails.
+        For rows that come in masses; not inside of a change. If the INSERT fails, the ticket fails.
         """
         try:
             handled().ticket = self._groups.append(query.text, row)
@@ -95,13 +95,13 @@ class Database:
             raise in_our_words(error) from error
 
     def write_many(self, query: Prepared, rows: Iterable[Sequence[object]]) -> None:
-        """Runs an INSERT, UPDATE or DELETE for each of these rows of values; for all, or for none."""
+        """Runs an INSERT, UPDATE or DELETE for each of these rows of values; either all of them or none are stored."""
         with self.change():
             self._run(self.connection.executemany, query.text, rows)
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """Makes several writes happen whole or not at all; may be nested. Nothing inside may yield."""
+        """Makes several writes one: if an exception leaves the block, all are undone. May be nested; may not yield."""
         self._run(self.connection.execute, "SAVEPOINT change")
         written = self.connection.total_changes
         try:
@@ -112,17 +112,18 @@ class Database:
             raise
 
     def touch_unfinished(self) -> None:
-        """For whoever tells what it has read: waits, as after a write, where that may not be on the disk yet."""
+        """Makes what is sent now wait until all that has been written is on the disk, as after a write: for callers
+        that send what they have read."""
         unfinished = self._groups.unfinished
         if unfinished is not None:
             handled().ticket = unfinished
 
     def flush(self) -> None:
-        """Waits until everything written is on the disk (yields); raises StorageError where the last group is not."""
+        """Yields until everything written is on the disk; raises StorageError if the last group could not be stored."""
         self._groups.flush()
 
     def close(self) -> None:
-        """Flushes, and closes the file (yields). Raises as flush does, but closes in any case."""
+        """Flushes, and closes the file. Yields. Raises as `flush` does, but closes in any case."""
         try:
             self.flush()
         finally:
@@ -144,9 +145,9 @@ class Database:
         if not is_new and not self._may_migrate:
             refuse_older(sql)
         migrate(sql)
-        sql.foreign_keys = 1  # not before: a migration may drop a table that it has copied
-        sql.pragma("wal_checkpoint(TRUNCATE)")  # what a killed process left behind may not be on the disk yet
-        sql.pragma("busy_timeout", 0)  # to wait for a lock would hold the loop
+        sql.foreign_keys = 1  # only now, since a migration may drop a table that it has copied
+        sql.pragma("wal_checkpoint(TRUNCATE)")  # what a killed process wrote may not be on the disk yet
+        sql.pragma("busy_timeout", 0)  # waiting for a lock would stop the loop
         wal = Wal(self.path, index)
         opened.callback(wal.close)
         groups = GroupCommit(sql.connection(), wal, undone=self.memory.clear)
@@ -156,7 +157,7 @@ class Database:
         return sql.connection(), groups, searching
 
     def _run(self, execute: Callable[..., sqlite3.Cursor], *statement: object) -> sqlite3.Cursor:
-        """Runs a statement in the open group. One that fails is undone; where SQLite can, it takes no other with it."""
+        """Runs a statement in the open group. If it fails, only it is undone, unless SQLite undoes the whole group."""
         try:
             self._groups.write_appended()
             ticket = self._groups.join()
@@ -173,13 +174,13 @@ class Database:
             self.connection.execute("ROLLBACK TO change")
             self.connection.execute("RELEASE change")
         if not is_empty:
-            self.memory.clear()  # which may know of writes that are undone now
+            self.memory.clear()  # it may hold what was written in the change
 
 
 def _connect(path: Path) -> SqliteDatabase:
     """The connection, to a file that only its owner can read; SQLite gives -wal and -shm the same mode."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    # thread_safe would mean a connection for each greenlet
+    # With thread_safe each greenlet would have a connection of its own
     sql = SqliteDatabase(str(path), pragmas=PRAGMAS, thread_safe=False, autoconnect=False, timeout=OPENING_SECONDS)
     sql.connect()
     return sql

@@ -12,8 +12,8 @@ PRIMARY_CODE = 0xFF
 class StorageError(Exception):
     """Something could not be read or written.
 
-    `lasts`: that goes on for a while. The log says when it begins and when it is over (db/sqlite/trouble.py), and no
-    line for each who is refused meanwhile.
+    `lasts`: such trouble goes on for a while. The log says when it begins and when it is over (db/sqlite/trouble.py),
+    and has no line for each request that is refused meanwhile.
     """
 
     lasts = False
@@ -26,7 +26,7 @@ class StorageFull(StorageError):
 
 
 class StorageBusy(StorageError):
-    """Another program has locked the file: nothing can be written until it lets go, and nobody waits for that."""
+    """Another program has locked the file, so nothing can be written at present; nobody waits for it."""
 
     lasts = True
 
@@ -35,15 +35,15 @@ class StorageBusy(StorageError):
 
 
 class SearchTooLong(StorageError):
-    """What was looked for was not found in the time that there is for it."""
+    """A search took longer than it may."""
 
 
 class ConstraintViolated(StorageError):
-    """The rows contradict the schema, for example they belong to an account that does not exist."""
+    """The rows contradict the schema; for example, they belong to an account that does not exist."""
 
 
 class DatabaseInUse(StorageError):
-    """Another server has the file open; pid is None where it cannot be told which."""
+    """Another server has the file open. `pid` is that of its process, None if it is unknown."""
 
     def __init__(self, path: str, pid: int | None) -> None:
         super().__init__(f"{path} is in use by another xserv" + (f" (process {pid})" if pid else ""))
@@ -61,7 +61,7 @@ class DatabaseTooNew(StorageError):
 
 
 class DatabaseTooOld(StorageError):
-    """The file was written by an earlier xserv, and whoever opens it may not change that."""
+    """The file was written by an earlier xserv, and the caller may not migrate it."""
 
     def __init__(self, path: str, version: int, known: int) -> None:
         super().__init__(
@@ -73,7 +73,7 @@ class DatabaseTooOld(StorageError):
 
 
 def in_our_words(error: Exception) -> StorageError:
-    """The StorageError that says what peewee, sqlite3 or the system raised."""
+    """The StorageError for an exception of peewee, sqlite3 or the system."""
     cause = error.args[0] if isinstance(error, peewee.PeeweeException) and error.args else error
     code = getattr(cause, "sqlite_errorcode", 0) & PRIMARY_CODE
     if code == sqlite3.SQLITE_FULL or getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT):

@@ -1,4 +1,4 @@
-"""Group commit: what is written at about the same time is one transaction, one wait for the disk, one Ticket.
+"""Group commit: what is written at about the same time is one transaction, with one wait for the disk and one Ticket.
 
     first write             BEGIN, and the loop is asked to call at the end of the turn
     rows that are appended  are gathered, and written together: before any other statement, else at the end
@@ -6,13 +6,13 @@
     worker thread           fdatasync of the log
     then                    the group's Ticket closes
 
-What is written while a group is on its way to the disk, and for a moment after, is the next group: the more is written,
-the larger they are, and the less each row costs. A slow disk makes them larger by itself.
+What is written while a group is on its way to the disk, and for a moment after, is the next group. So the more is
+written, and the slower the disk, the larger groups become, and the less each row costs.
 
-While another program has locked the file no group begins: writes fail at once with StorageBusy, each tries anew, and
-what is read is not hindered. To wait would hold the loop, for as long as that program likes.
+While another program has locked the file, no group begins: each write tries, and fails at once with StorageBusy. Reads
+go on. Waiting would stop the loop for as long as that program likes.
 
-No greenlet switch lies inside of a statement or a change, so a transaction is never anybody's half-done work.
+No greenlet switch lies inside of a statement or a change, so a transaction never holds anybody's half-done work.
 """
 
 import logging
@@ -34,17 +34,17 @@ from xmpp.running.tickets import Ticket
 logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.001
-"""How long after a group the next one is gathered: a few rows for each wait for the disk cost twice as much a row."""
+"""How long after a group the next one gathers: with only a few rows in a group, each row costs twice as much."""
 
 QUICK_SECONDS = 0.03
-"""A disk that took longer than this just now is given another chance later, and not the loop's time."""
+"""If a checkpoint took longer than this, the disk is slow now, and the loop is not stopped for another one."""
 
 ROWS_AT_ONCE = 16
-"""By one statement: each looks up and writes the last number that its table has given (AUTOINCREMENT)."""
+"""Written by one statement, since each statement reads and writes the table's last number (AUTOINCREMENT)."""
 
 
 class GroupCommit:
-    """The groups of one database. `undone` is called when rows are rolled back that could be read already."""
+    """The groups of one database. `undone` is called when rows have been rolled back that could be read before."""
 
     def __init__(self, connection: sqlite3.Connection, wal: Wal, undone: Callable[[], object]) -> None:
         self._connection = connection
@@ -59,11 +59,11 @@ class GroupCommit:
         self._trouble = Trouble()
 
     def join(self) -> Ticket:
-        """The open group's ticket; its first write opens the transaction. Raises what SQLite raises."""
+        """The ticket of the open group. If there is none, a transaction begins. Raises sqlite3.Error."""
         if self._open is None:
             self._begin()
             self._open = self._latest = Ticket()
-            if self._writer is None:  # otherwise it commits when it comes to that
+            if self._writer is None:  # else the writer commits when it is done with the group before
                 gevent.get_hub().loop.run_callback(self.commit)
         return self._open
 
@@ -73,7 +73,7 @@ class GroupCommit:
         return self._latest if self._latest is not None and self._latest.is_open else None
 
     def append(self, statement: str, row: Sequence[object]) -> Ticket:
-        """Has a row written with the open group, together with all others that are appended by this statement."""
+        """Adds a row to the open group, to be written together with all others that this statement appends."""
         ticket = self.join()
         rows = self._appended.get(statement)
         if rows is None:
@@ -83,7 +83,7 @@ class GroupCommit:
         return ticket
 
     def write_appended(self) -> None:
-        """Writes what was appended. Where that fails the whole group is lost: others were promised these rows."""
+        """Writes what was appended. If that fails, the whole group does, since these rows are promised already."""
         if not self._appended:
             return
         appended, self._appended = self._appended, {}
@@ -104,7 +104,7 @@ class GroupCommit:
         try:
             self.write_appended()
         except StorageError:
-            return  # who waited for it has been told
+            return  # the ticket has failed, and tells those who wait for it
         ticket, self._open = self._open, None
         if ticket is None:
             return
@@ -118,14 +118,14 @@ class GroupCommit:
             self._writer = gevent.spawn(self._write_down)
 
     def notice_rollback(self, reason: StorageError) -> None:
-        """After a failed statement: SQLite undoes the whole transaction for some, such as a full disk."""
+        """After a failed statement: for some errors, such as a full disk, SQLite has undone the whole transaction."""
         self._trouble.notice(reason)
         if self._open is not None and not self._connection.in_transaction:
             ticket, self._open = self._open, None
             self._lose(ticket, reason)
 
     def flush(self) -> None:
-        """Commits, and waits until everything is on the disk (yields). Raises what the last group failed with."""
+        """Commits, and yields until everything is on the disk. Raises what the last group failed with."""
         pending = self.unfinished
         self.commit()
         if pending is not None:
@@ -136,7 +136,7 @@ class GroupCommit:
                 raise pending.failed
 
     def close(self) -> None:
-        """Waits for what is under way (yields)."""
+        """Yields until nothing is on its way to the disk."""
         while self._writer is not None:
             self._writer.join()
         self._worker.kill()
@@ -157,11 +157,11 @@ class GroupCommit:
             self._connection.rollback()
         self._undone()
         ticket.is_open, ticket.failed = False, reason
-        # What waited for it may write, and this may be the middle of a statement, or of a change.
+        # Called later: what waits for the ticket may write, and this may be the middle of a statement or a change.
         gevent.get_hub().loop.run_callback(ticket.close, reason)
 
     def _write_down(self) -> None:
-        """The committer: runs as long as there is something to bring to the disk; the next group gathers meanwhile."""
+        """The writer: runs as long as there are groups to bring to the disk; the next one gathers meanwhile."""
         try:
             while self._committed:
                 tickets, self._committed = self._committed, []
@@ -178,7 +178,7 @@ class GroupCommit:
             self._writer = None
 
     def _sync(self) -> StorageError | None:
-        """Whatever goes wrong, those who wait for these tickets are to hear of it."""
+        """Brings the log to the disk; returns what went wrong, never raises: the tickets have to be closed."""
         try:
             return self._worker.apply(self._wal.sync)
         except Exception as error:  # no thread can be started, say
@@ -186,15 +186,18 @@ class GroupCommit:
             return StorageError(str(error))
 
     def _checkpoint(self) -> None:
-        """A log that is written to all the time would never start over, and grow without bound. So the loop is held up,
-        once in a long while, for what comes in while the worker does what came in while it did the rest."""
+        """Brings the log into the database file, so that the log can start over.
+
+        A log that is written to all the time would never start over, and grow without bound. So if it is too long the
+        worker does a second, shorter round, and the loop stops for the little that was written during that.
+        """
         self._worker.apply(self._wal.checkpoint)
         if not self._wal.is_too_long():
             return
         self.commit()
         began = time.monotonic()
         self._worker.apply(self._wal.checkpoint)
-        if self._open is None:  # nobody has written meanwhile: who writes next begins at the start of the log
+        if self._open is None:  # nobody has written meanwhile, so the next write begins at the start of the log
             return
         if time.monotonic() - began < QUICK_SECONDS or self._wal.is_far_too_long():
             self.commit()
@@ -203,6 +206,6 @@ class GroupCommit:
 
 @cache
 def _with_rows(statement: str, count: int) -> str:
-    """An INSERT of one row, made one of so many."""
+    """An INSERT of one row, made into an INSERT of `count` rows."""
     row = statement[statement.rindex("(") :]
     return ", ".join([statement, *[row] * (count - 1)])

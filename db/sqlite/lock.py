@@ -1,4 +1,4 @@
-"""One server per file: a lock beside it, held as long as the descriptor is open and never removed."""
+"""One server per file: a lock file beside it, locked as long as a descriptor is open, and never removed."""
 
 import fcntl
 import os
@@ -8,9 +8,9 @@ from db.sqlite.errors import DatabaseInUse
 
 
 def lock(database: Path) -> int:
-    """Takes the lock of a database file; returns the descriptor whose closing gives it back. Raises DatabaseInUse.
+    """Takes the lock of a database file; to close the returned descriptor gives it back. Raises DatabaseInUse.
 
-    flock, since the other kind belongs to the process: a second opening in the same process would get it too.
+    It is flock, since the locks of fcntl belong to the process: a second Database in it would get the lock too.
     """
     descriptor = os.open(database.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:

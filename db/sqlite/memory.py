@@ -1,4 +1,4 @@
-"""What is remembered of the file, by subject: bounded, so that a stranger's ever-new names cannot grow it."""
+"""What is remembered of the file, by subject; bounded, so that names that strangers make up cannot make it grow."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,17 +9,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Remembered(Generic[T]):
-    """A subject's declaration of what it wants remembered, by account or by another key; holds no state itself."""
+    """A subject's declaration that it wants values remembered, by account or another key. It holds no state itself."""
 
     bound: int
-    """The weight of all values together; what was remembered first goes first."""
+    """The most that all values may weigh together; beyond it the oldest are forgotten."""
     weigh: Callable[[T], int] = lambda value: 1
 
 
 class Cache(dict[str | int, T]):
-    """The values of one subject by key, written through by its functions. `get` gives None: not remembered.
+    """The values of one subject, by key; the subject's functions keep them up to date. `get` gives None if a key is not
+    remembered.
 
-    A dict, since it is looked into for every stanza: what is used moves nowhere, so that costs no more than a look.
+    It is a plain dict, in the order of remembering and not of use, since it is looked into for every stanza.
     """
 
     def __init__(self, subject: Remembered[T]) -> None:
@@ -37,7 +38,7 @@ class Cache(dict[str | int, T]):
         return value
 
     def forget(self, key: str | int) -> None:
-        """Remember nothing under this key."""
+        """Forget the value of this key, if there is one."""
         value = self.pop(key, None)
         if value is not None:
             self.weight -= self._subject.weigh(value)
@@ -55,6 +56,6 @@ class Memory(dict[Remembered[Any], Cache[Any]]):
         return cache
 
     def forget(self, account: str) -> None:
-        """Everything about an account, when it is removed."""
+        """Forget everything about an account, since it is removed."""
         for cache in self.values():
             cache.forget(account)

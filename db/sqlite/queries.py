@@ -1,15 +1,15 @@
-"""Queries, as peewee writes them, made into SQL once: peewee takes many times as long for that as SQLite to run it."""
+"""Queries, written with peewee and made into SQL once, which takes many times as long as SQLite takes to run them."""
 
 from peewee import SQL, Query, SqliteDatabase
 
 ANY = SQL("?")
-"""Stands where a value comes in; values are given in the order these stand in the SQL."""
+"""Stands for a value of a prepared query; values are given in the order in which these stand in the SQL."""
 
 _DIALECT = SqliteDatabase(None)
 
 
 class Prepared:
-    """The SQL of a query. In an INSERT the columns stand in the order of the model's fields."""
+    """The SQL of a query. In an INSERT, columns and values are in the order of the model's fields."""
 
     __slots__ = ("text",)
 

@@ -1,6 +1,6 @@
-"""Queries that may take long run in a thread of their own: on a connection that only reads, and not for ever.
+"""Queries that may take long run in a thread of their own, on a connection that only reads, for a limited time.
 
-SQLite lets go of the interpreter meanwhile, so that the loop goes on. They see what has been committed.
+SQLite releases the interpreter's lock meanwhile, so that the loop goes on. They see what has been committed.
 """
 
 import sqlite3
@@ -12,10 +12,10 @@ from typing import Any
 from gevent.threadpool import ThreadPool
 
 SEARCH_SECONDS = 1.0
-"""How long one may take. A million messages are looked through for thirty words in about that time."""
+"""How long a query may take. A million messages are looked through for thirty words in about that time."""
 
 STEPS = 1_000
-"""Of SQLite's machine, between two looks at the clock: some milliseconds where words are compared."""
+"""Of SQLite's virtual machine, between two looks at the clock: some milliseconds where words are compared."""
 
 
 class SearchConnection:
@@ -28,12 +28,13 @@ class SearchConnection:
         self._deadline = 0.0
 
     def rows(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        """What a SELECT finds. Yields until it is its turn, and done. Raises sqlite3.Error, also for lack of time."""
+        """What a SELECT finds. Yields until it is done; one runs at a time. Raises sqlite3.Error, also when interrupted
+        after SEARCH_SECONDS."""
         found: list[tuple[Any, ...]] = self._worker.apply(self._look, (query, values))
         return found
 
     def close(self) -> None:
-        """Waits for what is under way (yields)."""
+        """Yields until no query runs, and closes the connection."""
         self._worker.join()
         self._worker.kill()
         if self._connection is not None:

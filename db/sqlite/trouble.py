@@ -1,4 +1,4 @@
-"""That nothing can be stored is in the log once when that begins and once when it is over, however many are refused."""
+"""Logs that nothing can be stored: once when that begins and once when it is over, however many writes fail."""
 
 import logging
 import time
@@ -8,11 +8,11 @@ from db.sqlite.errors import StorageBusy, StorageError
 logger = logging.getLogger(__name__)
 
 CALM_SECONDS = 60
-"""A disk that is nearly full takes what is small and refuses what is large: this long after the last one it is over."""
+"""Trouble is over so long after the last failure: a disk that is nearly full still takes small writes in between."""
 
 
 class Trouble:
-    """What is wrong with the file at the moment, of what goes on for a while (`StorageError.lasts`)."""
+    """The lasting trouble (`StorageError.lasts`) that there is with the file at the moment."""
 
     def __init__(self) -> None:
         self._now: StorageError | None = None

@@ -1,7 +1,7 @@
 """The write-ahead log (sqlite.org/wal.html): brought to the disk, and from time to time into the database file.
 
-At synchronous=NORMAL a commit only hands the log to the system; `sync` then gives what FULL would. Both run
-in a native thread, since the disk may take its time, and never two at once.
+With synchronous=NORMAL a commit only hands the log to the system; followed by `sync` it is as safe as with FULL. `sync`
+and `checkpoint` run in a native thread, since the disk may be slow, and one at a time.
 """
 
 import logging
@@ -15,26 +15,26 @@ from db.sqlite.errors import StorageError, in_our_words
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_BYTES = 4 * 1024 * 1024
-"""Each time the log has grown by this much, it is brought into the database file. Who waits for the disk waits longer
-meanwhile."""
+"""Each time the log has grown by this much, it is brought into the database file; groups wait longer meanwhile."""
 
 TOO_LONG_BYTES = 8 * CHECKPOINT_BYTES
-"""What the log may grow to where it is written to all the time, so that a checkpoint never gets to its end."""
+"""How long the log may become when it is written to all the time, so that no checkpoint reaches its end."""
 
 FAR_TOO_LONG_BYTES = 8 * TOO_LONG_BYTES
-"""What it may grow to where the disk is slow, too."""
+"""How long it may become when the disk is slow as well."""
 
 KEPT_BYTES = 2 * TOO_LONG_BYTES
-"""A log that starts over is written into the file that is there: to cut it down would hold the loop for 100 ms."""
+"""A log that starts over keeps a file of this size: to cut the file down would stop the loop for 100 ms."""
 
 LENGTH = slice(16, 20)
-"""Where the log's index has the number of its frames (sqlite.org/walformat.html, section 2.1)."""
+"""Where the number of frames stands in the log's index (sqlite.org/walformat.html, section 2.1)."""
 
 
 class WalIndex:
-    """What SQLite notes about the log for all its connections.
+    """The log's index, a file that all connections share.
 
-    Made before the first connection and closed after the last: to close a file takes away this process's locks on it.
+    Made before the first connection and closed after the last, because closing any descriptor of a file drops all locks
+    of this process on it.
     """
 
     def __init__(self, database: Path) -> None:
@@ -43,7 +43,7 @@ class WalIndex:
 
     @property
     def frames(self) -> int:
-        """How many pages the log has. Its file may have more, from earlier. While there is a connection."""
+        """How many pages the log has; its file may be longer. Only while there is a connection."""
         if self._descriptor is None:
             self._descriptor = os.open(self._path, os.O_RDONLY)
         header = os.pread(self._descriptor, LENGTH.stop, 0)
@@ -55,7 +55,7 @@ class WalIndex:
 
 
 class Wal:
-    """The log of a database that is open, through a descriptor and a connection of its own that stay open."""
+    """The log of an open database, with a descriptor and a connection of its own."""
 
     def __init__(self, database: Path, index: WalIndex) -> None:
         self._path = f"{database}-wal"
@@ -70,7 +70,8 @@ class Wal:
         _sync_folder(database.parent)
 
     def sync(self) -> StorageError | None:
-        """Brings everything committed so far to the disk, or says why that failed. Blocks; runs in the worker."""
+        """Brings everything committed so far to the disk; returns why that failed, or None. Blocks, so it runs in a
+        thread."""
         try:
             if self._is_doubtful:
                 self._make_certain()
@@ -83,21 +84,21 @@ class Wal:
         return None
 
     def is_due(self) -> bool:
-        """Whether it is time for a checkpoint."""
+        """True if it is time for a checkpoint."""
         if self._bytes <= CHECKPOINT_BYTES:  # the log has started over, since all of it is in the database file
             self._due_at = CHECKPOINT_BYTES
         return self._bytes > self._due_at
 
     def is_too_long(self) -> bool:
-        """Whether it is time for a checkpoint that nobody writes beside."""
+        """True if it is time for a checkpoint during which nobody writes."""
         return self._bytes > TOO_LONG_BYTES
 
     def is_far_too_long(self) -> bool:
-        """Whether that time cannot be chosen any more."""
+        """True if that checkpoint cannot wait any longer for a moment when the disk is quick."""
         return self._bytes > FAR_TOO_LONG_BYTES
 
     def checkpoint(self) -> None:
-        """Brings the log into the database file, without hindering reads and writes. Blocks."""
+        """Brings the log into the database file; others can read and write meanwhile. Blocks."""
         self._due_at = self._bytes + CHECKPOINT_BYTES
         try:
             self._checkpoint()
@@ -113,13 +114,13 @@ class Wal:
         return self._index.frames * self._page_bytes
 
     def _checkpoint(self) -> bool:
-        """Whether nothing is left that is in the log only."""
+        """Runs a checkpoint; True if everything in the log is in the database file now."""
         _busy, frames, carried = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         return bool(frames == carried)
 
     def _make_certain(self) -> None:
-        # A failed fsync may lose pages that a later one then does not write any more, and a frame that is missing
-        # makes all that follow it unreadable. So what was in the log goes into the database file.
+        # After a failed fsync the system may never write the pages that it failed for, and a frame that is missing
+        # makes all frames after it unreadable. So everything in the log is brought into the database file instead.
         if not self._checkpoint():
             raise StorageError("the write-ahead log is in doubt")
         os.close(self._descriptor)
@@ -128,7 +129,7 @@ class Wal:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes the names of new files last: fdatasync keeps a file's content only."""
+    """Brings the names of new files to the disk: fdatasync of a file covers its content only."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
