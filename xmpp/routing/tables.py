@@ -65,7 +65,7 @@ ServerStep = Callable[["Server"], None]
 AccountStep = Callable[["Server", JID], None]
 
 SERVER_STARTED = Table[ServerStep]("SERVER_STARTED")  # it listens
-SERVER_STOPPING = Table[ServerStep]("SERVER_STOPPING")  # after the last stream has ended
+SERVER_STOPPING = Table[ServerStep]("SERVER_STOPPING")  # all streams are closed
 
 
 class OwnerlessStep(Exception):
