@@ -1,7 +1,7 @@
 """The configuration: frozen dataclasses, filled from a TOML file and checked.
 
-Settings stand beside their feature, as the fields of a frozen dataclass. The defaults, the error messages, and in
-texts.py the example file and the documentation, are all made from those dataclasses, so they cannot disagree.
+Settings are declared beside their feature, as the fields of a frozen dataclass. Defaults and error messages, and in
+texts.py the example file and the documentation, are made from those dataclasses, so they always agree.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REQUIRED: Any = MISSING  # the default of a setting that a table of a list must 
 
 
 class ConfigError(Exception):
-    """One sentence for whoever wrote the configuration: where it is wrong, what was expected there, what was found."""
+    """One sentence for the administrator: where the configuration is wrong, what was expected there, what was found."""
 
 
 def setting(
@@ -41,11 +41,12 @@ def setting(
 
     Its type is bool, int, float, str, Path, a list, tuple or dict of those, or one of them `| None`, which the file
     writes as `""`; or a tuple of frozen dataclasses whose fields are settings too, which the file writes as tables.
-    Such a dataclass may have fields that are REQUIRED. Any may refuse by a ValueError what does not go together.
+    Such a dataclass may have fields that are REQUIRED. Any dataclass may raise ValueError in `__post_init__` if
+    settings do not fit each other.
 
     Minimum, maximum and choices hold for every item of a list. `check` gets the value and raises ValueError, whose
     text says what was expected. `restart`: it is read only when the server starts. `secret`: no error shows it.
-    `at_most` names other settings that this one makes no sense above, as `key` of the same section or `section.key`.
+    `at_most` names other settings that this one should not exceed, as `key` of the same section or `section.key`.
     """
     bounds = (at_most,) if isinstance(at_most, str) else at_most
     rule = Rule(comment, minimum, maximum, tuple(choices), check, restart, secret, bounds)
@@ -65,7 +66,7 @@ class Entry:
 
     @property
     def table(self) -> Any:
-        """The dataclass of its items, where it is a list of tables."""
+        """The dataclass of its items if it is a list of tables, else None."""
         inner = get_args(self.type)
         return inner[0] if inner and is_dataclass(inner[0]) else None
 
@@ -86,7 +87,7 @@ def entries_of(settings: type) -> dict[str, Entry]:
 
 @dataclass(frozen=True)
 class Section:
-    """One section of the file: the settings of a feature or a part, its switch, or both."""
+    """One section of the file: the settings of a feature or of a part of the engine, its switch, or both."""
 
     name: str
     settings: type | None = None
@@ -96,7 +97,7 @@ class Section:
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
-        """What may stand in the section, by key."""
+        """The settings of the section, by key."""
         switch = {"enabled": Entry("enabled", bool, self.enabled_by_default, Rule("Whether this is on.", restart=True))}
         declared = entries_of(self.settings) if self.settings else {}
         return (switch if self.can_be_disabled else {}) | declared
@@ -107,12 +108,12 @@ Tables = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Configuration:
-    """All settings of one server. It never changes: reading the file again makes another one."""
+    """All settings of one server. It never changes: to read the file again makes a new one."""
 
     sections: Mapping[str, Section]
     _settings: Mapping[type, Any]
     _enabled: Mapping[str, bool]
-    _given: frozenset[tuple[str, str]] = frozenset()  # what was set by somebody, by section and key
+    _given: frozenset[tuple[str, str]] = frozenset()  # what was set explicitly, by section and key
 
     @classmethod
     def load(cls, path: Path | None, sections: Iterable[Section]) -> Self:
@@ -128,17 +129,17 @@ class Configuration:
         return found
 
     def is_enabled(self, name: str) -> bool:
-        """Whether that feature is on. One that has no section cannot be switched off."""
+        """True if that feature is on, as is every feature without a section."""
         return self._enabled.get(name, True)
 
     def is_given(self, section: str, key: str) -> bool:
-        """Whether somebody has set that, be it to what it is by default."""
+        """True if that was set explicitly, even to its default value."""
         return (section, key) in self._given
 
     def with_values(self, values: Tables, *, source: str = "command line", folder: Path = Path()) -> Self:
-        """Return a configuration with `values[section][key]` in place, checked like a file. Raises ConfigError.
+        """Return a configuration with `values[section][key]` set, checked like a file. Raises ConfigError.
 
-        Error messages name the source. Relative paths are taken from the folder.
+        Error messages name the source. Relative paths are relative to the folder.
         """
         settings, enabled = dict(self._settings), dict(self._enabled)
         for name, table in values.items():
@@ -159,7 +160,7 @@ class Configuration:
         return self.sections[name]
 
     def changes_needing_restart(self, new: Configuration) -> list[str]:
-        """Return what is different in the new configuration but only read at the start, as `[section] key`."""
+        """The settings that differ in the new configuration but are read only at the start, as `[section] key`."""
         return [
             f"[{section.name}] {entry.key}"
             for section in self.sections.values()
@@ -168,7 +169,7 @@ class Configuration:
         ]
 
     def contradictions(self) -> list[str]:
-        """Return which settings contradict each other, a sentence for each. The server can go on with them."""
+        """A sentence for each contradiction between settings. The server can run with them."""
         return [*self._too_large(), *self._without_effect()]
 
     def _too_large(self) -> Iterator[str]:
@@ -184,7 +185,7 @@ class Configuration:
                         )
 
     def _without_effect(self) -> Iterator[str]:
-        """What is set of a feature that is off unless it is switched on."""
+        """Settings of features that are off by default and were not switched on."""
         for name, section in self.sections.items():
             given = [key for key in section.entries if (name, key) in self._given]
             if given and section.can_be_disabled and not self.is_enabled(name) and "enabled" not in given:

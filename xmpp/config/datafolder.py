@@ -1,4 +1,4 @@
-"""The data folder: what lies where in it, and that it is its owner's alone, as a copy of it may not be."""
+"""The data folder: what is where in it, and that only its owner can read it, which may not be so after copying it."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ class DataFolderError(Exception):
 
 @dataclass(frozen=True)
 class DataFolder:
-    """What one server keeps, by name."""
+    """The folder in which one server keeps everything."""
 
     path: Path
 
@@ -45,7 +45,7 @@ class DataFolder:
         return self.path / "xserv.toml"
 
     def has(self, path: Path) -> bool:
-        """Whether that is there. Raises DataFolderError where it cannot be told."""
+        """True if that path exists. Raises DataFolderError if the folder cannot be read."""
         try:
             return path.exists()
         except OSError as error:
@@ -55,14 +55,14 @@ class DataFolder:
             ) from error
 
     def make(self) -> None:
-        """Make the folder, if it is not there. Raises DataFolderError."""
+        """Make the folder if it does not exist. Raises DataFolderError."""
         try:
             self.path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         except OSError as error:
             raise DataFolderError(f"{self.path}: this folder cannot be made: {error.strerror}.") from error
 
     def refuse_missing_database(self) -> None:
-        """For what is of no use on a new database. Raises DataFolderError."""
+        """Raise DataFolderError if there is no database: for commands that are of no use on a new one."""
         if not self.has(self.database):
             raise DataFolderError(
                 f"{self.path} has no {self.database.name} in it, so there are no accounts. "
@@ -71,9 +71,9 @@ class DataFolder:
             )
 
     def close_to_others(self) -> None:
-        """Take from group and others what they may do here, and say so in the log.
+        """Remove all permissions of group and others on the folder and its files, and say so in the log.
 
-        The configuration is left as it is: it may be somebody else's, who lets the server read it.
+        The configuration is left as it is: it may belong to somebody else, who lets the server read it.
         """
         foreign = self._what_is_foreign()
         if foreign is None:
@@ -89,7 +89,7 @@ class DataFolder:
             _close(path)
 
     def _what_is_foreign(self) -> str | None:
-        """What shows that others need this folder too, as they do /tmp, /etc or somebody's home."""
+        """Why others may need this folder too, such as /tmp, /etc or somebody's home; None if nothing shows that."""
         if self.path.stat().st_mode & stat.S_ISVTX:
             return "anybody may put files there"
         foreign = sorted(entry.name for entry in os.scandir(self.path) if entry.is_dir(follow_symlinks=False))
@@ -105,7 +105,7 @@ class DataFolder:
 
 
 def _close(path: Path) -> None:
-    """Close a file or a folder, not what a link leads to. A socket is made anew at the start."""
+    """Close a file or a folder to others, but not what a link leads to. A socket is made anew at the start."""
     before = path.lstat().st_mode
     if not before & OTHERS or not (stat.S_ISREG(before) or stat.S_ISDIR(before)):
         return

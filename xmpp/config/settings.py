@@ -1,4 +1,4 @@
-"""The settings of the engine that more than one part of it reads: of the server itself, and of its streams."""
+"""The engine's settings that more than one of its parts reads: of the server itself, and of its streams."""
 
 from dataclasses import dataclass
 

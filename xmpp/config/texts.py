@@ -1,4 +1,4 @@
-"""What is written about the settings, made from their dataclasses: the example file, and the documentation."""
+"""Texts about the settings, made from their dataclasses: the example file, and the documentation."""
 
 import textwrap
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ The file is TOML. `xserv run` takes the one that `--config` names, or else `xser
 
 
 def example(sections: Iterable[Section]) -> str:
-    """Return a whole configuration file: each setting explained, and commented out with its default value."""
+    """A whole configuration file, in which each setting is explained, and commented out with its default value."""
     head = "# Every setting, with its default value. Remove the # in front of a setting to change it.\n"
     return "\n".join([head, *map(_example_section, sections)])
 
@@ -31,7 +31,7 @@ def _example_section(section: Section) -> str:
 
 
 def _example_tables(section: Section, entry: Entry) -> list[str]:
-    """What may stand in each table of a list. Instead of an empty list, tables are written."""
+    """Comments that explain the tables of a list, and how to write one."""
     if entry.table is None:
         return []
     lines = [f"# [[{section.name}.{entry.key}]]"]
@@ -56,7 +56,7 @@ def _default(entry: Entry) -> str:
 
 
 def documentation(sections: Iterable[Section]) -> str:
-    """Return the settings of all sections as Markdown, a table for each, and for the tables of a list."""
+    """The settings of all sections as Markdown: a table for each section, and for each list of tables."""
     return "\n".join([DOCUMENTATION_HEAD, *map(_documented, sections)])
 
 

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin
 
 @dataclass(frozen=True)
 class Rule:
-    """What a setting means and which values suit it; made by `setting`."""
+    """What a setting means, and which values it may have; made by `setting`."""
 
     comment: str
     minimum: float | None = None
@@ -32,13 +32,13 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 class Unsuitable(Exception):
-    """The value is not of the setting's type, or out of its range."""
+    """The value is not of the setting's type, or not in its range."""
 
 
 def suitable(value: Any, kind: Any, rule: Rule, folder: Path) -> Any:
-    """Return the value as its type wants it; relative paths are taken from the folder.
+    """The value, converted to the setting's type; relative paths are relative to the folder.
 
-    Raises Unsuitable, or the ValueError of the rule's own check.
+    Raises Unsuitable, or ValueError if the rule's own check refuses it.
     """
     converted = _converted(value, kind, folder)
     _check_bounds(converted, rule)
@@ -49,7 +49,7 @@ def suitable(value: Any, kind: Any, rule: Rule, folder: Path) -> Any:
 
 
 def expected(kind: Any, rule: Rule) -> str:
-    """Return in words which values suit."""
+    """The suitable values, in words."""
     container, inner = get_origin(kind), get_args(kind)
     if NoneType in inner:
         return f'{expected(inner[0], rule)}, or ""'
@@ -65,7 +65,7 @@ def expected(kind: Any, rule: Rule) -> str:
 
 
 def in_toml(value: Any) -> str:
-    """Return the value as TOML writes it; None as `""`."""
+    """The value as TOML writes it; None as `""`."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{in_toml(key)} = {in_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
@@ -105,7 +105,7 @@ def _check_bounds(value: Any, rule: Rule) -> None:
 
 
 def _check_characters(value: Any) -> None:
-    """Any text may come to stand in XML."""
+    """Raise ValueError for characters that XML does not have, since any text may be sent."""
     for item in value if isinstance(value, (list, tuple)) else (value,):
         if isinstance(item, str) and _NOT_IN_XML.search(item):
             raise ValueError("expected a text without control characters")

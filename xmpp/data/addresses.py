@@ -1,4 +1,4 @@
-"""Addresses in requests. What is none, or too much to read at once, is refused in the protocol's words."""
+"""Addresses in requests: read, or refused with a StanzaError if malformed or too many."""
 
 from lxml import etree
 
@@ -7,7 +7,7 @@ from xmpp.data.jid import JID, AddressReader, MalformedJID, TooManyAddresses
 
 
 def read(text: str, reader: AddressReader | None = None) -> JID:
-    """The address that `text` spells. Raises StanzaError. Who reads several gives them all the same reader."""
+    """The address that `text` spells. Raises StanzaError. Pass the same reader for all addresses of a request."""
     try:
         return (reader or AddressReader()).read(text)
     except TooManyAddresses as error:
@@ -17,7 +17,7 @@ def read(text: str, reader: AddressReader | None = None) -> JID:
 
 
 def required(element: etree._Element, missing: str) -> JID:
-    """The address in the attribute `jid`. Raises StanzaError, with the text `missing` where there is none."""
+    """The address in the attribute `jid`. Raises StanzaError, with the text `missing` if there is no such attribute."""
     text = element.get("jid")
     if text is None:
         raise StanzaError("bad-request", missing)

@@ -32,9 +32,8 @@ MULTIPLE: frozenset[FieldType] = frozenset({"hidden", "jid-multi", "list-multi",
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a form. `options` are what a list offers: value and label; `values` what is filled in already.
-
-    A list that `is_open` takes other values too (XEP-0122).
+    """One field of a form. `options` are the choices of a list, by value, with their labels; `values` what is filled in
+    already. A list that `is_open` takes other values too (XEP-0122).
     """
 
     var: str
@@ -58,8 +57,8 @@ def form(form_type: str, fields: Sequence[Field], *, title: str = "", instructio
 
 
 def result(form_type: str, values: Mapping[str, Sequence[str]], types: Mapping[str, FieldType]) -> etree._Element:
-    """The values as a form of type result (XEP-0128, XEP-0157). Their types could be left out (section 3.2), but
-    clients take those that are for text-single then, and show nothing of a field with several values."""
+    """The values as a form of type result (XEP-0128, XEP-0157). The types of fields are optional (section 3.2), but
+    clients take a field without one for text-single, and do not show it if it has several values."""
     x = _start("result", form_type)
     for var, several in values.items():
         _add_values(_add(x, "field", var=var, type=types[var]), several)
@@ -85,7 +84,7 @@ def report(form_type: str, fields: Sequence[Field], rows: Iterable[Mapping[str, 
 
 
 def submitted(x: etree._Element, form_type: str, fields: Sequence[Field]) -> dict[str, tuple[str, ...]]:
-    """What was filled in, by field; raises ValueError where it does not answer the form of these fields.
+    """The values that were filled in, by field. Raises ValueError if they do not fit the form of these fields.
 
     A field that was left out is missing from the answer (it keeps its value); one that was emptied has no values.
     Fields that were not offered are ignored (section 3.1). Addresses are parsed; `boolean` reads booleans.
@@ -104,7 +103,7 @@ def submitted(x: etree._Element, form_type: str, fields: Sequence[Field]) -> dic
 
 
 def values_of(x: etree._Element) -> dict[str, tuple[str, ...]]:
-    """All that stands in a form, by field; raises ValueError where a field has no name of its own."""
+    """All values in a form, by field. Raises ValueError if a field has no name, or that of another field."""
     given: dict[str, tuple[str, ...]] = {}
     for element in x.iterchildren(FIELD):
         var = element.get("var")

@@ -1,4 +1,4 @@
-"""Service discovery (XEP-0030 section 3, XEP-0128): what an entity tells about itself, as data."""
+"""Service discovery (XEP-0030 section 3, XEP-0128): what an entity says about itself, as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ FEATURE = f"{{{INFO}}}feature"
 
 
 class Identity(NamedTuple):
-    """What kind of thing an entity is, by the registry of XEP-0030 section 10.2."""
+    """What an entity is, by the registry of XEP-0030 section 10.2."""
 
     category: str
     type: str
@@ -28,21 +28,21 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True, order=True)
 class Form:
-    """More about an entity: the values of a data form, by field; and, for those that are sent, the types of these."""
+    """More about an entity: the values of a data form, by field; in forms that we send, also the types of fields."""
 
     form_type: str
     fields: tuple[tuple[str, tuple[str, ...]], ...]
     types: Mapping[str, FieldType] = field(default_factory=dict, compare=False)
 
     def element(self) -> etree._Element:
-        """The form; what is not said to be of another type is text-single (XEP-0004 section 3.2)."""
+        """The form. Fields without a type are text-single (XEP-0004 section 3.2)."""
         types: Mapping[str, FieldType] = {var: self.types.get(var, "text-single") for var, _ in self.fields}
         return dataforms.result(self.form_type, dict(self.fields), types)
 
 
 @dataclass(frozen=True)
 class Info:
-    """All that one entity tells about itself. No two of a kind: such an answer would be ill-formed (XEP-0115 5.4)."""
+    """All that one entity says about itself. Nothing in it may be there twice (XEP-0115 section 5.4)."""
 
     identities: tuple[Identity, ...]
     features: frozenset[str]
@@ -50,10 +50,10 @@ class Info:
 
     @classmethod
     def read(cls, query: etree._Element, language: str = "") -> Self:
-        """What the answer to a query says; raises ValueError where it is ill-formed (XEP-0115 section 5.4).
+        """Read the answer to a query. Raises ValueError if it is ill-formed (XEP-0115 section 5.4).
 
-        `language` is what identities speak that name none of their own. What is no identity, feature, or form with a
-        FORM_TYPE is passed over.
+        `language` is that of identities without one of their own. Everything except identities, features, and forms
+        with a FORM_TYPE is ignored.
         """
         language = query.get(names.XML_LANG, language)
         identities = [_read_identity(element, language) for element in query.iterchildren(IDENTITY)]

@@ -1,6 +1,6 @@
-"""Errors that speak the protocol's words: raised anywhere, put on the wire in one place each.
+"""Errors with the conditions of the protocol: raised anywhere, and sent in one place each.
 
-StanzaError (RFC 6120 section 8.3) is answered to the sender of a stanza; StreamError (section 4.9) ends the stream;
+StanzaError (RFC 6120 section 8.3) is sent to the sender of a stanza; StreamError (section 4.9) closes the stream;
 SASLFailure (section 6.5) ends one attempt to log in.
 """
 
@@ -87,9 +87,8 @@ class StanzaError(Exception):
     """What the sender of a stanza is told (RFC 6120 section 8.3).
 
     `condition` is a key of STANZA_CONDITIONS; `type` overrides the error type that goes with it; `application` is
-    the application-specific condition, an lxml element. `about` is an element that stands before the error and says
-    what it is about, for protocols that want that. `code` is the number that errors had before they had names
-    (XEP-0086), for where a client still reads it.
+    the application-specific condition, an lxml element. `about` is an element to be sent before the error, for
+    protocols that require it. `code` is the old number of an error (XEP-0086), for cases in which a client reads it.
     """
 
     def __init__(
@@ -122,12 +121,12 @@ class StanzaError(Exception):
 
 
 def not_stored() -> StanzaError:
-    """What a sender is told where the storage cannot take what a stanza asks for."""
+    """The error for a stanza that the storage could not store something for."""
     return StanzaError("resource-constraint", "the server cannot store this now")
 
 
 class StreamError(Exception):
-    """What ends a stream (RFC 6120 section 4.9).
+    """Why a stream is closed (RFC 6120 section 4.9).
 
     `condition` is one of STREAM_CONDITIONS; `application` is the application-specific condition, an lxml element.
     """

@@ -1,4 +1,4 @@
-"""Addresses (RFC 7622): parsed and normalised once, at the boundary; behind it, equal addresses are equal text."""
+"""Addresses (RFC 7622): parsed and normalised where they come in; from there on, equal addresses are equal text."""
 
 import re
 from collections.abc import Callable
@@ -21,26 +21,27 @@ CACHE_SIZE = 16_384
 MAX_CACHED_CHARACTERS = 200  # with CACHE_SIZE: some 8 MB of ordinary addresses, 50 MB of the worst
 
 LABORIOUS_CHARACTERS = 6_000
-"""So much of what is not plain is read of one stanza: up to 25 ms of work, some 200 addresses of ordinary length."""
-LABORIOUS_EACH = 12  # what an address costs before its characters do, in characters
+"""How many characters of addresses that are not plain are read of one stanza: up to 25 ms of work, some 200 addresses
+of ordinary length."""
+LABORIOUS_EACH = 12  # what an address costs in addition to its characters, in characters
 
 _MARKUP = frozenset('&<>"')
 
 
 class MalformedJID(ValueError):
-    """Text that is no address (RFC 7622 section 3); the message says what is wrong with it."""
+    """Text that is not an address (RFC 7622 section 3); the message says what is wrong with it."""
 
 
 class TooManyAddresses(MalformedJID):
-    """Addresses that would take too long to read, with all that were read before them."""
+    """The addresses of one stanza would take too long to read."""
 
 
 class JID(str):
     """A normalised address: text that knows its parts.
 
-    It hashes, compares, stores and serialises as the text it is. The same text gives the same object as long as the
-    cache holds it, so it cannot be changed. A part that is absent is "". `bare` is the address without its resource:
-    itself, where there is none. `is_plain` says that it can stand in XML as it is: none of & < > " is in it.
+    It hashes, compares, stores and serialises like its text. The same text gives the same object as long as the cache
+    has it, so it cannot be changed. A part that is absent is "". `bare` is the address without its resource, or itself
+    if it has none. `is_plain`: it needs no escaping in XML, since none of & < > " is in it.
     """
 
     __slots__ = ("bare", "domain", "is_plain", "local", "resource")
@@ -87,12 +88,12 @@ class JID(str):
 
     @property
     def is_bare(self) -> bool:
-        """Whether there is no resourcepart."""
+        """True if there is no resourcepart."""
         return not self.resource
 
     @property
     def is_full(self) -> bool:
-        """Whether there is a resourcepart."""
+        """True if there is a resourcepart."""
         return bool(self.resource)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -103,8 +104,8 @@ class JID(str):
 
 
 class AddressReader:
-    """Reads the addresses that one stanza lists: to normalise one takes up to 4 microseconds a character, and a
-    stanza has room for a second of that."""
+    """Reads the addresses that one stanza lists, up to a limit: to normalise them takes up to 4 microseconds a
+    character, and a stanza has room for a second of that."""
 
     def __init__(self) -> None:
         self._left = LABORIOUS_CHARACTERS
@@ -172,13 +173,13 @@ def _localpart(text: str) -> str:
 
 
 def _resourcepart(text: str) -> str:
-    """RFC 7622 section 3.4; and emoji, however new, and as they are joined."""
+    """RFC 7622 section 3.4, and all emoji, even new and joined ones."""
     plain = pictographs.without_variations(text)
     return _enforced("resourcepart", plain, _OPAQUE_STRING, (PVALID, FREE_PVAL), as_judged=pictographs.replaced)
 
 
 def _domainpart(text: str) -> str:
-    """RFC 7622 section 3.2; an IPv4 address passes as the name that it looks like."""
+    """RFC 7622 section 3.2; an IPv4 address passes as a domain name."""
     if not text:
         raise MalformedJID("the domainpart is empty")
     if "@" in text:
@@ -214,8 +215,10 @@ def _ipv6_literal(text: str) -> str:
 def _enforced(
     part: str, text: str, profile: Profile, allowed: tuple[str, ...], as_judged: Callable[[str], str] = str
 ) -> str:
-    """PRECIS enforcement (RFC 8264 section 7) with the length limit of RFC 7622 after mapping, before inspection of
-    what `as_judged` makes of it."""
+    """The text after PRECIS enforcement (RFC 8264 section 7). Raises MalformedJID.
+
+    Its length is limited after mapping (RFC 7622). Then the characters of `as_judged(text)` are checked.
+    """
     if not text:
         raise MalformedJID(f"the {part} is empty")
     try:

@@ -1,7 +1,7 @@
-"""What counts as one place where clients come from: an IPv4 address, or the /64 of an IPv6 one.
+"""Networks that clients come from: an IPv4 address, or the /64 of an IPv6 address.
 
-Of those, who has one may have a whole /48 (RFC 6177), 65,536 of them: for what crowds could take from others, that is a
-place, too.
+Somebody who has a /64 may have a whole /48, with 65,536 of them (RFC 6177). So where many clients could take something
+from others, that site counts as well.
 """
 
 from ipaddress import IPv6Address, IPv6Network, ip_address
@@ -11,16 +11,16 @@ IPV6_SITE = 48  # and at most
 
 
 def network(address: str) -> str:
-    """The place that this address belongs to."""
+    """The network that this address belongs to."""
     ip = ip_address(address)
     if not isinstance(ip, IPv6Address):
         return address
-    if ip.ipv4_mapped is not None:  # a client of IPv4 on a socket that takes both
+    if ip.ipv4_mapped is not None:  # an IPv4 client on a socket for both
         return str(ip.ipv4_mapped)
     return str(IPv6Network((int(ip), IPV6_PREFIX), strict=False))
 
 
 def with_its_site(network: str) -> tuple[str, ...]:
-    """A network as `network` gives it, and, of IPv6, the site that it may be a part of."""
+    """A network, as `network` returns it, and for IPv6 also the site that it may be a part of."""
     address, _, prefix = network.partition("/")
     return (network, str(IPv6Network((address, IPV6_SITE), strict=False))) if prefix else (network,)

@@ -1,13 +1,13 @@
 """Emoji in resourceparts (RFC 7622 section 3.4), which PRECIS alone does not let in as people write them (UTS #51).
 
-OpaqueString (RFC 8265 section 4.2) takes symbols, but only those that Python's Unicode tables know, which are years
-older than what telephones offer; and it refuses what stands invisibly between or after them, as it does everywhere.
+OpaqueString (RFC 8265 section 4.2) allows symbols, but only those in Python's Unicode tables, which are years older
+than what phones offer; and it refuses invisible characters, also between and after emoji.
 """
 
 import re
 
-# Extended_Pictographic: what is an emoji, and code points that are kept for those to come. These will be symbols, and
-# have no other form for normalisation to find; so what is accepted and equal today stays so with every newer table.
+# Extended_Pictographic: emoji, and code points that are reserved for future ones. These will be symbols, and will have
+# no other form for normalisation; so what is accepted and equal today stays so with every newer table.
 _PICTOGRAPH = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u2199\u21a9\u21aa\u231a\u231b\u2328\u2388\u23cf\u23e9-\u23f3"
     "\u23f8-\u23fa\u24c2\u25aa\u25ab\u25b6\u25c0\u25fb-\u25fe\u2600-\u2605\u2607-\u2612\u2614-\u2685\u2690-\u2705"
@@ -21,11 +21,11 @@ _PICTOGRAPH = (
     "\U0001fc00-\U0001fffd"
 )
 _SKIN = "\U0001f3fb-\U0001f3ff"
-_SUBDIVISIONS = ("gbeng", "gbsct", "gbwls")  # any others would be the same black flag, with something hidden in it
+_SUBDIVISIONS = ("gbeng", "gbsct", "gbwls")  # any other would look like a black flag, with something hidden in it
 
 
 def _tagged(text: str) -> str:
-    """Letters as the invisible tags that follow the flag, with the one that ends them."""
+    """Letters as the invisible tags that follow a flag, and the tag that ends them."""
     return "".join(chr(0xE0000 + ord(letter)) for letter in text) + "\U000e007f"
 
 
@@ -37,11 +37,11 @@ _SYMBOL = "\u263a"  # known to every table
 
 
 def without_variations(text: str) -> str:
-    """The text without the selectors that say in which style an emoji is drawn: nobody sees whether they are there, so
-    there must not be two addresses (RFC 3454 table B.1 let them go, too)."""
+    """The text without variation selectors, which say how an emoji is drawn: two addresses must not differ in them
+    alone, since people could not tell (RFC 3454 table B.1 removes them, too)."""
     return _VARIATION.sub("", text)
 
 
 def replaced(text: str) -> str:
-    """The text with a plain symbol for each emoji, joined ones for one: to be judged by rules that know none."""
+    """The text with a plain symbol for each emoji or joined emoji, for rules that do not know emoji."""
     return _JOINED.sub(_SYMBOL, text)

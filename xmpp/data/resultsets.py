@@ -17,7 +17,7 @@ class PageRequest:
     """Which page of a result set is asked for.
 
     `max`: at most so many items; 0 asks for the count alone. `after` and `before` are identifiers of items;
-    `before=""` asks for the last page. `index` is the place of the first item. None: not said.
+    `before=""` asks for the last page. `index` is the place of the first item. None: the request does not say.
     """
 
     max: int | None = None
@@ -32,7 +32,7 @@ def requested(element: etree._Element) -> PageRequest:
         raise ValueError("not a result set")
     return PageRequest(
         max=_number(element, "max"),
-        # Some clients ask for the first page by an empty <after/>: after nothing.
+        # Some clients ask for the first page with an empty <after/>.
         after=_text(element, "after") or None,
         before=_text(element, "before"),
         index=_number(element, "index"),

@@ -1,9 +1,9 @@
 """Stanzas: messages, presence and iqs (RFC 6120 section 8), as everything inside the server passes them on.
 
 A stanza is an lxml element, bytes, or both: what came from a client begins as an element in the tree of its stream,
-what the server makes begins as bytes, and the other form is made when somebody asks for it. It is frozen once routed:
-`addressed`, `with_first` and `with_last` make changed copies, from the bytes, which costs a fraction of a tree copy.
-An element belongs to its stream and is only there while it is handled, so whoever keeps a stanza keeps `kept()`.
+what the server makes begins as bytes, and the other form is made when it is asked for. Once a stanza is routed it does
+not change: `addressed`, `with_first` and `with_last` make changed copies, from the bytes, which costs a fraction of
+copying a tree. An element belongs to its stream and exists only while it is handled: to keep a stanza, keep `kept()`.
 """
 
 import re
@@ -24,29 +24,28 @@ SUBSCRIPTION_TYPES = frozenset({"subscribe", "subscribed", "unsubscribe", "unsub
 IQ_TYPES = frozenset({"get", "set", "result", "error"})
 
 _KIND: Mapping[Any, str] = {f"{{{names.CLIENT}}}{kind}": kind for kind in KINDS}
-# The namespaces that tags declare, and whatever looks like that. Nothing is read over, so that no text or value can
-# hide what comes after it.
+# The namespaces that tags declare, and whatever looks like a declaration: nothing is skipped, so that no text or value
+# can hide a declaration behind it.
 _DECLARED = re.compile(rb"xmlns(?=[^=<>]*+=[ \t\r\n]*+['\"]([^'\"<]*+))")
 
 
 class Unreadable(Exception):
-    """What was kept is no stanza (any more): whoever reads several goes on with the others."""
+    """Bytes that were kept are not a stanza, or not any more. Code that reads several goes on with the others."""
 
 
 class Origin(Protocol):
-    """Where stanzas come in: a session, or a stream that has none yet; later a link to another server."""
+    """Where a stanza came in: a session, or a stream that has none yet."""
 
     def send(self, stanza: "Stanza") -> None:
-        """Give an answer to whoever has sent what is answered."""
+        """Send an answer back to where the stanza came in."""
 
 
 class Stanza:
     """One stanza. `kind` is "message", "presence" or "iq".
 
-    `type` is None for presence that is just available; a message without a type, or of one nobody knows, is "normal"
-    (RFC 6121 section 5.2.2). `to` and `sender` are parsed addresses or None. `origin` is where it came in: it has
-    `send(stanza)` for answers; None for what the server itself makes. `devices`: which of an account's sessions get
-    it, by their numbers, where there are several.
+    `type` is None for available presence; a message without a type, or with an unknown one, is "normal" (RFC 6121
+    section 5.2.2). `to` and `sender` are parsed addresses or None. `origin` is where it came in, None if the server
+    itself made it. `devices`: the numbers of the account's sessions that get it, if there are several.
     """
 
     __slots__ = ("kind", "type", "id", "to", "sender", "origin", "devices", "_element", "_attributes", "_is_stamped",
@@ -60,8 +59,8 @@ class Stanza:
     origin: "Origin | None"
     devices: Collection[int]
     _element: etree._Element | None
-    _attributes: dict[str, str]  # of a stanza that came as an element: as they are to be written,
-    _is_stamped: bool  # though some are not in the element yet
+    _attributes: dict[str, str]  # of a stanza that came as an element: the attributes that are to be written
+    _is_stamped: bool  # some of these are not in the element yet
     _content: bytes | None
     _declared: list[bytes] | None  # namespaces
     _child_tags: frozenset[str] | None
@@ -100,8 +99,8 @@ class Stanza:
         sender: JID | None = None,
         child_tags: frozenset[str] | None = None,
     ) -> Self:
-        """A stanza of the server's own making; `content` is the bytes of its children, namespaces declared. Who says
-        their tags spares later steps the parsing."""
+        """A stanza that the server makes. `content`: the bytes of its children, with their namespaces declared;
+        `child_tags`: their tags, which saves later steps the parsing."""
         self = cls.__new__(cls)
         self.kind, self.type, self.id, self.to, self.sender = kind, type, id, to, sender
         self.origin = self._element = self._content = self._afterwards = None
@@ -122,7 +121,7 @@ class Stanza:
 
     @classmethod
     def from_wire(cls, data: bytes) -> Self:
-        """The stanza that `wire()` gave these bytes for (as kept in the database). Raises Unreadable."""
+        """The stanza of which `wire()` gave these bytes, as they are kept in the database. Raises Unreadable."""
         try:
             self = cls(parse(data))
         except (etree.XMLSyntaxError, ValueError, KeyError) as error:
@@ -134,7 +133,7 @@ class Stanza:
 
     @property
     def element(self) -> etree._Element:
-        """The element, to be looked at and not changed."""
+        """The element, to be read and not changed."""
         if self._element is None:
             assert self._wire is not None
             self._element = parse(self._wire)
@@ -144,29 +143,29 @@ class Stanza:
         return self._element
 
     def _parent_of_children(self) -> etree._Element:
-        """The element for whoever looks past its own attributes."""
+        """The element, for callers that read its children only: its own attributes may be out of date."""
         return self.element if self._element is None else self._element
 
     @property
     def is_request(self) -> bool:
-        """Whether this is an iq that has to be answered."""
+        """True if this is an iq that has to be answered."""
         return self.kind == "iq" and self.type in ("get", "set")
 
     @property
     def child_tags(self) -> frozenset[str]:
-        """The tags of all children; looked at by many steps, so made once."""
+        """The tags of all children. Made once, since many steps look at them."""
         if self._child_tags is None:
             tags: Any = [child.tag for child in self._parent_of_children()]
             self._child_tags = frozenset(tags)
         return self._child_tags
 
     def may_use(self, namespaces: frozenset[bytes]) -> bool:
-        """Whether a child may be of one of these namespaces: a quick look that tells for most stanzas that none is."""
-        if self._content is None or self._child_tags is not None:  # then it is quicker to compare those
+        """False if no child is of one of these namespaces, as can be told quickly for most stanzas; else True."""
+        if self._content is None or self._child_tags is not None:  # to compare the tags is as quick then
             return True
         if self._declared is None:
             self._declared = _DECLARED.findall(self._content)
-        # In a value with a reference anything may be meant
+        # A value with a reference (&) may stand for any namespace
         return not namespaces.isdisjoint(self._declared) or b"".join(self._declared).find(b"&") >= 0
 
     def children(self, tag: str) -> Iterator[etree._Element]:
@@ -183,7 +182,7 @@ class Stanza:
         return next(iter(self._parent_of_children()), None)
 
     def only_child(self) -> etree._Element:
-        """The one child that an iq of type get or set must have (RFC 6120 section 8.2.3), else bad-request."""
+        """The one child that an iq of type get or set must have (RFC 6120 section 8.2.3). Raises StanzaError."""
         parent = self._parent_of_children()
         if len(parent) != 1:
             raise StanzaError("bad-request", f"a request needs one child element, not {len(parent)}")
@@ -201,22 +200,22 @@ class Stanza:
             self.to = to
 
     def speak(self, language: str) -> None:
-        """Write the language in where the stanza names none of its own."""
+        """Write the language in, unless the stanza has one of its own."""
         self._is_stamped = True
         self._attributes.setdefault(names.XML_LANG, language)
 
     # -- passing it on
 
     def wire(self) -> bytes:
-        """The bytes as they stand inside a stream whose default namespace is jabber:client."""
+        """The bytes as they are written inside a stream whose default namespace is jabber:client."""
         if self._wire is None:
-            content = self._content  # as it came, with the start tag anew, spares three quarters of the work
+            content = self._content  # to write only the start tag anew saves three quarters of the work
             around = None if content is None else written_around(content, self.kind, self._attributes)
             self._wire = around or wire(self.element)
         return self._wire
 
     def kept(self) -> Self:
-        """The same stanza as bytes alone, for whoever keeps it: an element holds its stream's whole parser alive."""
+        """The same stanza as bytes alone, to be kept: an element keeps a parsed tree and libxml2's names in memory."""
         return self._changed(self.wire(), self._child_tags)
 
     def addressed(self, to: JID) -> "Stanza":
@@ -224,7 +223,7 @@ class Stanza:
         return self.copies()(to)
 
     def copies(self) -> "Callable[[JID], Stanza]":
-        """`addressed`, for whoever needs it many times: what all the copies have in common is put together once."""
+        """A function that does what `addressed` does, for many copies: what they have in common is made once."""
         data, name_end = self.wire(), len(self.kind) + 1
         start, rest = data[:name_end], without_to(data[name_end:])
 
@@ -237,7 +236,7 @@ class Stanza:
         return addressed
 
     def with_last(self, child: bytes, tag: str | None = None) -> Self:
-        """The same stanza with one more child at the end. Who names its tag spares later steps the parsing."""
+        """The same stanza with one more child at the end. To give its tag saves later steps the parsing."""
         data = self.wire()
         if data.endswith(b"/>"):
             return self._changed(b"%b>%b</%b>" % (data[:-2], child, self.kind.encode()), self._child_tags_and(tag))
@@ -245,7 +244,7 @@ class Stanza:
         return self._changed(data[:end] + child + data[end:], self._child_tags_and(tag))
 
     def with_first(self, child: bytes, tag: str | None = None) -> Self:
-        """The same stanza with one more child before the others."""
+        """The same stanza with one more child before the others. As `with_last`."""
         data = self.wire()
         head = data.index(b">") + 1
         if data[head - 2 : head] == b"/>":
@@ -253,7 +252,7 @@ class Stanza:
         return self._changed(data[:head] + child + data[head:], self._child_tags_and(tag))
 
     def without(self, is_unwanted: Callable[[etree._Element], bool]) -> Self:
-        """The same stanza without some of its children; costs as much as to read it anew."""
+        """The same stanza without some of its children. This parses it anew."""
         element = parse(self.wire())
         for child in list(element):
             if is_unwanted(child):
@@ -281,17 +280,17 @@ class Stanza:
         return self.build("iq", content, type="result", id=self.id, to=self.sender, sender=self.to)
 
     def error_reply(self, error: StanzaError) -> Self:
-        """The error that answers this stanza: without a copy of what was sent."""
+        """The error that answers this stanza, without a copy of what was sent."""
         about = b"" if error.about is None else wire(error.about)
         content = about + wire(error.element())
         return self.build(self.kind, content, type="error", id=self.id, to=self.sender, sender=self.to)
 
     def after_reply(self, act: Callable[[], None]) -> None:
-        """Have something done once the answer to this request is on its way (say, ending the session that asked)."""
+        """Call act() once this request has been answered; for example, to end the session that asked."""
         self._afterwards = act
 
     def replied(self) -> None:
-        """Do what was to be done after the answer."""
+        """Say that this request has been answered."""
         if self._afterwards is not None:
             self._afterwards()
 

@@ -10,13 +10,13 @@ _DATE_TIME = re.compile(
 
 
 def format_utc(moment: float, precision: Literal["seconds", "milliseconds"] = "seconds") -> str:
-    """`2026-11-22T21:00:00Z`, or with `.000` before the Z; cut, not rounded, to its precision."""
-    # Always UTC: an offset would tell where somebody is (XEP-0082, security considerations).
+    """`2026-11-22T21:00:00Z`, or `2026-11-22T21:00:00.000Z`; truncated to the precision, not rounded."""
+    # Always UTC: an offset would show where somebody is (XEP-0082, security considerations).
     return datetime.fromtimestamp(moment, UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
 def parse(text: str) -> float:
-    """The moment that `text` names, to the microsecond; raises ValueError for all that is not of that profile."""
+    """The moment, in seconds since 1970, to the microsecond. Raises ValueError if `text` is not a DateTime."""
     if not _DATE_TIME.fullmatch(text):
         raise ValueError(f"not a date and time of XEP-0082: {text[:40]!r}")
     return datetime.fromisoformat(text).timestamp()

@@ -1,4 +1,4 @@
-"""Elements to bytes and back: the one place that knows how a stanza stands inside a stream.
+"""Elements to bytes and back: the one place that knows how a stanza is written inside a stream.
 
 Inside a stream `jabber:client` is the default namespace, so `wire` leaves that declaration out and `parse` puts it
 back. libxml2 writes namespace declarations right after the name of an element: its own, then those that it inherits.
@@ -17,12 +17,12 @@ from xmpp.data import names
 ROOT = f"<stream:stream xmlns='{names.CLIENT}' xmlns:stream='{names.STREAM}'>".encode()
 ROOT_END = b"</stream:stream>"
 DEFAULT = f' xmlns="{names.CLIENT}"'.encode()
-SHORT_NAMESPACE = 64  # as long as what is in use
+SHORT_NAMESPACE = 64  # bytes: the names of namespaces that are in use are shorter
 INHERITED = DEFAULT + f' xmlns:stream="{names.STREAM}"'.encode()
 
 
 def hardened(parser: type, **options: Any) -> Any:
-    """A parser of that lxml class that loads nothing, expands nothing, and does not collect each `xml:id` it meets."""
+    """A parser of that lxml class that loads nothing, expands no entities, and does not collect `xml:id`s."""
     return parser(
         resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, collect_ids=False, **options
     )
@@ -31,8 +31,8 @@ def hardened(parser: type, **options: Any) -> Any:
 def wire(element: etree._Element) -> bytes:
     """The element as it is written inside a stream of `jabber:client`.
 
-    It may stand in the tree of its stream, or be built by us with a default namespace and no others: those are cheap.
-    Anything else, such as a stanza with a prefix, is written anew without prefixes, which costs several times as much.
+    Cheap for an element in the tree of a stream, or one that we have built with a default namespace and no others. Any
+    other, such as a stanza with a prefix, is written anew without prefixes, which costs several times as much.
     """
     data: bytes = etree.tostring(element, encoding="utf-8", with_tail=False)
     name_end = data.find(b" ")
@@ -48,17 +48,17 @@ def wire(element: etree._Element) -> bytes:
 
 
 class _Writer:
-    """Writes an element anew, where jabber:client is the default namespace.
+    """Writes an element anew, with jabber:client as the default namespace.
 
-    Each element declares its namespace if it is not its parent's. A long one is declared once, at the top, and so are
-    those of attributes: otherwise what is written could be hundreds of times as long as what was read. That of the
-    prefix xml must not be declared, and has no other: whoever reads it would end the stream.
+    Each element declares its namespace if it differs from its parent's. Long namespaces, and those of attributes, are
+    declared once, at the top: otherwise what is written could be hundreds of times as long as what was read. The
+    namespace of the prefix xml must not be declared, and may have no other prefix: a client would close the stream.
     """
 
     def __init__(self) -> None:
         self._prefixes: dict[str, str] = {}
         self._parts: list[str] = []
-        self._split = cache(_split)  # most tags come again and again
+        self._split = cache(_split)  # the same tags come again and again
 
     def written(self, element: etree._Element) -> bytes:
         self._write(element, names.CLIENT)
@@ -99,7 +99,7 @@ class _Writer:
 
 
 def _split(key: str) -> tuple[str, str]:
-    """Clark notation: the namespace, empty for none, and the name."""
+    """The namespace, "" for none, and the name of a tag or key in Clark notation."""
     namespace, _, name = key.rpartition("}")
     return namespace[1:], name
 
@@ -109,7 +109,7 @@ def _escaped_text(text: str) -> str:
 
 
 def parse(data: bytes) -> etree._Element:
-    """The element that `wire` gave these bytes for. Only for what has gone through a stream, or is our own making."""
+    """The element of which `wire` gave these bytes. Only for bytes that came in a stream, or that we made."""
     name, rest = _AFTER_NAME.split(data, maxsplit=1)
     if not rest.startswith((b' xmlns="', b" xmlns='")):
         data = name + DEFAULT + rest
@@ -118,8 +118,8 @@ def parse(data: bytes) -> etree._Element:
 
 
 def written_around(content: bytes, name: str, attributes: Mapping[str, str]) -> bytes | None:
-    """An element of these attributes around what came between its tags, as it came; None where one has a prefix, or a
-    value that needs care."""
+    """An element with these attributes around `content`; None if an attribute has a prefix, or a value that would have
+    to be escaped."""
     head = "".join([f' {key}="{value}"' for key, value in attributes.items()]).encode()
     if head.translate(None, delete=_PLAIN) != b'""' * len(attributes):
         return None
@@ -129,7 +129,7 @@ def written_around(content: bytes, name: str, attributes: Mapping[str, str]) -> 
 def without_to(rest: bytes) -> bytes:
     """What follows the name of an element, without the attribute `to` if there is one.
 
-    In what is written here or by libxml2, a quote or a ">" inside of a value is escaped: the first ">" ends the head.
+    We and libxml2 escape each quote and ">" inside of a value, so the first ">" ends the start tag.
     """
     found = _TO.match(rest)
     return rest if found is None else found[1] + rest[found.end() :]
@@ -141,7 +141,7 @@ def quoted(value: str) -> str:
 
 
 def escaped(value: str) -> str:
-    """What stands between these quotes."""
+    """The value of an attribute, escaped, without the quotes."""
     if value.isalnum():
         return value
     if "&" in value or "<" in value or '"' in value or ">" in value or not value.isprintable():
@@ -151,7 +151,7 @@ def escaped(value: str) -> str:
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 _PLAIN = bytes(set(range(0x20, 0x100)) - set(b'&<>"{\x7f'))  # can stand in an attribute as it is
-# From the name on, attribute by attribute: a value may end in what looks like the beginning of another one.
+# Attribute by attribute, from the name on, since a value may contain what looks like an attribute.
 _TO = re.compile(rb'((?: [^ =]++="[^"]*+")*?) to="[^"]*+"')
 _AFTER_NAME = re.compile(rb"(?=[ />])")
 _PARSER = hardened(etree.XMLParser)

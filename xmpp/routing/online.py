@@ -23,13 +23,13 @@ class Online:
         return next(self._numbers)
 
     def add(self, session: "Session") -> None:
-        """Enter a session; its address must be free."""
+        """Add a session; its address must be free."""
         assert session.jid not in self._by_address
         self._by_address[session.jid] = session
         self._by_account.setdefault(session.account, {})[session.jid] = session
 
     def remove(self, session: "Session") -> None:
-        """Take a session out."""
+        """Remove a session."""
         del self._by_address[session.jid]
         sessions = self._by_account[session.account]
         del sessions[session.jid]
@@ -37,7 +37,7 @@ class Online:
             del self._by_account[session.account]
 
     def session(self, address: JID) -> "Session | None":
-        """The session of this full address, whether it has sent presence or not."""
+        """The session of this full address, available or not, or None."""
         return self._by_address.get(address)
 
     def sessions(self, account: JID) -> "Collection[Session]":
@@ -46,7 +46,7 @@ class Online:
         return tuple(found.values()) if found else ()
 
     def count(self, account: str) -> int:
-        """How many sessions this account has; by its text, for who looks at thousands."""
+        """How many sessions this account has; it is given as text, for callers that ask about thousands."""
         return len(self._by_account.get(account, ()))
 
     def available(self, account: JID) -> "list[Session]":

@@ -17,13 +17,14 @@ log = logging.getLogger(__name__)
 
 
 class Destination(Protocol):
-    """Something that takes the stanzas of a domain: raises StanzaError when it does not."""
+    """What takes the stanzas for a domain."""
 
-    def send(self, stanza: Stanza) -> None: ...
+    def send(self, stanza: Stanza) -> None:
+        """Deliver a stanza. Raises StanzaError for what the sender has to be told."""
 
 
 class Router:
-    """Destinations by domain."""
+    """The destinations of stanzas, by domain."""
 
     def __init__(self, server: "Server") -> None:
         local, elsewhere = LocalDomain(server), server.ownership.elsewhere
@@ -37,7 +38,7 @@ class Router:
         self._destinations.update(dict.fromkeys(server.domains, local))
 
     def route(self, stanza: Stanza) -> None:
-        """Pass a stanza to its addressee; who sent it is told when that fails. `stanza.to` must be there."""
+        """Pass a stanza to its addressee; if that fails, its sender is told. `stanza.to` may not be None."""
         try:
             assert stanza.to is not None
             destination = self._destinations.get(stanza.to.domain)
@@ -48,7 +49,7 @@ class Router:
             self.refuse(stanza, error)
 
     def refuse(self, stanza: Stanza, error: StanzaError) -> None:
-        """Tell the sender, who may be anywhere; what is an answer itself is never answered (RFC 6120 section 8.3.1)."""
+        """Send the sender an error, wherever it is. Answers and errors are never answered (RFC 6120 section 8.3.1)."""
         if stanza.type == "error" or stanza.type == "result":
             return
         reply = stanza.error_reply(error)
@@ -59,8 +60,8 @@ class Router:
 
 
 class LocalDomain:
-    """A domain that is served here: its accounts, their resources, and the server's own address. What is for accounts
-    that somebody else owns is passed on to them."""
+    """A domain that is served here: its accounts, their resources, and the server's own address. Stanzas for accounts
+    that somebody else owns are passed to their owner."""
 
     def __init__(self, server: "Server") -> None:
         self._server = server
@@ -76,7 +77,7 @@ class LocalDomain:
             self._elsewhere.send(stanza)
             return
         server = self._server
-        if stanza.kind == "iq" and self._is_answered_without_a_look(stanza):
+        if stanza.kind == "iq" and self._is_answered_alike(stanza):
             dispatch(server, stanza, (ADDRESS,))
             return
         delivery = Delivery(server, stanza.to.bare, stanza)
@@ -91,9 +92,8 @@ class LocalDomain:
         for session in delivery.chosen:
             session.send(stanza)
 
-    def _is_answered_without_a_look(self, iq: Stanza) -> bool:
-        """Whether others are answered at this address before anybody looks whether there is an account, or whom it has
-        blocked: what texts fix for both alike."""
+    def _is_answered_alike(self, iq: Stanza) -> bool:
+        """True if the asker must get the same answer whether the account exists or not, and whomever it has blocked."""
         to, sender, payload = iq.to, iq.sender, iq.payload
         if not iq.is_request or payload is None or to is None or not to.is_bare or (sender and sender.bare == to):
             return False
