@@ -163,7 +163,14 @@ class _Alone:
         return administration.carry_out(self._its_server(), command, **arguments)
 
     def _unsuitable(self, addresses: Sequence[str]) -> list[tuple[int, str]]:
-        found = self._judge(addresses)
+        """The places of the addresses that are refused, with the reasons. If there is no database yet, this uses a
+        temporary one, so that none is made for accounts that are refused."""
+        if self._data.has(self._data.database):
+            found = administration.carry_out(self._its_server(), "unsuitable", addresses=addresses)
+        else:
+            with TemporaryDirectory() as empty, Database(Path(empty) / "xserv.db") as db:
+                server = _server(self._configuration, db)
+                found = administration.carry_out(server, "unsuitable", addresses=addresses)
         return [(place, self._foreign(addresses[place]) or reason) for place, reason in found]
 
     def _foreign(self, address: str) -> str | None:
@@ -182,26 +189,17 @@ class _Alone:
             f"name the server's with --config, or put it at {self._data.configuration}."
         )
 
-    def _judge(self, addresses: Sequence[str]) -> Any:
-        """The addresses that are refused, with the reasons. If there is no database yet, this uses a temporary one, so
-        that none is made for accounts that are refused."""
-        if self._data.has(self._data.database):
-            return administration.carry_out(self._its_server(), "unsuitable", addresses=addresses)
-        with TemporaryDirectory() as empty, Database(Path(empty) / "xserv.db") as db:
-            return administration.carry_out(_server(self._configuration, db), "unsuitable", addresses=addresses)
-
     def _its_server(self) -> Server:
-        self._server = self._server or self._open()
+        """A server on the data folder that does not listen; opened when it is first needed."""
+        if self._server is None:
+            is_new = not self._data.has(self._data.database)
+            self._data.make()
+            self._data.close_to_others()
+            db = self._opened.enter_context(Database(self._data.database, may_migrate=False))
+            if is_new:
+                self._made_new()
+            self._server = _server(self._configuration, db)
         return self._server
-
-    def _open(self) -> Server:
-        is_new = not self._data.has(self._data.database)
-        self._data.make()
-        self._data.close_to_others()
-        db = self._opened.enter_context(Database(self._data.database, may_migrate=False))
-        if is_new:
-            self._made_new()
-        return _server(self._configuration, db)
 
 
 def _server(configuration: Configuration, db: Database) -> Server:

@@ -95,7 +95,7 @@ class SocketTransport:
         self._takes_bytes = False
         try:
             if self._secured is not None:
-                self._secured.notify_of_end()
+                self._secured.send_close_notify()
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # gone already

@@ -27,7 +27,7 @@ class Records:
     def portions(self, data: bytes, most: int) -> Iterator[tuple[bytes, int]]:
         """Cut these bytes into portions in which at most `most` records end; yields each with the number of those."""
         begin = end = whole = 0
-        while (end := self._end(data, end)) >= 0:
+        while (end := self._record_end(data, end)) >= 0:
             whole += 1
             if whole == most:
                 yield data[begin:end], whole
@@ -35,7 +35,7 @@ class Records:
         if begin < len(data):
             yield data[begin:], whole
 
-    def _end(self, data: bytes, at: int) -> int:
+    def _record_end(self, data: bytes, at: int) -> int:
         """Where the record ends that begins or goes on at `at`; -1 if its end is not in this data."""
         if not self._left:
             begun = len(self._header)

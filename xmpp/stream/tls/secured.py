@@ -140,7 +140,7 @@ class SecuredSocket:
             if self._expects_record and size > RECORD_HEADER_BYTES and received[3] * 256 + received[4] + 5 == size:
                 self._incoming.write(received)
                 try:
-                    data: bytes = self._ssl.read(size) or self._end()
+                    data: bytes = self._ssl.read(size) or self._stop_reading()
                 except ssl.SSLError as error:
                     data = self._without_data(error, size)
             else:
@@ -165,7 +165,7 @@ class SecuredSocket:
 
     def _read_in_portions(self, received: bytes) -> bytes:
         if not received:
-            return self._end()
+            return self._stop_reading()
         if self._is_refused:
             return received  # not decrypted any more; it only shows that the peer is still there
         self._pace.turn.begin()
@@ -194,7 +194,7 @@ class SecuredSocket:
             while self._incoming.pending:
                 data = self._ssl.read(RECORD_BYTES)
                 if not data:
-                    self._end()
+                    self._stop_reading()
                 found.append(data)
         except ssl.SSLError as error:
             self._raise_but_want(error)
@@ -203,11 +203,11 @@ class SecuredSocket:
     def _raise_but_want(self, error: ssl.SSLError) -> None:
         """Raise the error, unless it only says that OpenSSL has taken all bytes and wants more."""
         if not isinstance(error, ssl.SSLWantReadError):
-            self._end()
+            self._stop_reading()
             raise error
 
-    def _end(self) -> bytes:
-        """Read nothing more from now on."""
+    def _stop_reading(self) -> bytes:
+        """Read nothing more from now on; returns b"", for the end."""
         self._ahead = (b"",)
         self._incoming.read()
         self._flush()  # OpenSSL tells the peer what is wrong
@@ -273,7 +273,7 @@ class SecuredSocket:
             self._outgoing.read()
             raise
 
-    def notify_of_end(self) -> None:
+    def send_close_notify(self) -> None:
         """Send the alert that says that nothing was cut off (RFC 8446 section 6.1), without waiting for the peer's."""
         try:
             self.layer.unwrap()
