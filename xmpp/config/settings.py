@@ -32,9 +32,9 @@ class StreamSettings:
     login_seconds: int = setting(30, "How long a client may take to log in.", minimum=1, maximum=3_600)
     close_seconds: int = setting(5, "How long to wait for a client to hang up after the stream was closed.",
                                  minimum=1, maximum=60)  # fmt: skip
-    dead_peer_seconds: int = setting(180, "After how long a peer that answers nothing at all is given up.",
+    dead_peer_seconds: int = setting(180, "After how long a peer that does not answer at all is dropped.",
                                      minimum=4, maximum=86_400)  # fmt: skip
-    unsent_bytes: int = setting(4 << 20, "How much may wait for a client that does not read, before it is dropped.",
+    unsent_bytes: int = setting(4 << 20, "How much may wait for a client that does not read, until it is dropped.",
                                 minimum=65536, maximum=1 << 30)  # fmt: skip
     bytes_per_second: int = setting(2_000_000, "How much is read from one client; it is slowed down to that, "
                                     "after one second's worth at once.",
