@@ -52,7 +52,7 @@ def is_blocked(db: Database, account: str, jid: JID) -> bool:
     return bool(listed) and (jid in listed or jid.bare in listed or jid.domain in listed)
 
 
-def names(db: Database, account: str, jid: JID) -> bool:
+def blocks_any_resource(db: Database, account: str, jid: JID) -> bool:
     """True if an entry of the account's list matches a bare address, or only one of its resources."""
     listed = patterns(db, account)
     return bool(listed) and (jid.domain in listed or any(pattern.bare == jid for pattern in listed))

@@ -50,7 +50,7 @@ def forbid(server: "Server", iq: Stanza) -> NoReturn:
 def is_blocked_in_part(server: "Server", account: JID, jid: JID) -> bool:
     """Whether the account has blocked a bare address, or a resource of it: for what one of its resources has said, and
     nobody knows any more which."""
-    return blocklists.names(server.db, account, jid) and jid not in (account, account.domain)
+    return blocklists.blocks_any_resource(server.db, account, jid) and jid not in (account, account.domain)
 
 
 def is_blocked(server: "Server", account: JID, jid: JID) -> bool:
