@@ -7,7 +7,7 @@ import pytest
 from db import offline
 from handlers.sessions import redelivery
 from handlers.sessions.acknowledgements import Sent, Tally
-from handlers.sessions.managed_sessions import Waiting
+from handlers.sessions.managed_sessions import Tallies
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.managed_client import JULIET, ManagedClient, bodies, end_turn, write
 from xmpp.server import Server
@@ -53,7 +53,7 @@ def test_of_an_accounts_sessions_the_fullest_ends_and_what_waited_for_it_is_kept
         assert server.online.count(JULIET) == 2
         send(romeo, f"{JULIET}/phone", 2)
         [left] = [each for each in devices if server.online.session(each.jid) is not None]
-        assert server.state(Waiting).of(JULIET).size == left.management.sent.size <= LIMITS["max_account_bytes"]
+        assert server.state(Tallies).of(JULIET).size == left.management.sent.size <= LIMITS["max_account_bytes"]
         redelivery.finish(server)
         assert left is devices[1]
         assert sum(LONG.encode() in each.stanza for each in left.management.sent) == 3
@@ -93,7 +93,7 @@ def test_of_all_accounts_the_one_ends_a_session_for_which_most_waits(tmp_path: P
         send(romeo, "nurse@localhost/phone", 1)
         assert server.online.session(phones["juliet"].jid) is None
         assert offline.count(server.db, JULIET) == 3
-        assert server.state(Waiting).total.size <= LIMITS["max_total_bytes"]
+        assert server.state(Tallies).total.size <= LIMITS["max_total_bytes"]
 
 
 @pytest.mark.parametrize("ends", [True, False])
@@ -106,4 +106,4 @@ def test_what_is_over_is_no_longer_counted(tmp_path: Path, ends: bool) -> None:
             phone.session.end()
         else:
             phone.management.sent.acknowledge(2)
-        assert server.state(Waiting).total.size == 0
+        assert server.state(Tallies).total.size == 0

@@ -19,11 +19,10 @@ class CountTooHigh(Exception):
 
 
 class Unacknowledged(NamedTuple):
-    """A stanza as it was written, when that was, and which of the account's sessions it was for, by their numbers,
-    where they were several.
+    """A stanza as it was written, and when (in seconds since 1970).
 
-    `ticket`: what had been stored when it was sent, and holds it back. `is_kept`: another of them is over, and it was
-    kept for that one.
+    `devices`: the numbers of the sessions it was sent to; empty if it was this one alone. `ticket`: the stanza leaves
+    only once this has closed. `is_kept`: another of those sessions ended, and offline storage has the stanza for it.
     """
 
     stanza: bytes
@@ -34,7 +33,7 @@ class Unacknowledged(NamedTuple):
 
 
 class Tally:
-    """How many bytes wait together to be acknowledged, by several clients; and counted with others in a larger one."""
+    """How many bytes wait to be acknowledged by several clients together. They count in the `larger` tally as well."""
 
     __slots__ = ("size", "larger", "__weakref__")
 
@@ -43,15 +42,17 @@ class Tally:
         self.larger = larger
 
     def change(self, by: int) -> None:
-        """So many more, or fewer."""
+        """Count so many bytes more, or fewer if negative."""
         self.size += by
         if self.larger is not None:
             self.larger.size += by
 
 
 class Sent:
-    """What the client was sent: a count, and all that it has not acknowledged, oldest first. `size` is in bytes, which
-    count in a tally as well, `acknowledged` how many have arrived in all."""
+    """What the client was sent: how many stanzas, and those that it has not acknowledged, oldest first.
+
+    `size`: the bytes of the latter, which count in `tally` as well. `acknowledged`: how many have arrived, ever.
+    """
 
     __slots__ = ("size", "acknowledged", "tally", "_waiting")
 
@@ -79,12 +80,13 @@ class Sent:
         return iter(self._waiting)
 
     def add(self, stanza: bytes, at: float, devices: Collection[int] = (), ticket: Ticket | None = None) -> None:
-        """One more was sent."""
+        """Count and keep a stanza that is sent."""
         self._waiting.append(Unacknowledged(stanza, at, devices, ticket))
         self._grow(len(stanza))
 
     def acknowledge(self, h: int) -> None:
-        """The client has handled `h`. Raises CountTooHigh; an `h` that has been passed already says nothing new."""
+        """Forget what the client says it has handled. An `h` that it has passed already is ignored; raises CountTooHigh
+        if fewer stanzas were sent."""
         arrived = (h - self.acknowledged) % COUNTS
         if arrived > len(self._waiting):
             if self.has_passed(h):
@@ -94,23 +96,23 @@ class Sent:
         self._grow(-sum(len(self._waiting.popleft().stanza) for _ in range(arrived)))
 
     def has_passed(self, h: int) -> bool:
-        """Whether the client has acknowledged more than `h` before: what came after `h` is no longer here."""
+        """True if the client has acknowledged more than `h` before: what followed `h` cannot be sent again."""
         behind = (self.acknowledged - h) % COUNTS
         return 0 < behind <= min(self.acknowledged, COUNTS // 2)
 
     def note_kept(self, stanzas: Container[int]) -> None:
-        """Some of what waits, by the identity of its bytes, is kept now for another session that had been sent it."""
+        """Mark stanzas, given by the `id()` of their bytes, as kept for another session that was sent them too."""
         self._waiting = deque(
             each._replace(is_kept=True) if id(each.stanza) in stanzas else each for each in self._waiting
         )
 
     def forget_lost(self) -> None:
-        """Forget what was held back until something was stored, and that failed: the client has seen nothing of it."""
+        """Forget the stanzas whose ticket has failed: they were never written to the client."""
         self._waiting = deque(each for each in self._waiting if each.ticket is None or each.ticket.failed is None)
         self._grow(sum(len(each.stanza) for each in self._waiting) - self.size)
 
     def take_all(self) -> list[Unacknowledged]:
-        """All that waits, which is forgotten here."""
+        """Return all that waits, and forget it."""
         taken = list(self._waiting)
         self._waiting.clear()
         self._grow(-self.size)
@@ -122,10 +124,10 @@ class Sent:
 
 
 class Received:
-    """What the client has sent: how much of it was handled, and how much of that may be acknowledged.
+    """How many stanzas of the client were handled, and how many of those may be acknowledged.
 
-    What a stanza stored belongs to a ticket; neither it nor anything after it is acknowledged while that is open, and
-    never if it failed.
+    A stanza that stored something waits for its ticket, and all later ones wait with it. If the ticket fails, none of
+    them is ever acknowledged.
     """
 
     __slots__ = ("_handled", "_unsettled")
@@ -135,7 +137,8 @@ class Received:
         self._unsettled: deque[tuple[Ticket, int]] = deque()  # with the count before its first stanza
 
     def add(self, ticket: Ticket | None) -> bool:
-        """One more was handled, and stored under this ticket. Returns whether that is one to wait for from now on."""
+        """Count a stanza that was handled, and stored something under this ticket. Returns whether the ticket is open
+        and was not waited for before."""
         before, self._handled = self._handled, self._handled + 1
         if ticket is None or not ticket.is_open:
             return False
@@ -146,7 +149,7 @@ class Received:
 
     @property
     def durable(self) -> int:
-        """The longest prefix that may be acknowledged, as the wire counts."""
+        """The `h` that may be acknowledged now: all stanzas up to it are on the disk."""
         self._forget_settled()
         return (self._unsettled[0][1] if self._unsettled else self._handled) % COUNTS
 
@@ -157,7 +160,7 @@ class Received:
 
     @property
     def ticket(self) -> Ticket | None:
-        """Once this one closes well, all that was handled so far may be acknowledged. None: it may be now."""
+        """The ticket to wait for until all that was handled so far may be acknowledged; None if it may be now."""
         self._forget_settled()
         return self._unsettled[-1][0] if self._unsettled else None
 

@@ -1,4 +1,4 @@
-"""XEP-0352: a client says that nobody looks at it, and is spared what can wait until somebody does, or matters."""
+"""XEP-0352: a client that nobody looks at gets at once only what matters; the rest waits until it is active again."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -31,7 +31,7 @@ feature = Feature("client_state", xep="0352", settings=ClientStateSettings)
 
 
 class HeldBack:
-    """What an inactive session is spared, in order; of presence only the last from each address."""
+    """What waits for an inactive session, in order; of presence only the last from each address."""
 
     def __init__(self) -> None:
         self.is_holding = False
@@ -39,7 +39,7 @@ class HeldBack:
         self._stanzas: dict[object, Stanza] = {}
 
     def add(self, stanza: Stanza) -> None:
-        """Hold a stanza; presence takes the place of an earlier one, at the end."""
+        """Hold a stanza. Presence replaces an earlier one from the same address, and goes to the end."""
         key = stanza.sender if stanza.kind == "presence" else stanza
         outdated = self._stanzas.pop(key, None)
         if outdated is not None:
@@ -48,7 +48,7 @@ class HeldBack:
         self.size += len(stanza.wire())
 
     def take(self) -> tuple[Stanza, ...]:
-        """All of it; nothing is held any more."""
+        """Return all that is held, and forget it."""
         held = tuple(self._stanzas.values())
         self._stanzas.clear()
         self.size = 0
@@ -60,13 +60,13 @@ class HeldBack:
 
 @feature.stream_feature(when=State.AUTHENTICATED)
 def offer(stream: Stream) -> etree._Element:
-    """Known to the client before it binds a resource."""
+    """Offered before the client binds a resource."""
     return etree.Element(f"{{{NAMESPACE}}}csi", nsmap={None: NAMESPACE})
 
 
 @feature.element(f"{{{NAMESPACE}}}inactive", when=State.BOUND)
 def become_inactive(server: "Server", stream: Stream, element: etree._Element) -> None:
-    """Nobody looks at the client."""
+    """<inactive/>: from now on hold back what can wait."""
     session = stream.its_session
     held_back = session.state(HeldBack)
     if held_back is None:
@@ -77,16 +77,15 @@ def become_inactive(server: "Server", stream: Stream, element: etree._Element) -
 
 @feature.element(f"{{{NAMESPACE}}}active", when=State.BOUND)
 def become_active(server: "Server", stream: Stream, element: etree._Element) -> None:
-    """Somebody looks again: what was held comes before any answer to what the client sends next (section 5.1)."""
+    """<active/>: what was held is sent before any answer to what the client sends next (section 5.1)."""
     begin_active(stream.its_session)
 
 
 @feature.step
 def begin_active(session: "Session") -> None:
-    """Send what is held, and hold nothing more.
+    """SESSION_LOST: send what is held, and hold nothing more. It then waits with the rest to be acknowledged.
 
-    CONNECTION_LOST, first: what is held joins what waits to be resumed. Also for whoever gives a session another
-    stream: each begins active (section 5.2).
+    A session that is resumed on another stream begins active, too (section 5.2).
     """
     held = session.state(HeldBack)
     if held is not None:
@@ -100,7 +99,7 @@ def begin_active(session: "Session") -> None:
 @feature.step
 @for_sessions_with(HeldBack)
 def hold_while_inactive(session: "Session", stanza: Stanza) -> Literal["stop"] | None:
-    """WRITTEN: what can wait does; what matters goes out after all that was held before it, in order."""
+    """WRITTEN: hold back what can wait. What matters goes out, after all that was held before it."""
     held = session.state(HeldBack)
     assert held is not None
     if not held.is_holding:
@@ -115,7 +114,7 @@ def hold_while_inactive(session: "Session", stanza: Stanza) -> Literal["stop"] |
 
 
 def _send_held(session: "Session", held: HeldBack) -> None:
-    """Send what is held, past this step and through those that come after it."""
+    """Send what is held. It runs through WRITTEN again, so holding is switched off meanwhile."""
     was_holding, held.is_holding = held.is_holding, False
     for stanza in held.take():
         session.send(stanza)

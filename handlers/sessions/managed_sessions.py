@@ -36,7 +36,7 @@ class StreamManagementSettings:
 
 
 class Management:
-    """What is kept of one session. `id` is None where it cannot be resumed."""
+    """The state of one managed session. `id` is what its client resumes it by; None if it cannot be resumed."""
 
     __slots__ = ("id", "seconds", "most_stanzas", "most_bytes", "most_account_bytes", "most_total_bytes", "sent",
                  "received", "stored", "awaited", "is_asked", "is_due", "asked_at", "is_catching_up", "is_overfull",
@@ -53,28 +53,28 @@ class Management:
         self.most_total_bytes = settings.max_total_bytes
         self.sent = Sent(tally=tally)
         self.received = Received()
-        self.stored: Ticket | None = None  # what was written to the session last waits for this one
-        self.awaited: Ticket | None = None  # an <a/> follows this one: the client has asked, and was not told all
-        self.is_asked = False  # an <r/> is on its way, and no <a/> has come since
-        self.is_due = False  # that <r/> is to be written at the end of the turn
-        self.asked_at = 0  # the count of what had been sent by then
-        self.is_catching_up = False  # what its client has missed is being sent again
-        self.is_overfull = False
-        self.expiry: gevent.Greenlet[..., Any] | None = None  # ends the session, unless it is resumed before
+        self.stored: Ticket | None = None  # the last ticket that something sent to the client has to wait for
+        self.awaited: Ticket | None = None  # once it closes, another <a/> is due: the last one did not cover everything
+        self.is_asked = False  # an <r/> was written, or soon will be, and no <a/> has come since
+        self.is_due = False  # the <r/> is to be written at the end of this turn of the loop
+        self.asked_at = 0  # how many stanzas had been sent when the <r/> was written, as the wire counts
+        self.is_catching_up = False  # what the client has missed is being sent again
+        self.is_overfull = False  # the session is about to be ended for what waits
+        self.expiry: gevent.Greenlet[..., Any] | None = None  # ends the session unless it is resumed before
 
     @property
     def has_too_much(self) -> bool:
-        """Whether more waits to be acknowledged than may."""
+        """True if more waits for this client to acknowledge than one session may have."""
         return len(self.sent) > self.most_stanzas or self.sent.size > self.most_bytes
 
     @property
     def crowds_its_account(self) -> bool:
-        """Whether more waits for its account than may."""
+        """True if more waits for all sessions of the account than it may have."""
         return self.sent.tally.size > self.most_account_bytes
 
     @property
     def crowds_others(self) -> bool:
-        """Whether more waits for its account, or for all, than may."""
+        """True if more waits than the account, or the whole server, may have."""
         tally = self.sent.tally
         if tally.size > self.most_account_bytes:
             return True
@@ -82,20 +82,22 @@ class Management:
 
     @property
     def is_half_full(self) -> bool:
-        """Whether half of what may wait to be acknowledged does. Half of what may wait for the account: only while this
-        client has something to acknowledge, as nothing else lets it go on."""
+        """True if half of the session's room, or of the account's, is taken.
+
+        The account's counts only while this client has something to acknowledge: else nothing would let it go on.
+        """
         if 2 * len(self.sent) > self.most_stanzas or 2 * self.sent.size > self.most_bytes:
             return True
         return len(self.sent) > 0 and 2 * self.sent.tally.size > self.most_account_bytes
 
 
-class Waiting:
-    """How many bytes wait to be acknowledged: in all, and by each account for as long as it has a managed session."""
+class Tallies:
+    """How many bytes wait to be acknowledged: on the whole server, and by each account that has a managed session."""
 
     def __init__(self) -> None:
         self.total = Tally()
         self.accounts: WeakValueDictionary[JID, Tally] = WeakValueDictionary()
-        self.is_looked_at = False  # at the end of the turn
+        self.is_check_due = False  # at the end of this turn of the loop
 
     def of(self, account: JID) -> Tally:
         """The tally of an account."""

@@ -1,10 +1,10 @@
-"""Who has too much waiting to be acknowledged (XEP-0198): one session, the sessions of an account, or all together."""
+"""XEP-0198: sessions end where too much waits to be acknowledged: by one, by those of an account, or by all."""
 
 from typing import TYPE_CHECKING
 
 import gevent
 
-from handlers.sessions.managed_sessions import Management, Waiting
+from handlers.sessions.managed_sessions import Management, Tallies
 from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
 from xmpp.running.handling import Handled
@@ -15,31 +15,33 @@ if TYPE_CHECKING:
 
 
 def enforce(session: "Session", management: Management) -> None:
-    """Have sessions ended, at the end of the turn, where more waits for this one, or with it, than may."""
+    """Called when more waits for a session, its account or the server than may: has sessions ended at the end of this
+    turn of the loop, so as not to end one in the middle of being sent something."""
     if management.has_too_much:
         if not management.is_overfull:
             management.is_overfull = True
-            gevent.get_hub().loop.run_callback(_end, session)  # not in the middle of whoever sends
+            gevent.get_hub().loop.run_callback(_end, session)
     elif management.crowds_others:
-        waiting = session.server.state(Waiting)
-        if not waiting.is_looked_at:
-            waiting.is_looked_at = True
+        tallies = session.server.state(Tallies)
+        if not tallies.is_check_due:
+            tallies.is_check_due = True
             gevent.get_hub().loop.run_callback(_make_room, session.server, session.account, management)
 
 
 def _make_room(server: "Server", account: JID, management: Management) -> None:
-    """End the session for which most waits, until little enough does: of this account, then of whichever has most."""
-    waiting = server.state(Waiting)
-    waiting.is_looked_at = False
+    """End the largest sessions of this account until it is within its limit, then those of whichever account has most
+    until the server is."""
+    tallies = server.state(Tallies)
+    tallies.is_check_due = False
     while management.crowds_its_account and _end_largest(server, account):
         pass
-    while management.crowds_others and waiting.accounts:
-        if not _end_largest(server, max(waiting.accounts, key=lambda each: waiting.accounts[each].size)):
+    while management.crowds_others and tallies.accounts:
+        if not _end_largest(server, max(tallies.accounts, key=lambda each: tallies.accounts[each].size)):
             return
 
 
 def _end_largest(server: "Server", account: JID) -> bool:
-    """Whether there was one."""
+    """End the session of an account that has most waiting. Returns False if nothing waits for any of them."""
     managed = [(each, each.state(Management)) for each in server.online.sessions(account)]
     sizes = {each: management.sent.size for each, management in managed if management is not None}
     largest = max(sizes, key=lambda each: sizes[each], default=None)
@@ -50,6 +52,6 @@ def _end_largest(server: "Server", account: JID) -> bool:
 
 
 def _end(session: "Session") -> None:
-    """Its client does not acknowledge, or stays away for too long while much happens."""
+    # Its client does not acknowledge, or stays away for long while much happens
     with Handled():
         session.close(StreamError("policy-violation", "too many stanzas wait to be acknowledged"))

@@ -1,5 +1,5 @@
-"""XEP-0198 section 4: what a session was sent, and never acknowledged, is sent again when it is resumed, and takes one
-other way when it is over."""
+"""XEP-0198 section 4: what a client has not acknowledged is sent again when its session is resumed. If the session is
+over, each stanza goes to another device, into storage, or back to its sender."""
 
 import logging
 from collections import deque
@@ -27,31 +27,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NOTHING = b"<message/>"  # in place of what cannot be sent again: its client counts it
-STANZAS_AT_ONCE, BYTES_AT_ONCE = 50, 262_144  # for some milliseconds: that is how long others wait
+NOTHING = b"<message/>"  # in place of what cannot be read any more: the client counts a stanza there
+STANZAS_AT_ONCE, BYTES_AT_ONCE = 50, 262_144  # takes some milliseconds, for which all others wait
 PAUSE_SECONDS = 0.001
 
-# What is to be had in another way: copies, results of an archive, events.
+# What a client can get in another way: copies, results of an archive, events.
 SECOND_HAND = frozenset(
     {CARBON_SENT, CARBON_RECEIVED, "{urn:xmpp:mam:2}result", "{http://jabber.org/protocol/pubsub#event}event"}
 )
 
-# What a session that is over had been sent and never acknowledged, for whoever else there is, or comes.
+# A message that a session never acknowledged before it ended: for the account's other devices, or to be kept.
 MESSAGE_REDELIVERED = Table[Step]("MESSAGE_REDELIVERED")
-# The same of what others have got: it waits for the one who has not, although somebody is there.
+# The same, where other devices were sent it as well: it is kept for the one that has missed it, whoever is online.
 MESSAGE_KEPT = Table[Step]("MESSAGE_KEPT")
 
 
 class UnderWay(set["gevent.Greenlet[..., None]"]):
-    """What goes on with the stanzas of sessions that are over."""
+    """The greenlets that are still sending stanzas of ended sessions another way. A server has one such set."""
 
 
 def send_another_way(over: Session, stanzas: Collection[Unacknowledged]) -> None:
-    """Give each stanza of a session that is over its other way: to another device, to those kept, back to its sender,
-    or none.
+    """Send the stanzas of a session that is over to another device, into storage, or back to their senders.
 
-    The first of them at once. There may be thousands, and others have their turn before the rest; the account may have
-    been removed by then, and its name be somebody else's, to whom none of them goes.
+    The first ones at once. There may be thousands, so the rest follows in a greenlet. The account may be removed
+    meanwhile; somebody who takes its name then gets nothing of it.
     """
     waiting = deque(stanzas)
     _send_some(over, waiting)
@@ -64,7 +63,8 @@ def send_another_way(over: Session, stanzas: Collection[Unacknowledged]) -> None
 
 
 def _note_kept(over: Session, shared: Collection[int]) -> None:
-    """What others were sent as well is kept once, also when their sessions end."""
+    """Have the account's other sessions know what they were sent as well: it is not to be kept a second time when they
+    end unacknowledged. `shared`: the `id()` of the stanzas' bytes."""
     for other in over.server.online.sessions(over.account) if shared else ():
         management = other.state(Management)
         if management is not None:
@@ -72,7 +72,7 @@ def _note_kept(over: Session, shared: Collection[int]) -> None:
 
 
 def once_more(session: Session, each: Unacknowledged) -> bytes:
-    """What a session that is resumed was sent, to be sent again to the same client: with the time of the first."""
+    """The bytes to send again to a client that resumes; a message says when it was sent first (XEP-0203)."""
     if not each.stanza.startswith(b"<message"):
         return each.stanza
     try:
@@ -83,7 +83,7 @@ def once_more(session: Session, each: Unacknowledged) -> bytes:
 
 
 def finish(server: "Server") -> None:
-    """Wait until all of them have gone their way. Yields."""
+    """Wait until the stanzas of all ended sessions have been sent another way. Yields."""
     gevent.joinall(list(server.state(UnderWay)))
 
 
@@ -91,7 +91,7 @@ def _send_rest(over: Session, waiting: deque[Unacknowledged]) -> None:
     while waiting:
         gevent.sleep(PAUSE_SECONDS)
         with Handled():
-            over.server.db.touch_unfinished()  # the last of it may not have been written yet: it waits for the disk
+            over.server.db.touch_unfinished()  # what brought the last of them may not be on the disk yet
             _send_some(over, waiting)
 
 
@@ -107,7 +107,7 @@ def _send_some(over: Session, waiting: deque[Unacknowledged]) -> None:
         if session.connection is not None:
             session.send_all(stanzas)
             continue
-        for stanza in stanzas:  # to be remembered, and to wake it
+        for stanza in stanzas:  # it hibernates: what it is sent is remembered, and wakes the device
             session.send(stanza)
 
 
@@ -133,7 +133,7 @@ def _send_one(over: Session, each: Unacknowledged, outgoing: dict[Session, list[
 
 
 def _refuse(over: Session, each: Unacknowledged, stanza: Stanza, error: StanzaError) -> None:
-    """Tell the sender, if that is still who has sent it, and not somebody who has its address since."""
+    """Tell the sender, unless the address has passed to somebody else since."""
     sender, server = stanza.sender, over.server
     if sender is None or each.at >= account_records.since(server.db, sender.bare):
         server.router.refuse(stanza, error)
@@ -145,7 +145,7 @@ def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing:
         raise StanzaError("recipient-unavailable")  # the room removes who is no longer there
     if stanza.type not in ONE_TO_ONE or not SECOND_HAND.isdisjoint(stanza.child_tags):
         return
-    if stanza.child_tags <= offline.PASSING:  # that somebody was typing then
+    if stanza.child_tags <= offline.PASSING:  # that somebody was typing is over
         return
     if account_records.identity(server.db, account) != over.identity:
         if not each.devices:
@@ -155,7 +155,7 @@ def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing:
     repeat = delay.stamped(stanza, account.domain, each.at).addressed(account)
     if not each.devices:
         _deliver(server, account, repeat, outgoing)
-    elif not each.is_kept and stanza_ids.id_by(stanza, account) is None:  # where it has an id, it is in the archive
+    elif not each.is_kept and stanza_ids.id_by(stanza, account) is None:  # with an id, it is in the archive
         _keep(server, account, repeat, each.devices)
 
 
@@ -175,4 +175,4 @@ def _keep(server: "Server", account: JID, repeat: Stanza, had_by: Collection[int
         if server.tables.steps(MESSAGE_KEPT).run(delivery):
             offline.keep_for_others(delivery, had_by)
     except StanzaError:
-        pass  # somebody has got it, so its sender hears of no error
+        pass  # another device has got the message, so its sender is not told

@@ -15,7 +15,7 @@ from db import stream_management as ended_streams
 from handlers.messages import offline
 from handlers.sessions import client_state, queue_budget, redelivery
 from handlers.sessions.acknowledgements import CountTooHigh, Unacknowledged
-from handlers.sessions.managed_sessions import Management, Resumable, StreamManagementSettings, Waiting
+from handlers.sessions.managed_sessions import Management, Resumable, StreamManagementSettings, Tallies
 from handlers.sessions.stream_management_elements import (
     ANSWER,
     ENABLE,
@@ -46,18 +46,18 @@ if TYPE_CHECKING:
     from xmpp.routing.session import Session
 
 ID_BYTES = 24  # of randomness: who knows an id, and the account's password, takes the session over
-REMEMBERED_SECONDS = 24 * 3600  # for a client that comes too late, and wants to know what has to be sent again
+REMEMBERED_SECONDS = 24 * 3600  # for how long a client that comes too late can learn what it has to send again
 
 feature = Feature("stream_management", xep="0198", settings=StreamManagementSettings, needs=["offline"])
 
-SESSION_RESUMED = Table[SessionStep]("SESSION_RESUMED")  # after what is sent again
+SESSION_RESUMED = Table[SessionStep]("SESSION_RESUMED")  # what the client has missed comes before what the steps send
 
 # -- negotiation
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
 def offer(stream: Stream) -> etree._Element:
-    """Section 2: to resume now, or to enable once a resource is bound."""
+    """Section 2: a client resumes in this state, or enables once it has bound a resource."""
     return etree.Element(SM, nsmap={None: NAMESPACE})
 
 
@@ -74,48 +74,48 @@ def refuse_order(server: "Server", stream: Stream, asked: etree._Element) -> Non
 @feature.element(ENABLE, when=State.BOUND)
 @or_failed
 def enable(server: "Server", stream: Stream, asked: etree._Element) -> None:
-    """Begin to count, at most once in a session."""
+    """Section 3: begin to count, at most once in a session."""
     session, settings = stream.its_session, server.settings(StreamManagementSettings)
     if session.state(Management) is not None:
         raise Refused("unexpected-request")
-    tally = server.state(Waiting).of(session.account)
+    tally = server.state(Tallies).of(session.account)
     wants_to_resume = boolean(asked.get("resume"))
-    waits = min(seconds(asked.get("max")) or settings.resume_seconds, settings.max_resume_seconds)
+    lasts = min(seconds(asked.get("max")) or settings.resume_seconds, settings.max_resume_seconds)
     if wants_to_resume:
         id = secrets.token_urlsafe(ID_BYTES)
         server.state(Resumable).sessions[id] = session
-        stream.send_element(element("enabled", id=id, resume="true", max=str(waits)))
-        session.keep(Management(id, waits, settings, tally))
+        stream.send_element(element("enabled", id=id, resume="true", max=str(lasts)))
+        session.keep(Management(id, lasts, settings, tally))
     else:
         stream.send_element(element("enabled"))
-        session.keep(Management(None, waits, settings, tally))
+        session.keep(Management(None, lasts, settings, tally))
 
 
 @feature.element(RESUME, when=State.AUTHENTICATED)
 @or_failed
 def resume(server: "Server", stream: Stream, asked: etree._Element) -> None:
-    """Section 5: go on with a session, whether its older connection is known to be broken or not."""
+    """Section 5: take over a session, also from a connection that still seems to be alive."""
     id, h, account = asked.get("previd", ""), count(asked.get("h")), stream.account
     assert account is not None
-    if accounts.identity(server.db, account) != stream.identity:  # it is gone since the login
+    if accounts.identity(server.db, account) != stream.identity:  # the account was removed since the login
         raise Refused("not-authorized")
     session = server.state(Resumable).sessions.get(id)
-    if session is None or session.identity != stream.identity:  # nobody learns of the ids of others
+    if session is None or session.identity != stream.identity:  # nobody learns which ids others have
         raise Refused("item-not-found", ended_streams.handled(server.db, account, id, time.time()))
     management = session.state(Management)
     assert management is not None
     management.sent.forget_lost()
-    if management.sent.has_passed(h):  # what it misses is no longer here
+    if management.sent.has_passed(h):  # what the client misses is no longer here
         raise Refused("item-not-found", management.received.durable)
     _acknowledge(session, management, h)
-    _stop_waiting(management)
+    _cancel_expiry(management)
     client_state.begin_active(session)  # while the older stream is there: what was held is sent again with the rest
     stream.resume(session)
-    _go_on(session, management)
+    _send_resumed(session, management)
 
 
-def _go_on(session: "Session", management: Management) -> None:
-    """Say what has arrived, once all of that is on the disk, and send again what has not, before anything else."""
+def _send_resumed(session: "Session", management: Management) -> None:
+    """Send <resumed/> once all that it acknowledges is on the disk, then what the client has missed, then the rest."""
     management.awaited = None
     with Handled(management.received.ticket):
         session.write(wire(element("resumed", previd=management.id or "", h=str(management.received.handled))))
@@ -128,7 +128,7 @@ def _go_on(session: "Session", management: Management) -> None:
 def _missed(
     session: "Session", connection: Connection | None, management: Management, unacknowledged: list[Unacknowledged]
 ) -> Iterator[bytes]:
-    """What was sent and has not arrived, for as long as this is the connection that it is sent again on."""
+    """What is sent again, until the session has another connection: that one begins anew."""
     for each in unacknowledged:
         if session.connection is not connection:
             return
@@ -145,7 +145,8 @@ def _missed(
 @feature.step
 @for_sessions_with(Management)
 def remember_until_acked(session: "Session", stanza: Stanza) -> None:
-    """WRITTEN: count it and keep it; while the session hibernates, that is all that becomes of it for now."""
+    """WRITTEN: count the stanza and keep it until it is acknowledged. All else that happens while a session hibernates
+    is that its device may be woken."""
     management = session.state(Management)
     assert management is not None
     ticket = handled().ticket
@@ -160,7 +161,8 @@ def remember_until_acked(session: "Session", stanza: Stanza) -> None:
 
 @feature.step
 def wait_for_acknowledgements(session: "Session") -> Literal["stop"] | None:
-    """MORE_SENT: what is sent in bulk leaves room for what comes meanwhile. What is sent again takes none."""
+    """MORE_SENT: pause what is sent in bulk while half of the room is taken, so that the rest stays for what comes
+    meanwhile. What is sent again needs no room of its own."""
     management = session.state(Management)
     if management is None or management.is_catching_up:
         return None
@@ -168,7 +170,7 @@ def wait_for_acknowledgements(session: "Session") -> Literal["stop"] | None:
 
 
 def _ask_soon(session: "Session", management: Management) -> None:
-    """One <r/> for all that is sent in this turn of the loop, and no other before it is answered."""
+    """Write one <r/> at the end of this turn of the loop, and none after it until it is answered."""
     management.is_asked = True
     if not management.is_due:
         management.is_due = True
@@ -185,9 +187,9 @@ def _ask(session: "Session", management: Management) -> None:
 @feature.element(ANSWER, when=State.BOUND)
 @or_failed
 def acknowledged(server: "Server", stream: Stream, answer: etree._Element) -> None:
-    """Forget what has arrived, and ask for what was sent since the last <r/>.
+    """<a/>: forget what has arrived, and ask again if something was sent since the last <r/>.
 
-    For nothing else: a client that counts wrong would be asked the same for ever.
+    Only then: a client that counts wrong would be asked for the same stanzas for ever.
     """
     session = stream.its_session
     management = _management_of(session)
@@ -213,7 +215,7 @@ def _acknowledge(session: "Session", management: Management, h: int) -> None:
 @feature.step
 @for_sessions_with(Management)
 def count_handled(session: "Session") -> None:
-    """HANDLED: count it, and watch what it has stored."""
+    """HANDLED: count a stanza of the client; if it has stored something, act when that is on the disk."""
     management = session.state(Management)
     assert management is not None
     ticket = handled().ticket
@@ -224,23 +226,24 @@ def count_handled(session: "Session") -> None:
 @feature.element(REQUEST, when=State.BOUND)
 @or_failed
 def answer_request(server: "Server", stream: Stream, request: etree._Element) -> None:
-    """Tell what is handled and on the disk, at once, since the XEP forbids to hold that back; the rest follows."""
+    """<r/>: acknowledge at once what is on the disk, since section 4 forbids to hold that back. Another <a/> follows
+    when the rest is."""
     management = _management_of(stream.its_session)
-    _tell(stream.its_session, management)
+    _send_answer(stream.its_session, management)
     management.awaited = management.received.ticket
 
 
 def _settle(session: "Session", management: Management, ticket: Ticket) -> None:
-    """What the client sent is on the disk; or it is lost, and the client is to send it again on another stream."""
+    """The ticket has closed: what the client sent is on the disk, or is lost and to be sent again on another stream."""
     if ticket.failed is not None:
         with Handled():
             session.close(StreamError("resource-constraint", "what you sent could not be stored"))
     elif ticket is management.awaited:
         management.awaited = None
-        _tell(session, management)
+        _send_answer(session, management)
 
 
-def _tell(session: "Session", management: Management) -> None:
+def _send_answer(session: "Session", management: Management) -> None:
     session.write_ahead(wire(element("a", h=str(management.received.durable))))
 
 
@@ -256,7 +259,7 @@ def _management_of(session: "Session") -> Management:
 
 @feature.step
 def hibernate(session: "Session") -> Literal["stop"] | None:
-    """CONNECTION_LOST: the session waits for a while, and is online meanwhile."""
+    """CONNECTION_LOST: a session that can be resumed stays online for a while without a connection."""
     management = session.state(Management)
     if management is None or management.id is None or management.is_overfull:
         return None
@@ -269,7 +272,7 @@ def _expire(session: "Session", management: Management) -> None:
     session.end()
 
 
-def _stop_waiting(management: Management) -> None:
+def _cancel_expiry(management: Management) -> None:
     if management.expiry is not None:
         management.expiry.kill(block=False)
         management.expiry = None
@@ -277,32 +280,32 @@ def _stop_waiting(management: Management) -> None:
 
 @feature.step
 def let_go(session: "Session") -> None:
-    """SESSION_ENDED: what was not acknowledged goes another way."""
+    """SESSION_ENDED: what was not acknowledged is sent another way."""
     management = session.state(Management)
     if management is None:
         return
-    _stop_waiting(management)
+    _cancel_expiry(management)
     if management.id is not None:
         del session.server.state(Resumable).sessions[management.id]
         if session.connection is None:
             _remember_count(session, management.id, management.received.durable)
-    management.sent.forget_lost()  # their senders have been told
+    management.sent.forget_lost()  # the senders of those have been told
     unacknowledged = management.sent.take_all()
     if unacknowledged:
-        session.server.db.touch_unfinished()  # the last of it may not have been written yet: it waits for the disk
+        session.server.db.touch_unfinished()  # what brought the last of them may not be on the disk yet
     redelivery.send_another_way(session, unacknowledged)
 
 
 def _remember_count(session: "Session", id: str, h: int) -> None:
     db, account, now = session.server.db, session.account, time.time()
     if accounts.identity(db, account) == session.identity:
-        with suppress(*session.server.storage_errors):  # then its client will ask in vain
+        with suppress(*session.server.storage_errors):  # then the client cannot learn the count
             ended_streams.remember(db, account, id, h, now, now + REMEMBERED_SECONDS)
 
 
 @feature.step
 def end_hibernating(server: "Server") -> None:
-    """SERVER_STOPPING: those that hibernate end, once all that they had handled is on the disk. Yields."""
+    """SERVER_STOPPING: end the sessions that hibernate, once all that they have sent is on the disk. Yields."""
     with suppress(*server.storage_errors):
         server.db.flush()
     for session in server.online:

@@ -27,7 +27,7 @@ _DIGITS = re.compile(r"[ \t\r\n]*([0-9]{1,20})[ \t\r\n]*")
 
 
 class Refused(Exception):
-    """What <failed/> says: a condition of stanza errors, and how many stanzas had been handled if that is known."""
+    """What <failed/> says: a stanza error condition, and how many stanzas were handled, None if that is unknown."""
 
     def __init__(self, condition: str, h: int | None = None) -> None:
         super().__init__(condition)
@@ -45,7 +45,7 @@ ElementHandler = Callable[["Server", Stream, etree._Element], None]
 
 
 def or_failed(handle: ElementHandler) -> ElementHandler:
-    """Answer what a handler refuses with <failed/>: such errors are recoverable (section 6)."""
+    """A handler that raises Refused answers <failed/>, and the stream goes on (section 6)."""
 
     @wraps(handle)
     def handle_or_fail(server: "Server", stream: Stream, asked: etree._Element) -> None:
@@ -63,7 +63,7 @@ def element(name: str, **attributes: str) -> etree._Element:
 
 
 def count(text: str | None) -> int:
-    """The value of an `h`, which must be there. Raises Refused."""
+    """The value of the attribute `h`. Raises Refused if it is missing or malformed."""
     number = _integer(text)
     if number > _LARGEST_COUNT:
         raise Refused("bad-request")
@@ -71,7 +71,7 @@ def count(text: str | None) -> int:
 
 
 def seconds(text: str | None) -> int | None:
-    """The value of a `max`, xs:positiveInteger, or None where there is none. Raises Refused."""
+    """The value of the attribute `max`, in seconds; None if it is missing. Raises Refused if it is not positive."""
     if text is None:
         return None
     number = _integer(text)
@@ -81,7 +81,7 @@ def seconds(text: str | None) -> int | None:
 
 
 def boolean(text: str | None) -> bool:
-    """The value of a `resume`, which is false where there is none. Raises Refused."""
+    """The value of the attribute `resume`, False if it is missing. Raises Refused if it is malformed."""
     try:
         return names.BOOLEANS[(text or "false").strip()]
     except KeyError:
