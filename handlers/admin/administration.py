@@ -1,6 +1,6 @@
-"""What the administrator does to accounts: the commands behind `xserv user`.
+"""The commands behind `xserv user`: what the administrator does to accounts.
 
-They run inside the server, or, where none runs, inside the command line on a server that does not listen.
+They run inside the server; if none runs, inside the command line, on a server object that does not listen.
 """
 
 import logging
@@ -30,7 +30,7 @@ Item = TypeVar("Item")
 
 
 def carry_out(server: "Server", command: str, **arguments: Any) -> Any:
-    """Carry out one of COMMANDS; what it did is on the disk when this returns. Yields. Raises Refused."""
+    """Carry out one of COMMANDS, and return its result once all is on the disk. Yields. Raises Refused."""
     try:
         with Handled():
             result = COMMANDS[command](server, **arguments)
@@ -46,7 +46,7 @@ def add(server: "Server", account: str, password: str) -> None:
 
 
 def change_password(server: "Server", account: str, password: str) -> None:
-    """Set another password, which ends the account's sessions."""
+    """Change the password of an account, which ends its sessions."""
     try:
         accounts.change_password(server, _address(account), password)
     except (accounts.NoSuchAccount, ValueError) as error:
@@ -70,7 +70,7 @@ def listing(server: "Server") -> list[tuple[str, float, int]]:
 
 
 def unsuitable(server: "Server", addresses: Sequence[str]) -> list[tuple[int, str]]:
-    """Return which of the addresses no account can be made for, by their place in the list, and why. Yields."""
+    """Return the addresses for which no account can be made: (place in the list, reason). Yields."""
     reasons = [(place, _objection(server, address)) for place, address in enumerate(_unhurried(addresses))]
     return [(place, reason) for place, reason in reasons if reason]
 
@@ -99,7 +99,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 
 
 def _unhurried(items: Iterable[Item]) -> Iterator[Item]:
-    """The same, but others have their turns meanwhile: an operator may have very many. Yields."""
+    """The same items; after every AT_ONCE of them others have their turn, since there may be very many. Yields."""
     for number, item in enumerate(items, start=1):
         yield item
         if number % AT_ONCE == 0:
@@ -111,7 +111,7 @@ def _note(account: JID, what: str) -> None:
 
 
 def domain_of(address: str) -> str | None:
-    """The domain of an account's address that somebody typed, None if it is no such address."""
+    """The domain of an account's address as somebody typed it; None if it is no such address."""
     try:
         return _address(address).domain
     except Refused:
@@ -134,7 +134,7 @@ def _new_account(server: "Server", text: str) -> JID:
 
 
 def _address(text: str) -> JID:
-    """The bare address that somebody typed."""
+    """The account's address that somebody typed. Raises Refused if it is none."""
     try:
         account = JID.parse(text)
     except MalformedJID as error:

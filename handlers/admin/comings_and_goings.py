@@ -1,5 +1,7 @@
-"""What the log says of those who log in and out, or fail to: a line each, for people and for programs that shut out
-whoever guesses passwords. Names that strangers have chosen are one word each, whatever is in them."""
+"""Log lines about logins, failed logins and logouts, for people and for programs that ban whoever guesses passwords.
+
+Names that strangers have chosen are written as one word each, whatever they contain.
+"""
 
 import logging
 import time
@@ -18,12 +20,12 @@ log = logging.getLogger(__name__)
 feature = Feature("comings_and_goings", optional=False)
 
 MOST_AT_ONCE = 100  # lines about failed logins, which anybody can cause
-LINES_PER_SECOND = 0.5  # after that: some 10 MB a day at most, whoever tries how often
-NOBODY = "-"  # where an attempt has not come as far as to a name
+LINES_PER_SECOND = 0.5  # after that: some 10 MB a day at most, however many attempts there are
+NOBODY = "-"  # in place of the account if an attempt failed before it named one
 
 
 class FailureLines:
-    """How many lines there may be about failed logins. A server has one."""
+    """Limits how many lines are logged about failed logins. A server has one."""
 
     def __init__(self) -> None:
         self._left = float(MOST_AT_ONCE)
@@ -31,7 +33,8 @@ class FailureLines:
         self._omitted = 0
 
     def next(self, now: float) -> int | None:
-        """How many were left out since the last line, where there may be another one; None where there may not."""
+        """How many failures were not logged since the last line; None if this one is not to be logged either. `now`: on
+        the monotonic clock."""
         self._left = min(self._left + (now - self._at) * LINES_PER_SECOND, float(MOST_AT_ONCE))
         self._at = now
         if self._left < 1.0:
@@ -43,12 +46,12 @@ class FailureLines:
 
 
 def note_login(peer: str, account: str, mechanism: str) -> None:
-    """Somebody has logged in."""
+    """Log that somebody has logged in."""
     log.info("login of %s from %s by %s", one_word(account), shown_address(peer), mechanism)
 
 
 def note_failure(server: "Server", peer: str, account: str | None, reason: str) -> None:
-    """Somebody has not. In a flood of them some have no line of their own, and are counted in the next one."""
+    """Log a failed login. In a flood some get no line of their own, and are counted in the next one."""
     omitted = server.state(FailureLines).next(time.monotonic())
     if omitted is None:
         return
@@ -58,13 +61,13 @@ def note_failure(server: "Server", peer: str, account: str | None, reason: str) 
 
 @feature.step
 def note_end(session: "Session") -> None:
-    """SESSION_ENDED. All that end with the server have no line each."""
+    """SESSION_ENDED: log the logout, unless the server stops: then all sessions end."""
     if not session.server.is_stopping:
         lost = ", whose connection was lost" if session.connection is None else ""
         log.info("logout of %s%s", one_word(session.jid), lost)
 
 
 def shown_address(peer: str) -> str:
-    """A network address as others write it, too: that of IPv4 where it came by a socket for both."""
+    """A network address as other programs write it: ::ffff:192.0.2.1, of a socket for both, as 192.0.2.1."""
     ip = ip_address(peer)
     return str(ip.ipv4_mapped) if isinstance(ip, IPv6Address) and ip.ipv4_mapped else peer

@@ -1,7 +1,7 @@
-"""Looks after the archives in the background: indexes what has come in, deletes what is not to be kept; and what
-accounts have left behind that were removed.
+"""Background work: indexes archived messages, deletes those that are too old or too many, and what removed accounts
+have left behind.
 
-Also where the archive is switched off: what it has still grows old, and accounts are still removed.
+Also if the archive is switched off: its messages still grow old, and accounts are still removed.
 """
 
 import logging
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-feature = Feature("upkeep", optional=False)  # also where the archive is switched off
+feature = Feature("upkeep", optional=False)
 
 DAY = 24 * 3600.0
 
 INDEX_SECONDS = 1.0  # how long messages wait to be indexed; the more at once, the less each costs
-INDEX_PAUSE_SECONDS = 0.02  # after a batch: who had to wait for it does not have to wait for the next one, too
-TOO_MUCH = 10 * archive.BATCH_EFFORT  # waits to be indexed: whoever looks something up first has it done for all
+INDEX_PAUSE_SECONDS = 0.02  # between batches, so that whoever had to wait for one need not wait for the next as well
+TOO_MUCH = 10 * archive.BATCH_EFFORT  # of effort may wait: the next query has to index all of it before it can answer
 
 DELETE_SECONDS = 3600.0
 DELETE_MESSAGES = 50
@@ -45,14 +45,14 @@ class Upkeep:
     """The state of a server's background work."""
 
     def __init__(self) -> None:
-        self.waiting = 0  # the effort that it takes to index what was archived since
+        self.waiting = 0  # the effort, as archive.index_some counts it, of what is not indexed yet
         self.has_leftovers = Event()
         self.greenlets: list[gevent.Greenlet[..., Any]] = []
 
 
 @feature.step
 def start(server: "Server") -> None:
-    """SERVER_STARTED."""
+    """SERVER_STARTED: begin to index and to delete."""
     upkeep = server.state(Upkeep)
     pubsub_nodes.have_left(server.db)
     upkeep.greenlets = [gevent.spawn(_again_and_again, server, work) for work in (_index, _delete)]
@@ -60,18 +60,19 @@ def start(server: "Server") -> None:
 
 @feature.step
 def stop(server: "Server") -> None:
-    """SERVER_STOPPING."""
+    """SERVER_STOPPING: end the background work."""
     gevent.killall(server.state(Upkeep).greenlets, block=False)
 
 
 @feature.step
 def note_removed(server: "Server", account: "JID") -> None:
-    """ACCOUNT_REMOVED: there is something to be deleted once it is gone."""
+    """ACCOUNT_REMOVED: have what it leaves behind deleted soon, not only after DELETE_SECONDS."""
     server.state(Upkeep).has_leftovers.set()
 
 
 def note_archived(server: "Server", text: str) -> None:
-    """One more message is to be indexed. Where that cannot keep up, those who send pay for it."""
+    """Count a message, with its searchable text, that is to be indexed. If too much waits, some is indexed right here:
+    those who send wait for it."""
     upkeep = server.state(Upkeep)
     upkeep.waiting += archive.MESSAGE_EFFORT + len(text)
     if upkeep.waiting > TOO_MUCH:
@@ -85,7 +86,7 @@ def _again_and_again(server: "Server", work: "Callable[[Server], None]") -> None
         except server.storage_errors as error:
             log_refusal(log, error, "the archive cannot be looked after")
             gevent.sleep(INDEX_SECONDS)
-        except Exception:  # what nothing is done about any more would grow for as long as the server runs
+        except Exception:  # if this ended, what it looks after would grow for as long as the server runs
             log.exception("looking after the archive failed")
             gevent.sleep(INDEX_SECONDS)
 
@@ -99,7 +100,7 @@ def _index(server: "Server") -> None:
 
 def _index_some(server: "Server") -> int:
     upkeep, effort = server.state(Upkeep), archive.index_some(server.db)
-    upkeep.waiting = upkeep.waiting - effort if effort else 0  # who looks something up has had it done, too
+    upkeep.waiting = upkeep.waiting - effort if effort else 0  # 0: queries have indexed the rest
     return effort
 
 
@@ -111,8 +112,8 @@ def _delete(server: "Server") -> None:
 
 
 def delete_what_is_not_kept(server: "Server") -> None:
-    """Delete the archives and nodes of accounts that are gone, and from the archives of others what is too old or too
-    much. Yields."""
+    """Delete the nodes and archives of accounts that are gone, and from other archives what is too old, or more than
+    the settings allow. Yields."""
     db, settings = server.db, server.settings(ArchiveSettings)
     _bit_by_bit(server, lambda: pubsub_deletion.delete_left(db, DELETE_ITEMS))
     _bit_by_bit(server, lambda: archive_deletion.delete_orphans(db, DELETE_MESSAGES))
@@ -128,7 +129,7 @@ def delete_what_is_not_kept(server: "Server") -> None:
 
 
 def _delete_all_but(server: "Server", number: int, most: int) -> None:
-    """Delete the oldest messages of an archive. Yields."""
+    """Delete all but the newest `most` messages of an archive. Yields."""
     row = archive.MAX_ROW
     for counted in range(0, most, COUNT_MESSAGES):
         found = archive_deletion.row_before(server.db, number, row, min(COUNT_MESSAGES, most - counted))
@@ -146,7 +147,9 @@ def _shorten(db: Database, number: int, most: int) -> int:
 
 
 def _bit_by_bit(server: "Server", act: Callable[[], int]) -> None:
-    """Do something until nothing is left to do, and let others have their turn in between. Yields; raises what the
-    storage raises, for what is done and then lost on a full disk would be there to do again at once."""
+    """Call `act` until it returns 0, each time storing what it did, which lets others have their turn. Yields.
+
+    Raises what the storage raises: on a full disk the same work would come back at once, without end.
+    """
     while act():
         server.db.flush()

@@ -1,11 +1,11 @@
-"""XEP-0357: devices that are away are woken by their app servers when there is something for them.
+"""XEP-0357: app servers wake the devices that are away when there is something for them.
 
-A registration belongs to the resource that made it, and outlives its session. What is worth waking a device for
-stands in events, how often it is woken in bursts.
+A registration belongs to the resource that made it, and outlives its session. `events` decides what is worth waking a
+device for, `bursts` how often it is woken.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Set
 from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -50,7 +50,8 @@ feature = Feature("push", xep="0357", account_disco=[PUSH], settings=PushSetting
 
 @feature.iq_set(ENABLE)
 def enable(server: "Server", iq: Stanza) -> None:
-    """Have this device woken through a node of an app server; for a node that is enabled the last request counts."""
+    """Section 5: register a node of an app server for this device. A second request for the same node replaces the
+    first."""
     assert iq.sender is not None
     account, request = iq.sender.bare, iq.only_child()
     if len(wire(request)) > server.settings(PushSettings).max_bytes:
@@ -62,7 +63,7 @@ def enable(server: "Server", iq: Stanza) -> None:
 
 @feature.iq_set(DISABLE)
 def disable(server: "Server", iq: Stanza) -> None:
-    """Remove one node of an app server, or all of them."""
+    """Section 6: remove one node of an app server, or all of its nodes if none is named."""
     assert iq.sender is not None
     request = iq.only_child()
     registrations.remove(server.db, iq.sender.bare, _service(request), request.get("node"))
@@ -73,7 +74,7 @@ def _service(request: etree._Element) -> JID:
 
 
 def _options(request: etree._Element) -> bytes:
-    """The options as the submitted form that they are: clients call it by another type, or by none."""
+    """The publish options, always as a form of type "submit": clients also write "form", or no type."""
     form = request.find(dataforms.X)
     if form is None or not len(form):
         return b""
@@ -115,21 +116,22 @@ def heed_app_server(delivery: Delivery) -> Literal["stop"] | None:
 
 @feature.step
 def wake(delivery: Delivery) -> None:
-    """MESSAGE_RECEIVED, MESSAGE_REDELIVERED: devices that are away, also if others have got the message.
+    """MESSAGE_RECEIVED, MESSAGE_REDELIVERED: wake the devices that are away, even if others have got the message.
 
-    Those whose hibernating session is sent it are woken by wake_hibernating. Who is gone would not find what is not
-    stored. A room's message is for a session that is in the room, and what may not be copied for its addressee.
+    Not for a message that is stored nowhere, since the device would find nothing. Devices with a hibernating session
+    that is sent the message are woken by wake_hibernating.
     """
     stanza = delivery.stanza
     if not _devices(delivery.server, delivery.account):
         return  # nearly always
     if stanza.type not in ONE_TO_ONE or NO_STORE in stanza.child_tags:
         return
-    _wake(delivery.server, delivery.account, [stanza], partial(_misses, delivery))
+    _wake(delivery.server, delivery.account, [stanza], partial(_is_to_be_woken, delivery))
 
 
-def _misses(delivery: Delivery, device: JID) -> bool:
-    """Whether this device has not been sent the message, and may have it."""
+def _is_to_be_woken(delivery: Delivery, device: JID) -> bool:
+    """True if the device was not sent the message, and the message is for all devices: by its address, or because
+    carbons would copy it."""
     stanza = delivery.stanza
     assert stanza.to is not None
     if any(session.jid == device for session in (*delivery.chosen, *delivery.copied)):
@@ -139,13 +141,13 @@ def _misses(delivery: Delivery, device: JID) -> bool:
 
 @feature.step
 def wake_for_request(delivery: Delivery) -> None:
-    """PRESENCE_RECEIVED, before the request is entered: devices that are gone, for a request that is new."""
+    """PRESENCE_RECEIVED: wake the devices without a session for a subscription request that was not there before."""
     stanza, server, account = delivery.stanza, delivery.server, delivery.account
     if stanza.type != "subscribe" or stanza.sender is None:
         return
     contact = stanza.sender.bare
     item = rosters.item(server.db, account, contact)
-    is_answered = item is not None and (item.is_subscriber or item.approved)  # for the account, as it has granted it
+    is_answered = item is not None and (item.is_subscriber or item.approved)  # the server approves it by itself
     if not is_answered and not subscription_requests.is_pending(server.db, account, contact):
         _wake(server, account, [stanza], lambda device: server.online.session(device) is None)
 
@@ -153,15 +155,15 @@ def wake_for_request(delivery: Delivery) -> None:
 @feature.step
 @for_sessions_with(Management)
 def wake_hibernating(session: "Session", stanza: Stanza) -> None:
-    """WRITTEN: the device of a session that waits to be resumed; for rooms, calls and carbons too."""
+    """WRITTEN: wake the device of a session that waits to be resumed; also for rooms, calls and carbons."""
     if session.connection is None:
         _wake(session.server, session.account, [stanza], session.jid.__eq__)
 
 
 @feature.step
 def note_lost(session: "Session") -> None:
-    """CONNECTION_LOST, before it hibernates: the device was here until now, so it is woken for what comes next, and for
-    messages that may have gone into a connection that was broken already."""
+    """CONNECTION_LOST: the device was here until now, so the next event begins a new burst. It is also woken for messages
+    that it has not acknowledged: its connection may have been broken already when they were sent."""
     session.server.state(Bursts).end(session.jid)
     management = session.state(Management)
     if management is not None and management.id is not None:
@@ -171,14 +173,16 @@ def note_lost(session: "Session") -> None:
 
 @feature.step
 def note_logout(session: "Session") -> None:
-    """SESSION_ENDED: as note_lost; but the device of a session that was hibernating has been away before."""
+    """SESSION_ENDED: the next event begins a new burst, unless the session was hibernating: then the device was away
+    before."""
     if session.connection is not None:
         session.server.state(Bursts).end(session.jid)
 
 
 @feature.step
 def forget_account(server: "Server", account: JID) -> None:
-    """ACCOUNT_REMOVED: another account of that name begins anew; nor does it become somebody's app server."""
+    """ACCOUNT_REMOVED: forget its bursts, and the registrations of others at this address as an app server: both would
+    pass to whoever takes the name."""
     for device in _devices(server, account):
         server.state(Bursts).forget(device)
     registrations.forget_service(server.db, account)
@@ -190,26 +194,21 @@ def forget_account(server: "Server", account: JID) -> None:
 def _wake(server: "Server", account: JID, stanzas: Iterable[Stanza], is_meant: Callable[[JID], bool]) -> None:
     """Wake those of the account's devices that are meant and away, for each of the stanzas that is worth it.
 
-    Never fails: no message is lost because nobody can be woken for it.
+    Raises nothing when the storage fails: the message itself must not be lost for that.
     """
     devices = [each for each in _devices(server, account) if is_meant(each) and is_away(server, each)]
     try:
-        for event in _events(stanzas, account) if devices else ():
-            for device in devices:
-                bursts.wake(server, device, event)
+        for stanza in stanzas if devices else ():
+            event = event_in(stanza, account)
+            if event is not None:
+                for device in devices:
+                    bursts.wake(server, device, event)
     except server.storage_errors as error:
         log_refusal(log, error, "cannot wake the devices of %s", account)
 
 
-def _events(stanzas: Iterable[Stanza], account: JID) -> Iterator[etree._Element]:
-    for stanza in stanzas:
-        event = event_in(stanza, account)
-        if event is not None:
-            yield event
-
-
 def _devices(server: "Server", account: JID) -> Set[JID]:
-    """The account's devices that have enabled push, by full address; none where that cannot be found out."""
+    """The account's devices that have enabled push, by full address; none if the storage fails."""
     try:
         enabled = registrations.registrations(server.db, account)
     except server.storage_errors as error:

@@ -1,7 +1,7 @@
-"""Telling app servers, once for each burst, that there is something for a device that is away (XEP-0357 section 7).
+"""XEP-0357 section 7: app servers are told once for each burst of events that there is something for a device.
 
-A burst begins with a push. It ends when the app servers have answered, and the device has come back or a short time
-has passed; nobody waits for that, the next event looks at the clock.
+A burst begins with a push. It ends when all app servers have answered, and the device has come back or `burst_seconds`
+have passed. No timer runs for that: the next event looks at the clock.
 """
 
 import time
@@ -35,7 +35,7 @@ SUMMARY_TYPES: Mapping[str, FieldType] = {
 }
 PUBSUB = "http://jabber.org/protocol/pubsub"
 
-MAX_BURSTS = 50_000  # devices; of those beyond, what was longest ago is forgotten
+MAX_BURSTS = 50_000  # devices; beyond that the one is forgotten that had an event longest ago
 BODY_CHARACTERS = 200  # what a notification has room for
 # The app server, or the way to it, may be well again; with any other error the registration is gone (section 7.1).
 TEMPORARY = frozenset(
@@ -61,7 +61,11 @@ class PushSettings:
 
 @dataclass(slots=True)
 class Burst:
-    """What a device has missed since it was last here, and what app servers have been told of it."""
+    """What a device has missed since it was last here, and what its app servers know of that.
+
+    `latest`: what they may be told of the last message, by field of the form. `is_untold`: something has come since the
+    last push. `unanswered`: how many of them have not answered it yet.
+    """
 
     messages: int = 0
     requests: int = 0
@@ -72,7 +76,7 @@ class Burst:
 
 
 class Bursts:
-    """The bursts of this server's devices, by full address: those that came first go first."""
+    """The bursts of this server's devices, by full address; the one with the latest event last."""
 
     def __init__(self) -> None:
         self._by_device: OrderedDict[JID, Burst] = OrderedDict()
@@ -86,7 +90,7 @@ class Bursts:
         return burst
 
     def end(self, device: JID) -> None:
-        """The device has come back, and knows what it had missed. What app servers owe an answer to stays."""
+        """The device has come back, and knows what it had missed. The burst stays while app servers owe an answer."""
         ended = self._by_device.pop(device, None)
         if ended is not None and ended.unanswered:
             ended.messages = ended.requests = 0
@@ -94,20 +98,20 @@ class Bursts:
             self._by_device[device] = ended
 
     def forget(self, device: JID) -> None:
-        """There is no such device any more; what comes to have its address is not told what this one has missed."""
+        """The device is gone; whoever gets its address is not woken for what it has missed."""
         forgotten = self._by_device.pop(device, None)
         if forgotten is not None:
             forgotten.is_untold = False  # an answer of an app server may still come
 
 
 def is_away(server: "Server", device: JID) -> bool:
-    """Whether the device has no connection: its session is over, or hibernates."""
+    """True if the device has no connection: its session is over, or hibernates."""
     session = server.online.session(device)
     return session is None or session.connection is None
 
 
 def wake(server: "Server", device: JID, event: etree._Element) -> None:
-    """Tell the app servers of a device that is away that something has come for it, unless they have just been told."""
+    """Count an event for a device that is away, and tell its app servers unless they have just been told."""
     burst = server.state(Bursts).of(device)
     _count(burst, event, server.settings(PushSettings))
     if not burst.unanswered and time.monotonic() >= burst.quiet_until:
@@ -124,7 +128,7 @@ def _count(burst: Burst, event: etree._Element, settings: PushSettings) -> None:
 
 
 def _latest(message: etree._Element, settings: PushSettings) -> list[tuple[str, Sequence[str]]]:
-    """What is told of a message itself: nothing, as long as the configuration does not say so."""
+    """What app servers may be told of a message: its sender and its text, each only if the configuration says so."""
     sender, body = message.get("from"), message.findtext(names.BODY)
     told: list[tuple[str, Sequence[str]]] = []
     if settings.include_sender and sender:
@@ -152,8 +156,8 @@ def _push(server: "Server", device: JID, burst: Burst) -> None:
 
 
 def _answered(server: "Server", device: JID, burst: Burst, registration: Registration, reply: Stanza | None) -> None:
-    """The answer of one app server, or None if there is none. The last one may end the burst: what came meanwhile, for
-    a device that has been here and has left again, begins the next."""
+    """Take the answer of one app server, None if none came in time. After the last one, whatever has come meanwhile may
+    begin the next burst."""
     burst.unanswered -= 1
     if reply is not None and reply.type == "error" and _is_final(reply):
         _disable(server, device.bare, registration)
@@ -170,7 +174,7 @@ def _is_final(reply: Stanza) -> bool:
 
 
 def _disable(server: "Server", account: JID, refused: Registration) -> None:
-    """Remove a registration, if it was not made anew since."""
+    """Remove a registration, unless the device has registered again since."""
     if refused in registrations.registrations(server.db, account):
         registrations.remove(server.db, account, refused.service, refused.node)
 
@@ -179,13 +183,13 @@ def _disable(server: "Server", account: JID, refused: Registration) -> None:
 
 
 def _summary(burst: Burst) -> dict[str, Sequence[str]]:
-    """The fields of the registered form; the counts are of what the device has missed."""
+    """The fields of the form `urn:xmpp:push:summary`."""
     counts = {"message-count": burst.messages, "pending-subscription-count": burst.requests}
     return {**{name: [str(count)] for name, count in counts.items() if count}, **burst.latest}
 
 
 def _publication(registration: Registration, summary: Mapping[str, Sequence[str]]) -> bytes:
-    """The request to publish (section 7), with the options that the device has given for this node."""
+    """The publish request, with the options that the device gave when it registered."""
     pubsub = etree.Element(f"{{{PUBSUB}}}pubsub", nsmap={None: PUBSUB})
     publish = etree.SubElement(pubsub, f"{{{PUBSUB}}}publish", node=registration.node)
     item = etree.SubElement(publish, f"{{{PUBSUB}}}item")

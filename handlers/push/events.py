@@ -1,7 +1,7 @@
-"""What is worth waking a device for. XEP-0357 leaves that to the server.
+"""Which stanzas are worth waking a device for. XEP-0357 leaves that to the server.
 
-It is what somebody would want to know of now: a message to read, also in a room, an invitation, a call, a request to
-subscribe. It is not what only tells of a state: presence, chat states, receipts, markers, events of nodes.
+What somebody would want to know now: a message to read, also in a room, an invitation, a call, a subscription request.
+What only tells of a state is not: presence, chat states, receipts, markers, events of nodes.
 """
 
 from lxml import etree
@@ -12,7 +12,7 @@ from xmpp.data import names
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
-COPIED = f"{CARBON_RECEIVED}/{FORWARDED_MESSAGE}"  # what one sends oneself is no news
+COPIED = f"{CARBON_RECEIVED}/{FORWARDED_MESSAGE}"  # not <sent/>: what one has sent oneself is no news
 CALL = "{urn:xmpp:jingle-message:0}"  # XEP-0353: propose, and what ends the ringing again
 JINGLE = "{urn:xmpp:jingle:1}jingle"
 OMEMO = frozenset({"{eu.siacs.conversations.axolotl}encrypted", "{urn:xmpp:omemo:2}encrypted"})
@@ -20,8 +20,11 @@ ALWAYS = frozenset({DIRECT_INVITATION, "{jabber:x:encrypted}x", "{urn:xmpp:openp
 
 
 def event_in(stanza: Stanza, account: JID) -> etree._Element | None:
-    """What the account's user would want to know of in a stanza to it: the message, without its carbon's wrapping,
-    the request, or None. To be looked at only while the stanza is handled."""
+    """The element in a stanza that is worth waking a device of the account for: the message, taken out of its carbon
+    copy, the subscription request or the call. None if nothing is.
+
+    The element is to be read while the stanza is handled, and not kept.
+    """
     element = stanza.element
     if stanza.kind == "message":
         message = _carried(element) if stanza.sender == account else element
@@ -32,7 +35,7 @@ def event_in(stanza: Stanza, account: JID) -> etree._Element | None:
 
 
 def _carried(message: etree._Element) -> etree._Element:
-    """XEP-0280: what a carbon is a copy of. Only the account itself sends carbons (section 11)."""
+    """The message that a carbon copy holds; `message` itself if it is none."""
     copied = message.find(COPIED)
     return message if copied is None else copied
 
