@@ -160,7 +160,7 @@ TABLES = Tables(
     MESSAGE_KEPT.runs(accounts.refuse_unknown, blocking.refuse_from_blocked, offline.drop_retracted),
     hosts.SUBDOMAIN.received.runs(members.take_approval),
     HANDLED.runs(stream_management.count_handled),
-    SESSION_RESUMED.runs(client_caps.ask_again, offline.go_on),
+    SESSION_RESUMED.runs(client_caps.ask_again, offline.send_waiting),
     SESSION_BOUND.runs(bookmarks.adopt, avatars.adopt),
     SESSION_AVAILABLE.runs(client_caps.begin_anew, last_items.begin_anew, subscriptions.deliver_requests),
     CAPS_KNOWN.runs(last_items.send_wanted),

@@ -26,31 +26,31 @@ MAX_ID_LENGTH = 256  # of those remembered
 
 
 def is_eligible(stanza: Stanza, direction: Direction) -> bool:
-    """Whether this message is copied. Errors are not judged here: that depends on what they answer."""
+    """True if this message is copied. Never for an error: that depends on what it answers (`EligibleMessages`)."""
     tags = stanza.child_tags
     if stanza.type in ("groupchat", "error") or not REFUSED.isdisjoint(tags):
         return False
     if is_with_participant(stanza, direction):
-        return direction == "sent"  # what comes from a participant, the room sends to every session that has joined
+        return direction == "sent"  # one from a participant is sent by the room to every session that has joined
     if stanza.type == "chat" or (stanza.type == "normal" and names.BODY in tags):
         return True
     return not USED_IN_CHATS.isdisjoint(tags) or invites(stanza)
 
 
 def is_with_participant(stanza: Stanza, direction: Direction) -> bool:
-    """Whether this is a private message to or from a participant of a room (XEP-0045 section 7.5)."""
+    """True for a private message to or from a participant of a room (XEP-0045 section 7.5)."""
     other = _other(stanza, direction)
     return MUC_USER in stanza.child_tags and other.is_full and not invites(stanza)
 
 
 class EligibleMessages:
-    """The last messages of each account that were eligible: an error that answers one of them is copied too."""
+    """The last eligible messages of each account: an error that answers one of them is copied too. A server has one."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[JID, Direction], OrderedDict[tuple[JID, str], None]] = {}
 
     def remember(self, account: JID, stanza: Stanza, direction: Direction) -> None:
-        """Remember a message; without an id that fits no answer to it could be told from others."""
+        """Remember a message, unless it has no id, or too long a one, by which to recognise an answer."""
         if stanza.id is None or len(stanza.id) > MAX_ID_LENGTH:
             return
         known = self._known.setdefault((account, direction), OrderedDict())
@@ -59,13 +59,13 @@ class EligibleMessages:
             known.popitem(last=False)
 
     def is_answered(self, account: JID, error: Stanza, direction: Direction) -> bool:
-        """Whether this error answers one of them: it goes the other way, between the same two."""
+        """True if this error answers one of them: it goes the other way between the same two addresses."""
         answered: Direction = "received" if direction == "sent" else "sent"
         known = self._known.get((account, answered), ())
         return error.id is not None and (_other(error, direction).bare, error.id) in known
 
     def forget(self, account: JID) -> None:
-        """Forget an account: nobody is left to send copies to."""
+        """Forget the messages of an account."""
         self._known.pop((account, "sent"), None)
         self._known.pop((account, "received"), None)
 

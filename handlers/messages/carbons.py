@@ -45,16 +45,16 @@ def disable(server: "Server", iq: Stanza) -> None:
 @feature.step
 @concerns(CARBON_SENT, CARBON_RECEIVED)
 def refuse_forged(delivery: Delivery) -> None:
-    """SENT and RECEIVED, messages: a copy comes from the server itself, and many a client has believed any other."""
+    """MESSAGE_SENT, MESSAGE_RECEIVED: carbons come from the server itself; many a client has believed forged ones."""
     raise StanzaError("not-acceptable", "only the server itself makes carbon copies")
 
 
 @feature.step
 def copy_sent(delivery: Delivery) -> None:
-    """MESSAGE_SENT, after all that may refuse it: the sender's other devices (section 8)."""
+    """MESSAGE_SENT: copy the message to the sender's other devices (section 8)."""
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
     assert stanza.to is not None
-    # A message to oneself is received here as well: copied then, it reaches no device twice.
+    # A message to oneself is copied when it is received, so that no device gets it twice.
     if server.online.count(account) == 1 or stanza.to.bare == account:
         return
     others = [session for session in _enabled(server, account) if session is not delivery.origin]
@@ -62,16 +62,16 @@ def copy_sent(delivery: Delivery) -> None:
         return
     if is_with_participant(stanza, "sent"):
         others = [session for session in others if _has_joined(session, stanza.to.bare)]
-    if delivery.archive_id is not None:  # the message itself must not have it: it leaves the account (XEP-0313)
+    if delivery.archive_id is not None:  # only in the copy: the message itself leaves the account (XEP-0313)
         stanza = stanza_ids.with_id(stanza, account, delivery.archive_id)
     _send_copies(account, stanza, "sent", others)
 
 
 @feature.step
 def copy_received(delivery: Delivery) -> None:
-    """MESSAGE_RECEIVED, once it is known who gets the message itself: all other devices (section 7).
+    """MESSAGE_RECEIVED: copy the message to all devices that were not chosen to get the message itself (section 7).
 
-    Available or not: whoever asked for copies gets them, also while nobody is there for the message itself.
+    Devices need not be available, nor need any be chosen.
     """
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
     if len(delivery.chosen) == 1 == server.online.count(account):
@@ -87,7 +87,7 @@ def copy_received(delivery: Delivery) -> None:
 
 @feature.step
 def copy_error(session: "Session", stanza: Stanza) -> None:
-    """WRITTEN: an error, whoever made it. What the server refuses by itself passes no other step."""
+    """WRITTEN: copy an error. Those that the server itself answers with pass no other step."""
     if stanza.type != "error" or stanza.kind != "message" or stanza.sender is None:
         return
     server, account = session.server, session.account
@@ -97,7 +97,7 @@ def copy_error(session: "Session", stanza: Stanza) -> None:
 
 @feature.step
 def forget_messages(session: "Session") -> None:
-    """SESSION_ENDED: with an account's last session goes what was remembered for copies."""
+    """SESSION_ENDED: forget the account's eligible messages with its last session."""
     if not session.server.online.sessions(session.account):
         session.server.state(EligibleMessages).forget(session.account)
 
@@ -110,17 +110,17 @@ def _enabled(server: "Server", account: JID) -> "list[Session]":
 
 
 def _others(enabled: "Collection[Session]", chosen: "Collection[Session]", origin: Origin | None) -> "list[Session]":
-    """Those who do not have the message yet."""
+    """Those that have neither sent the message nor get it themselves."""
     return [session for session in enabled if session not in chosen and session is not origin]
 
 
 def _has_joined(session: "Session", room: JID) -> bool:
-    """Section 6.1: only who is in the room too can answer there. A session joins by presence to the room."""
+    """True if the session has sent presence to the room: only then can it answer there (section 6.1)."""
     return any(address.bare == room for address in session.directed)
 
 
 def _is_copied(server: "Server", account: JID, stanza: Stanza, direction: Direction) -> bool:
-    """Whether a message is eligible; one that is remembered, for the errors that may answer it."""
+    """True if a message is copied. It is then remembered for the errors that may answer it."""
     eligible = server.state(EligibleMessages)
     if stanza.type == "error":
         return eligible.is_answered(account, stanza, direction)
@@ -138,14 +138,9 @@ def _send_copies(account: JID, stanza: Stanza, direction: Direction, sessions: "
     """Send each session its copy; the content is put together once."""
     if not sessions:
         return
-    content = _wrapped(stanza, direction)
-    # The copy has the type that stands in the message: "normal" is also how one without a type is handled.
+    name, message = direction.encode(), forwarding.forwarded(stanza.wire())
+    content = b'<%b xmlns="%b">%b</%b>' % (name, NAMESPACE.encode(), message, name)
+    # The copy has the type that is written in the message: Stanza.type is "normal" also where none is.
     type = stanza.element.get("type") if stanza.type == "normal" else stanza.type
     for session in sessions:
         session.send(Stanza.build("message", content, type=type, to=session.jid, sender=account))
-
-
-def _wrapped(stanza: Stanza, direction: Direction) -> bytes:
-    """The message inside of its two wrappers."""
-    name, content = direction.encode(), forwarding.forwarded(stanza.wire())
-    return b'<%b xmlns="%b">%b</%b>' % (name, NAMESPACE.encode(), content, name)

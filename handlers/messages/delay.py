@@ -1,4 +1,4 @@
-"""XEP-0203: when a stanza that is delivered late was sent; only the server itself says that it kept something."""
+"""XEP-0203: a stanza that is delivered late says when it was sent. Nobody may forge that in this server's name."""
 
 from xmpp.data import names
 from xmpp.data.errors import StanzaError
@@ -13,12 +13,12 @@ feature = Feature("delay", xep="0203", optional=False)
 
 
 def stamp(domain: str, at: float) -> bytes:
-    """The element by which this domain says that it has had a stanza since then."""
+    """The <delay/> of this domain; `at` in seconds since 1970."""
     return f'<delay xmlns="{names.DELAY}" from="{domain}" stamp="{format_utc(at)}"/>'.encode()
 
 
 def stamped(stanza: Stanza, domain: str, at: float) -> Stanza:
-    """The stanza with that element, unless it has one already: the first time counts."""
+    """The stanza with a <delay/> of this domain, unless it has one already: the first time counts."""
     if any(delay.get("from") == domain for delay in stanza.children(DELAY)):
         return stanza
     return stanza.with_last(stamp(domain, at), DELAY)
@@ -27,7 +27,7 @@ def stamped(stanza: Stanza, domain: str, at: float) -> Stanza:
 @feature.step
 @concerns(DELAY)
 def refuse_forged(delivery: Delivery) -> None:
-    """SENT, messages and presence: nobody may say that this server kept a stanza (XEP-0203 section 5)."""
+    """MESSAGE_SENT, PRESENCE_SENT: refuse a <delay/> in the name of this server (section 5)."""
     stanza = delivery.stanza
     serves = delivery.server.ownership.serves
     if any(serves(delay.get("from", "").lower()) for delay in stanza.children(DELAY)):

@@ -9,8 +9,10 @@ feature = Feature("devices", rfc="6121", optional=False)
 
 @feature.step
 def choose_for_message(delivery: Delivery) -> None:
-    """MESSAGE_RECEIVED. What nobody gets and is not refused goes on: chat and normal messages to be kept, headlines and
-    errors to whoever wants copies of them."""
+    """MESSAGE_RECEIVED: choose the sessions for a message.
+
+    If none is chosen and the message is not refused here, later steps keep a chat or normal message, and copy others.
+    """
     stanza, server = delivery.stanza, delivery.server
     assert stanza.to is not None
     if stanza.to.is_full:
@@ -23,13 +25,13 @@ def choose_for_message(delivery: Delivery) -> None:
     if stanza.type == "groupchat":
         raise StanzaError("service-unavailable")
     if stanza.type == "error" or (stanza.type == "headline" and stanza.to.is_full):
-        return  # for nobody else
+        return  # no other session gets it
     delivery.chosen = [session for session in server.online.available(delivery.account) if session.priority >= 0]
 
 
 @feature.step
 def choose_for_presence(delivery: Delivery) -> None:
-    """PRESENCE_RECEIVED: presence and errors, also for a session of negative priority (section 8.5.2.1.2)."""
+    """PRESENCE_RECEIVED: the addressed session, or all available ones, whatever their priority (section 8.5.2.1.2)."""
     stanza, server = delivery.stanza, delivery.server
     assert stanza.to is not None
     if stanza.to.is_bare:
@@ -41,7 +43,7 @@ def choose_for_presence(delivery: Delivery) -> None:
 
 @feature.step
 def choose_for_iq(delivery: Delivery) -> None:
-    """IQ_RECEIVED: the session of a full address; what is for the bare address is the server's to answer."""
+    """IQ_RECEIVED: the session of a full address; the server itself answers what is for a bare one."""
     to = delivery.stanza.to
     assert to is not None
     if to.is_bare:

@@ -1,5 +1,5 @@
-"""XEP-0490: how far an account's user has read each chat, told to all its devices; a client that tells its contact so
-(XEP-0333) has the server keep it for its devices in passing."""
+"""XEP-0490: how far an account's user has read each chat, for all its devices. A client that sends its contact a
+displayed marker (XEP-0333) can have the server publish it for the user's own devices, too."""
 
 import logging
 from collections.abc import Mapping
@@ -33,12 +33,11 @@ feature = Feature(
 @feature.step
 @concerns(DISPLAYED)
 def keep_for_devices(delivery: Delivery) -> None:
-    """MESSAGE_SENT, before the archive and any copy: the element is kept as the item of whom the message is for. The
-    message goes on without it in any case: the ids in the account's archive are none of its addressee's business
-    (section "Sending assisted displayed").
+    """MESSAGE_SENT: publish the <displayed/> in a message as the account's item for the addressee, and remove it: the
+    ids in the account's archive are none of the addressee's business (section "Sending assisted displayed").
 
-    Whether there is a message of that id is not looked up (section "Business Rules"). An error may hold the element
-    because somebody else's server has let it through, and a client repeats it.
+    Nobody looks whether there is a message of that id (section "Business Rules"). In an error the element is only
+    removed: it came with the message that the error answers.
     """
     stanza = delivery.stanza
     displayed = list(stanza.children(DISPLAYED))
@@ -48,12 +47,12 @@ def keep_for_devices(delivery: Delivery) -> None:
 
 
 def _is_complete(displayed: etree._Element) -> bool:
-    """Whether it names exactly one message (section "Server-side persistence")."""
+    """True if the element names exactly one message (section "Server-side persistence")."""
     return [child.tag for child in displayed] == [STANZA_ID] and all(map(displayed[0].get, ("by", "id")))
 
 
 def _publish(delivery: Delivery, payload: bytes) -> None:
-    """Where that is not possible, the message is still worth delivering."""
+    # If it cannot be published, the message is still worth delivering
     to = delivery.stanza.to
     assert to is not None
     try:

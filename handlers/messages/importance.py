@@ -19,7 +19,7 @@ from xmpp.data.stanza import Stanza
 PUBSUB_EVENT = "{http://jabber.org/protocol/pubsub#event}event"
 STATUS = "{http://jabber.org/protocol/muc#user}status"
 SELF_PRESENCE = "110"  # XEP-0045 section 7.2.2
-# What may go along with a chat state and means nothing by itself.
+# What may come along with a chat state and does not matter by itself.
 ACCOMPANYING = frozenset(
     {
         "{jabber:client}thread",
@@ -37,15 +37,15 @@ ACCOMPANYING = frozenset(
 
 
 def matters(stanza: Stanza) -> bool:
-    """Whether a stanza may not wait. Only what is known to be of little use to a sleeping device does."""
+    """True if a stanza has to be sent at once. Only what is known to be of little use to a sleeping device can wait."""
     if stanza.kind == "presence":
         return stanza.type not in (None, "unavailable") or _is_self_presence(stanza)
     return stanza.kind == "iq" or _message_matters(stanza.element)
 
 
 def _is_self_presence(stanza: Stanza) -> bool:
-    """Whether a room tells the client that it has joined or left: it waits for that."""
-    # Presence comes in masses, mostly as bytes alone: only what may be of a room is worth a tree.
+    """True if a room tells the client that it has joined or left: the client waits for that."""
+    # Presence comes in masses, mostly as bytes: only what may come from a room is parsed.
     if b"/muc#user" not in stanza.wire():
         return False
     return any(status.get("code") == SELF_PRESENCE for status in stanza.element.iterfind(f"{MUC_USER}/{STATUS}"))
@@ -64,7 +64,7 @@ def _message_matters(message: etree._Element) -> bool:
 
 
 def _carbon_copied(message: etree._Element, tags: frozenset[str]) -> etree._Element | None:
-    """The message that this one is a carbon copy of (XEP-0280); anybody else's wrappers are refused before."""
+    """The message that a carbon (XEP-0280) is a copy of; None if it is none. Forged carbons have been refused."""
     for wrapper in (CARBON_RECEIVED, CARBON_SENT):
         if wrapper in tags:
             return message.find(f"{wrapper}/{FORWARDED_MESSAGE}")

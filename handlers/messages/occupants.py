@@ -1,4 +1,4 @@
-"""XEP-0421, XEP-0317: what rooms say of their occupants, and nobody says of himself."""
+"""XEP-0421, XEP-0317: occupant ids and hats, which only rooms may give."""
 
 from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import Feature
@@ -12,5 +12,5 @@ feature = Feature("occupants", xep="0421", optional=False)
 @feature.step
 @concerns(OCCUPANT_ID, HATS)
 def remove_forged(delivery: Delivery) -> None:
-    """SENT, messages and presence: an account is no room (XEP-0421 section "Security Considerations")."""
+    """MESSAGE_SENT, PRESENCE_SENT: an account is no room (XEP-0421 section "Security Considerations")."""
     delivery.stanza = delivery.stanza.without(lambda child: child.tag in (OCCUPANT_ID, HATS))

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AT_A_TIME = 4
-FOR_CONTACTS = 2  # this part of the room comes in addition, for contacts alone
-# What a chat message that only says that somebody is typing consists of (XEP-0085 section 5.5 allows the thread).
+AT_A_TIME = 4  # messages that are read from the storage
+FOR_CONTACTS = 2  # contacts alone have this part of the room in addition
+# The children of a chat message that only says that somebody is typing (XEP-0085 section 5.5 allows the thread).
 PASSING = CHAT_STATES | {"{jabber:client}thread"}
 
 
@@ -53,11 +53,12 @@ feature = Feature(
 
 
 class Delivered:
-    """What a session was sent of what had waited: messages by their ids, held back for `ticket`. They have arrived when
-    the client has acknowledged `count` stanzas in all. `turn`: there may be more of them, and they are this session's
-    for as long as that is what it was when they were begun.
+    """What a session was sent of the messages that had waited.
 
-    `had`: those that the session has got otherwise, and that wait for another one.
+    `messages`: the ids of those that are not deleted yet; they leave once `ticket` has closed, and have arrived when
+    the client has acknowledged `count` stanzas. `turn`: not None while this session is the one that is sent what waits;
+    each delivery has an object of its own there, and stops when it is replaced. `had`: the ids of messages that wait
+    for another session only, as this one has got them otherwise.
     """
 
     def __init__(self, most: int) -> None:
@@ -69,7 +70,7 @@ class Delivered:
 
     @property
     def under_way(self) -> list[int]:
-        """Those that are in the file still, and were not lost with what they were held back for."""
+        """The ids of messages that the client may still acknowledge; none if their ticket has failed."""
         return self.messages if self.ticket is None or self.ticket.failed is None else []
 
 
@@ -79,7 +80,7 @@ class Delivered:
 @feature.step
 @concerns(RETRACT)
 def drop_retracted(delivery: Delivery) -> None:
-    """MESSAGE_RECEIVED, whoever gets it: the message that it takes back is not passed on any more (XEP-0424)."""
+    """MESSAGE_RECEIVED and others: drop the waiting message that this one retracts (XEP-0424)."""
     stanza = delivery.stanza
     taken_back = retraction.retracted_id(stanza)
     if taken_back is None or stanza.sender is None or stanza.type not in ONE_TO_ONE:
@@ -94,14 +95,14 @@ def drop_retracted(delivery: Delivery) -> None:
 
 @feature.step
 def keep(delivery: Delivery) -> None:
-    """MESSAGE_RECEIVED: a chat or normal message for which no session was chosen. It goes on: to wake a device."""
+    """MESSAGE_RECEIVED, MESSAGE_REDELIVERED: keep a chat or normal message for which no session was chosen."""
     if not delivery.chosen:
         _keep(delivery)
 
 
 def keep_for_others(delivery: Delivery, had_by: Collection[int]) -> None:
-    """The same for a message that some of the account's sessions, by their numbers, have got, or will when they are
-    resumed: it waits for those that have not."""
+    """Keep a message for the account's other sessions: those with the numbers `had_by` have got it, or will when they
+    are resumed, and are not sent it again."""
     if not _keep(delivery):
         return
     server, account = delivery.server, delivery.account
@@ -120,49 +121,53 @@ def _keep(delivery: Delivery) -> bool:
         sender = "" if stanza.sender is None else stanza.sender.bare
         offline.keep(db, account, content, time.time(), sender, stanza.id or "")
         return True
-    if stanza_ids.id_by(stanza, account) is None:  # otherwise it is in the archive, and not lost
+    if stanza_ids.id_by(stanza, account) is None:  # with an id it is in the archive, and not lost
         raise StanzaError("service-unavailable")  # XEP-0160 section 2
     return False
 
 
 @feature.step
 def deliver(delivery: Delivery) -> None:
-    """PRESENCE_SENT: a session that is there for messages gets those that waited."""
+    """PRESENCE_SENT: a session that comes to accept messages is sent those that waited; one that no longer does leaves
+    the rest to another."""
     if delivery.stanza.to is None:
-        (go_on if _is_there(delivery.origin) else hand_over)(delivery.origin)
+        (send_waiting if _accepts_messages(delivery.origin) else hand_over)(delivery.origin)
 
 
 @feature.step
-def go_on(session: "Session") -> None:
-    """SESSION_RESUMED: what waits is for one session at a time; nobody may have been there to go on with it."""
+def send_waiting(session: "Session") -> None:
+    """SESSION_RESUMED: send a session what waits, unless another session is being sent it: one at a time."""
     server, account = session.server, session.account
-    if not _is_there(session) or not offline.count(server.db, account):
+    if not _accepts_messages(session) or not offline.count(server.db, account):
         return
     sessions = server.online.sessions(account)
-    if not any(_is_being_sent_them(each) for each in sessions):
-        for each in sessions:
-            _take_turn(each)
-        delivered, turn = _delivered(session), object()
-        delivered.turn = turn
-        session.send_all(_messages(session, delivered, turn))
+    if any(_is_being_sent_them(each) for each in sessions):
+        return
+    for each in sessions:
+        earlier = each.state(Delivered)
+        if earlier is not None:
+            earlier.turn = None
+    delivered, turn = _delivered(session), object()
+    delivered.turn = turn
+    session.send_all(_messages(session, delivered, turn))
 
 
 @feature.step
 def hand_over(session: "Session") -> None:
-    """CONNECTION_LOST, SESSION_ENDED: what this session was to be sent, and was not yet, is for another one that is
-    there: none may come for a long time that has to be told of it by its presence."""
+    """CONNECTION_LOST, SESSION_ENDED: send what this session was not sent yet to another that is connected: it may be long
+    until the next one comes online."""
     delivered = session.state(Delivered)
     if delivered is None or delivered.turn is None:
         return
     for other in session.server.online.available(session.account):
-        if other is not session and other.connection is not None and _is_there(other):
-            go_on(other)
+        if other is not session and other.connection is not None and _accepts_messages(other):
+            send_waiting(other)
             return
 
 
 def drop_arrived(session: "Session") -> None:
-    """Delete what was delivered: after it was sent, or acknowledged where the client does that. Killed in between, the
-    server delivers twice rather than never."""
+    """Delete the messages that a session was sent, with stream management once they are acknowledged. A server that is
+    killed before delivers them twice rather than never."""
     delivered, management = session.state(Delivered), session.state(Management)
     if delivered is not None and (management is None or management.sent.acknowledged >= delivered.count):
         _drop(session, delivered)
@@ -170,7 +175,7 @@ def drop_arrived(session: "Session") -> None:
 
 @feature.step
 def let_go(session: "Session") -> None:
-    """SESSION_ENDED: what was delivered and has not arrived takes another way, like all that was not acknowledged."""
+    """SESSION_ENDED: delete what was delivered. If it was not acknowledged, stream management sends it another way."""
     delivered = session.state(Delivered)
     if delivered is not None:
         _drop(session, delivered)
@@ -178,14 +183,14 @@ def let_go(session: "Session") -> None:
 
 def _drop(session: "Session", delivered: Delivered) -> None:
     if delivered.under_way:
-        with suppress(*session.server.storage_errors):  # then it is delivered again, one day
+        with suppress(*session.server.storage_errors):  # then they are delivered again, one day
             offline.drop(session.server.db, session.account, delivered.messages)
             delivered.messages = []
 
 
 def _has_room(delivery: Delivery, size: int) -> bool:
-    """Whether one more may wait. Contacts have room that strangers cannot fill: else one of those could keep all whom
-    somebody knows from reaching them."""
+    """True if a message of this size (bytes) may wait. Contacts have some room of their own, or a stranger who fills it
+    could keep them all from reaching the account."""
     db, account, settings = delivery.server.db, delivery.account, delivery.server.settings(OfflineSettings)
     most: int = settings.max_messages
     most_bytes: int = settings.max_bytes
@@ -196,7 +201,8 @@ def _has_room(delivery: Delivery, size: int) -> bool:
 
 
 def _is_known(delivery: Delivery) -> bool:
-    """Whether it comes from the account itself, its server, or a contact: one of both sees the other's presence."""
+    """True if the sender is the account itself, its server, or a contact: one who sees its presence, or whose presence
+    it sees."""
     sender, account = delivery.stanza.sender, delivery.account
     if sender is None or sender.bare in (account, account.domain):
         return True
@@ -205,7 +211,7 @@ def _is_known(delivery: Delivery) -> bool:
 
 
 def _is_worth_keeping(stanza: Stanza) -> bool:
-    """XEP-0160 section 3, and the hint of XEP-0334."""
+    """True for the messages that XEP-0160 section 3 stores, without the hint <no-store/> (XEP-0334)."""
     tags = stanza.child_tags
     if stanza.type not in ONE_TO_ONE or NO_STORE in tags:
         return False
@@ -224,32 +230,26 @@ def _delivered(session: "Session") -> Delivered:
     return delivered
 
 
-def _is_there(session: "Session") -> bool:
-    """Whether it gets messages that are for whichever session is there (RFC 6121 section 8.5.2.1.1)."""
+def _accepts_messages(session: "Session") -> bool:
+    """True if the session gets messages for the bare address (RFC 6121 section 8.5.2.1.1)."""
     return session.is_available and session.priority >= 0
 
 
 def _is_being_sent_them(session: "Session") -> bool:
     delivered = session.state(Delivered)
     is_its_turn = delivered is not None and delivered.turn is not None
-    return is_its_turn and session.connection is not None and _is_there(session)
-
-
-def _take_turn(session: "Session") -> None:
-    delivered = session.state(Delivered)
-    if delivered is not None:
-        delivered.turn = None
+    return is_its_turn and session.connection is not None and _accepts_messages(session)
 
 
 def _messages(session: "Session", delivered: Delivered, turn: object) -> Iterator[Stanza | None]:
-    """The messages that waited, oldest first; what is noted of each is so once it is sent."""
+    """The messages that waited, oldest first. Each is noted in `delivered` just before it is sent."""
     server, account = session.server, session.account
     for message in _waiting(session, delivered):
         if delivered.turn is not turn:
             return
         stanza = _wanted(session, message)
         is_wanted = stanza is not None
-        server.db.touch_unfinished()  # it may have come just now
+        server.db.touch_unfinished()  # the message may not be on the disk yet
         management = session.state(Management)
         delivered.messages.append(message.id)
         delivered.ticket = handled().ticket or delivered.ticket
@@ -260,8 +260,8 @@ def _messages(session: "Session", delivered: Delivered, turn: object) -> Iterato
 
 
 def _wanted(session: "Session", message: offline.Waiting) -> Stanza | None:
-    """The message, if it is still to be sent. One that cannot be read is not: it would keep all others, and their
-    account, away for good."""
+    """The message, unless it is not to be sent any more. One that cannot be read is skipped: it would be in the way of
+    all others for good."""
     try:
         stanza = Stanza.from_wire(message.stanza)
     except Unreadable:
@@ -271,9 +271,10 @@ def _wanted(session: "Session", message: offline.Waiting) -> Stanza | None:
 
 
 def _waiting(session: "Session", delivered: Delivered) -> Iterator[offline.Waiting]:
-    """Those not delivered yet, oldest first, read a few at a time: each may be as large as a stanza can be."""
+    """The messages that no session was sent yet, oldest first, read a few at a time: each may be as large as a stanza
+    can be."""
     server, account, last = session.server, session.account, 0
-    while _is_there(session):
+    while _accepts_messages(session):
         but_for = {id for id in (*delivered.had, *_under_way(server, account)) if id > last}
         some = offline.waiting(server.db, account, last, but_for, most=AT_A_TIME)
         yield from some
@@ -284,7 +285,7 @@ def _waiting(session: "Session", delivered: Delivered) -> Iterator[offline.Waiti
 
 
 def _under_way(server: "Server", account: JID) -> Iterator[int]:
-    """The messages that sessions have been sent already, and may still acknowledge."""
+    """The ids of messages that some session was sent already, and may still acknowledge."""
     for session in server.online.sessions(account):
         delivered = session.state(Delivered)
         if delivered is not None:
@@ -292,7 +293,8 @@ def _under_way(server: "Server", account: JID) -> Iterator[int]:
 
 
 def _has_been_found(session: "Session", message: offline.Waiting, stanza: Stanza) -> bool:
-    """Whether the session could have it from the archive already (XEP-0313 section "User Archives")."""
+    """True if the session may have it from the archive already, where it asked before its first presence (XEP-0313
+    section "User Archives")."""
     queried = session.state(Queried)
     if queried is None or message.at > queried.at:
         return False
@@ -300,7 +302,8 @@ def _has_been_found(session: "Session", message: offline.Waiting, stanza: Stanza
 
 
 def _is_blocked(session: "Session", stanza: Stanza, at: float) -> bool:
-    """Whether its sender was blocked meanwhile, or whom it speaks for."""
+    """True if the sender was blocked while it waited, or, for an event of a node, whoever may have caused the event.
+    `at`: when the message came."""
     server, account = session.server, session.account
     if stanza.sender is not None and is_blocked(server, account, stanza.sender):
         return True

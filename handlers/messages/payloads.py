@@ -1,8 +1,8 @@
-"""What instant messages carry beside their text, by which the delivery steps judge them: tags in Clark notation."""
+"""The payloads of messages by which the delivery steps judge them: tags in Clark notation."""
 
 from xmpp.data.stanza import Stanza
 
-# RFC 6121 section 5.2.2: what people write to each other, as against headlines, errors and what is said in rooms
+# RFC 6121 section 5.2.2: the types of what people write to each other, outside of rooms
 ONE_TO_ONE = frozenset({"chat", "normal"})
 
 # XEP-0085
@@ -31,7 +31,7 @@ CARBON_RECEIVED = "{urn:xmpp:carbons:2}received"
 
 
 def invites(stanza: Stanza) -> bool:
-    """Whether this is an invitation by way of a room (XEP-0045 section 7.8.2)."""
+    """True for an invitation that a room passes on (XEP-0045 section 7.8.2)."""
     return MUC_USER in stanza.child_tags and any(
         room.find(MUC_INVITE) is not None for room in stanza.children(MUC_USER)
     )

@@ -1,4 +1,4 @@
-"""XEP-0359: ids that an account's server gives the messages in its archive, and that nobody else gives in its name."""
+"""XEP-0359: the ids of messages in an account's archive, which its server gives and nobody may forge."""
 
 from lxml import etree
 
@@ -11,7 +11,7 @@ NAMESPACE = "urn:xmpp:sid:0"
 STANZA_ID = f"{{{NAMESPACE}}}stanza-id"
 
 MAX_IDS = 10
-"""So many ids are looked at: an honest message has two or three, and to read whose one is can take a millisecond."""
+"""Of one message. An honest one has two or three, and to parse the address of each can take a millisecond."""
 
 feature = Feature("stanza_ids", xep="0359", account_disco=[NAMESPACE], optional=False)
 
@@ -19,10 +19,9 @@ feature = Feature("stanza_ids", xep="0359", account_disco=[NAMESPACE], optional=
 @feature.step
 @concerns(STANZA_ID)
 def remove_forged(delivery: Delivery) -> None:
-    """SENT and RECEIVED, messages: no id is in the account's name but those that are given after this step.
+    """MESSAGE_SENT, MESSAGE_RECEIVED: remove the ids in the account's name, or all if there are more than MAX_IDS.
 
-    What an account sends has none of its own either: its archive is nobody else's business (XEP-0313). Of too
-    many in one message none is looked at, and none stays.
+    Also from what the account itself sends: its archive is nobody else's business (XEP-0313).
     """
     account, stanza = delivery.account, delivery.stanza
     if len(list(stanza.children(STANZA_ID))) > MAX_IDS:
@@ -32,12 +31,12 @@ def remove_forged(delivery: Delivery) -> None:
 
 
 def with_id(stanza: Stanza, account: JID, id: str) -> Stanza:
-    """The stanza with the id by which it is in the account's archive."""
+    """The stanza with the id that it has in the account's archive."""
     return stanza.with_last(f'<stanza-id xmlns="{NAMESPACE}" by="{account}" id="{id}"/>'.encode(), STANZA_ID)
 
 
 def id_by(stanza: Stanza, account: JID) -> str | None:
-    """The id that a stanza has in the name of this account; None without one."""
+    """The id that a stanza has in the name of this account; None if it has none."""
     if STANZA_ID not in stanza.child_tags:
         return None
     found = (child.get("id", "") for child in stanza.children(STANZA_ID) if _is_by(child, account))
