@@ -1,6 +1,6 @@
 """XEP-0313: an account's messages are kept for all its devices, and found again.
 
-rules and preferences say what is archived, query what can be asked for, pages what is found, results how it is told.
+`rules` and `preferences` decide what is archived; `query` reads what is asked for, `pages` finds it, `results` answers.
 """
 
 import os
@@ -28,7 +28,7 @@ from xmpp.routing.session import session_of
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
-ENTRY_BYTES = 300  # of memory, for each message of a page that is still to be sent
+ENTRY_BYTES = 300  # of memory, that a message of a page takes until it is sent
 ID_BYTES = 10  # nobody can guess an id, or see from it what else there is (XEP-0359 section "Security Considerations")
 
 feature = Feature(
@@ -50,21 +50,21 @@ feature = Feature(
 
 
 class Queried:
-    """Until when a session has been told what is in the archive, where it asked before its first presence."""
+    """When a session has queried the archive, before its first presence: it need not be sent what waited before."""
 
     def __init__(self, at: float) -> None:
         self.at = at
 
 
 class Digits:
-    """Random hexadecimal digits for ids, fetched for many at a time: to ask the system costs more than an id. A server
-    has some."""
+    """Random hexadecimal digits for ids, fetched for many ids at a time, as asking the system is slow. A server has
+    one."""
 
     def __init__(self) -> None:
         self._left: list[str] = []
 
     def next(self) -> str:
-        """Those of one id."""
+        """The digits of one id."""
         if not self._left:
             fetched, digits = os.urandom(100 * ID_BYTES).hex(), 2 * ID_BYTES
             self._left = [fetched[start : start + digits] for start in range(0, len(fetched), digits)]
@@ -76,26 +76,23 @@ class Digits:
 
 @feature.step
 def record_sent(delivery: Delivery) -> None:
-    """MESSAGE_SENT, after all that may refuse it. A message to oneself is archived where it is received."""
-    to = delivery.stanza.to
-    assert to is not None
-    _check_budget(delivery)
-    if to.bare != delivery.account:
-        delivery.archive_id = _record(delivery, to, is_sent=True)
+    """MESSAGE_SENT: archive the message, and refuse it if the sender has used up its daily budget.
 
-
-def _check_budget(delivery: Delivery) -> None:
+    A message to oneself is archived when it is received.
+    """
     server, stanza = delivery.server, delivery.stanza
-    if server.state(rules.Judged).text_if_worthy(stanza) is None:
-        return
-    daily = server.settings(ArchiveSettings).daily_bytes
-    if not budget.spend(server.db, delivery.account, len(stanza.wire()), daily):
-        raise StanzaError("resource-constraint", "you have sent as much as is kept of one day; try again later")
+    assert stanza.to is not None
+    if server.state(rules.Judged).text_if_worthy(stanza) is not None:
+        daily = server.settings(ArchiveSettings).daily_bytes
+        if not budget.spend(server.db, delivery.account, len(stanza.wire()), daily):
+            raise StanzaError("resource-constraint", "you have sent as much as is kept of one day; try again later")
+    if stanza.to.bare != delivery.account:
+        delivery.archive_id = _record(delivery, stanza.to, is_sent=True)
 
 
 @feature.step
 def record_received(delivery: Delivery) -> None:
-    """MESSAGE_RECEIVED, after all that may refuse it and before any copy, which then has the id too."""
+    """MESSAGE_RECEIVED: archive the message, and add its stanza-id for whoever gets it."""
     sender = delivery.stanza.sender
     if sender is not None:
         delivery.archive_id = _record(delivery, sender, is_sent=False)
@@ -104,7 +101,7 @@ def record_received(delivery: Delivery) -> None:
 
 
 def _record(delivery: Delivery, contact: JID, *, is_sent: bool) -> str | None:
-    """Archive a message, if it is worth it and wanted; returns its id."""
+    """Archive a message and return its id; None if it is not worth it, or the account does not want it."""
     server, stanza = delivery.server, delivery.stanza
     text = server.state(rules.Judged).text_if_worthy(stanza)
     if text is None:
@@ -115,7 +112,7 @@ def _record(delivery: Delivery, contact: JID, *, is_sent: bool) -> str | None:
     now = int(time.time() * 1000)
     if rules.RETRACT in stanza.child_tags:
         retraction.bury(server.db, stanza, archive.number, contact.bare, is_sent, now)
-    # The time comes first: in order, ids are indexed for a fraction of the cost.
+    # The time comes first: ids that come in order are indexed for a fraction of the cost.
     uid = f"{now:012x}{server.state(Digits).next()}"
     archive_records.append(
         server.db,
@@ -138,22 +135,23 @@ def _record(delivery: Delivery, contact: JID, *, is_sent: bool) -> str | None:
 
 @feature.iq_get(query.QUERY)
 def describe(server: "Server", iq: Stanza) -> etree._Element:
-    """What can be asked for (section "Retrieving form fields")."""
+    """The form of what can be asked for (section "Retrieving form fields")."""
     return query.form()
 
 
 @feature.iq_set(query.QUERY)
 def search(server: "Server", iq: Stanza) -> etree._Element:
-    """Send the page that is asked for, message by message, and say what it was. Yields where it takes long to find."""
-    archive, session = _own_archive(server, iq), session_of(iq)
+    """Send the page that is asked for, one message for each entry, and answer <fin/>. Yields if the search is long."""
+    archive, session, settings = _own_archive(server, iq), session_of(iq), server.settings(ArchiveSettings)
     asked = query.requested(iq.only_child())
-    page = pages.find(server.db, archive.number, asked, _limits(server), server.state(pages.Searches))
+    limits = pages.Limits(settings.page_messages, settings.max_page_messages, server.stream_settings.unsent_bytes // 2)
+    page = pages.find(server.db, archive.number, asked, limits, server.state(pages.Searches))
     if session.presence is None:
         session.keep(Queried(time.time()))
     entries = page.entries[::-1] if asked.is_flipped else page.entries
     found = _results(server, entries, query_id=asked.id, to=session.jid)
     session.send_all(found, held=ENTRY_BYTES * len(entries))
-    server.db.touch_unfinished()  # what a client is told of is on the disk
+    server.db.touch_unfinished()  # the answer waits until all that it tells of is on the disk
     return results.finished(page)
 
 
@@ -167,7 +165,7 @@ def _results(server: "Server", entries: list[Entry], *, query_id: str | None, to
 
 @feature.iq_get(results.METADATA)
 def tell_ends(server: "Server", iq: Stanza) -> etree._Element:
-    """The oldest and the newest message."""
+    """The ids and times of the oldest and the newest message."""
     archive = _own_archive(server, iq)
     archive_records.settle(server.db)
     server.db.touch_unfinished()
@@ -198,8 +196,3 @@ feature.iq_set(preferences.PREFERENCES, to=[ADDRESS])(forbid)
 def _own_archive(server: "Server", iq: Stanza) -> archives.Archive:
     assert iq.to is not None
     return archives.of(server.db, iq.to.bare)
-
-
-def _limits(server: "Server") -> pages.Limits:
-    settings = server.settings(ArchiveSettings)
-    return pages.Limits(settings.page_messages, settings.max_page_messages, server.stream_settings.unsent_bytes // 2)

@@ -1,7 +1,5 @@
-"""How much an account may add to archives in a day: whoever sends pays, for both sides.
-
-What others send to somebody is theirs to pay: nobody can use up the budget of somebody else.
-"""
+"""How much an account may add to archives in a day. The sender pays for both sides, so nobody can use up the budget of
+somebody else."""
 
 import time
 
@@ -13,7 +11,7 @@ MESSAGE_BYTES = 500  # what a message takes beside its stanza, and its place in 
 
 
 class Spent:
-    """What an account has added, less what a day allows for the time since."""
+    """How many bytes an account has added, less what the time since allows; as of `at`, on the monotonic clock."""
 
     __slots__ = ("at", "bytes")
 
@@ -26,15 +24,16 @@ SPENT = Remembered[Spent](bound=100_000)
 
 
 def spend(db: Database, account: str, size: int, daily: int) -> bool:
-    """Whether a message of this size is within the budget, of which it is spent then. `daily`: in bytes; 0: any."""
+    """Count a message of this size (bytes) against the account's budget; False, and nothing is counted, if it would be
+    exceeded. `daily`: the budget in bytes, 0 for no limit."""
     if not daily:
         return True
     spent = db.memory[SPENT].get(account)
     if spent is None:
         spent = db.memory[SPENT].put(account, Spent())
     now = time.monotonic()
-    left = max(0.0, spent.bytes - (now - spent.at) * daily / DAY) + size + MESSAGE_BYTES
-    if left > daily:
+    total = max(0.0, spent.bytes - (now - spent.at) * daily / DAY) + size + MESSAGE_BYTES
+    if total > daily:
         return False
-    spent.bytes, spent.at = left, now
+    spent.bytes, spent.at = total, now
     return True

@@ -1,7 +1,7 @@
 """Looks up the page of an archive that a query asks for.
 
-Where that takes long others go on: words are looked for in a thread, one search after the other, and the rest in
-portions that take turns, so that all together get half of the loop's time at most.
+If that takes long, others go on meanwhile: words are looked for in a thread, one search after the other; all else in
+portions, one at a time, which together get half of the loop's time at most.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,11 @@ from xmpp.data.errors import StanzaError
 
 
 class Page(NamedTuple):
-    """The messages of a page, the oldest first; whether nothing is left out; whether it begins with the first."""
+    """The messages of a page, the oldest first.
+
+    `is_complete`: there is nothing beyond this page in the direction in which the client pages. `is_from_the_start`:
+    nothing that was asked for comes before the page.
+    """
 
     entries: list[Entry]
     is_complete: bool
@@ -28,7 +32,7 @@ class Page(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """How many messages a page has if nothing is said, how many at most, and how many bytes."""
+    """How many messages a page has if the client names no number, how many at most, and how many bytes."""
 
     usual: int
     most: int
@@ -40,11 +44,12 @@ PAUSE_SECONDS = 0.005
 
 
 MOST_AT_ONCE = 20
-"""So many accounts may look for words at the same time, each for one thing: they wait for each other."""
+"""How many accounts may search for words at the same time, each once: they wait for each other."""
 
 
 class Searches:
-    """Whose turn it is: one at a time looks through a portion. `for_words`: the archives that wait for the thread."""
+    """The searches under way. `turn`: held by the one that looks through a portion. `for_words`: the numbers of the
+    archives that are searched for words, or wait for that. A server has one."""
 
     def __init__(self) -> None:
         self.turn = Semaphore()
@@ -52,8 +57,8 @@ class Searches:
 
 
 def find(db: Database, number: int, query: Query, limits: Limits, searches: Searches) -> Page:
-    """The page of this archive; raises StanzaError where it has no message of an id in the query, or it takes too long.
-    Yields where there is much to be looked through, and then messages may be deleted that are on the page."""
+    """The page of the archive of this number. Raises StanzaError for an id of no message in it, and if words take too
+    long to find. Yields if there is much to look through; messages on the page may be deleted meanwhile."""
     archive.settle(db)
     asked = query.page
     wanted = min(limits.usual if asked.max is None else asked.max, limits.most)
@@ -94,7 +99,7 @@ def _with_words(db: Database, selection: Selection, most: int, is_backwards: boo
 
 
 def _selection(db: Database, number: int, query: Query) -> Selection:
-    """What the query narrows the archive down to. Its ids, too, are only told apart by their places."""
+    """What the query narrows the archive down to, with rows in place of ids."""
     page, contact = query.page, query.contact
     return Selection(
         number,
@@ -117,7 +122,8 @@ def _row(db: Database, number: int, id: str) -> int:
 
 
 def _within(found: Iterable[Entry], size: int) -> list[Entry]:
-    """As many as have this size together, but at least one: a client that asks again must get on."""
+    """The first entries that have at most `size` bytes together, but at least one, so that a client that pages on gets
+    ahead."""
     entries: list[Entry] = []
     for entry in found:
         size -= entry.size

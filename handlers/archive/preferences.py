@@ -17,7 +17,7 @@ DEFAULTS = ("always", "never", "roster")
 
 
 class Preferences(NamedTuple):
-    """What a client asks for."""
+    """The preferences that a client asks for."""
 
     by_default: str
     always: frozenset[JID]
@@ -25,9 +25,9 @@ class Preferences(NamedTuple):
 
 
 def are_wanted(db: Database, account: JID, archive: Archive, contact: JID) -> bool:
-    """Whether messages to or from this address are archived. No query.
+    """True if messages to or from this address are archived. No query.
 
-    Where an address is in both lists, of which the XEP says nothing, somebody does not want to see it archived.
+    An address in both lists, of which the XEP says nothing, is not archived: somebody has asked for that.
     """
     if contact in archive.never or contact.bare in archive.never:
         return False
@@ -37,7 +37,8 @@ def are_wanted(db: Database, account: JID, archive: Archive, contact: JID) -> bo
 
 
 def requested(element: etree._Element, most: int) -> Preferences:
-    """Read <prefs/>; raises StanzaError. What is left out is empty."""
+    """Read <prefs/>. A list that is left out is empty. Raises StanzaError if it is malformed, or names more than `most`
+    addresses."""
     by_default = element.get("default", "")
     if by_default not in DEFAULTS:
         raise StanzaError("bad-request", f"the default is one of {', '.join(DEFAULTS)}")

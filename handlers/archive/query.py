@@ -23,21 +23,22 @@ FIELDS = (
     Field("before-id"),
     Field("after-id"),
     Field("ids", "list-multi", is_open=True),
-    Field("include-groupchat", "boolean"),  # there are none in an account's archive, so either answer is right
+    Field("include-groupchat", "boolean"),  # ignored: an account's archive has no such messages
     Field(FULLTEXT),
 )
 KNOWN = frozenset({"FORM_TYPE", *(field.var for field in FIELDS)})
 EVERYTHING = PageRequest()
 MAX_SEARCHED = 500
-"""The most characters that are looked for: what the index takes for a letter is up to its own tables."""
+"""The most characters that may be searched for. A limit of its own, as the index may find more terms than `_terms`."""
 MAX_TERMS = 30
-"""The most terms: a word of letters and digits is one, "x-ray" are two. Each is looked up by itself."""
+"""The most terms that may be searched for, each of which is looked up: "ray" is one, "x-ray" two."""
 MAX_IDS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query; None and empty: not said. Times are in seconds, ids those of messages."""
+    """What a client asks for; None or empty if it does not say. `id` is the query's own, other ids are those of
+    messages; times are in seconds since 1970."""
 
     id: str | None = None
     contact: JID | None = None
@@ -52,14 +53,14 @@ class Query:
 
 
 def form() -> etree._Element:
-    """What can be asked for."""
+    """The <query/> with the form of what can be asked for."""
     query = etree.Element(QUERY, nsmap={None: NAMESPACE})
     query.append(dataforms.form(NAMESPACE, FIELDS))
     return query
 
 
 def requested(element: etree._Element) -> Query:
-    """Read a <query/>. Raises StanzaError: for what is malformed, and for fields that nobody knows."""
+    """Read a <query/>. Raises StanzaError if it is malformed, or has a field that is unknown here."""
     if element.get("node") is not None:
         raise StanzaError("feature-not-implemented", "only messages are archived, not nodes")
     try:
@@ -121,13 +122,13 @@ def _moment(text: str | None) -> float | None:
 def _words(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
-    # Counted as the index does, which takes a word apart at all that is no letter: one of "x-x-x-..." is a phrase of
-    # thousands of terms. Where it sees letters that we do not, it has fewer; the other way round hold the characters.
+    # Counted as the index does, which splits words at all that is no letter: "x-x-x-..." could be thousands of terms.
+    # What is a letter is up to the index's own tables. If it knows fewer letters than we do, MAX_SEARCHED holds.
     if len(text) > MAX_SEARCHED or sum(map(_terms, text.split())) > MAX_TERMS:
         raise StanzaError("policy-violation", f"at most {MAX_TERMS} words of {MAX_SEARCHED} characters are looked for")
     return tuple(text.split())
 
 
 def _terms(word: str) -> int:
-    """How many terms the index makes of a word, or one where it makes none of it."""
+    """How many terms the index makes of a word, at least one."""
     return max(1, sum(is_letters for is_letters, _ in groupby(word, str.isalnum)))

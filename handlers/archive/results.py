@@ -1,4 +1,4 @@
-"""XEP-0313 sections "Query results" and "Archive metadata": what the archive answers."""
+"""XEP-0313 sections "Query results" and "Archive metadata": the archive's answers."""
 
 from lxml import etree
 
@@ -18,7 +18,7 @@ METADATA = f"{{{NAMESPACE}}}metadata"
 
 
 def result(entry: Entry, archived: bytes, *, query_id: str | None, to: JID) -> Stanza:
-    """The message that brings an archived one, in the name of the account it belongs to."""
+    """The message with an archived one inside, sent from the bare address of the account."""
     asked = "" if query_id is None else f" queryid={quoted(query_id)}"
     head = f'<result xmlns="{NAMESPACE}"{asked} id="{entry.uid}">'
     delay = f'<delay xmlns="{names.DELAY}" stamp="{_moment(entry)}"/>'
@@ -27,7 +27,7 @@ def result(entry: Entry, archived: bytes, *, query_id: str | None, to: JID) -> S
 
 
 def finished(page: Page) -> etree._Element:
-    """What follows the results. Where the page has all there is, its size is their count; else nobody counts."""
+    """The <fin/> after the results. It has a count only if the page has all messages: else somebody had to count."""
     fin = etree.Element(FINISHED, {"complete": "true"} if page.is_complete else {}, nsmap={None: NAMESPACE})
     ids = [entry.uid for entry in page.entries]
     first, last = (ids[0], ids[-1]) if ids else (None, None)
@@ -38,7 +38,7 @@ def finished(page: Page) -> etree._Element:
 
 
 def metadata(ends: tuple[Entry, Entry] | None) -> etree._Element:
-    """The first and the last message of an archive."""
+    """The <metadata/> of an archive with this first and last message; empty for None."""
     element = etree.Element(METADATA, nsmap={None: NAMESPACE})
     for name, entry in zip(("start", "end"), ends or (), strict=False):
         etree.SubElement(element, f"{{{NAMESPACE}}}{name}", id=entry.uid, timestamp=_moment(entry))
@@ -46,5 +46,5 @@ def metadata(ends: tuple[Entry, Entry] | None) -> etree._Element:
 
 
 def _moment(entry: Entry) -> str:
-    """To the millisecond: it is what a client then asks for."""
+    """To the millisecond, as it is stored: clients ask for what came after the time they were told."""
     return format_utc(entry.at, "milliseconds")

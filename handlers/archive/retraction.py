@@ -1,4 +1,4 @@
-"""XEP-0424: who has written a message can take it back; in the archive a tombstone takes its place."""
+"""XEP-0424: the sender of a message can retract it. In the archive a tombstone takes its place."""
 
 import logging
 
@@ -19,10 +19,10 @@ RETRACTED = f"{{{NAMESPACE}}}retracted"
 
 
 def bury(db: Database, retraction: Stanza, number: int, contact: JID, is_sent: bool, at: int) -> None:
-    """Put a tombstone in the place of the message that is taken back, if it is in this archive.
+    """Replace the message that is retracted by a tombstone, if it is in the archive of this number.
 
-    What follows the retraction is what it is archived with. Both have gone the same way in the same conversation: so
-    they are from the same bare address, or from the account itself (section "Business Rules").
+    `contact`, `is_sent` and `at` (milliseconds) are what the retraction is archived with. Only a message that went the
+    same way in the same conversation is looked for: so both have the same sender (section "Business Rules").
     """
     taken_back = retracted_id(retraction)
     if not taken_back or not retraction.id:  # the tombstone could not name the retraction
@@ -31,7 +31,7 @@ def bury(db: Database, retraction: Stanza, number: int, contact: JID, is_sent: b
     if found is None:
         return
     row, written_at = found
-    if not is_sent and written_at < accounts.since(db, contact):  # by somebody else, who had this address before
+    if not is_sent and written_at < accounts.since(db, contact):  # by somebody else who had the address before
         return
     archived = archive.stanza(db, row)
     if archived is None:
@@ -42,32 +42,29 @@ def bury(db: Database, retraction: Stanza, number: int, contact: JID, is_sent: b
 
 
 def retracted_id(retraction: Stanza) -> str | None:
-    """The id of the message that this one takes back; None where it takes back none."""
+    """The id of the message that this one retracts; None if it is no retraction."""
     retract = retraction.child(RETRACT)
     return None if retract is None else retract.get("id") or None
 
 
 def retractable(kept: bytes, retraction: Stanza) -> Stanza | None:
-    """The message that was kept as these bytes, if this takes it back, both being from one bare address. One that
-    cannot be read is of no use to anybody, and the retraction goes its way."""
+    """The message that was kept as these bytes, if it may be retracted by this one. The caller has seen that both are
+    from one bare address. None as well, with a line in the log, if the message cannot be read."""
     try:
         original = Stanza.from_wire(kept)
     except Unreadable:
         log.exception("what %s takes back cannot be read", retraction.sender)
         return None
-    return original if _can_be_retracted(original, retraction) else None
-
-
-def _can_be_retracted(original: Stanza, retraction: Stanza) -> bool:
-    if RETRACTED in original.child_tags or RETRACT in original.child_tags:  # a retraction has to stay (Business Rules)
-        return False
-    if MUC_USER in retraction.child_tags or MUC_USER in original.child_tags:
-        return original.sender == retraction.sender  # in a room, all have one bare address
-    return True
+    if RETRACTED in original.child_tags or RETRACT in original.child_tags:
+        return None  # a retraction has to stay (section "Business Rules")
+    is_of_room = MUC_USER in retraction.child_tags or MUC_USER in original.child_tags
+    if is_of_room and original.sender != retraction.sender:
+        return None  # all in a room have one bare address
+    return original
 
 
 def tombstone(original: Stanza, retraction_id: str, at: float) -> Stanza:
-    """What is left of the message: who sent it to whom."""
+    """What is left of a message: its addresses, type and id, and by what it was retracted. `at`: seconds since 1970."""
     retracted = f'<retracted xmlns="{NAMESPACE}" stamp="{format_utc(at)}" id={quoted(retraction_id)}/>'
     type = original.element.get("type")
     return Stanza.build(

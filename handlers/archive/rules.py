@@ -8,7 +8,7 @@ from xmpp.data import names
 from xmpp.data.stanza import Stanza
 
 SEARCHABLE = 10_000
-"""So many characters of a message can be searched: few are longer, and each has to be indexed while others wait."""
+"""How many characters of a message can be searched. Few messages are longer, and others wait while one is indexed."""
 STORE = "{urn:xmpp:hints}store"
 RETRACT = "{urn:xmpp:message-retract:1}retract"
 UNWANTED = frozenset({NO_STORE, NO_PERMANENT_STORE})
@@ -38,15 +38,15 @@ WORTHY = ENCRYPTED | {
 
 
 class Judged:
-    """What the last message was judged to be, for as long as it is there: both sides archive it, one after the other. A
-    server has one."""
+    """Remembers whether the last message is worth archiving, and by what text it is found: sender and addressee archive
+    it one after the other. A server has one."""
 
     def __init__(self) -> None:
         self._last: Callable[[], Stanza | None] = lambda: None
         self._text: str | None = None
 
     def text_if_worthy(self, stanza: Stanza) -> str | None:
-        """By what text a message is found; None where it is not worth archiving."""
+        """The text by which a message can be found, "" if it has none; None if it is not worth archiving."""
         if self._last() is not stanza:
             self._last = ref(stanza)
             self._text = _searchable_text(stanza) if _is_worth_archiving(stanza) else None
@@ -54,7 +54,7 @@ class Judged:
 
 
 def _is_worth_archiving(stanza: Stanza) -> bool:
-    """Whether a message is part of a conversation, and its sender has nothing against keeping it (XEP-0334)."""
+    """True if a message is part of a conversation, and its sender has not asked to store it nowhere (XEP-0334)."""
     if stanza.type not in ONE_TO_ONE:
         return False
     tags = stanza.child_tags
