@@ -1,7 +1,5 @@
-"""Accounts: made, given another password, removed; and what becomes of stanzas to accounts that do not exist.
-
-In-band registration and the command line both come here.
-"""
+"""Making and removing accounts and changing passwords, for in-band registration and the command line; and stanzas to
+accounts that do not exist."""
 
 import time
 from collections.abc import Sequence
@@ -26,14 +24,14 @@ ACCOUNT_REMOVED = Table[AccountStep]("ACCOUNT_REMOVED")  # f(server, account), b
 
 
 class NoSuchAccount(Exception):
-    """There is no account of that address; nothing was changed."""
+    """There is no account at that address; nothing was changed."""
 
     def __init__(self, account: JID) -> None:
         super().__init__(f"{account} does not exist")
 
 
 class Overtaken(Exception):
-    """The password of that account was changed while another one was being salted, which was not kept."""
+    """The password was changed by somebody else while this one was being salted; this one was not kept."""
 
     def __init__(self, account: JID) -> None:
         super().__init__(f"the password of {account} was changed meanwhile")
@@ -52,7 +50,7 @@ def create_many(server: "Server", given: Sequence[tuple[JID, str]]) -> None:
     """
     for account, _ in given:
         _refuse_unsuitable(server, account)
-        if account_records.exists(server.db, account):  # looked at again when they are stored; this spares the work
+        if account_records.exists(server.db, account):  # looked at again when they are stored; this saves the hashing
             raise account_records.AccountExists(account)
     credentials = passwords.salted(server, [password for _, password in given])
     accounts = [account for account, _ in given]
@@ -66,17 +64,17 @@ def _refuse_unsuitable(server: "Server", account: JID) -> None:
 
 
 def change_password(server: "Server", account: JID, password: str, keep: Session | None = None) -> None:
-    """Set another password and end the account's sessions, all but the one that asked. Yields.
+    """Change the password and end all sessions of the account but `keep`, the one that asked, if one did. Yields.
 
-    Raises NoSuchAccount, also where it was removed meanwhile and another one has its name; ValueError for a password
-    that is not allowed; Overtaken where a session asks and the password was changed meanwhile.
+    Raises NoSuchAccount, also if the account was removed meanwhile, even if another has its name now; ValueError for a
+    password that is not allowed; Overtaken if a session asked, and the password was changed meanwhile.
     """
     identity = account_records.identity(server.db, account) if keep is None else keep.identity
     before = account_records.credential(server.db, account, passwords.PLAIN_HASH)
     [credentials] = passwords.salted(server, [password])
     if identity is None or account_records.identity(server.db, account) != identity:
         raise NoSuchAccount(account)
-    # That change has ended this session: who was to be shut out with it would have the last word otherwise.
+    # The other change was to end this session, perhaps to shut somebody out: they must not have the last word.
     if keep is not None and account_records.credential(server.db, account, passwords.PLAIN_HASH) != before:
         raise Overtaken(account)
     account_records.set_credentials(server.db, account, credentials)
@@ -85,15 +83,16 @@ def change_password(server: "Server", account: JID, password: str, keep: Session
 
 
 def remove(server: "Server", account: JID) -> None:
-    """Remove an account with all it keeps, and end its sessions. Yields until its contacts are told. Raises
-    NoSuchAccount."""
+    """Remove an account with all it keeps, and end its sessions. Raises NoSuchAccount. Yields until its contacts have
+    been told."""
     erase(server, account)
     end_removed(server, account)
     server.portions.wait_for_own()
 
 
 def erase(server: "Server", account: JID) -> None:
-    """The first half of `remove`: its sessions can still be answered. Raises NoSuchAccount."""
+    """The first half of `remove`: delete the account. Its sessions go on, so that they can be answered. Raises
+    NoSuchAccount."""
     if not account_records.exists(server.db, account):
         raise NoSuchAccount(account)
     with server.db.change():
@@ -103,12 +102,12 @@ def erase(server: "Server", account: JID) -> None:
 
 
 def end_removed(server: "Server", account: JID) -> None:
-    """The second half: end the sessions (XEP-0077 section 3.2)."""
+    """The second half of `remove`: end the sessions (XEP-0077 section 3.2)."""
     end_sessions(server, account, StreamError("not-authorized", "the account was removed"))
 
 
 def end_sessions(server: "Server", account: JID, error: StreamError, keep: Session | None = None) -> None:
-    """End all sessions of an account but one, and the streams that have logged in and not yet bound a resource."""
+    """End all sessions of an account but `keep`, and its streams that have not bound a resource yet."""
     for session in server.online.sessions(account):
         if session is not keep:
             session.close(error)
@@ -117,12 +116,12 @@ def end_sessions(server: "Server", account: JID, error: StreamError, keep: Sessi
 
 @feature.step
 def refuse_unknown(delivery: Delivery) -> None:
-    """A message or an iq to nobody (RFC 6121 section 8.5.1)."""
+    """MESSAGE_RECEIVED, IQ_RECEIVED and others: refuse what is for no account (RFC 6121 section 8.5.1)."""
     if not account_records.exists(delivery.server.db, delivery.account):
         raise StanzaError("service-unavailable")
 
 
 @feature.step
 def ignore_unknown(delivery: Delivery) -> Literal["stop"] | None:
-    """Presence to nobody: the sender is not told."""
+    """PRESENCE_RECEIVED: presence for no account vanishes, and the sender is not told."""
     return None if account_records.exists(delivery.server.db, delivery.account) else STOP

@@ -40,13 +40,13 @@ SESSION_BOUND = Table[SessionStep]("SESSION_BOUND")  # before its client can ask
 
 @feature.stream_feature(when=State.AUTHENTICATED)
 def offer_bind(stream: Stream) -> etree._Element:
-    """RFC 6120 section 7.4."""
+    """Section 7.4."""
     return etree.Element(BIND, nsmap={None: names.BIND})
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
 def offer_session(stream: Stream) -> etree._Element:
-    """A session comes with binding; clients that know <optional/> spare themselves the request."""
+    """Binding makes the session; <optional/> says so to clients that know it."""
     session = etree.Element(SESSION, nsmap={None: names.SESSION})
     etree.SubElement(session, f"{{{names.SESSION}}}optional")
     return session
@@ -54,10 +54,10 @@ def offer_session(stream: Stream) -> etree._Element:
 
 @feature.iq_set(BIND, to=[STREAM])
 def bind(server: "Server", iq: Stanza) -> etree._Element:
-    """Make a session of a stream that has logged in, at the resource that the client asks for or one of our own."""
+    """Begin the session of a stream that has logged in, at the resource that the client asks for or a random one."""
     stream = stream_of(iq)
     account, identity = stream.account, stream.identity
-    # It may be gone since the login, and the name somebody else's
+    # The account may have been removed since the login, and its name passed to somebody else
     if account is None or identity is None or accounts.identity(server.db, account) != identity:
         raise StanzaError("not-authorized")
     address = _address(account, iq.only_child().findtext(RESOURCE))
@@ -80,12 +80,13 @@ def _address(account: JID, resource: str | None) -> JID:
     try:
         return account.with_resource(resource or random_id())
     except MalformedJID as error:
-        raise StanzaError("bad-request", str(error)) from None  # RFC 6120 section 7.7.2.1
+        raise StanzaError("bad-request", str(error)) from None  # section 7.7.2.1
 
 
 def _make_room(server: "Server", address: JID) -> None:
-    """A resource that is taken passes to who comes last: mostly it is the same client, and the old connection is dead
-    (RFC 6120 section 7.7.2.2). Where there are too many, the oldest that waits to be resumed gives way."""
+    """End the session that has this address: mostly it belongs to the same client, whose old connection is dead
+    (section 7.7.2.2). If the account has too many others, end the oldest that waits to be resumed, or raise
+    StanzaError."""
     older = server.online.session(address)
     if older is not None:
         older.close(StreamError("conflict", "another client uses this resource"))

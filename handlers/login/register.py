@@ -1,6 +1,6 @@
-"""XEP-0077: making an account before login, changing its password and removing it afterwards.
+"""XEP-0077: people make an account before they log in; later they change its password, or remove it.
 
-Off unless it is switched on. Without `open`, only people who have an account can do something with it.
+Off by default. Unless `open` is set, people without an account cannot use it.
 """
 
 import logging
@@ -67,7 +67,7 @@ feature = Feature(
 
 
 class NewAccounts(FadingCounts):
-    """How many accounts were made from one network. A server has one."""
+    """How many accounts were made lately from each network. A server has one."""
 
     def __init__(self) -> None:
         super().__init__(half_life=HOUR)
@@ -86,7 +86,7 @@ def offer_registration(stream: Stream) -> etree._Element | None:
 
 @feature.iq_get(QUERY, to=[STREAM])
 def ask_for_details(server: "Server", iq: Stanza) -> etree._Element:
-    """What is needed for an account."""
+    """Section 3.1: which fields are needed for an account."""
     settings = server.settings(RegisterSettings)
     if not settings.open:
         raise StanzaError("service-unavailable")
@@ -96,7 +96,7 @@ def ask_for_details(server: "Server", iq: Stanza) -> etree._Element:
 
 @feature.iq_set(QUERY, to=[STREAM])
 def make_account(server: "Server", iq: Stanza) -> None:
-    """Make an account. Yields."""
+    """Section 3.1: make an account. Yields."""
     stream = stream_of(iq)
     if not server.settings(RegisterSettings).open:
         raise StanzaError("not-allowed")
@@ -116,8 +116,8 @@ def make_account(server: "Server", iq: Stanza) -> None:
 
 @contextmanager
 def _counted(server: "Server", peer: str) -> Iterator[None]:
-    """Count an account against mass registration while it is being made, which takes a while: others that are made side
-    by side are not to slip through. What is not made does not count."""
+    """Count a new account of this network while it is being made, so that many made at the same time do not slip
+    through; if it is not made, it does not count. Raises StanzaError if there are too many."""
     counts, place = server.state(NewAccounts), network(peer)
     limit = server.settings(RegisterSettings).accounts_per_address
     # Half a unit of tolerance: what was counted a moment ago has faded a little already.
@@ -132,7 +132,10 @@ def _counted(server: "Server", peer: str) -> Iterator[None]:
 
 
 def _slow_down(server: "Server", peer: str, account: JID) -> None:
-    """Guessing names is guessing, too, and counts before the wait, so that attempts side by side do. Yields."""
+    """Delay the answer as for failed logins, since taken names could be guessed this way. Yields.
+
+    A failure counts before the wait, so that attempts at the same time do not slip through.
+    """
     throttle, now = server.state(LoginThrottle), time.monotonic()
     delay = throttle.delay(peer, account, now)
     if account_records.exists(server.db, account):
@@ -145,7 +148,7 @@ def _slow_down(server: "Server", peer: str, account: JID) -> None:
 
 @feature.iq_get(QUERY, to=[OWN, SERVER])
 def show_registration(server: "Server", iq: Stanza) -> etree._Element:
-    """Say who is registered."""
+    """Section 3.1: tell people under which name they are registered."""
     session = _own_session(iq)
     query = etree.Element(QUERY, nsmap={None: NAMESPACE})
     etree.SubElement(query, f"{{{NAMESPACE}}}registered")
@@ -156,7 +159,7 @@ def show_registration(server: "Server", iq: Stanza) -> etree._Element:
 
 @feature.iq_set(QUERY, to=[OWN, SERVER])
 def change_account(server: "Server", iq: Stanza) -> None:
-    """Remove the account, or change its password."""
+    """Sections 3.2 and 3.3: remove the account, or change its password. Yields for the latter."""
     session = _own_session(iq)
     if iq.only_child().find(REMOVE) is not None:
         _remove(server, iq, session.account)
@@ -165,7 +168,8 @@ def change_account(server: "Server", iq: Stanza) -> None:
 
 
 def _own_session(iq: Stanza) -> Session:
-    """Who asks on a session of its own, and its own server (docs/security.md row 38: not on another's account)."""
+    """The session that asks. Raises StanzaError unless it asks its own account or its own domain (docs/security.md row
+    38)."""
     assert iq.to is not None
     if not isinstance(iq.origin, Session) or iq.origin.account.domain != iq.to.domain:
         raise StanzaError("not-allowed")
@@ -197,9 +201,9 @@ def _change_password(server: "Server", iq: Stanza, session: Session) -> None:
 
 
 def _account_and_password(server: "Server", iq: Stanza, host: str, incomplete: str) -> tuple[JID, str]:
-    """What the query names; `incomplete` is the error where something is missing."""
+    """The account and the password in a query. Raises StanzaError; `incomplete` is the condition if one is missing."""
     try:
-        # Whoever has logged in need not say the old password: that field is not asked for, and may be left out
+        # Whoever has logged in need not give the old password: the form does not ask for it, and it is not read
         name, password = registration_form.filled_in(iq.only_child(), NAMESPACE, CHANGE_PASSWORD)
     except ValueError as error:
         raise StanzaError(incomplete, str(error)) from None

@@ -1,5 +1,7 @@
-"""XEP-0077: what a client is asked for and what it says, in elements of the query's own or in a data form; and what is
-wrong with it, in words for people: clients show them as they are."""
+"""XEP-0077: what a client is asked for and what it fills in, as elements of the query or as a data form.
+
+What is wrong with a name is said in words for people: clients show them as they are.
+"""
 
 import unicodedata
 from typing import NamedTuple
@@ -21,18 +23,18 @@ FIELDS = (
     Field("username", label="Username", required=True),
     Field("password", "text-private", label="Password", required=True),
 )
-MAX_EXAMINED = 60  # characters of a name: what is wrong with them is found out one by one
+MAX_EXAMINED = 60  # characters of a name that are tried one by one to say which is wrong
 
 
 class FilledIn(NamedTuple):
-    """What somebody has filled in; both may be empty."""
+    """What somebody has filled in; either may be empty."""
 
     username: str
     password: str
 
 
 def query(instructions: str) -> etree._Element:
-    """What is needed for an account: for old clients as elements, for others as a form."""
+    """The fields needed for an account, as elements for old clients and as a form for others."""
     asked = etree.Element(QUERY, nsmap={None: NAMESPACE})
     etree.SubElement(asked, INSTRUCTIONS).text = instructions
     etree.SubElement(asked, USERNAME)
@@ -42,8 +44,8 @@ def query(instructions: str) -> etree._Element:
 
 
 def filled_in(query: etree._Element, *form_types: str) -> FilledIn:
-    """What a query says; a form counts before all else (section "Precedence Order"). Raises ValueError for a form that
-    answers none of these."""
+    """What a query says; if it has a form, only the form counts (section "Precedence Order"). Raises ValueError for a
+    form of none of these types."""
     form = query.find(dataforms.X)
     if form is None:
         return FilledIn(query.findtext(USERNAME, ""), query.findtext(PASSWORD, ""))
@@ -56,7 +58,7 @@ def filled_in(query: etree._Element, *form_types: str) -> FilledIn:
 
 
 def account(name: str, host: str) -> JID:
-    """The account of this name, be it typed with our domain behind it. Raises ValueError, which says what is wrong."""
+    """The account of this name at our host; the name may come as NAME@HOST. Raises ValueError with what is wrong."""
     local, at, domain = name.partition("@")
     if at and domain.casefold() != host:
         raise ValueError(f"addresses here end in @{host}; the username is what stands before that")
@@ -88,6 +90,6 @@ def _is_name(text: str, host: str) -> bool:
 def _described(character: str) -> str:
     if character.isspace():
         return "spaces"
-    if unicodedata.category(character)[0] in "CM":  # controls, what is not assigned, and what is no character by itself
+    if unicodedata.category(character)[0] in "CM":  # controls, unassigned code points, and combining marks
         return "characters that cannot be seen"
     return f"the character {character}"

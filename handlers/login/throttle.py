@@ -1,7 +1,7 @@
-"""What is counted against guessing and mass registration: failures by network and by account, fading with time.
+"""Counts that fade with time, against guessing and mass registration.
 
-No lockout, which would let a stranger shut somebody out: the more failures, the longer an answer takes, up to a limit.
-Time is given by the caller, in seconds.
+The more failures a network or an account has had, the longer the next answer takes, up to a limit. Nobody is locked
+out: strangers could use that against others. `now` is always on the monotonic clock, in seconds.
 """
 
 from collections import OrderedDict
@@ -9,8 +9,8 @@ from collections import OrderedDict
 from xmpp.data.networks import network
 
 HALF_LIFE = 600.0
-MOST = 20.0  # no count is higher, so that an hour is enough to forget any
-BOUND = 10_000  # keys; what was counted longest ago goes first
+MOST = 20.0  # no count gets higher, so that any is forgotten within an hour
+BOUND = 10_000  # keys; the one that was counted longest ago goes first
 FIRST_DELAY = 0.25
 
 
@@ -43,18 +43,18 @@ class FadingCounts:
 
 
 class LoginThrottle:
-    """How long the answers to attempts to log in take. A server has one."""
+    """How long answers to login attempts are delayed. A server has one."""
 
     def __init__(self) -> None:
         self._networks = FadingCounts()
         self._accounts = FadingCounts()
 
     def delay(self, peer: str, account: str, now: float) -> float:
-        """Seconds to wait: none after no failure, then twice as long for each one, of this network or account."""
+        """Seconds to wait: 0 without failures, else twice as long after each one of the network, or of the account."""
         failures = max(self._networks.get(network(peer), now), self._accounts.get(account, now))
         return FIRST_DELAY * 2.0**failures if failures >= 0.5 else 0.0
 
     def failed(self, peer: str, account: str, now: float) -> None:
-        """Count a failure."""
+        """Count a failure against the network and the account."""
         self._networks.add(network(peer), now)
         self._accounts.add(account, now)

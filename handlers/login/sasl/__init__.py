@@ -1,6 +1,6 @@
 """Logging in: SASL (RFC 6120 section 6) with SCRAM and PLAIN, and the channel bindings on offer (XEP-0440).
 
-`stream.exchange` holds the stream's Login. The exchanges themselves are in plain.py and scram.py, and know no stream.
+A stream keeps its Login in `stream.exchange`. The exchanges themselves, in plain.py and scram.py, know no stream.
 """
 
 import binascii
@@ -38,14 +38,14 @@ RESPONSE = f"{{{names.SASL}}}response"
 ABORT = f"{{{names.SASL}}}abort"
 CHANNEL_BINDINGS = "urn:xmpp:sasl-cb:0"
 
-MAX_MISBINDINGS = len(MECHANISMS)  # of one stream that are no failures: once by each mechanism
-EMPTY = "="  # RFC 6120 section 6.4.2: data of no length, where no text means no data
+MAX_MISBINDINGS = len(MECHANISMS)  # so many are no failures: one by each mechanism
+EMPTY = "="  # RFC 6120 section 6.4.2: data of zero length; an empty element has no data
 feature = Feature("sasl", rfc="6120", settings=SASLSettings, optional=False)
 
 
 class Login:
-    """A stream's attempts to log in: how many have failed, how many came to nothing since they could not bind to the
-    channel, and the one that is under way, if one is."""
+    """A stream's attempts to log in: how many have failed, how many ended with CannotBind and did not count as failed,
+    and the one that is under way, None if none is."""
 
     def __init__(self) -> None:
         self.failures = 0
@@ -54,7 +54,7 @@ class Login:
 
 
 class Attempt(NamedTuple):
-    """An exchange by a mechanism, and what it is checked with."""
+    """An exchange by a mechanism, and the Check that its password is looked up with."""
 
     mechanism: str
     exchange: Exchange
@@ -97,7 +97,8 @@ ElementHandler = Callable[["Server", Stream, etree._Element], None]
 
 
 def _answering_failure(handle: ElementHandler) -> ElementHandler:
-    """Tell the client why an attempt failed; too many of them end the stream (RFC 6120 section 6.4.5)."""
+    """A handler that raises SASLFailure, or whose queries fail, answers <failure/>; too many end the stream (RFC 6120
+    section 6.4.5)."""
 
     @wraps(handle)
     def handle_and_answer(server: "Server", stream: Stream, element: etree._Element) -> None:
@@ -115,7 +116,8 @@ def _answering_failure(handle: ElementHandler) -> ElementHandler:
 @feature.element(AUTH, when=State.OPEN)
 @_answering_failure
 def begin(server: "Server", stream: Stream, auth: etree._Element) -> None:
-    """Begin an exchange, in place of one that is under way. The first message may come along, or is asked for."""
+    """<auth/>: begin an exchange, and forget one that is under way. If the first message does not come with <auth/>, it
+    is asked for. Yields as `_conclude` does."""
     login = _login(stream)
     login.attempt = None
     login.attempt = _attempt(server, stream, auth.get("mechanism"))
@@ -128,14 +130,14 @@ def begin(server: "Server", stream: Stream, auth: etree._Element) -> None:
 @feature.element(AUTH, when=State.INSECURE)
 @_answering_failure
 def refuse_before_tls(server: "Server", stream: Stream, auth: etree._Element) -> None:
-    """RFC 6120 section 6.5.5. What came along is not looked at."""
+    """RFC 6120 section 6.5.5. The first message, which may hold a password, is not read."""
     raise SASLFailure("encryption-required")
 
 
 @feature.element(RESPONSE, when=State.OPEN)
 @_answering_failure
 def respond(server: "Server", stream: Stream, response: etree._Element) -> None:
-    """Go on with the exchange."""
+    """<response/>: go on with the exchange. Yields as `_conclude` does."""
     attempt = _login(stream).attempt
     if attempt is None:
         raise SASLFailure("malformed-request", "nothing to respond to")
@@ -145,7 +147,7 @@ def respond(server: "Server", stream: Stream, response: etree._Element) -> None:
 @feature.element(ABORT, when=State.OPEN)
 @_answering_failure
 def abort(server: "Server", stream: Stream, element: etree._Element) -> None:
-    """Forget the exchange."""
+    """<abort/>: the exchange ends as a failure."""
     raise SASLFailure("aborted")
 
 
@@ -161,7 +163,7 @@ def _data(element: etree._Element) -> bytes:
     text = element.text or ""
     try:
         return b"" if text == EMPTY else b64decode(text, validate=True)
-    except (binascii.Error, ValueError):  # the latter for what is not ASCII
+    except (binascii.Error, ValueError):  # ValueError: not ASCII
         raise SASLFailure("incorrect-encoding") from None
 
 
@@ -186,10 +188,10 @@ def _go_on(server: "Server", stream: Stream, attempt: Attempt, data: bytes) -> N
 
 
 def _conclude(server: "Server", stream: Stream, verdict: Verdict, attempt: Attempt) -> None:
-    """Answer an attempt. Yields for as long as the failures before it demand.
+    """Answer an attempt. Yields for the delay that the failures before it cause.
 
-    A right password waits too: who guesses could otherwise hang up on whatever takes longer than a success. What was
-    right when the exchange began, or the wait, has to be right at its end.
+    A right password waits as well, or an attacker could hang up on any answer that takes longer than a success. It has
+    to be right still after the wait.
     """
     throttle, now, check = server.state(LoginThrottle), time.monotonic(), attempt.check
     delay = min(throttle.delay(stream.peer, verdict.account, now), server.settings(SASLSettings).max_delay_seconds)
@@ -208,23 +210,19 @@ def _conclude(server: "Server", stream: Stream, verdict: Verdict, attempt: Attem
 
 def _fail(server: "Server", stream: Stream, failure: SASLFailure) -> None:
     login = _login(stream)
-    _note(server, stream, login.attempt, failure)
+    if isinstance(failure, WrongPassword):
+        comings_and_goings.note_failure(server, stream.peer, failure.account, failure.reason)
+    else:
+        account = login.attempt.check.account if login.attempt is not None else None
+        comings_and_goings.note_failure(server, stream.peer, account, str(failure))
     login.attempt = None
     if isinstance(failure, CannotBind) and login.misbindings < MAX_MISBINDINGS:
-        login.misbindings += 1  # it may know another mechanism
+        login.misbindings += 1  # the client may know another mechanism
     else:
         login.failures += 1
     stream.send_element(failure.element())
     if login.failures >= server.settings(SASLSettings).tries:
         raise StreamError("policy-violation", "too many failed attempts to log in")
-
-
-def _note(server: "Server", stream: Stream, attempt: Attempt | None, failure: SASLFailure) -> None:
-    if isinstance(failure, WrongPassword):
-        comings_and_goings.note_failure(server, stream.peer, failure.account, failure.reason)
-    else:
-        account = attempt.check.account if attempt is not None else None
-        comings_and_goings.note_failure(server, stream.peer, account, str(failure))
 
 
 def _send(stream: Stream, name: str, data: bytes) -> None:

@@ -18,7 +18,8 @@ class Challenge:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The exchange is over: whether the client is who it says. `data` goes along with success."""
+    """The exchange is over. `is_right`: the client has proven to know the account's password. `data` goes with
+    <success/>."""
 
     account: JID
     is_right: bool
@@ -26,7 +27,7 @@ class Verdict:
 
 
 class WrongPassword(SASLFailure):
-    """An attempt that came to its end. `account` and `reason` are for the log: the client is told neither."""
+    """The exchange went to its end, and the client is not let in. `account` and `reason` are for the log only."""
 
     def __init__(self, account: JID, reason: str) -> None:
         super().__init__("not-authorized")
@@ -35,26 +36,24 @@ class WrongPassword(SASLFailure):
 
 
 class CannotBind(SASLFailure):
-    """The client wants to bind to its channel in a way that this connection does not have. Nothing was said of a
-    password yet, so that it is no failed attempt."""
+    """The client wants a channel binding that this connection does not have. It has not shown any password yet, so this
+    need not count as a failed attempt."""
 
 
 class Exchange(Protocol):
     """One attempt to log in by one mechanism."""
 
     def respond(self, data: bytes) -> Challenge | Verdict:
-        """Take the client's next message. Raises SASLFailure, which ends the exchange too."""
+        """Take the client's next message. Raises SASLFailure, which ends the exchange as well. May yield."""
 
 
 CredentialOf = Callable[[JID, str], Credential]
-"""(account, hash) -> what its password is checked with: for an account that does not exist, a false one."""
+"""(account, hash) -> what a password is checked with; a false credential if there is no such account."""
 
 
 def claimed_account(name: str, authzid: str, host: str) -> JID:
-    """The account of this user name at our host. Raises SASLFailure.
-
-    Nobody may act for somebody else: an authorization identity has to be the account itself (RFC 6120 section 6.3.8).
-    """
+    """The account of this user name at our host. Raises SASLFailure if there can be none, or if the authorization
+    identity is another one: nobody acts for somebody else (RFC 6120 section 6.3.8)."""
     try:
         account = JID.of(name, host)
     except MalformedJID:
@@ -65,7 +64,7 @@ def claimed_account(name: str, authzid: str, host: str) -> JID:
 
 
 def text_of(data: bytes) -> str:
-    """The client's message as text. Raises SASLFailure."""
+    """The client's message as text. Raises SASLFailure if it is not UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError:

@@ -18,12 +18,12 @@ class Mechanism:
 
     @property
     def is_plus(self) -> bool:
-        """Whether it binds to the TLS channel."""
+        """True if it binds to the TLS channel."""
         return self.name.endswith(PLUS)
 
     @property
     def family(self) -> str:
-        """Its name without -PLUS: what the configuration speaks of."""
+        """Its name without -PLUS, as the configuration lists it."""
         return self.name.removesuffix(PLUS)
 
 
@@ -44,8 +44,11 @@ FAMILIES = tuple(name for name in MECHANISMS if not name.endswith(PLUS))
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What decides about mechanisms: which families the configuration allows, whether TLS is on, whether secrets may
-    be sent without it (demo), and the channel bindings of the stream by type."""
+    """What decides which mechanisms a stream is offered.
+
+    `families`: those that the configuration allows. `is_secure`: TLS is on. `must_be_secure`: passwords are not to be
+    sent without it. `bindings`: the channel bindings of the stream by type.
+    """
 
     families: Collection[str]
     is_secure: bool
@@ -58,11 +61,11 @@ class Circumstances:
 
     @property
     def offers_plus(self) -> bool:
-        """Whether one of them binds to the channel."""
+        """True if one of the offered mechanisms binds to the channel."""
         return bool(self.bindings) and any(each.is_plus for each in self.offered())
 
     def chosen(self, name: str | None) -> Mechanism:
-        """The mechanism of this name, if it is offered. Raises SASLFailure."""
+        """The mechanism of this name. Raises SASLFailure if it is not offered."""
         mechanism = MECHANISMS.get(name or "")
         if mechanism is None:
             raise SASLFailure("invalid-mechanism")
@@ -77,7 +80,7 @@ class Circumstances:
         return self.is_secure or not self.must_be_secure
 
 
-@lru_cache(maxsize=64)  # a few for each configuration since the start
+@lru_cache(maxsize=64)  # a few for each configuration that was loaded since the start
 def _offered(families: tuple[str, ...], can_bind: bool, allows_secrets: bool) -> tuple[Mechanism, ...]:
     def suits(mechanism: Mechanism) -> bool:
         if mechanism.is_plus:

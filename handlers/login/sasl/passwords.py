@@ -1,4 +1,4 @@
-"""Passwords of accounts: salted and checked in threads of their own, where the work stops nobody else."""
+"""Passwords of accounts: salted and checked in threads of their own, so that nobody else waits for that."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,21 +16,22 @@ from xmpp.data.jid import JID
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
-PLAIN_HASH = "sha-256"  # of the credential that a plain password is checked with
+PLAIN_HASH = "sha-256"  # the credential that PLAIN checks a password with
 FALSE_SALTS = "false salts"
 THREADS = 2  # they compete with the event loop for the processor: as many as the hub's pool has would slow it down
 IDLE_SECONDS = 60
 
 
 class HashingThreads(ThreadPool):
-    """A server's threads for this work; they end when there is none for a while."""
+    """The threads in which a server hashes passwords; they end after IDLE_SECONDS without work."""
 
     def __init__(self) -> None:
         super().__init__(THREADS, idle_task_timeout=IDLE_SECONDS)
 
 
 def salted(server: "Server", passwords: Sequence[str]) -> list[dict[str, accounts.Credential]]:
-    """What to keep of each of these new passwords. Yields; raises ValueError for one that is not allowed."""
+    """The credentials to keep of each of these new passwords, by hash. Yields. Raises ValueError for a password that is
+    not allowed."""
     derive = partial(salted_keys.derive, iterations=server.settings(SASLSettings).iterations)
     derived: list[dict[str, accounts.Credential]] = server.state(HashingThreads).map(
         derive, [saslprep(each) for each in passwords]
@@ -39,8 +40,8 @@ def salted(server: "Server", passwords: Sequence[str]) -> list[dict[str, account
 
 
 class Check:
-    """What one attempt to log in is checked with, and at its end held against: others have had their turns since, and
-    the password may be another one, or the account gone and its name somebody else's."""
+    """Looks up what one attempt to log in is checked with, and at its end whether that is still so: meanwhile the
+    password may be changed, or the account removed and made anew."""
 
     def __init__(self, server: "Server") -> None:
         self._server = server
@@ -48,10 +49,10 @@ class Check:
         self._hash = ""
         self._kept: accounts.Credential | None = None
         self.identity: str | None = None
-        """Of the account that was asked for; None where there is none."""
+        """The identity of the account that was asked for; None if it does not exist."""
 
     def credential(self, account: JID, hash: str) -> accounts.Credential:
-        """What to check a password with: where there is no such account, a false one that looks the same (RFC 5802
+        """What to check a password with; if there is no such account, a false credential that looks the same (RFC 5802
         section 9)."""
         db = self._server.db
         self._account, self._hash = account, hash
@@ -63,7 +64,7 @@ class Check:
         return salted_keys.false_credential(secret(db, FALSE_SALTS), account, hash, iterations)
 
     def is_right(self, account: JID, password: str) -> bool:
-        """Whether that is the account's password. Yields, for as long where there is no such account."""
+        """True if that is the account's password. Yields, just as long if there is no such account."""
         kept = self.credential(account, PLAIN_HASH)
         try:
             prepared = saslprep(password)
@@ -73,11 +74,11 @@ class Check:
 
     @property
     def account(self) -> JID | None:
-        """The account that was asked for; None where the attempt has not come that far."""
+        """The account that was asked for; None if the client has not named one yet."""
         return self._account
 
     def still_holds(self) -> bool:
-        """Whether the account is still the one that was asked for, and its password the one that was checked."""
+        """True if the account is still the one that was asked for, with the password that was checked."""
         if self._account is None or self._kept is None or self.identity is None:
             return False
         db = self._server.db

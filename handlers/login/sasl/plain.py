@@ -1,4 +1,4 @@
-"""PLAIN (RFC 4616): the password itself, for clients that know nothing better."""
+"""PLAIN (RFC 4616): the client sends the password itself."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from xmpp.data.jid import JID
 
 
 class Plain:
-    """The server's side. `is_password(account, password)` does the same work where there is no such account."""
+    """The server's side. `is_password(account, password)` may yield, and takes as long if there is no such account."""
 
     def __init__(self, host: str, is_password: Callable[[JID, str], bool]) -> None:
         self._host = host

@@ -24,16 +24,14 @@ def derive(password: str, iterations: int) -> dict[str, Credential]:
 
 
 def is_right(password: str, hash: str, credential: Credential) -> bool:
-    """Whether this prepared password is the one; the work is the same for a false credential."""
+    """True if this prepared password is the one of the credential. Takes as long for a false credential."""
     derived = _derive(password, hash, credential.salt, credential.iterations)
     return hmac.compare_digest(derived.stored_key, credential.stored_key)
 
 
 def false_credential(secret: bytes, account: str, hash: str, iterations: int) -> Credential:
-    """What an account that does not exist shows: as stable as the credential of one that does, and right for nothing.
-
-    So nobody finds out by its salt which accounts there are.
-    """
+    """A credential for an account that does not exist: always the same for one name, and no password fits. So the salt
+    does not tell which accounts there are."""
 
     def invented(what: str) -> bytes:
         return hmac.digest(secret, "\0".join((what, hash, account)).encode(), "sha512")
@@ -43,7 +41,7 @@ def false_credential(secret: bytes, account: str, hash: str, iterations: int) ->
 
 
 def algorithm(hash: str) -> str:
-    """What hashlib calls this hash function."""
+    """The name by which hashlib knows this hash function."""
     return hash.replace("-", "")
 
 

@@ -1,7 +1,7 @@
-"""SASLprep (RFC 4013), the form in which a password is salted.
+"""SASLprep (RFC 4013), which prepares a password for salting.
 
-Not OpaqueString (RFC 8265), which has replaced it elsewhere: in SCRAM the client salts the password, and clients do it
-as RFC 5802 says. The two differ in what they do to compatibility characters.
+Not OpaqueString (RFC 8265), its successor, which treats compatibility characters differently: in SCRAM it is the client
+that salts, and clients prepare as RFC 5802 says.
 """
 
 import stringprep
@@ -23,9 +23,9 @@ _PROHIBITED = (
 
 
 def saslprep(password: str) -> str:
-    """The password in the form in which it is compared; raises ValueError, which says what is wrong with it.
+    """The prepared password. Raises ValueError with what is wrong with it.
 
-    What Unicode 3.2 did not know (most emoji) passes unchanged, as in RFC 4013's queries: people choose such passwords.
+    Characters that Unicode 3.2 did not have (most emoji) pass unchanged, as in a "query" of RFC 4013: people use them.
     """
     if len(password) > MAX_CHARACTERS:
         raise ValueError(f"a password has at most {MAX_CHARACTERS} characters")
@@ -46,7 +46,8 @@ def _mapped(character: str) -> str:
 
 
 def _refuse_mixed_directions(text: str) -> None:
-    """RFC 3454 section 6: what has a right-to-left character begins and ends with one, and has no left-to-right one."""
+    """RFC 3454 section 6: text with a right-to-left character begins and ends with one, and has no left-to-right
+    one."""
     if not any(map(stringprep.in_table_d1, text)):
         return
     is_enclosed = stringprep.in_table_d1(text[0]) and stringprep.in_table_d1(text[-1])

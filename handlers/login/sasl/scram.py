@@ -7,9 +7,9 @@ The messages, named as in RFC 5802 section 7:
     client-final    c=CHANNEL_BINDING,r=NONCE,p=PROOF
     server-final    v=SIGNATURE
 
-Our own, since the scramp package cannot do what is needed here: it refuses every authorization identity, even one's
-own; it knows one channel binding at a time, but a client of TLS 1.2 may choose among two; and it has one exception for
-what RFC 6120 section 6.5 tells apart (malformed-request, invalid-authzid, not-authorized). The tests use its client.
+Not by the scramp package: it refuses every authorization identity, even the account's own; it knows one channel binding
+at a time, while a client of TLS 1.2 may choose among two; and it has one exception for all that RFC 6120 section 6.5
+tells apart (malformed-request, invalid-authzid, not-authorized). The tests use its client.
 """
 
 import binascii
@@ -31,7 +31,7 @@ NONCE_BYTES = 18
 
 _NAME = r"(?:[^,=\0]|=2C|=3D)+"
 _NONCE = r"[!-+\--~]+"  # printable ASCII but the comma
-_EXTENSIONS = r"(?:,[A-Za-z]=[^,\0]+)*"  # in front of the name a mandatory one (m=) may stand: we know none
+_EXTENSIONS = r"(?:,[A-Za-z]=[^,\0]+)*"  # optional ones; a mandatory one (m=), of which we know none, precedes the name
 _BASE64 = r"[A-Za-z0-9+/=]+"
 
 CLIENT_FIRST = re.compile(
@@ -45,7 +45,7 @@ CLIENT_FINAL = re.compile(
 
 @dataclass(frozen=True)
 class Terms:
-    """What this exchange is held to: the hash, whether the client chose the -PLUS form, whether it was offered one, and
+    """What the exchange has to fit: the hash, whether the client chose a -PLUS mechanism, whether any was offered, and
     the channel bindings of its stream by type."""
 
     host: str
@@ -59,14 +59,14 @@ class Scram:
     """One exchange: respond to client-first, then to client-final."""
 
     def __init__(self, terms: Terms, credential_of: CredentialOf, nonce: str | None = None) -> None:
-        """`nonce` is our part of the nonce, for tests with a known exchange."""
+        """`nonce`: our part of the nonce; only tests give one."""
         self._terms = terms
         self._credential_of = credential_of
         self._own_nonce = nonce or secrets.token_urlsafe(NONCE_BYTES)
         self._agreed: _Agreement | None = None
 
     def respond(self, data: bytes) -> Challenge | Verdict:
-        """Take the client's next message."""
+        """Take the client's next message. Raises SASLFailure."""
         if self._agreed is None:
             return self._begin(_matched(CLIENT_FIRST, data))
         return self._agreed.verdict(_matched(CLIENT_FINAL, data))
@@ -84,23 +84,24 @@ class Scram:
 
 
 def binding_data(flag: str, kind: str | None, terms: Terms) -> bytes:
-    """The data that the client has to bind to; raises SASLFailure where its flag does not go with what was offered."""
+    """The data of the channel that the client has to bind to, b"" if it does not bind. Raises SASLFailure if its flag
+    contradicts what was offered, and CannotBind for a type that the stream does not have."""
     if flag == "y" and terms.plus_is_offered:
-        # It can bind and was told that we cannot: somebody in between has shortened the list of mechanisms.
+        # The client can bind, and believes that we cannot: somebody in between has shortened the list of mechanisms.
         raise SASLFailure("not-authorized", "channel binding was offered")
     if (kind is not None) != terms.is_plus:
         raise SASLFailure("malformed-request", "the mechanism and its channel binding flag contradict each other")
     if kind is None:
         return b""
     if kind not in terms.bindings:
-        # tls-unique on TLS 1.3, most of all: some clients take no notice of what they are told there is (XEP-0440)
+        # Mostly tls-unique on TLS 1.3: some clients ignore the list of types that they are told (XEP-0440)
         raise CannotBind("malformed-request", "this connection has no channel binding of that type")
     return terms.bindings[kind]
 
 
 @dataclass(frozen=True)
 class _Agreement:
-    """What client-first has fixed, and client-final has to fit."""
+    """What client-first has settled, and client-final has to fit."""
 
     account: JID
     hash: str
@@ -122,7 +123,8 @@ class _Agreement:
 
 
 def proves(proof: bytes, signed: bytes, stored_key: bytes, algorithm: str) -> bool:
-    """Whether the proof shows that the client knows the key that `stored_key` is the hash of (RFC 5802 section 3)."""
+    """True if the proof shows that the client knows the key of which `stored_key` is the hash (RFC 5802 section 3).
+    Raises SASLFailure if it has the wrong length."""
     if len(proof) != len(stored_key):
         raise SASLFailure("malformed-request", f"the proof has {len(proof)} bytes, not {len(stored_key)}")
     signature = hmac.digest(stored_key, signed, algorithm)
