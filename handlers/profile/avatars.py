@@ -1,7 +1,7 @@
 """XEP-0398: an account's avatar (XEP-0084) is the photo of its vCard (XEP-0153), and the other way round.
 
-The image is kept once, in the nodes of XEP-0084: a photo that comes in a vCard is published there, and put back into
-the vCard for whoever asks for that and may read the nodes. So both are equal, whichever was set last.
+The image is kept once, in the nodes of XEP-0084: the photo of a new vCard is published there, and put back into the
+vCard for askers who may read the nodes. So both are equal, whichever was set last.
 """
 
 import logging
@@ -30,7 +30,7 @@ PHOTO = "{vcard-temp}PHOTO"
 PHOTO_TYPE = "{vcard-temp}TYPE"
 PHOTO_DATA = "{vcard-temp}BINVAL"
 EMPTY = b'<vCard xmlns="vcard-temp"/>'
-NO_AVATAR = "current"  # the id of the item that says so, since there is no hash
+NO_AVATAR = "current"  # the id of empty metadata, which has no hash to be called after
 
 feature = Feature(
     "avatars",
@@ -45,10 +45,8 @@ feature = Feature(
 
 
 def with_photo(server: "Server", account: JID, asker: JID, vcard: etree._Element | None) -> etree._Element | None:
-    """An account's vCard, as it was kept, with the avatar in it as far as somebody may see that; made anew if need be.
-
-    The photo comes where `take_photo` left its place, or last.
-    """
+    """The kept vCard with the avatar as its photo, if the asker may see that. The photo replaces the empty <PHOTO/>
+    that `take_photo` has left, or comes last. A vCard is made if there is none; None if there is no avatar either."""
     avatar = current_avatar.current(server, account) if current_avatar.is_shown_to(server, account, asker) else None
     place = None if vcard is None else vcard.find(PHOTO)
     if avatar is None:
@@ -65,12 +63,12 @@ def with_photo(server: "Server", account: JID, asker: JID, vcard: etree._Element
 
 @feature.step
 def tell_of_avatar(server: "Server", account: JID, node: str, item_id: str, payload: bytes | None) -> None:
-    """ITEM_PUBLISHED: presence is sent again with the hash of another avatar."""
+    """ITEM_PUBLISHED: if the avatar has changed, presence is sent again with its hash."""
     if node not in (DATA_NODE, METADATA_NODE):
         return
     avatar = current_avatar.current(server, account)
     hash = avatar.hash if avatar else ""
-    # The data of a new avatar comes first, and takes the place of the old one: it is the metadata that says it is over
+    # The data of a new avatar comes first and replaces the old data. The avatar changes when the metadata follows.
     if not hash and node == DATA_NODE and payload is not None:
         return
     if hash != (vcards.photo_hash(server.db, account) or ""):
@@ -90,7 +88,7 @@ def _photo(avatar: Avatar) -> etree._Element:
 
 @feature.step
 def adopt(session: "Session") -> None:
-    """SESSION_BOUND: a photo that was in the vCard before there were nodes is published."""
+    """SESSION_BOUND: publish a photo that was kept in the vCard by a version without nodes."""
     server, account = session.server, session.account
     if not vcards.photo_hash(server.db, account) or METADATA_NODE in pubsub_nodes.of_account(server.db, account):
         return
@@ -104,8 +102,8 @@ def adopt(session: "Session") -> None:
 
 
 def take_photo(server: "Server", account: JID, vcard: etree._Element) -> None:
-    """Publish the photo of a vCard that its owner has sent, if it is another one, and leave an empty <PHOTO/> in its
-    place. A vCard without a photo ends the avatar. Raises StanzaError where the photo is malformed or too big."""
+    """Publish the photo of a new vCard as the avatar, unless it is the same, and leave an empty <PHOTO/> in its place.
+    A vCard without a photo removes the avatar. Raises StanzaError if the photo is malformed or too big."""
     photo = vcard.find(PHOTO)
     image = _image(photo)
     shown = current_avatar.current(server, account)
@@ -126,7 +124,8 @@ def _image(photo: etree._Element | None) -> bytes:
 
 
 def _publish(server: "Server", account: JID, avatar: Avatar) -> None:
-    """The data first (XEP-0084 section 3.1). Everybody may read a vCard, and so the nodes that are made for it."""
+    """Publish the data, then the metadata (XEP-0084 section 3.1). Nodes that are made for that are open, as everybody
+    may read a vCard."""
     data = etree.Element(current_avatar.DATA, nsmap={None: DATA_NODE})
     data.text = avatar.encoded
     publishing.publish_for(server, account, DATA_NODE, avatar.hash, wire(data), access_model="open")

@@ -1,4 +1,4 @@
-"""XEP-0084: the avatar of an account, as it is in its nodes: metadata names an image, and the data is there for it."""
+"""XEP-0084: the current avatar of an account, as its two nodes have it: metadata names an image, data holds it."""
 
 import binascii
 import re
@@ -28,7 +28,7 @@ PNG = "image/png"
 MAX_INFOS = 10  # each costs a query and a hash
 SEEN_WITH_PRESENCE = ("open", "presence")
 
-# By what a file begins with: what others say about it is not to be believed (XEP-0153 section 5)
+# What files of each type begin with: the declared type is not to be believed (XEP-0153 section 5)
 SIGNATURES = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), PNG),
     (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
@@ -41,7 +41,7 @@ TYPE = re.compile(r"(image|video)/[A-Za-z0-9.+-]{1,60}")
 
 @dataclass(frozen=True)
 class Avatar:
-    """An image; `declared` is what is said of its type."""
+    """An image, and the media type that it was declared with."""
 
     image: bytes
     declared: str = ""
@@ -53,7 +53,7 @@ class Avatar:
 
     @property
     def type(self) -> str:
-        """Its media type: by its content, else as declared where that can be."""
+        """Its media type: by its content, else the declared one if that is a media type of an image or video."""
         for signature, type in SIGNATURES:
             if signature.match(self.image):
                 return type
@@ -66,9 +66,9 @@ class Avatar:
 
 
 def current(server: "Server", account: JID) -> Avatar | None:
-    """The image that is in the nodes and is what its id says, of those that the metadata names: image/png first.
+    """The first image that the metadata names, image/png before others, and that is in the data node under its hash.
 
-    None where there is no metadata or an empty one, or where all images are elsewhere (XEP-0398 section 3.1).
+    None if there is none: the metadata is missing or empty, or all images are elsewhere (XEP-0398 section 3.1).
     """
     last = retrieval.last_item(server, account, METADATA_NODE)
     for info in _infos(last[1]) if last else ():
@@ -82,7 +82,7 @@ def current(server: "Server", account: JID) -> Avatar | None:
 
 
 def decoded(text: str) -> bytes:
-    """What stands in base64, where white space does not count. Raises ValueError."""
+    """The bytes of a text in base64; white space does not count. Raises ValueError."""
     try:
         return b64decode("".join(text.split()), validate=True)
     except binascii.Error as error:
@@ -93,7 +93,7 @@ def decoded(text: str) -> bytes:
 
 
 def is_shown_to(server: "Server", account: JID, asker: JID) -> bool:
-    """Whether somebody may read both nodes (XEP-0398 section 7)."""
+    """True if the asker may read both nodes (XEP-0398 section 7)."""
     host = Account(server, account)
     nodes = [hosts.find(host, name) for name in (DATA_NODE, METADATA_NODE)]
     return all(
@@ -104,28 +104,25 @@ def is_shown_to(server: "Server", account: JID, asker: JID) -> bool:
 
 
 def hash_in_presence(server: "Server", account: JID) -> str | None:
-    """The hash that the account's presence carries; "" says that there is no avatar any more, None says nothing. No
-    query, as a rule.
-
-    Presence goes to whoever may see it: where the nodes are for fewer, it says nothing of the avatar.
-    """
+    """The hash for the account's presence: "" if it has no avatar any more; None if presence is to say nothing, since
+    there never was an avatar, or not everybody who sees the presence may read the nodes. No query, as a rule."""
     hash = vcards.photo_hash(server.db, account)
-    return None if hash and not _is_seen_with_presence(server, account) else hash
-
-
-def _is_seen_with_presence(server: "Server", account: JID) -> bool:
+    if not hash:
+        return hash
     nodes = pubsub_nodes.of_account(server.db, account)
-    return all(
+    is_seen_with_presence = all(
         name in nodes and hosts.configuration_of(nodes[name]).access_model in SEEN_WITH_PRESENCE
         for name in (DATA_NODE, METADATA_NODE)
     )
+    return hash if is_seen_with_presence else None
 
 
 # -- what items say
 
 
 def _infos(payload: bytes) -> Sequence[etree._Element]:
-    """What metadata says of images that are in the data node, and not elsewhere: image/png first, each id once."""
+    """The <info/> elements of images in the data node (those with a `url` are elsewhere): image/png first, each id
+    once."""
     metadata = parse(payload) if payload else None
     if metadata is None or metadata.tag != METADATA:
         return ()
@@ -137,6 +134,7 @@ def _infos(payload: bytes) -> Sequence[etree._Element]:
 
 
 def _image(payload: bytes | None) -> bytes:
+    """The image in an item of the data node; b"" if it holds none."""
     data = parse(payload) if payload else None
     if data is None or data.tag != DATA:
         return b""

@@ -37,13 +37,13 @@ class PrivateSettings:
 
 feature = Feature("private", xep="0049", disco=[NAMESPACE], account_disco=[NAMESPACE], settings=PrivateSettings)
 
-# f(server, account, tag, bytes): something is kept, by a request. May still refuse it.
+# f(server, account, tag, bytes): a client has an element kept. A step may still refuse the request.
 PRIVATE_XML_KEPT = Table[Callable[["Server", JID, str, bytes], None]]("PRIVATE_XML_KEPT")
 
 
 @feature.iq_get(QUERY)
 def fetch(server: "Server", iq: Stanza) -> etree._Element:
-    """What is kept under the name of the element in the query; that element itself where nothing is."""
+    """The element that is kept under the name of the one in the query; if none is, the latter (section 2.3)."""
     assert iq.sender is not None
     elements = _elements(iq)
     if len(elements) > 1:
@@ -72,7 +72,8 @@ feature.iq_set(QUERY, to=[ADDRESS])(forbid)
 
 
 def _elements(iq: Stanza) -> list[etree._Element]:
-    """The elements in the query: at least one, each with a namespace of its own and its name once."""
+    """The elements in the query. Raises StanzaError if there are none, or two of one name, or one has no namespace of
+    its own."""
     elements = list(iq.only_child())
     namespaces = {etree.QName(element).namespace for element in elements}
     if not elements or namespaces & {None, NAMESPACE, names.CLIENT}:

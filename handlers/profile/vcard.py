@@ -1,4 +1,4 @@
-"""XEP-0054: an account's vCard, that everybody may read as far as its parts are for everybody."""
+"""XEP-0054: an account's vCard, which everybody may read unless its owner has restricted its nodes."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,8 +36,8 @@ feature = Feature(
 
 @feature.iq_get(VCARD, to=[ACCOUNT])
 def show_vcard(server: "Server", iq: Stanza) -> etree._Element:
-    """The account's vCard. Where there is none, a stranger gets the answer that is given where there is no account,
-    so that it cannot harvest addresses (XEP-0054 section 3.3)."""
+    """The account's vCard. If there is none, others than the owner get the same answer as for an account that does not
+    exist, so that nobody can harvest addresses (section 3.3)."""
     assert iq.to is not None and iq.sender is not None
     kept = vcards.get(server.db, iq.to) if vcard4.is_shown_to(server, iq.to, iq.sender) else None
     vcard = avatars.with_photo(server, iq.to, iq.sender, None if kept is None else parse(kept))
@@ -48,7 +48,7 @@ def show_vcard(server: "Server", iq: Stanza) -> etree._Element:
 
 @feature.iq_set(VCARD)
 def publish_vcard(server: "Server", iq: Stanza) -> None:
-    """Keep the vCard; what is in it, other formats have then, too."""
+    """Keep the vCard, and publish what it says as avatar and vCard4."""
     assert iq.sender is not None
     account, vcard = iq.sender.bare, iq.only_child()
     most = server.settings(VCardSettings).max_bytes
@@ -57,7 +57,7 @@ def publish_vcard(server: "Server", iq: Stanza) -> None:
     with server.db.change():
         avatars.take_photo(server, account, vcard)
         vcard4.publish_too(server, account, vcard)
-        vcards.put(server.db, account, wire(vcard))  # last: as it was written, and not converted
+        vcards.put(server.db, account, wire(vcard))  # last, as the client wrote it: publishing has put a converted one
 
 
 feature.iq_set(VCARD, to=[ADDRESS])(forbid)  # section 3.2

@@ -1,7 +1,7 @@
-"""XEP-0292: the vCard4 that an account publishes, kept equal with its vCard (XEP-0054) in both directions.
+"""XEP-0292: the vCard4 that an account publishes says the same as its vCard (XEP-0054).
 
-Both are kept as they came. Of one that changes, the properties that both formats have go over to the other; what only
-the other can say stays there.
+Both are kept as they came. When one changes, the properties that both formats have are copied into the other, which
+keeps those that only it has.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ feature = Feature("vcard4", xep="0292", account_disco=[VCARD4], optional=False, 
 
 
 def is_shown_to(server: "Server", account: JID, asker: JID) -> bool:
-    """Whether somebody may read the account's vCard, in either format: the node says so, if there is one."""
+    """True if the asker may read the account's vCard, in either format: if there is a node, by its access model."""
     host = Account(server, account)
     node = hosts.find(host, NODE)
     if node is None:
@@ -43,8 +43,8 @@ def is_shown_to(server: "Server", account: JID, asker: JID) -> bool:
 
 
 def publish_too(server: "Server", account: JID, vcard: etree._Element) -> None:
-    """Publish as vCard4 what a new vCard says, if that is something else. Everybody may read a vCard, and so the node
-    if it is made for that. Raises StanzaError where it is too long."""
+    """Publish what a new vCard says as vCard4, unless that says so already. A node that is made for that is open, as
+    everybody may read a vCard. Raises StanzaError if it is too long."""
     published, properties = _published(server, account), to_vcard4(vcard)
     if _written(to_vcard_temp(properties)) != _written(to_vcard_temp(published)):
         changed = _vcard(VCARD4, [*properties, *(each for each in published if is_only_in_vcard4(each))])
@@ -53,7 +53,8 @@ def publish_too(server: "Server", account: JID, vcard: etree._Element) -> None:
 
 @feature.step
 def keep_as_vcard(server: "Server", account: JID, node: str, item_id: str, payload: bytes | None) -> None:
-    """ITEM_PUBLISHED: the vCard says what the vCard4 says; what it has said already stays as the client wrote it."""
+    """ITEM_PUBLISHED: keep what a new vCard4 says as vCard, unless that says so already: then it stays as the client
+    wrote it."""
     if node != NODE:
         return
     kept = vcards.get(server.db, account)
@@ -65,7 +66,7 @@ def keep_as_vcard(server: "Server", account: JID, node: str, item_id: str, paylo
 
 
 def _published(server: "Server", account: JID) -> Iterable[etree._Element]:
-    """The properties of the vCard4 that was published last."""
+    """The properties of the vCard4 that was published last; none if there is none."""
     last = retrieval.last_item(server, account, NODE)
     vcard = parse(last[1]) if last and last[1] else None
     return [] if vcard is None or vcard.tag != f"{{{VCARD4}}}vcard" else list(vcard)
@@ -79,5 +80,5 @@ def _vcard(namespace: str, properties: Iterable[etree._Element] = ()) -> etree._
 
 
 def _written(properties: Iterable[etree._Element]) -> list[bytes]:
-    """For comparison: made by us, so that equal ones are equal."""
+    """The bytes of properties, for comparison: all were converted here, so equal ones have equal bytes."""
     return [wire(each) for each in properties]

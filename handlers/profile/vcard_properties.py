@@ -1,7 +1,6 @@
 """XEP-0292 section 10: the properties of a vCard, from vcard-temp (XEP-0054) to vCard4 (RFC 6351) and back.
 
-What the other format cannot express is left out: whoever keeps both sees to it that it stays where it is. Works on
-data alone.
+What the other format cannot express is left out; the caller keeps it where it was. Works on data alone.
 """
 
 import re
@@ -22,22 +21,22 @@ TEL = "tel:"
 
 
 def to_vcard4(vcard: Iterable[etree._Element]) -> Elements:
-    """The properties of a vCard of vcard-temp, as far as vCard4 has them."""
+    """The properties of a vcard-temp vCard as vCard4; those that vCard4 cannot express are left out."""
     return [new for old in vcard if (new := _to_vcard4(old)) is not None]
 
 
 def to_vcard_temp(vcard: Iterable[etree._Element]) -> Elements:
-    """The properties of a vCard4, as far as vcard-temp has them."""
+    """The properties of a vCard4 as vcard-temp; those that vcard-temp cannot express are left out."""
     return [old for new in vcard if (old := _to_vcard_temp(new)) is not None]
 
 
 def is_only_in_vcard_temp(element: etree._Element) -> bool:
-    """Whether vCard4 has no such property."""
+    """True for a property of vcard-temp that has no counterpart in vCard4."""
     return _name(element, VCARD_TEMP) not in _OLD
 
 
 def is_only_in_vcard4(element: etree._Element) -> bool:
-    """Whether vcard-temp cannot say what is said here."""
+    """True for a property of vCard4 that says something that vcard-temp cannot express."""
     return _to_vcard_temp(element) is None and bool(_text(element))
 
 
@@ -64,7 +63,8 @@ def _to_vcard_temp(new: etree._Element) -> etree._Element | None:
 
 
 class Shape(Protocol):
-    """How a property looks in both formats. `flags` are the types that it may have in both, such as HOME."""
+    """How a property looks in both formats. `old` and `new`: its names in vcard-temp and vCard4. `flags`: the types,
+    such as HOME, that it may have in both."""
 
     @property
     def old(self) -> str: ...
@@ -76,16 +76,16 @@ class Shape(Protocol):
     def flags(self) -> Sequence[str]: ...
 
     def to_vcard4(self, old: etree._Element) -> Elements:
-        """The content in vCard4; empty where nothing is said."""
+        """The children of the vCard4 property; none if `old` is empty."""
 
     def fill(self, old: etree._Element, new: etree._Element) -> bool:
-        """Put the content into an element of vcard-temp; False where it has no way to say that."""
+        """Put the content of `new` into the empty element `old`; False if vcard-temp cannot express it."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """One value: in vcard-temp the element's text, or that of its `part`; in vCard4 of the first of these kinds, and
-    read from any of them. A `scheme` is what a URI begins with."""
+    """One value. In vcard-temp it is the text of the element, or of its child `part`. In vCard4 it is read from any of
+    these `kinds`, and written as the first; a "uri" begins with `scheme`."""
 
     old: str
     new: str
@@ -116,7 +116,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Parts:
-    """Several values, by their names in vcard-temp and in vCard4."""
+    """Several values. `parts`: the name of each in vcard-temp, and in vCard4."""
 
     old: str
     new: str
@@ -136,7 +136,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Organization:
-    """Its name, and units of it: in vCard4 all of one kind (RFC 6350 section 6.6.4)."""
+    """A name and units: in vCard4 all are <text/>, the name first (RFC 6350 section 6.6.4)."""
 
     old: str = "ORG"
     new: str = "org"
@@ -202,7 +202,7 @@ SHAPES: Sequence[Shape] = (
     Value("URL", "url", ("uri", "text")),
     Value("KEY", "key", part="CRED"),
     Value("NOTE", "note"),
-    Value("DESC", "note"),  # the one that is in use: a note becomes this
+    Value("DESC", "note"),  # after NOTE, so that a note becomes this one, which clients use
 )
 _OLD = {shape.old: shape for shape in SHAPES}
 _NEW = {shape.new: shape for shape in SHAPES}
@@ -242,7 +242,7 @@ def _element(namespace: str, name: str, text: str = "") -> etree._Element:
 
 
 def _name(element: etree._Element, namespace: str) -> str:
-    """The local name of an element of that namespace; "" of any other."""
+    """The local name of an element; "" if it is of another namespace."""
     prefix = f"{{{namespace}}}"
     tag = str(element.tag)
     return tag.removeprefix(prefix) if tag.startswith(prefix) else ""
@@ -259,5 +259,5 @@ def _texts(element: etree._Element, namespace: str, name: str) -> list[str]:
 
 
 def _part(element: etree._Element, namespace: str, name: str) -> str:
-    """The text of the children of that name: in vCard4 there may be several."""
+    """The texts of the children of that name, joined: in vCard4 there may be several."""
     return " ".join(_texts(element, namespace, name))

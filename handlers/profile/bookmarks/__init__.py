@@ -1,9 +1,9 @@
 """XEP-0402, XEP-0048 and XEP-0049: bookmarks as an item for each room, as a list at a node, and as the same list in
 private XML. What a client changes in one of them changes in all (XEP-0411).
 
-They are three copies, and not three views of one thing: so whatever nodes and private XML can do works for bookmarks
-without knowing of them. There are no loops, because NODE_CHANGED and PRIVATE_XML_KEPT are about what clients ask for,
-and not about what is published here. All of one change is kept, or nothing of it.
+These are three copies, so that nodes and private XML need not know of bookmarks. There are no loops: NODE_CHANGED and
+PRIVATE_XML_KEPT run for the requests of clients, and not for what is published here. A change is kept in all three
+places, or in none.
 """
 
 import logging
@@ -51,7 +51,7 @@ feature = Feature(
 
 @feature.step
 def follow_node(server: "Server", account: JID, node_name: str) -> None:
-    """NODE_CHANGED: the other two follow. Raises StanzaError where one cannot hold as much."""
+    """NODE_CHANGED: the other two copies follow. Raises StanzaError if one cannot hold as much."""
     if node_name == NATIVE:
         _follow_items(server, account)
     elif node_name == LIST:
@@ -61,15 +61,15 @@ def follow_node(server: "Server", account: JID, node_name: str) -> None:
 
 @feature.step
 def follow_private_xml(server: "Server", account: JID, tag: str, xml: bytes) -> None:
-    """PRIVATE_XML_KEPT: both nodes follow. Raises StanzaError where one cannot hold as much."""
+    """PRIVATE_XML_KEPT: both nodes follow. Raises StanzaError if one cannot hold as much."""
     if tag == formats.STORAGE:
         _follow_list(server, account, xml)
 
 
 @feature.step
 def adopt(session: "Session") -> None:
-    """SESSION_BOUND: a list that was in private XML before there were nodes is in these before any client looks into
-    them (XEP-0411 section 4)."""
+    """SESSION_BOUND: copy a list that only private XML has into the nodes, before the client can look into them
+    (XEP-0411 section 4)."""
     server, account = session.server, session.account
     storage = private.get(server.db, account, formats.STORAGE)
     if storage is None or LIST in pubsub_nodes.of_account(server.db, account):
@@ -102,7 +102,7 @@ def _follow_list(server: "Server", account: JID, storage: bytes) -> None:
 
 
 def _keep_list(server: "Server", account: JID, storage: bytes) -> None:
-    """Have this list in private XML and at its node, which is not made for an empty one."""
+    """Have this list in private XML and at its node. No node is made for an empty list."""
     if private.get(server.db, account, formats.STORAGE) != storage:
         private.put(server.db, account, formats.STORAGE, storage)
     id, published = retrieval.last_item(server, account, LIST) or (LIST_ID, formats.EMPTY)
@@ -112,7 +112,7 @@ def _keep_list(server: "Server", account: JID, storage: bytes) -> None:
 
 
 def _keep_items(server: "Server", account: JID, rooms: Mapping[JID, Room]) -> None:
-    """Have an item for each of these rooms, and for no other; those that say so already are left alone."""
+    """Have an item for each of these rooms, and none for others. Items that are right already are left alone."""
     native = formats.bookmarks(retrieval.items_of(server, account, NATIVE))
     known = {each.address: each for each in native}
     changed = {address: room for address, room in rooms.items() if address not in known or known[address].room != room}
@@ -127,8 +127,8 @@ def _keep_items(server: "Server", account: JID, rooms: Mapping[JID, Room]) -> No
 
 
 def _make_fit(server: "Server", account: JID, node_name: str) -> None:
-    """Close a node that others may look into, or that would drop rooms, before anything is brought there (XEP-0411
-    section 5). To leave it out instead would end badly: a client that finds an old list there writes that one back."""
+    """Reconfigure a node that others may read, or that would drop rooms, before rooms are published there (XEP-0411
+    section 5). Nor can it be left as it was: a client that finds an old list writes that back."""
     host = Account(server, account)
     node = hosts.find(host, node_name)
     if node is not None:

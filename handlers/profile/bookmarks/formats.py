@@ -1,7 +1,7 @@
 """The two formats of bookmarks: an item for each room (XEP-0402), and one list of all (XEP-0048). Works on data alone.
 
-What only one of them can say stays in that one: the extensions in items (such as XEP-0469 and XEP-0492 have them), and
-web pages, rooms whose address is malformed, and whatever a client has thought of, in the list.
+What only one format has stays there: in items, extensions such as those of XEP-0469 and XEP-0492; in the list, web
+pages, rooms with malformed addresses, and whatever else clients put there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sized
@@ -20,16 +20,16 @@ STORAGE = f"{{{LIST}}}storage"
 EMPTY = f'<storage xmlns="{LIST}"/>'.encode()
 
 MAX_BYTES = 512 * 1024
-"""What the items may have together: with each that changes all of them are read."""
+"""Of all items together, since all are read when one changes."""
 MAX_ROOMS = 800
-"""So many of them, for the same reason."""
+"""For the same reason."""
 
 _NATIVE_ROOM = f"{{{NATIVE}}}conference"
 _LISTED_ROOM = f"{{{LIST}}}conference"
 
 
 class Room(NamedTuple):
-    """What both formats say of a room; "" where they say nothing."""
+    """What both formats say of a room; "" for what is not said."""
 
     name: str = ""
     autojoin: bool = False
@@ -50,8 +50,8 @@ class Bookmark(NamedTuple):
 
 
 def bookmarks(items: Iterable[tuple[str, bytes]]) -> list[Bookmark]:
-    """Those of the items, given by their ids and payloads, that are bookmarks of rooms. Raises StanzaError where they
-    are too many to look into."""
+    """The bookmarks among items, given as (id, payload); other items are passed over. Raises StanzaError beyond
+    MAX_BYTES or MAX_ROOMS."""
     found, reader = [], AddressReader()
     for id, payload in _within(items, MAX_BYTES):
         address, element = _address(id, reader), parse(payload) if payload else None
@@ -75,21 +75,17 @@ def _within(items: Iterable[tuple[str, bytes]], most: int) -> Iterator[tuple[str
 
 
 def rooms_of(bookmarks: Iterable[Bookmark]) -> dict[JID, Room]:
-    """The rooms; the last word counts where two items are about the same one."""
+    """The rooms of these bookmarks; of two for the same room the last counts."""
     return {each.address: each.room for each in bookmarks}
 
 
 def bookmark_of(room: Room, earlier: Bookmark | None) -> bytes:
-    """The payload for a room. All else that an earlier one holds stays in it."""
-    if earlier is None:
-        return _new_bookmark(room)
-    element = parse(earlier.payload)
-    _describe(element, room)
-    return wire(element)
-
-
-def _new_bookmark(room: Room) -> bytes:
-    """As text, which takes a fraction of the time: a client that comes from lists brings hundreds of them."""
+    """The payload for a room, with everything else that the earlier bookmark holds."""
+    if earlier is not None:
+        element = parse(earlier.payload)
+        _describe(element, room)
+        return wire(element)
+    # Written as text, in a fraction of the time: a client that used lists before brings hundreds
     name = f" name={quoted(room.name)}" if room.name else ""
     autojoin = ' autojoin="true"' if room.autojoin else ""
     children = "".join(
@@ -102,12 +98,12 @@ def _new_bookmark(room: Room) -> bytes:
 
 
 def is_list(payload: bytes) -> bool:
-    """Whether this is a list at all."""
+    """True if a payload is a list of bookmarks."""
     return bool(payload) and parse(payload).tag == STORAGE
 
 
 def rooms_in(storage: bytes) -> dict[JID, Room]:
-    """The rooms in a list; the first word counts where there are two about the same one."""
+    """The rooms in a list; of two entries for the same room the first counts. Raises StanzaError beyond MAX_ROOMS."""
     rooms: dict[JID, Room] = {}
     reader = AddressReader()
     for element in parse(storage).iterchildren(_LISTED_ROOM):
@@ -119,8 +115,8 @@ def rooms_in(storage: bytes) -> dict[JID, Room]:
 
 
 def list_with(storage: bytes, rooms: Mapping[JID, Room]) -> bytes:
-    """The list with exactly these rooms: those that are there in their places, then the others; and all else in it. It
-    is the same one where it says that already."""
+    """The list with exactly these rooms, and with all else that is in it. Rooms stay in their places, new ones come
+    last. Returns `storage` itself if nothing changes."""
     element, left, reader, is_changed = parse(storage), dict(rooms), AddressReader(), False
     for listed in list(element.iterchildren(_LISTED_ROOM)):
         address = _address(listed.get("jid"), reader)
@@ -138,7 +134,7 @@ def list_with(storage: bytes, rooms: Mapping[JID, Room]) -> bytes:
 
 
 def _address(text: str | None, reader: AddressReader) -> JID | None:
-    """The address of a room; None where it cannot be one. Raises StanzaError where it is one too many."""
+    """The address of a room; None if the text is no bare address. Raises StanzaError if too many were read."""
     try:
         address = reader.read(text or "")
     except TooManyAddresses as error:
@@ -159,7 +155,7 @@ def _room(conference: etree._Element) -> Room:
 
 
 def _describe(conference: etree._Element, room: Room) -> bool:
-    """Write what there is to say of a room, where that says something else; returns whether it did."""
+    """Have a <conference/> say this of a room; returns whether it said something else before."""
     said = _room(conference)
     if room.name != said.name:
         _set_attribute(conference, "name", room.name)
@@ -190,5 +186,5 @@ def _set_first_child(conference: etree._Element, name: str, text: str) -> None:
 
 
 def _beside(conference: etree._Element, name: str) -> str:
-    """The tag of that name in the format of this element."""
+    """The tag of a child of that name: it has the namespace of <conference/>."""
     return str(conference.tag).removesuffix("conference") + name
