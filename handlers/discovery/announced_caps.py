@@ -1,4 +1,4 @@
-"""XEP-0115 and XEP-0390: what presence announces of its client. Works on data alone."""
+"""XEP-0115 and XEP-0390: the capabilities that a client announces in its presence. Works on data alone."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,8 @@ MAX_NODE = 1_000  # characters
 
 
 class Announced(NamedTuple):
-    """What a client announces: a node under which it tells more, and the hash of that, None where it proves nothing."""
+    """What a client announces: the node at which it can be asked, and the hash of its answer. `hash` is None if none
+    was sent, or its algorithm is unknown here: then the answer proves nothing about other clients."""
 
     node: str
     hash: Hash | None
@@ -36,7 +37,7 @@ def _by_xep_0390(presence: Stanza) -> Announced | None:
 
 
 def _by_xep_0115(presence: Stanza) -> Announced | None:
-    """Without a hash, or with an algorithm that is unknown here, it counts for that client alone (section 5.4)."""
+    # Without a hash of a known algorithm the answer counts for that client alone (section 5.4)
     c = presence.child(C)
     if c is None or not c.get("node") or not c.get("ver"):
         return None

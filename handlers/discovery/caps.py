@@ -13,13 +13,13 @@ from xmpp.routing.streams import Stream
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
-SOFTWARE = "urn:uuid:2f1b4b6c-7d5e-4f0a-9b53-6d0c7b1e8a47"  # an address of this software; to be its home page's
+SOFTWARE = "urn:uuid:2f1b4b6c-7d5e-4f0a-9b53-6d0c7b1e8a47"  # names this software until it has a home page
 
 feature = Feature("caps", xep="0115", disco=[CAPS])
 
 
-class Announced:
-    """The `ver` attribute of what a server tells about itself now. A server has one."""
+class OwnVersion:
+    """The `ver` attribute that a server announces, and what it was computed from. A server has one."""
 
     def __init__(self) -> None:
         self.info: Info | None = None
@@ -28,21 +28,21 @@ class Announced:
 
 @feature.stream_feature(when=State.AUTHENTICATED)
 def announce(stream: Stream) -> etree._Element:
-    """Section 6.3. Not before login: a stranger has no use for it."""
+    """Section 6.3. Only after login: a stranger has no use for it."""
     attributes = {"hash": "sha-1", "node": SOFTWARE, "ver": _version(stream.server)}
     return etree.Element(f"{{{CAPS}}}c", attributes, nsmap={None: CAPS})
 
 
 def node(server: "Server") -> str:
-    """The node under which clients ask for what was hashed (section 6.2)."""
+    """The node at which clients ask for what was hashed (section 6.2)."""
     return f"{SOFTWARE}#{_version(server)}"
 
 
 def _version(server: "Server") -> str:
-    announced, info = server.state(Announced), domain_info(server)
-    if announced.info is not info:
-        announced.info, announced.version = info, verification_string(info)
-    return announced.version
+    own, info = server.state(OwnVersion), domain_info(server)
+    if own.info is not info:
+        own.info, own.version = info, verification_string(info)
+    return own.version
 
 
 def verification_string(info: Info) -> str:

@@ -1,7 +1,7 @@
-"""Hashes of what an entity tells about itself, as XEP-0115 (section 5.1) and XEP-0390 (section 4.1) compute them.
+"""Hashes of service discovery information, as XEP-0115 (section 5.1) and XEP-0390 (section 4.1) compute them.
 
-The older input can be read in more than one way: whoever moves what separates its parts makes another answer with the
-same hash. So a hash of XEP-0115 proves an answer only if `is_unambiguous`. The newer input has no such flaw.
+What XEP-0115 hashes can be read in more than one way: an attacker can move parts of one answer and get another with the
+same hash. So a hash of XEP-0115 proves an answer only if it `is_unambiguous`. XEP-0390 has no such flaw.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ CAPS = "http://jabber.org/protocol/caps"
 CAPS2 = "urn:xmpp:caps"
 
 _REPORTED, _ITEM = f"{{{dataforms.NAMESPACE}}}reported", f"{{{dataforms.NAMESPACE}}}item"
-_PART, _FIELD_OR_IDENTITY, _FORM, _SECTION = "\x1f", "\x1e", "\x1d", "\x1c"  # no XML has them
+_PART, _FIELD_OR_IDENTITY, _FORM, _SECTION = "\x1f", "\x1e", "\x1d", "\x1c"  # characters that XML cannot contain
 
-# By their names of XEP-0300, those of XEP-0390 in the order of preference. Collisions of SHA-1 are of no use here
-# (XEP-0115 section 9.2), and it is what all clients send; MD5 and the like are as if unknown.
+# By their names in XEP-0300, the preferred ones first. SHA-1 is what all clients send, and its collisions are of no use
+# here (XEP-0115 section 9.2); MD5 and the like count as unknown.
 ALGORITHMS: dict[str, Callable[[bytes], Any]] = {
     "sha-256": hashlib.sha256,
     "sha3-256": hashlib.sha3_256,
@@ -52,21 +52,21 @@ class Hash(NamedTuple):
 
     @property
     def node(self) -> str:
-        """Under which the information is found (XEP-0390 section 4.3)."""
+        """The node at which the information is found (XEP-0390 section 4.3)."""
         return f"{CAPS2}#{self.algorithm}.{self.value}"
 
     def is_proven_by(self, query: etree._Element, info: Info) -> bool:
-        """Whether the hash is that of the answer `query`, read as `info`, and can be of no other."""
+        """True if this is the hash of the answer `query`, which was read as `info`, and of no other answer."""
         if self != Hash.of(info, self.scheme, self.algorithm):
             return False
         return is_unambiguous(info) if self.scheme == CAPS else _is_all(query, info)
 
 
 def is_unambiguous(info: Info) -> bool:
-    """Whether no other answer has the same input by XEP-0115, where a feature stands as an identity or in a form.
+    """True if no other answer has the same input by XEP-0115, such as one with a feature in place of an identity.
 
-    Only "<" ends a part, and nothing says where identities end and forms begin. But all is sorted: features that are
-    moved to the first form come after the others, its FORM_TYPE before its fields.
+    "<" ends a part, and nothing else says where identities end and forms begin. But all is sorted: features that were
+    moved into the first form would come after the others, and its FORM_TYPE before its fields.
     """
     if any("<" in part.removesuffix("<") for part in _parts(info)) or not all(map(_is_no_feature, info.identities)):
         return False
@@ -82,7 +82,7 @@ def _is_no_feature(identity: Identity) -> bool:
 
 
 def _is_all(query: etree._Element, info: Info) -> bool:
-    """Whether the answer holds nothing but what is hashed (XEP-0390 section 4.1, first steps)."""
+    """True if the answer holds only what is hashed (XEP-0390 section 4.1, first steps)."""
     has_tables = next(query.iter(_REPORTED, _ITEM), None) is not None
     return len(query) == len(info.identities) + len(info.features) + len(info.forms) and not has_tables
 

@@ -1,6 +1,7 @@
-"""XEP-0030: what a domain, an account and a service are and can do; and what belongs to a domain.
+"""XEP-0030: what a domain, an account and a service are and can do, and which services a domain has.
 
-Features declare it, and what answers for the nodes and the items of accounts and services.
+Features declare all of that. What a feature keeps at a node it describes itself (`disco_nodes`), and so it does with
+the items of accounts and services.
 """
 
 from typing import TYPE_CHECKING
@@ -31,22 +32,17 @@ feature = Feature(
 
 @feature.iq_get(INFO_QUERY, to=[SERVER])
 def describe_domain(server: "Server", iq: Stanza) -> etree._Element:
-    """The domain's identity, features and contact addresses; the same under the nodes that its capabilities name."""
+    """The domain's identity, features and contact addresses; also at the nodes that its capabilities announce."""
     node = _node(iq)
-    info = _announced_as(server, node) if node else domain_info(server)
+    info = domain_info(server) if not node or node == caps.node(server) else caps2.information(server, node)
     if info is None:
         raise StanzaError("item-not-found")
     return info.element(node)
 
 
-def _announced_as(server: "Server", node: str) -> Info | None:
-    info = domain_info(server)
-    return info if node == caps.node(server) else caps2.information(server, node)
-
-
 @feature.iq_get(INFO_QUERY, to=[ACCOUNT])
 def describe_account(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
-    """The account's identity and features; or one of its nodes."""
+    """The account's identity and features, or those of one of its nodes."""
     if _node(iq):
         return _of_node(server, iq, ACCOUNT)
     assert iq.to is not None and iq.sender is not None
@@ -56,7 +52,7 @@ def describe_account(server: "Server", iq: Stanza) -> etree._Element | bytes | N
 
 @feature.iq_get(INFO_QUERY, to=[SERVICE])
 def describe_service(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
-    """The service's identity and features; or one of its nodes."""
+    """The service's identity and features, or those of one of its nodes."""
     assert iq.to is not None
     subdomain = server.subdomains.by_address[iq.to.domain]
     if _node(iq):

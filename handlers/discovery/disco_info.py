@@ -1,4 +1,4 @@
-"""What a domain and an account tell about themselves (XEP-0030 section 3): what their features declare; and whom to
+"""What a domain and an account say about themselves (XEP-0030 section 3), as features have declared it; and whom to
 contact (XEP-0157)."""
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def _valid_uris(addresses: Iterable[str]) -> None:
 
 
 def _plain(name: str) -> None:
-    if "<" in name:  # which ends a part in what is hashed for XEP-0115
+    if "<" in name:  # it would make the hash of XEP-0115 ambiguous
         raise ValueError("expected a name without <")
 
 
@@ -48,8 +48,8 @@ class DiscoSettings:
 ROLES = ("abuse", "admin", "feedback", "sales", "security", "status", "support")
 
 
-class Told:
-    """What the domains of a server tell about themselves, under one configuration. A server has one."""
+class DomainInfo:
+    """What the domains of a server say about themselves, for one configuration. A server has one."""
 
     def __init__(self) -> None:
         self.configuration: Configuration | None = None
@@ -57,11 +57,11 @@ class Told:
 
 
 def domain_info(server: "Server") -> Info:
-    """What a domain tells about itself: the same object for as long as the configuration stays."""
-    told = server.state(Told)
-    if told.configuration is not server.configuration:
-        told.configuration, told.info = server.configuration, _domain_info(server)
-    return told.info
+    """What a domain says about itself. It stays the same object until another configuration is loaded."""
+    kept = server.state(DomainInfo)
+    if kept.configuration is not server.configuration:
+        kept.configuration, kept.info = server.configuration, _domain_info(server)
+    return kept.info
 
 
 def _domain_info(server: "Server") -> Info:
@@ -77,7 +77,7 @@ def _is_announced(server: "Server", feature: Feature) -> bool:
 
 
 def account_info(server: "Server") -> Info:
-    """What an account tells about itself."""
+    """What an account says about itself."""
     features = server.registry.features
     identities = tuple(identity for feature in features for identity in feature.account_identities)
     return Info(identities, frozenset(var for feature in features for var in feature.account_disco))

@@ -1,4 +1,4 @@
-"""XEP-0215: where clients find services outside of XMPP, such as STUN and TURN for calls, and what lets them in."""
+"""XEP-0215: the addresses of services outside of XMPP, such as STUN and TURN for calls, with credentials for them."""
 
 import hmac
 import ipaddress
@@ -51,7 +51,7 @@ def _is_address(host: str) -> bool:
 
 
 def _is_host_name(host: str) -> bool:
-    """As DNS has them (RFC 1123 section 2.1), so that what looks like an address and is none is no name either."""
+    """True for a host name by RFC 1123 section 2.1. The last label is no number: 192.0.2.256 is no name either."""
     labels = host.removesuffix(".").split(".")
     return len(host) <= _HOST_LENGTH and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
@@ -96,7 +96,7 @@ feature = Feature(
 
 
 class Credentials(NamedTuple):
-    """What lets an account in: until when, in seconds since 1970, or None for ever."""
+    """What lets an account in. `expires`: until when, in seconds since 1970; None for ever."""
 
     username: str
     password: str
@@ -129,11 +129,11 @@ def tell_credentials(server: "Server", iq: Stanza) -> etree._Element:
 
 
 def credentials(service: ExternalService, account: JID, now: float) -> Credentials | None:
-    """What lets an account into a service; None where nothing is needed.
+    """What lets an account into a service; None if nothing is needed. `now`: in seconds since 1970.
 
-    With a secret, what TURN servers know as their REST API: the username is the time at which it ends and a name, the
-    password the HMAC-SHA-1 of that. The name is the same for all that one account asks for, so that the service can
-    count; it does not tell whose it is, since usernames are sent in the clear.
+    With a secret they are made as TURN servers expect (their "REST API"): the username is the time of expiry and a
+    name, the password is the HMAC-SHA-1 of that. The name is always the same for one account, so that the service can
+    count, but does not tell which account it is, as usernames are sent in the clear.
     """
     if not service.secret:
         return Credentials(service.username, service.password) if service.username else None
@@ -145,7 +145,8 @@ def credentials(service: ExternalService, account: JID, now: float) -> Credentia
 
 
 def _services_for(server: "Server", iq: Stanza) -> tuple[Sequence[ExternalService], JID]:
-    """The services, and the account that asks; only people of this server are told (section 2)."""
+    """The services, and the account that asks. Raises StanzaError for others than the people of this server (section
+    2)."""
     services = server.settings(ExternalServicesSettings).services
     if not services:
         raise StanzaError("service-unavailable")

@@ -21,6 +21,6 @@ def answer_for_server(server: "Server", iq: Stanza) -> None:
 
 @feature.iq_get("{urn:xmpp:ping}ping", to=[ACCOUNT])
 def answer_for_account(server: "Server", iq: Stanza) -> None:
-    """The empty result; a stranger must not find out by a ping which accounts exist."""
+    """The empty result. A stranger must not learn by a ping which accounts exist, and is refused."""
     assert iq.to is not None and iq.sender is not None
     refuse_strangers(server, iq.to, iq.sender)

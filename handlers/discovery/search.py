@@ -1,6 +1,6 @@
-"""XEP-0055: people look for others of their server, by what those say of themselves in their vCards.
+"""XEP-0055: people search for others on their server by what those say of themselves in their vCards.
 
-Off unless it is switched on: it is a directory of everybody who has an account.
+Off by default: it is a directory of everybody who has an account.
 """
 
 from collections.abc import Iterable, Mapping
@@ -54,14 +54,14 @@ feature = Feature("search", xep="0055", disco=[NAMESPACE], settings=SearchSettin
 
 
 class Searching:
-    """Who is looking for somebody just now."""
+    """The accounts whose search is under way. A server has one."""
 
     def __init__(self) -> None:
         self.accounts: set[JID] = set()
 
 
 class Person(NamedTuple):
-    """What is told of somebody; `full` is the name as a whole, for those who have not told its parts apart."""
+    """What a vCard says of somebody. `full` is the whole name: many clients ask for no parts of it."""
 
     first: str = ""
     last: str = ""
@@ -75,7 +75,7 @@ class Person(NamedTuple):
 
 @feature.iq_get(QUERY, to=[SERVER])
 def show_fields(server: "Server", iq: Stanza) -> etree._Element:
-    """What can be looked for, also as a form (section 2.1, section 3)."""
+    """The fields that can be searched, as elements and as a form (sections 2.1 and 3)."""
     _refuse_strangers(server, iq)
     query = _query({"instructions": INSTRUCTIONS, **{field.var: "" for field in FIELDS}})
     query.append(dataforms.form(NAMESPACE, FIELDS, title="User search", instructions=INSTRUCTIONS))
@@ -84,8 +84,8 @@ def show_fields(server: "Server", iq: Stanza) -> etree._Element:
 
 @feature.iq_set(QUERY, to=[SERVER])
 def search(server: "Server", iq: Stanza) -> etree._Element:
-    """Those who have all that was filled in, as a form for who asks by one. Yields while vCards are read that have
-    changed since somebody searched before."""
+    """The people who match all fields that are filled in; answers a form with a form. Yields: vCards that are new since
+    the last search are read first, then all are searched in a thread."""
     _refuse_strangers(server, iq)
     assert iq.to is not None and iq.sender is not None
     form = iq.only_child().find(dataforms.X)
@@ -96,7 +96,8 @@ def search(server: "Server", iq: Stanza) -> etree._Element:
 
 
 def _find(server: "Server", asker: JID, domain: str, wanted: Names) -> list[JID]:
-    """Yields: all who have an account are looked at, in a thread. So an account does that once at a time."""
+    """The accounts that match. Yields. Raises StanzaError if a search of this account is under way, or it takes too
+    long."""
     searching = server.state(Searching).accounts
     if asker in searching:
         raise StanzaError("resource-constraint", "one search at a time")
@@ -111,7 +112,7 @@ def _find(server: "Server", asker: JID, domain: str, wanted: Names) -> list[JID]
 
 
 def _is_shown(server: "Server", account: JID, asker: JID) -> bool:
-    """Whether somebody may find an account: who has not been blocked and may read its vCard."""
+    """True if the asker may find an account: it has not blocked the asker, and shows its vCard."""
     return not is_blocked(server, account, asker) and vcard4.is_shown_to(server, account, asker)
 
 
@@ -121,8 +122,8 @@ def _refuse_strangers(server: "Server", iq: Stanza) -> None:
 
 
 def _wanted(filled_in: etree._Element) -> Names:
-    """What is looked for, from a form or from elements of the query's own. Raises StanzaError where that is nothing:
-    it would be everybody."""
+    """What is searched for, from a form or from elements of the query. Raises StanzaError if nothing is filled in: that
+    would find everybody."""
     try:
         if filled_in.tag == dataforms.X:
             answers = dataforms.submitted(filled_in, NAMESPACE, FIELDS)
@@ -141,7 +142,7 @@ def _wanted(filled_in: etree._Element) -> Names:
 
 
 def _read_vcards(db: Database) -> None:
-    """Enter into the directory what vCards say that are new. Yields."""
+    """Enter new vCards into the directory. Yields."""
     while found := directory.unread(db, BATCH):
         for account, xml in found:
             directory.enter(db, account, _names(_person(parse(xml)) if xml else Person()))
@@ -149,7 +150,7 @@ def _read_vcards(db: Database) -> None:
 
 
 def _names(person: Person) -> Names:
-    """By what somebody is found: many clients ask for the whole name only, which holds both parts."""
+    """What somebody is found by. The whole name counts for both of its parts: often there is nothing else."""
     return Names(
         _folded([person.first, person.full]),
         _folded([person.last, person.full]),
@@ -159,7 +160,7 @@ def _names(person: Person) -> Names:
 
 
 def _folded(texts: Iterable[str]) -> str:
-    """Texts without the differences that do not count: in white space, and in upper and lower case. One a line."""
+    """The texts, one a line, without differences of white space and case."""
     return "\n".join(" ".join(text.split()).casefold()[:MAX_FOLDED] for text in texts if text.strip())
 
 
@@ -175,7 +176,7 @@ def _person(vcard: etree._Element) -> Person:
 
 
 def _told(db: Database, jid: JID) -> Mapping[str, str]:
-    """What is told of somebody, by the fields of the answer."""
+    """What the answer says of somebody, by field."""
     kept = vcards.get(db, jid)
     person = _person(parse(kept)) if kept is not None else Person()
     first = person.first or ("" if person.last else person.full)

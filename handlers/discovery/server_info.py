@@ -1,4 +1,4 @@
-"""XEP-0485: who gathers what servers there are can find out about this one, at a node of each domain's service."""
+"""XEP-0485: information for those who gather statistics about servers, at a node of each domain's service."""
 
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 NAMESPACE = "urn:xmpp:serverinfo:0"
 NODE, ITEM = "serverinfo", "current"
 
-# Announced, it says that other servers may name this one in what they publish. The node is the one that is meant where
-# a domain names no other, at the first service it lists (section 3).
+# To announce the feature says that other servers may name this one in what they publish. No node is announced, so it is
+# NODE at the first service that the domain lists (section 3).
 feature = Feature("server_info", xep="0485", disco=[NAMESPACE], needs=["pubsub"])
 
 
 @feature.step
 def publish(server: "Server") -> None:
-    """SERVER_STARTED: each domain's information is published, unless it is there already."""
+    """SERVER_STARTED: publish the information of each domain, unless it is there already."""
     for service in hosts.services(server):
         domain = JID.parse(service.address.domain.partition(".")[2])
         _take_over(service, domain)
@@ -37,7 +37,7 @@ def publish(server: "Server") -> None:
 
 
 def information(server: "Server", domain: str) -> etree._Element:
-    """What there is to know of a domain. Other domains that it shares a server with are not told."""
+    """What is published of a domain. It does not name the other domains of this server."""
     element = etree.Element(f"{{{NAMESPACE}}}serverinfo", nsmap={None: NAMESPACE})
     etree.SubElement(element, f"{{{NAMESPACE}}}domain", name=domain)
     if server.configuration.is_enabled(version.feature.name):
@@ -46,7 +46,7 @@ def information(server: "Server", domain: str) -> etree._Element:
 
 
 def _take_over(service: Service, domain: JID) -> None:
-    """The node is the domain's: one that somebody made before is removed, since anybody could (section 7)."""
+    """Remove the node if it is not the domain's own: anybody could have made it before (section 7)."""
     node = hosts.find(service, NODE)
     if node is not None and service.owners(node) != [domain]:
         nodes.remove(service, node)

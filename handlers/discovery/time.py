@@ -20,7 +20,7 @@ feature = Feature("time", xep="0202", disco=[NAMESPACE])
 
 @feature.iq_get(TIME, to=[SERVER])
 def tell_time(server: "Server", iq: Stanza) -> etree._Element:
-    """The time in UTC, and how far the server's local time is ahead of it."""
+    """The time in UTC, and the offset of the server's time zone."""
     now = time.time()
     answer = etree.Element(TIME)
     etree.SubElement(answer, f"{{{NAMESPACE}}}tzo").text = format_offset(time.localtime(now).tm_gmtoff)
@@ -29,6 +29,6 @@ def tell_time(server: "Server", iq: Stanza) -> etree._Element:
 
 
 def format_offset(seconds: int) -> str:
-    """An offset from UTC, as XEP-0082 writes it: `-06:00`."""
+    """An offset from UTC in seconds, as XEP-0082 writes it: `-06:00`."""
     hours, minutes = divmod(abs(seconds) // 60, 60)
     return f"{'-' if seconds < 0 else '+'}{hours:02}:{minutes:02}"

@@ -32,12 +32,12 @@ feature = Feature("version", xep="0092", disco=[NAMESPACE], settings=VersionSett
 
 @feature.iq_get(QUERY, to=[SERVER])
 def tell_version(server: "Server", iq: Stanza) -> etree._Element:
-    """Name and version, and the system where the configuration says so."""
+    """Name and version, and the operating system if the configuration says so."""
     return software(server)
 
 
 def software(server: "Server") -> etree._Element:
-    """What is told of the software, to whoever asks."""
+    """The <query/> that says which software this is."""
     settings = server.settings(VersionSettings)
     told = {"name": settings.name, "version": settings.version or __version__}
     if settings.show_system:
