@@ -154,8 +154,8 @@ def send_waiting(session: "Session") -> None:
 
 @feature.step
 def hand_over(session: "Session") -> None:
-    """CONNECTION_LOST, SESSION_ENDED: send what this session was not sent yet to another that is connected: it may be long
-    until the next one comes online."""
+    """CONNECTION_LOST, SESSION_ENDED: send what this session was not sent yet to another that is connected: it may be
+    long until the next one comes online."""
     delivered = session.state(Delivered)
     if delivered is None or delivered.turn is None:
         return

@@ -162,8 +162,8 @@ def wake_hibernating(session: "Session", stanza: Stanza) -> None:
 
 @feature.step
 def note_lost(session: "Session") -> None:
-    """CONNECTION_LOST: the device was here until now, so the next event begins a new burst. It is also woken for messages
-    that it has not acknowledged: its connection may have been broken already when they were sent."""
+    """CONNECTION_LOST: the device was here until now, so the next event begins a new burst. It is also woken for
+    messages that it has not acknowledged: its connection may have been broken already when they were sent."""
     session.server.state(Bursts).end(session.jid)
     management = session.state(Management)
     if management is not None and management.id is not None:

@@ -83,7 +83,7 @@ def become_active(server: "Server", stream: Stream, element: etree._Element) -> 
 
 @feature.step
 def begin_active(session: "Session") -> None:
-    """SESSION_LOST: send what is held, and hold nothing more. It then waits with the rest to be acknowledged.
+    """CONNECTION_LOST: send what is held, and hold nothing more. It then waits with the rest to be acknowledged.
 
     A session that is resumed on another stream begins active, too (section 5.2).
     """
