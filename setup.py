@@ -2,12 +2,16 @@
 
 import re
 from pathlib import Path
+from shutil import rmtree
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "xmpp" / "__init__.py").read_text(), re.MULTILINE)
 assert VERSION is not None
+
+# What a build of an earlier version has left there would be installed with this one.
+rmtree(HERE / "build" / "lib", ignore_errors=True)
 
 setup(
     name="xserv",

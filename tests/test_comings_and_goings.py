@@ -1,6 +1,7 @@
 """What the log says of logins, failed ones, logouts and accounts."""
 
 import logging
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ from handlers.admin.comings_and_goings import LINES_PER_SECOND, MOST_AT_ONCE, Fa
 from handlers.login import accounts
 from tests.harness.in_process import Client
 from tests.harness.managed_client import ManagedClient
+from tests.harness.servers import ROOT
 from tests.harness.streams import JULIET, Stream, listening_server
 from xmpp.data.jid import JID
-from xmpp.running.logs import MAX_WORD, one_word
+from xmpp.running.logs import MAX_WORD, TEXT, TextFormatter, one_word
 from xmpp.server import Server
 
 REGISTER = "jabber:iq:register"
@@ -86,6 +88,20 @@ def test_a_failed_login_has_a_line_with_address_account_and_reason(
         stream.open()
         stream.begins(mechanism, data)
         assert lines.new() == [f"failed login from 127.0.0.1 {line}"]
+
+
+def test_what_the_documentation_has_a_program_look_for_is_in_the_line(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = (ROOT / "docs" / "administration.md").read_text(encoding="utf-8")
+    [failregex] = re.findall(r"failregex = (.+)", text)
+    caplog.set_level(logging.INFO)
+    caplog.handler.setFormatter(TextFormatter(TEXT))
+    with Stream(server) as stream:
+        stream.open()
+        stream.begins("PLAIN", b"\0juliet\0wrong")
+    [found] = re.findall(failregex.replace("<HOST>", r"(\S+)"), caplog.text)
+    assert found == "127.0.0.1"
 
 
 def test_a_failed_proof_has_a_line_too(server: Server, lines: Lines) -> None:

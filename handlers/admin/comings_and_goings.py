@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
 
-log = logging.getLogger(__name__)
+# Programs that watch the log look for this name (docs/administration.md): it stays what it is, wherever the file lies.
+log = logging.getLogger("handlers.comings_and_goings")
 
 feature = Feature("comings_and_goings", optional=False)
 

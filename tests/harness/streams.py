@@ -1,6 +1,6 @@
 """Streams to a server inside the test, so that a test can also look into it; over loopback sockets, without TLS.
 
-For what happens before a session is bound. tests/rawclient.py is for servers in a process of their own: it blocks.
+For what happens before a session is bound. rawclient.py is for servers in a process of their own: it blocks.
 """
 
 import itertools

@@ -97,9 +97,9 @@ class Feature:
 
     `disco` are the features that a domain announces (XEP-0030), `account_disco` those of an account, and
     `account_identities` the identities that it gives an account. `settings` is a frozen dataclass whose fields come
-    from xmpp.config.setting; `announced_if(settings)` is false if `disco` is not to be announced. `by_default`: the
-    feature is on unless the configuration says otherwise; `optional`: it can be switched off. It is off whenever one
-    of the features that it `needs` is off. `subdomains` are the domains of its services.
+    from xmpp.config.configuration.setting; `announced_if(settings)` is false if `disco` is not to be announced.
+    `by_default`: the feature is on unless the configuration says otherwise; `optional`: it can be switched off. It is
+    off whenever one of the features that it `needs` is off. `subdomains` are the domains of its services.
     """
 
     name: str
