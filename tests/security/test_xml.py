@@ -86,7 +86,7 @@ def test_row_04_another_way_to_parse_would_be_found(code: str) -> None:
 
 
 def unhardened(code: str) -> Iterator[str]:
-    """Parsers that `xmpp.data.wire.hardened` has not made, parsing without one (but of literals), other XML libraries."""
+    """Parsers that `xmpp.data.wire.hardened` has not made, parsing without one except of literals, other libraries."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("xml."))
