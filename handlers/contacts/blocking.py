@@ -1,6 +1,6 @@
-"""XEP-0191: an account's blocklist, and what it keeps from getting in and out.
+"""XEP-0191: an account's blocklist, and the stanzas that it stops in both directions.
 
-To those on it the account looks offline: what they send is answered as if nobody were there, or not at all.
+To those on the list the account looks offline: what they send is answered as if nobody were there, or not at all.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -48,7 +48,7 @@ feature = Feature(
     "blocking", xep="0191", disco=[NAMESPACE], settings=BlockingSettings, optional=False, needs=["presence"]
 )
 
-# f(server, account, contact), a bare address: after both are shown each other's presence again.
+# f(server, account, contact), with a bare address: after both were shown each other's presence again.
 CONTACT_UNBLOCKED = Table[Callable[["Server", JID, JID], None]]("CONTACT_UNBLOCKED")
 
 
@@ -57,7 +57,7 @@ CONTACT_UNBLOCKED = Table[Callable[["Server", JID, JID], None]]("CONTACT_UNBLOCK
 
 @feature.step
 def refuse_to_blocked(delivery: Delivery) -> None:
-    """SENT, all kinds: the sender learns that it has blocked the addressee (section 3.3)."""
+    """MESSAGE_SENT, PRESENCE_SENT, IQ_SENT: the sender learns that it has blocked the addressee (section 3.3)."""
     to = delivery.stanza.to
     if to is not None and is_blocked(delivery.server, delivery.account, to):
         condition = etree.XML('<blocked xmlns="urn:xmpp:blocking:errors"/>')
@@ -66,7 +66,8 @@ def refuse_to_blocked(delivery: Delivery) -> None:
 
 @feature.step
 def refuse_from_blocked(delivery: Delivery) -> Literal["stop"] | None:
-    """RECEIVED, all kinds: messages and requests are refused as if nobody were there, all else vanishes (3.3)."""
+    """MESSAGE_RECEIVED, PRESENCE_RECEIVED, IQ_RECEIVED and others: messages and requests of the blocked are refused as
+    if nobody were there, all else vanishes (section 3.3)."""
     stanza = delivery.stanza
     if stanza.sender is None or not is_blocked(delivery.server, delivery.account, stanza.sender):
         return None
@@ -90,7 +91,7 @@ def list_blocked(server: "Server", iq: Stanza) -> etree._Element:
 
 @feature.iq_set(BLOCK)
 def block(server: "Server", iq: Stanza) -> None:
-    """Block addresses; those among them that see the account's presence see it leave."""
+    """Block addresses. Those who saw the account's presence are sent its end."""
     assert iq.sender is not None
     account, wanted = iq.sender.bare, _items(iq)
     if not wanted:
@@ -111,7 +112,8 @@ def block(server: "Server", iq: Stanza) -> None:
 
 @feature.iq_set(UNBLOCK)
 def unblock(server: "Server", iq: Stanza) -> None:
-    """Unblock addresses, or all where none is named; what is to be seen of each other is seen again, as it is now."""
+    """Unblock addresses, or all if none is named. Both sides are shown the presence of the other again, as it is
+    now."""
     assert iq.sender is not None
     account, named = iq.sender.bare, _items(iq)
     if not named and len(iq.only_child()):
@@ -138,7 +140,7 @@ def _check_limit(server: "Server", account: JID, wanted: Iterable[JID]) -> None:
 
 
 def _push(server: "Server", account: JID, tag: str, jids: Iterable[JID]) -> None:
-    """Tell the sessions that asked for the list in what way it has changed."""
+    """Tell the sessions that asked for the list what was blocked or unblocked."""
     change = wire(_element(tag, jids))
     for session in server.online.sessions(account):
         if INTEREST in session.interests:
@@ -146,7 +148,7 @@ def _push(server: "Server", account: JID, tag: str, jids: Iterable[JID]) -> None
 
 
 def _note_missed(server: "Server", account: JID, sender: JID, *, is_end: bool) -> None:
-    """As far as it is of a contact: nothing is to be known of what strangers have sent."""
+    """Note presence that is withheld from the account, if it is a contact's: nothing is kept of what strangers send."""
     item = rosters.item(server.db, account, sender.bare)
     if item is not None and item.is_subscribed_to and sender.is_full:
         missed_presence.note(server, account, sender, is_end=is_end)
@@ -156,20 +158,19 @@ def _note_missed(server: "Server", account: JID, sender: JID, *, is_end: bool) -
 
 
 def _subscribers(server: "Server", account: JID, named: Iterable[JID]) -> list[JID]:
-    """The contacts that the account lets see its presence, and those of their single resources that are named."""
+    """The contacts who may see the account's presence, and those of their resources that are named one by one."""
     resources = [jid for jid in named if jid.is_full and sees_presence(server, account, jid)]
     return [*rosters.subscribers(server.db, account), *resources]
 
 
 def _watching(session: "Session", subscribers: set[JID], directed: set[JID]) -> set[JID]:
-    """Those of them who see this session's presence, by subscription or because it was sent to them."""
+    """Those who see this session's presence: by subscription, or since it was sent to them directly."""
     return session.directed & directed | (subscribers if session.is_available else set())
 
 
 def _leave(server: "Server", left: Iterable[tuple[JID, set[JID]]]) -> Iterator[None]:
-    """End the presence of these sessions for these addresses, a bare one of which stands for all resources; in steps.
-
-    Not for those who are not here, whom it would not reach: some block thousands.
+    """Send the end of presence from each session to those who watched it; a bare address stands for all resources. In
+    steps. Nothing is sent to contacts who cannot be online: some accounts block thousands.
     """
     for sender, watching in left:
         for to in watching:
@@ -187,8 +188,8 @@ def _show(server: "Server", account: JID, hidden: Iterable[JID]) -> Iterator[Non
 
 
 def _show_missed(server: "Server", account: JID) -> Iterator[None]:
-    """Show the account's devices what they have missed of others' presence meanwhile; in steps. Whoever is not ours is
-    asked, each once: the answer goes to all devices."""
+    """Show the account's devices what they have missed of others' presence meanwhile; in steps. Contacts who are not
+    ours are probed, each once: the answer goes to all devices."""
     asked = set[JID]()
     for session in server.online.available(account):
         for jid, is_end in missed_presence.take(session, lambda each: not is_blocked(server, account, each)):
@@ -208,7 +209,7 @@ def _presence_now(server: "Server", account: JID, jid: JID) -> Stanza:
 
 
 def _tell_unblocked(server: "Server", account: JID, contacts: Iterable[JID]) -> Iterator[None]:
-    """CONTACT_UNBLOCKED, for contacts (bare addresses); in steps."""
+    """Run CONTACT_UNBLOCKED for each of the contacts that is a bare address; in steps."""
     for contact in sorted(contacts):
         if contact.is_bare and not is_blocked(server, account, contact):
             for step in server.tables[CONTACT_UNBLOCKED]:

@@ -1,4 +1,4 @@
-"""XEP-0012: since when an account is offline, and the server running."""
+"""XEP-0012: for how long an account has been offline, and the server running."""
 
 import logging
 import time
@@ -37,7 +37,7 @@ def tell_uptime(server: "Server", iq: Stanza) -> etree._Element:
 
 @feature.iq_get(QUERY, to=[OWN, ADDRESS])
 def tell_last_activity(server: "Server", iq: Stanza) -> etree._Element:
-    """How long ago the account logged out, and what it said then; 0 while it is online (section 3)."""
+    """How long ago the account's last session ended, with its last status; 0 while it is online (section 3)."""
     assert iq.to is not None and iq.sender is not None
     if not shows_itself(server, iq.to, iq.sender):
         raise StanzaError("forbidden")
@@ -51,8 +51,8 @@ def tell_last_activity(server: "Server", iq: Stanza) -> etree._Element:
 
 @feature.step
 def hide_clients(delivery: Delivery) -> None:
-    """IQ_RECEIVED, before it shows whether there is an account: not even a client is asked for its idle time by those
-    who may not see its presence (section 4)."""
+    """IQ_RECEIVED: refuse a query to a client from an asker who may not see its presence (section 4), with the same
+    answer for an account that does not exist."""
     iq = delivery.stanza
     if iq.type != "get" or iq.payload is None or iq.payload.tag != QUERY:
         return
@@ -63,39 +63,30 @@ def hide_clients(delivery: Delivery) -> None:
 
 @feature.step
 def note_status(delivery: Delivery) -> None:
-    """PRESENCE_SENT: what the account says on leaving."""
+    """PRESENCE_SENT: keep the status of unavailable presence."""
     stanza = delivery.stanza
     if stanza.type == "unavailable" and stanza.to is None:
-        _put(delivery.server, delivery.account, _status(stanza))
+        _put(delivery.server, delivery.account, stanza.element.findtext(STATUS, default=""))
 
 
 @feature.step
 def note_end(session: "Session") -> None:
-    """SESSION_ENDED, before the session's presence ends: the account has logged out if this was its last session.
-
-    Nothing is kept of an account that was removed.
-    """
+    """SESSION_ENDED, with the session's presence as it was: keep when the account's last session has ended."""
     db, account = session.server.db, session.account
-    if session.server.online.sessions(account) or accounts.identity(db, account) != session.identity:
+    if session.server.online.sessions(account):
         return
-    _put(session.server, account, _last_words(session))
+    if accounts.identity(db, account) != session.identity:
+        return  # the account was removed
+    last = last_activity.get(db, account)
+    # A session that breaks off while it is available leaves no status
+    _put(session.server, account, "" if last is None or session.is_available else last.status)
 
 
 def _put(server: "Server", account: JID, status: str) -> None:
     try:
         last_activity.put(server.db, account, time.time(), status)
-    except server.storage_errors as error:  # nobody waits for this, and others have still to hear of the end
+    except server.storage_errors as error:  # the end of the session or of its presence must go on
         log_refusal(log, error, "cannot store that %s has left", account)
-
-
-def _last_words(session: "Session") -> str:
-    """The status of the account's last unavailable presence; a session that breaks off while available has none."""
-    last = last_activity.get(session.server.db, session.account)
-    return "" if last is None or session.is_available else last.status
-
-
-def _status(stanza: Stanza) -> str:
-    return stanza.element.findtext(STATUS, default="")
 
 
 def _answer(seconds: float, status: str = "") -> etree._Element:

@@ -1,4 +1,5 @@
-"""XEP-0191: whose presence the devices of an account have missed while it had blocked them, so that it can be shown."""
+"""XEP-0191: whose presence an account's devices have missed while it had blocked them, so that it can be shown
+later."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,25 +10,26 @@ if TYPE_CHECKING:
     from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
 
-MOST = 100  # addresses that are remembered for one device; who has changed beyond that is seen at its next login
+MOST = 100  # addresses that are remembered for one device; it sees the presence of others at its next login
 
 
 class MissedPresence(NamedTuple):
-    """Whose presence it was (a full address, or a bare one for all that a contact has), and whether it was its end."""
+    """Whose presence was missed: of a full address, or of a bare one for all resources. `is_end`: the last one missed
+    was unavailable presence."""
 
     sender: JID
     is_end: bool
 
 
 class Missed:
-    """The addresses whose presence a device does not know as it is, and whether the last of it was its end."""
+    """The addresses whose presence one device has missed, with `is_end` as in MissedPresence."""
 
     def __init__(self) -> None:
         self.addresses = dict[JID, bool]()
 
 
 def note(server: "Server", account: JID, sender: JID, *, is_end: bool = False) -> None:
-    """Presence of this address, which the account's devices would see, does not reach them."""
+    """Note for all available devices of the account that they have missed presence of this address."""
     for session in server.online.available(account):
         missed = session.state(Missed)
         if missed is None:
@@ -37,7 +39,7 @@ def note(server: "Server", account: JID, sender: JID, *, is_end: bool = False) -
 
 
 def take(session: "Session", is_over: Callable[[JID], bool]) -> list[MissedPresence]:
-    """Those of them for which it is over; they are forgotten."""
+    """Return what a session has missed of the addresses for which `is_over` is true, and forget it."""
     missed = session.state(Missed)
     if missed is None:
         return []

@@ -1,8 +1,9 @@
-"""RFC 6121 sections 3 and 4.5: when an account is removed nothing binds anybody to it any more, and contacts are told.
+"""RFC 6121 sections 3 and 4.5: when an account is removed, its subscriptions end in both directions, and contacts are
+told.
 
-What is written down is undone with the account, all at once: no contact keeps a subscription to who is gone, and
-whoever gets its name finds nothing that was granted to it. Then those are told who are here, in portions. Nobody gets
-the name before that is done (`wait_until_told`), so no contact takes what it is told for the newcomer's word.
+All of that is stored at once, with the removal: whoever gets the name later finds nothing that was granted to the old
+account. Then contacts are told, in portions. The name is not given away before that is done (`wait_until_told`), so
+that no contact takes what it is told for something that the newcomer has said.
 """
 
 from collections.abc import Collection, Iterator
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 
 class _Parting(NamedTuple):
-    """What a contact is told: presence of these types, as far as that means something to it, and how its item is now.
-    `item`: as it was in its roster."""
+    """What one contact is told: presence of these types. `state` and `item`: how the contact stood to the account, and
+    the item in the contact's roster (None if there was none), before the removal."""
 
     contact: JID
     types: tuple[str, ...]
@@ -33,8 +34,11 @@ class _Parting(NamedTuple):
 
 @subscriptions.feature.step
 def part(server: "Server", account: JID) -> None:
-    """ACCOUNT_REMOVED, before its rows are: nobody sees it, or waits for it, any more; also where no stanza gets
-    through: one may have blocked the other, or have granted what was never asked for."""
+    """ACCOUNT_REMOVED: end all subscriptions and requests from and to the account, and begin to tell contacts.
+
+    Stored directly, and not by stanzas, which would not always get through: either may have blocked the other, or have
+    granted what was never asked for.
+    """
     db = server.db
     roster, senders = rosters.roster(db, account), subscription_requests.senders(db, account)
     asked = subscription_requests.drop_all_of(db, account)
@@ -54,21 +58,22 @@ def part(server: "Server", account: JID) -> None:
 
 
 def wait_until_told(server: "Server", accounts: Collection[JID]) -> None:
-    """Yield until all have been told who had to do with accounts of these names, if there were any."""
+    """Wait until the contacts of removed accounts of these names have been told. Yields."""
     while any(server.portions.length(account) for account in accounts):
         for account in accounts:
             server.portions.wait(account)
 
 
 def _types(item: Item, *, has_asked: bool) -> tuple[str, ...]:
-    """What an account says that ends all there is between it and a contact (section 2.5.2)."""
+    """The types of presence by which an account ends its subscriptions from and to a contact (section 2.5.2)."""
     wanted, granted = item.is_subscribed_to or item.ask, item.is_subscriber or has_asked
     return ("unsubscribe",) * wanted + ("unsubscribed",) * granted
 
 
 def _tell(server: "Server", account: JID, partings: list[_Parting], version: str, now: int) -> Iterator[None]:
-    """In steps. Where all have come since `now` was the number of the next session, none has anything to be told: they
-    have seen nothing else, and may be somebody else who has got a contact's name."""
+    """Tell the contacts, in steps. `now`: the number that the next session had at the removal. A contact whose sessions
+    have all come since is not told: they have seen nothing of the account, and may be of somebody else who has got the
+    contact's name."""
     for parting in partings:
         if server.ownership.is_ours(parting.contact):
             if all(session.number > now for session in server.online.sessions(parting.contact)):

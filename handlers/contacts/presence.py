@@ -1,4 +1,4 @@
-"""RFC 6121 section 4: presence is shown to those who are subscribed to it, and ended for all who have seen it."""
+"""RFC 6121 section 4: presence goes to those who are subscribed to it, and its end to all who have seen it."""
 
 import re
 import time
@@ -38,7 +38,7 @@ class PresenceSettings:
 
 feature = Feature("presence", rfc="6121", settings=PresenceSettings, optional=False)
 
-SESSION_AVAILABLE = Table[SessionStep]("SESSION_AVAILABLE")  # its first available presence
+SESSION_AVAILABLE = Table[SessionStep]("SESSION_AVAILABLE")  # initial presence: a session becomes available
 
 
 # -- steps for what a client sends
@@ -62,7 +62,8 @@ def broadcast(delivery: Delivery) -> None:
 
 @feature.step
 def direct(delivery: Delivery) -> Literal["stop"] | None:
-    """PRESENCE_SENT: what has an addressee is passed on to it, and is remembered to be ended (section 4.6)."""
+    """PRESENCE_SENT: let presence with an addressee go on to it, and remember the addressee, who is told when the
+    session ends (section 4.6)."""
     stanza, session = delivery.stanza, delivery.origin
     if stanza.to is None:
         return STOP
@@ -76,13 +77,14 @@ def direct(delivery: Delivery) -> Literal["stop"] | None:
 
 @feature.step
 def leave(session: "Session") -> None:
-    """SESSION_ENDED: everybody who has seen this session's presence is told that it is gone."""
+    """SESSION_ENDED: send unavailable presence to everybody who has seen the session's."""
     _disappear(session, Stanza.build("presence", type="unavailable", sender=session.jid))
 
 
 @feature.step
 def forget_account(server: "Server", account: JID) -> None:
-    """ACCOUNT_REMOVED: whoever gets its address is not told when they leave who have shown themselves to this one."""
+    """ACCOUNT_REMOVED: sessions forget that they sent it directed presence, or whoever gets the address would be told
+    when they end."""
     for session in server.online:
         if session.directed:
             session.directed.difference_update([to for to in session.directed if to.bare == account])
@@ -93,7 +95,7 @@ def forget_account(server: "Server", account: JID) -> None:
 
 @feature.step
 def answer_probe(delivery: Delivery) -> Literal["stop"] | None:
-    """PRESENCE_RECEIVED: who may see the account's presence is shown it, session by session (section 4.3.2)."""
+    """PRESENCE_RECEIVED: answer a probe with the presence of each session, if the asker may see it (section 4.3.2)."""
     stanza, server, account = delivery.stanza, delivery.server, delivery.account
     if stanza.type != "probe":
         return None
@@ -115,15 +117,15 @@ def answer_probe(delivery: Delivery) -> Literal["stop"] | None:
 
 
 def current_presence(server: "Server", session: "Session") -> Stanza:
-    """The last presence of an available session as it is shown to somebody who missed it; without an addressee."""
+    """The last presence of an available session, with the time at which it was sent; without an addressee."""
     assert session.presence is not None
     stamped = session.presence.with_first(delay.stamp(session.account.domain, session.presence_at), delay.DELAY)
     return photo_hash.with_photo_hash(server, session.account, stamped)
 
 
 def end_all(server: "Server", account: JID) -> Iterator[None]:
-    """Nobody is shown the presence of an account any more, which is about to be gone: those who have seen it are told
-    in these steps. Who they are is found out now."""
+    """End the presence of all sessions of an account that is about to be removed. Returns the steps that tell those who
+    have seen it; who they are is found out now."""
     audience = presence_shown.audience(server, account)
     seen = list[tuple[Stanza, Sequence[JID], Set[JID]]]()
     for session in server.online.sessions(account):
@@ -145,7 +147,7 @@ def _end(server: "Server", seen: Iterable[tuple[Stanza, Sequence[JID], Set[JID]]
 
 
 def is_shown(server: "Server", account: JID, viewer: JID) -> bool:
-    """Whether the presence of a local account reaches a viewer: granted, and neither has blocked the other."""
+    """True if the viewer may see the presence of an account that is ours, and neither has blocked the other."""
     return (
         sees_presence(server, account, viewer)
         and not is_blocked(server, account, viewer)
@@ -174,7 +176,7 @@ def probe(server: "Server", account: JID, contact: JID) -> None:
 
 
 def broadcast_again(server: "Server", account: JID) -> None:
-    """Send the presence of each session once more, since what the server adds to it has changed."""
+    """Send the presence of each available session again, since the hash that the server adds has changed."""
     for session in server.online.available(account):
         assert session.presence is not None
         _announce(session, photo_hash.with_photo_hash(server, account, session.presence))
@@ -195,7 +197,7 @@ def _appear(session: "Session", stanza: Stanza) -> None:
 
 
 def _disappear(session: "Session", stanza: Stanza) -> None:
-    """Tell of unavailable presence all who have seen the session, each once."""
+    """Send unavailable presence to all who have seen the session's, to each once."""
     told = set[JID]()
     if session.is_available:
         session.presence, session.priority = None, 0
@@ -208,15 +210,15 @@ def _disappear(session: "Session", stanza: Stanza) -> None:
 
 
 def _announce(session: "Session", stanza: Stanza) -> None:
-    """Send presence to subscribers, and, since an account sees its own, to its available sessions (4.2.2, 4.4.2).
+    """Send presence to subscribers and to the account's own available sessions (4.2.2, 4.4.2).
 
-    To many of them in portions, after what they were shown of the account before.
+    To many subscribers in portions, after what they were to be shown of the account before.
     """
     server, account, begun_by = session.server, session.account, handled()
 
     def is_shown_to(contact: JID) -> bool:
         if handled() is begun_by:
-            return True  # as when it was found out who is
+            return True  # the audience was found out just now
         return sees_presence(server, account, contact) and not is_blocked(server, account, contact)
 
     audience = presence_shown.audience(server, account)
@@ -225,8 +227,8 @@ def _announce(session: "Session", stanza: Stanza) -> None:
 
 
 def _announce_end(session: "Session", stanza: Stanza) -> None:
-    """The same for the last presence. It is for all who see the session now, whatever becomes of that until it is their
-    turn: nobody else would tell them that it is gone."""
+    """`_announce`, for unavailable presence: it goes to all who see the session now, even to those who may not see it
+    any more when it is their turn, or they would never hear that it is gone."""
     server, account = session.server, session.account
     audience, now = presence_shown.audience(server, account), server.online.next_number()
     server.portions.begin(account, presence_shown.show_end(server, stanza, audience, now))
@@ -239,9 +241,9 @@ def _show_own(session: "Session", stanza: Stanza) -> None:
 
 
 def _presence_of_others(session: "Session") -> Iterator[Stanza]:
-    """What a session that has just come gets to see: the account's other sessions, and its contacts.
+    """What a session gets to see when it becomes available: the account's other sessions, and its contacts.
 
-    Contacts who are ours are not probed but looked at, and those of them who are not online cost nothing.
+    The presence of contacts who are ours is read, and not probed for; those who are not online cost nothing.
     """
     server, account = session.server, session.account
     for other in _others(session):

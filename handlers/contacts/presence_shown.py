@@ -1,4 +1,4 @@
-"""RFC 6121 section 4: to whom an account's presence goes. Some have thousands of contacts, so all is done in steps."""
+"""RFC 6121 section 4: to whom an account's presence goes. Some have thousands of contacts, so it is sent in steps."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def audience(server: "Server", account: JID) -> Sequence[JID]:
-    """The contacts who see the presence of an account."""
+    """The contacts who see the presence of an account: subscribers whom it has not blocked."""
     subscribers = rosters.subscribers(server.db, account)
     if not blocklists.patterns(server.db, account):
         return subscribers
@@ -29,11 +29,12 @@ def show(
     is_shown: Callable[[JID], bool],
     reaches: "Callable[[Session], bool] | None" = None,
 ) -> Iterator[None]:
-    """Send presence to those of the contacts who are here and are to be shown it when it is their turn, in those of
-    their sessions that it reaches, or all; in steps. (Of others' accounts it reaches all: their owner knows no number.)
+    """Send presence to those of the contacts for whom `is_shown` is true when it is their turn; in steps. `reaches`: to
+    which of their sessions, None for all. (Contacts who are not ours get it in all sessions: theirs have no number
+    here.)
 
-    Contacts who are ours are shown it without the way through the router: of all that is done with what an account
-    receives, only blocking keeps such presence from it. Who is not online must cost nothing: some have thousands.
+    Contacts who are ours get it past the router: of the steps of PRESENCE_RECEIVED, only blocking would keep it away.
+    Contacts who are not online must cost nothing: some accounts have thousands.
     """
     assert stanza.sender is not None
     addressed, available = stanza.copies(), server.ownership.available
@@ -57,8 +58,8 @@ def show(
 
 
 def show_end(server: "Server", stanza: Stanza, audience: Iterable[JID], now: int) -> Iterator[None]:
-    """Send unavailable presence to those of the sessions that were there when `now` was the next number; in steps.
+    """Send unavailable presence to the sessions with a number below `now`, the next number when it was sent; in steps.
 
-    Who has come since has not seen that to which it is the end, and may be somebody else who has got a contact's name.
+    Later sessions have not seen the presence that ends, and may be of somebody else who has got a contact's name.
     """
     return show(server, stanza, audience, lambda contact: True, lambda session: session.number < now)

@@ -33,7 +33,8 @@ def announce_versioning(stream: object) -> etree._Element:
 
 @feature.iq_get(QUERY)
 def get_roster(server: "Server", iq: Stanza) -> bytes | None:
-    """The whole roster, or nothing if the client has this version (2.6.2); from now on the session gets pushes."""
+    """The whole roster, or an empty result if the client has this version (2.6.2). From now on the session gets
+    pushes."""
     assert iq.sender is not None
     session_of(iq).interests.add(INTEREST)
     if iq.only_child().get("ver") == rosters.roster(server.db, iq.sender.bare).version:
@@ -66,7 +67,7 @@ feature.iq_set(QUERY, to=[ADDRESS])(forbid)
 
 @feature.step
 def refuse_push(delivery: Delivery) -> None:
-    """IQ_RECEIVED: pushes are the server's own; none is passed on from anybody (CVE-2015-8688 and others)."""
+    """IQ_RECEIVED: refuse a roster push to a client: only the server itself sends them (CVE-2015-8688 and others)."""
     iq = delivery.stanza
     assert iq.to is not None
     if iq.type == "set" and iq.to.is_full and QUERY in iq.child_tags:
@@ -74,7 +75,7 @@ def refuse_push(delivery: Delivery) -> None:
 
 
 def _remove(server: "Server", account: JID, contact: JID) -> None:
-    """Section 2.5: what they see of each other ends with it."""
+    """Section 2.5: remove a contact, and end the subscriptions in both directions."""
     before = rosters.item(server.db, account, contact)
     if before is None:
         raise StanzaError("item-not-found")

@@ -24,10 +24,11 @@ QUERY = f"{{{NAMESPACE}}}query"
 ITEM = f"{{{NAMESPACE}}}item"
 GROUP = f"{{{NAMESPACE}}}group"
 INTEREST = "roster"
-# f(server, account, contact, item): the account's roster item is another one than this (None: there was none), or gone.
+# f(server, account, contact, before): the account's item of a contact was changed or removed; before is what it was
+# (None: there was none).
 CONTACT_CHANGED = Table[Callable[["Server", JID, JID, Item | None], None]]("CONTACT_CHANGED")
 WRITTEN = Remembered[tuple[str, bytes]](bound=32_000_000, weigh=lambda written: len(written[1]))
-"""Rosters as they are sent, with their version: all devices of an account ask for the same one."""
+"""By account: the version of a roster, and its bytes as they are sent. All devices of an account ask for the same."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class RosterSettings:
 
 
 def keep(server: "Server", account: JID, item: Item) -> None:
-    """Write an item down; raises StanzaError if it is one too many."""
+    """Store an item. Raises StanzaError if the roster would have too many, or too many bytes."""
     roster, settings = rosters.roster(server.db, account), server.settings(RosterSettings)
     earlier = roster.items.get(item.contact)
     if earlier is None and len(roster) >= settings.max_items:
@@ -56,7 +57,7 @@ def keep(server: "Server", account: JID, item: Item) -> None:
 
 
 def written(server: "Server", account: JID) -> bytes:
-    """The whole roster, as it is sent."""
+    """The bytes of the whole roster, as it is sent."""
     roster, cache = rosters.roster(server.db, account), server.db.memory[WRITTEN]
     known = cache.get(account)
     if known is None or known[0] != roster.version:
@@ -66,13 +67,14 @@ def written(server: "Server", account: JID) -> bytes:
 
 
 def push(server: "Server", account: JID, item: Item) -> None:
-    """Tell the sessions that asked for the roster what an item is like now."""
+    """Push an item to the sessions that asked for the roster."""
     _push(server, account, element(item))
 
 
 def push_released(server: "Server", account: JID, before: Item, version: str) -> None:
-    """`push`, for a contact that is gone, at this version of the roster: its item was like that before. Or, if there is
-    another version now, as it is in that one; the roster need not be read for the most of many."""
+    """`push`, without subscriptions, the item of a contact whose account was removed. `before`: the item as it was;
+    `version`: that of the roster after the removal. If the roster has changed since, the item is pushed as it is now;
+    else the roster need not be read, and there may be many such contacts."""
     if rosters.version(server.db, account) == version:
         _push(server, account, element(before._replace(subscription="none", ask=False, approved=False)))
     elif (item := rosters.item(server.db, account, before.contact)) is not None:
@@ -80,19 +82,19 @@ def push_released(server: "Server", account: JID, before: Item, version: str) ->
 
 
 def push_removed(server: "Server", account: JID, contact: JID) -> None:
-    """Tell the sessions that asked for the roster that a contact is gone from it."""
+    """Push the removal of a contact to the sessions that asked for the roster."""
     _push(server, account, etree.Element(ITEM, jid=contact, subscription="remove"))
 
 
 def tell_changed(server: "Server", account: JID, contact: JID, before: Item | None) -> None:
-    """CONTACT_CHANGED, if an item is not what it was before."""
+    """Run CONTACT_CHANGED, unless the item is still what it was before."""
     if rosters.item(server.db, account, contact) != before:
         for step in server.tables[CONTACT_CHANGED]:
             step(server, account, contact, before)
 
 
 def query(items: Iterable[etree._Element], version: str) -> etree._Element:
-    """The payload of a result or a push."""
+    """The payload of a result or a push, with these items and this version of the roster."""
     payload = etree.Element(QUERY, ver=version, nsmap={None: NAMESPACE})
     payload.extend(items)
     return payload

@@ -23,8 +23,8 @@ class State(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What a stanza does: the state after it, whether it is passed on (to the contact, or to the account's
-    resources), and whether the server itself answers it with `subscribed`."""
+    """What a stanza does. `state`: the one after it. `is_passed_on`: it goes on to the contact, or to the account's
+    resources. `is_approved`: the server itself answers with `subscribed`."""
 
     state: State
     is_passed_on: bool
@@ -41,7 +41,7 @@ def received(state: State, type: str) -> Change:
     return _RECEIVED[type](state)
 
 
-# -- sent: `subscribe` and `unsubscribe` always get through, so that both sides come to agree again
+# -- sent: `subscribe` and `unsubscribe` are always passed on, which repairs states that contradict each other
 
 
 def _ask(state: State) -> Change:
@@ -65,7 +65,7 @@ def _cancel(state: State) -> Change:
     return Change(after, is_passed_on=state.from_ or state.pending_in)
 
 
-# -- received: what changes nothing is not shown to anybody
+# -- received: what changes nothing is not passed on
 
 
 def _be_asked(state: State) -> Change:

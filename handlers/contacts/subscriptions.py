@@ -1,4 +1,4 @@
-"""RFC 6121 section 3: who may see whose presence, asked, granted, refused and taken back."""
+"""RFC 6121 section 3: subscriptions to presence are asked for, granted, refused and cancelled."""
 
 import logging
 import time
@@ -54,7 +54,7 @@ def announce_pre_approval(stream: object) -> etree._Element:
 
 @feature.step
 def sent(delivery: Delivery) -> Literal["stop"] | None:
-    """PRESENCE_SENT: what an account asks, grants, refuses or takes back."""
+    """PRESENCE_SENT: store and pass on what an account asks for, grants, refuses or cancels."""
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
     if stanza.type not in SUBSCRIPTION_TYPES:
         return None
@@ -82,9 +82,8 @@ def sent(delivery: Delivery) -> Literal["stop"] | None:
 
 @feature.step
 def enter_unseen(delivery: Delivery) -> Literal["stop"] | None:
-    """PRESENCE_RECEIVED, before what keeps out those who are blocked: what they grant or take back is entered, and not
-    shown; else their roster and the account's would contradict each other for good. What they ask for vanishes.
-    """
+    """PRESENCE_RECEIVED, before the blocked are kept out: store what they grant or cancel without showing it, or their
+    roster and the account's would contradict each other for good. What they ask for vanishes later."""
     stanza = delivery.stanza
     assert stanza.sender is not None
     if stanza.type not in DECISIONS or not is_blocked(delivery.server, delivery.account, stanza.sender):
@@ -94,7 +93,7 @@ def enter_unseen(delivery: Delivery) -> Literal["stop"] | None:
 
 @feature.step
 def received(delivery: Delivery, *, is_shown: bool = True) -> Literal["stop"] | None:
-    """PRESENCE_RECEIVED: what a contact asks, grants, refuses or takes back."""
+    """PRESENCE_RECEIVED: store what a contact asks for, grants, refuses or cancels, and show it unless told not to."""
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
     if stanza.type not in SUBSCRIPTION_TYPES:
         return None
@@ -140,7 +139,8 @@ def _requests(session: "Session") -> Iterator[Stanza]:
 
 
 def cancel(server: "Server", account: JID, contact: JID) -> None:
-    """End what there is between an account and a contact, both ways (section 2.5.2). The roster item stays."""
+    """End the subscriptions and requests between an account and a contact, in both directions (section 2.5.2). The
+    roster item stays."""
     state = _state(server, account, contact)
     if state.from_:
         presence.send_unavailable(server, account, contact)
@@ -160,7 +160,7 @@ def _state(server: "Server", account: JID, contact: JID) -> Subscription:
 
 
 def state_of(item: Item, *, has_asked: bool) -> Subscription:
-    """How an account stands to a contact, by what is written down."""
+    """The subscription state that a roster item stands for; `has_asked`: a request of the contact waits."""
     return Subscription(
         to=item.is_subscribed_to,
         from_=item.is_subscriber,
@@ -174,7 +174,7 @@ _IN_ROSTER = {(False, False): "none", (True, False): "to", (False, True): "from"
 
 
 def _enter(server: "Server", account: JID, contact: JID, state: Subscription) -> Item | None:
-    """Write the state down; returns the roster item if it has changed. Who has only asked gets none."""
+    """Store the state; returns the roster item if it has changed. A contact that has only asked gets no item."""
     if not state.pending_in:
         subscription_requests.drop(server.db, account, contact)
     before = rosters.item(server.db, account, contact) or Item(contact)
@@ -188,7 +188,8 @@ def _enter(server: "Server", account: JID, contact: JID, state: Subscription) ->
 
 
 def _keep_request(server: "Server", account: JID, request: Stanza) -> None:
-    """Keep it whole, also when it is delivered at once: the next device has to show it too."""
+    """Keep a whole request until it is answered, even if a device has it already: the next one has to show it, too.
+    Raises StanzaError if it is too long, or too many wait."""
     assert request.sender is not None
     contact, settings, stanza = request.sender.bare, server.settings(SubscriptionSettings), request.wire()
     if len(stanza) > settings.max_request_bytes:
@@ -200,8 +201,8 @@ def _keep_request(server: "Server", account: JID, request: Stanza) -> None:
 
 
 def _waiting(server: "Server", account: JID, most: int) -> int:
-    """How many requests wait for an answer. Where they are too many, those of whom the account has blocked are
-    forgotten: it cannot answer them."""
+    """How many requests wait for an answer. If that is `most` or more, those of the blocked are dropped first: the
+    account cannot answer them."""
     if subscription_requests.count(server.db, account) >= most:
         for sender in subscription_requests.senders(server.db, account):
             if is_blocked(server, account, sender):
@@ -213,7 +214,7 @@ def _waiting(server: "Server", account: JID, most: int) -> int:
 
 
 def show(server: "Server", account: JID, stanza: Stanza) -> None:
-    """Requests go to those who can answer them now, the rest to those who show a roster (sections 3.1.3, 3.1.6)."""
+    """Send a request to the account's available sessions, all else to those with a roster (sections 3.1.3, 3.1.6)."""
     if stanza.type == "subscribe":
         sessions = server.online.available(account)
     else:
@@ -227,7 +228,7 @@ def _answer(server: "Server", account: JID, contact: JID, change: subscription_s
         _tell(server, account, contact, "subscribed")
         presence.send_current(server, account, contact)
     else:
-        _tell(server, account, contact, "unavailable")  # until it is approved; this also says that it has come
+        _tell(server, account, contact, "unavailable")  # says that the request has come, and nothing more
 
 
 def _tell(server: "Server", account: JID, contact: JID, type: str) -> None:
