@@ -1,7 +1,7 @@
 """What this server does: all its features, and the path of every stanza, in order.
 
-This is the only list of features. What has an order is a table here, so that a diff shows a reordering; each step is a
-function in the file that its name says.
+This is the only list of features. Whatever has an order is a table here, so that a diff shows a reordering. Each step
+is a function in the module that it is named with.
 """
 
 from handlers import archive, pubsub, push
@@ -103,22 +103,22 @@ TABLES = Tables(
         displayed.keep_for_devices,
         stanza_ids.remove_forged,
         occupants.remove_forged,
-        archive.record_sent,  # nothing here refuses the message any more
-        carbons.copy_sent,  # the sender's other devices, once nothing here refuses the message any more
+        archive.record_sent,  # the last that may refuse the message
+        carbons.copy_sent,  # for the sender's other devices, with the id that the archive gave
     ),
     MESSAGE_RECEIVED.runs(
         accounts.refuse_unknown,
         blocking.refuse_from_blocked,
         carbons.refuse_forged,
         stanza_ids.remove_forged,
-        push.heed_app_server,  # for the server, not for its devices
+        push.heed_app_server,  # a message for the server, not for the account's devices
         members.take_approval,  # likewise
         devices.choose_for_message,  # RFC 6121 section 8: which sessions
-        archive.record_received,  # accepted now; whatever is sent or kept after this has its stanza-id
-        carbons.copy_received,  # the other devices
-        offline.drop_retracted,  # whoever gets the retraction
-        offline.keep,  # nobody home
-        push.wake,  # whoever is away, be others home or not
+        archive.record_received,  # accepted now; whatever is sent or kept after this has the stanza-id
+        carbons.copy_received,  # for the devices that were not chosen
+        offline.drop_retracted,  # even if the retraction itself is delivered
+        offline.keep,  # if no session was chosen
+        push.wake,  # the devices that are away, even if others have got the message
     ),
     PRESENCE_SENT.runs(
         blocking.refuse_to_blocked,
@@ -126,16 +126,16 @@ TABLES = Tables(
         occupants.remove_forged,
         last_activity.note_status,
         subscriptions.sent,
-        presence.broadcast,  # what has no addressee
+        presence.broadcast,  # presence without an addressee
         client_caps.note_announced,  # likewise
-        offline.deliver,  # after the presence that brings the session online
-        presence.direct,  # what has one goes on to the router
+        offline.deliver,  # what waited, once the session is available
+        presence.direct,  # presence with an addressee goes on to the router
     ),
-    PRESENCE_RECEIVED.runs(  # broadcasts to local contacts go past it: of these steps, blocking alone keeps them away
+    PRESENCE_RECEIVED.runs(  # not run for broadcasts among our accounts: presence_shown checks who is blocked itself
         accounts.ignore_unknown,
-        subscriptions.enter_unseen,  # what those decide who are kept out next
+        subscriptions.enter_unseen,  # what the blocked grant or cancel, before they are kept out
         blocking.refuse_from_blocked,
-        push.wake_for_request,  # who has asked before is not new: before the request is entered
+        push.wake_for_request,  # before the request is stored, which tells whether it is new
         subscriptions.received,
         presence.answer_probe,
         contact_caps.note_contact,
@@ -143,7 +143,7 @@ TABLES = Tables(
     ),
     IQ_SENT.runs(blocking.refuse_to_blocked),
     IQ_RECEIVED.runs(
-        last_activity.hide_clients,  # these two refuse alike whether or not there is an account
+        last_activity.hide_clients,  # these two give the same answer for an account that does not exist
         roster.refuse_push,
         accounts.refuse_unknown,
         blocking.refuse_from_blocked,
@@ -167,27 +167,27 @@ TABLES = Tables(
     CONTACT_CAPS_KNOWN.runs(last_items.send_wanted_elsewhere),
     WRITTEN.runs(
         carbons.copy_error,
-        client_state.hold_while_inactive,  # before what remembers
+        client_state.hold_while_inactive,  # before it is remembered: what is held was not sent
         stream_management.remember_until_acked,
         push.wake_hibernating,
     ),
     MORE_SENT.runs(stream_management.wait_for_acknowledgements),
     CONNECTION_LOST.runs(
-        client_state.begin_active,  # what it held goes to what is remembered
+        client_state.begin_active,  # what it held is remembered with the rest
         push.note_lost,
         offline.hand_over,
-        stream_management.hibernate,  # last: where it stops, the session goes on
+        stream_management.hibernate,  # last: if it says STOP, the session does not end
     ),
     SESSION_ENDED.runs(
         comings_and_goings.note_end,
         client_caps.let_others_go_on,
         push.note_logout,
-        last_activity.note_end,  # before leaving: it asks whether the client has said goodbye
+        last_activity.note_end,  # before presence.leave: it looks whether the session was still available
         presence.leave,
         carbons.forget_messages,
-        offline.let_go,  # as what had waited and was not acknowledged goes with the rest
-        stream_management.let_go,  # others have seen it leave before they get what it did not acknowledge
-        offline.hand_over,  # and get that before what it was not even sent
+        offline.let_go,  # before the next: what had waited, and was not acknowledged, goes another way with the rest
+        stream_management.let_go,  # the others see the session leave before they get what it did not acknowledge
+        offline.hand_over,  # last: what was sent and not acknowledged comes before what was not sent yet
     ),
     NODE_CHANGED.runs(bookmarks.follow_node),
     PRIVATE_XML_KEPT.runs(bookmarks.follow_private_xml),
@@ -199,7 +199,7 @@ TABLES = Tables(
         push.forget_account,
         contact_caps.forget_account,
         pubsub.forget_account,
-        upkeep.note_removed,  # what is of nobody then is deleted bit by bit
+        upkeep.note_removed,  # has what is left behind deleted bit by bit
     ),
     ITEM_PUBLISHED.runs(avatars.tell_of_avatar, vcard4.keep_as_vcard),
     SERVER_STARTED.runs(

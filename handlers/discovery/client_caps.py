@@ -1,8 +1,8 @@
 """XEP-0115 and XEP-0390, the other way round: the server learns what its clients support from their presence.
 
-A client announces a hash. Whoever announces one that nobody has proven yet is asked what is behind it. What it says
-counts for all who announce that hash if it has that hash, else for itself alone. Whose connection broke meanwhile is
-asked again on the next one; nobody waits for the answer of somebody who is gone.
+A client announces a hash. The first one that announces a hash is asked for its features (service discovery). If the
+answer has that hash, it counts for all who announce it, else for that client alone. A client whose connection breaks
+meanwhile is asked again on the next one; if its session ends, those who waited for its answer go on without.
 """
 
 import logging
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FEATURE_BYTES = 64  # what a feature takes in memory beside its characters
-STREAM_LANGUAGE = "en"  # of clients that name no other
+FEATURE_BYTES = 64  # that a feature takes in memory beside its characters
+STREAM_LANGUAGE = "en"  # if the client names no other
 
 
 @dataclass(frozen=True)
@@ -61,27 +61,27 @@ class Capabilities:
     def __init__(self) -> None:
         self.announced: Announced | None = None  # last
         self.features: frozenset[str] | None = None  # None: unknown
-        self.is_waiting = False  # for its own answer, or for somebody else's
-        self.asked_for_all: Hash | None = None  # others wait for its own
+        self.is_waiting = False  # for its own answer, or for that of another session
+        self.asked_for_all: Hash | None = None  # the hash for which others may wait for its answer
 
 
 class Known:
-    """The features behind hashes that were proven, those that were used last; and who waits for which."""
+    """The features behind proven hashes, those used last; and which sessions wait for which hash. A server has one."""
 
     def __init__(self) -> None:
-        self.waiting: dict[Hash, list[Session]] = {}  # for the answer of somebody who was asked before
+        self.waiting: dict[Hash, list[Session]] = {}  # for the answer of the session that was asked first
         self._features: OrderedDict[Hash, frozenset[str]] = OrderedDict()
         self._size = 0  # bytes, about
 
     def features(self, hash: Hash) -> frozenset[str] | None:
-        """The features behind this hash, or None."""
+        """The features behind this hash; None if they are unknown."""
         found = self._features.get(hash)
         if found is not None:
             self._features.move_to_end(hash)
         return found
 
     def remember(self, hash: Hash, features: frozenset[str], most: int) -> None:
-        """Remember the features behind a hash, and forget others where all would take more than so many bytes."""
+        """Remember the features behind a hash. Others are forgotten if all take more than `most` bytes."""
         if hash in self._features:
             return
         self._features[hash] = features
@@ -92,32 +92,33 @@ class Known:
 
 
 def size_of(features: Iterable[str]) -> int:
-    """How much memory features take, about."""
+    """About how many bytes of memory features take."""
     return sum(len(each) + FEATURE_BYTES for each in features)
 
 
 def features_of(server: "Server", jid: JID) -> frozenset[str]:
-    """What the client of a local session (full address) supports; empty as long as that is unknown. No query."""
+    """What the client at this full address supports; empty if it has no session here, or that is unknown. No query."""
     session = server.online.session(jid)
     state = session.state(Capabilities) if session is not None else None
     return state.features or frozenset() if state is not None else frozenset()
 
 
 def supports(session: "Session", feature: str) -> bool:
-    """Whether a session's client supports this, as far as that is known. No query."""
+    """True if it is known that the session's client supports this. No query."""
     state = session.state(Capabilities)
     return state is not None and state.features is not None and feature in state.features
 
 
 def question(announced: Announced) -> bytes:
-    """What is asked to learn what is behind what a client announces (XEP-0115 section 6.2, XEP-0390 section 5.5)."""
+    """The disco#info query for what a client has announced (XEP-0115 section 6.2, XEP-0390 section 5.5)."""
     return wire(etree.Element(INFO_QUERY, node=announced.node, nsmap={None: INFO}))
 
 
 def features_in(reply: Stanza | None, hash: Hash | None, most: int) -> tuple[frozenset[str] | None, bool]:
-    """The features in an answer, None where it is of no use; and whether they are proven to be those of the hash.
+    """The features in an answer, None if it is malformed, an error, or longer than `most` bytes; and whether they are
+    proven to be those of the hash.
 
-    Languages that are not written out count for a hash (XEP-0390 section 4.1), but not all clients know that.
+    An inherited xml:lang counts for the hash (XEP-0390 section 4.1), but not all clients know that: either will do.
     """
     query = reply.child(INFO_QUERY) if reply is not None and reply.type == "result" else None
     if reply is None or query is None:
@@ -137,7 +138,7 @@ def features_in(reply: Stanza | None, hash: Hash | None, most: int) -> tuple[fro
 
 @feature.step
 def begin_anew(session: "Session") -> None:
-    """SESSION_AVAILABLE: each time that a client comes, CAPS_KNOWN runs for it."""
+    """SESSION_AVAILABLE: forget what was known, so that CAPS_KNOWN runs again for this client."""
     state = session.state(Capabilities)
     if state is not None:
         state.announced = state.features = None
@@ -145,14 +146,14 @@ def begin_anew(session: "Session") -> None:
 
 @feature.step
 def ask_again(session: "Session") -> None:
-    """SESSION_RESUMED: whoever has not answered while it had no connection."""
+    """SESSION_RESUMED: ask a client again that has not answered yet."""
     if session.presence is not None:
         _note(session, session.presence)
 
 
 @feature.step
 def let_others_go_on(session: "Session") -> None:
-    """SESSION_ENDED: it will not answer any more."""
+    """SESSION_ENDED: those who wait for this session's answer go on without."""
     state = session.state(Capabilities)
     if state is not None and state.asked_for_all is not None:
         for other in _others_waiting(session.server, state):
@@ -162,7 +163,7 @@ def let_others_go_on(session: "Session") -> None:
 @feature.step
 @concerns(C, C2)
 def note_announced(delivery: Delivery) -> None:
-    """PRESENCE_SENT, after the broadcast: look up what the client announces, or ask it.
+    """PRESENCE_SENT: look up what the client announces, or ask it.
 
     Presence that announces nothing changes nothing (XEP-0115 section 8.4, XEP-0390 section 6.2).
     """
@@ -189,7 +190,8 @@ def _note(session: "Session", presence: Stanza) -> None:
 
 
 def _learn(session: "Session", state: Capabilities) -> None:
-    """Find out what is behind what a client announces; if it announces much, one after the other."""
+    """Find out what a client supports: known already, awaited from another session, or asked now. If the client
+    announces something else meanwhile, that follows when this is done."""
     announced = state.announced
     if announced is None or state.is_waiting or not _is_online(session):
         return
@@ -222,24 +224,24 @@ def _ask(session: "Session", state: Capabilities, announced: Announced) -> None:
 def _answered(
     session: "Session", state: Capabilities, announced: Announced, asked_on: object, reply: Stanza | None
 ) -> None:
-    """What a client says of itself, or None if it says nothing: for it, and for those who waited for that. `asked_on`:
-    the connection."""
+    """Take a client's answer, None if none came in time, for it and for those who wait for it. `asked_on`: the
+    connection that it was asked on."""
     if not _is_online(session):
-        return  # nobody waits any more
+        return  # let_others_go_on has run
     known, settings, hash = session.server.state(Known), session.server.settings(ClientCapsSettings), announced.hash
     others = _others_waiting(session.server, state)
     features, is_proven = features_in(reply, hash, settings.max_bytes)
     if hash is not None and features is not None and is_proven:
         known.remember(hash, features, settings.known_bytes)
-        others += known.waiting.pop(hash, [])  # for somebody else's answer, before it was asked itself
+        others += known.waiting.pop(hash, [])  # those who wait for another session that was asked the same
     state.is_waiting = False
     if state.announced != announced:
         _withdraw(session, state, features)
         _learn(session, state)
     elif features is None and session.connection not in (None, asked_on):
-        _learn(session, state)  # that one broke
+        _learn(session, state)  # it was asked on a connection that broke
     elif features is None:
-        state.announced = None  # with its next presence it is asked again
+        state.announced = None  # so that it is asked again with its next presence
     else:
         _settle(session, state, features)
     for other in others:
@@ -247,20 +249,21 @@ def _answered(
 
 
 def _others_waiting(server: "Server", state: Capabilities) -> "list[Session]":
-    """Those who wait for an answer that is there now, or will never be: they are to go on."""
+    """The sessions that wait for this one's answer, which do so no longer."""
     hash, state.asked_for_all = state.asked_for_all, None
     return server.state(Known).waiting.pop(hash, []) if hash is not None else []
 
 
 def _withdraw(session: "Session", state: Capabilities, features: frozenset[str] | None) -> None:
-    """A client announces something else by now. What it did not support in between, and does again, is new."""
+    """Take the answer of a client that announces something else by now: it supports no more than that, so that what
+    comes back with the next answer counts as new."""
     if features is not None and state.features is not None:
         _settle(session, state, state.features & features)
 
 
 def _go_on(session: "Session", *, asks_itself: bool) -> None:
-    """The answer that a session has waited for is there; or it was of no use, and each has to answer for itself, so
-    that nobody can keep the others waiting for long."""
+    """Have a session go on that has waited for another's answer. `asks_itself`: that answer was of no use, so this one
+    is asked without waiting for others: else a few could keep all others waiting for long."""
     state = session.state(Capabilities)
     assert state is not None
     state.is_waiting = False
@@ -271,14 +274,14 @@ def _go_on(session: "Session", *, asks_itself: bool) -> None:
 
 
 def _settle(session: "Session", state: Capabilities, features: frozenset[str]) -> None:
-    """Let the steps of CAPS_KNOWN know what a client supports, if that is new."""
+    """Run CAPS_KNOWN with what a client supports, if that is new."""
     if features == state.features or not _is_online(session):
         return
     state.features = features
     for step in session.server.tables[CAPS_KNOWN]:
         try:
             step(session, features)
-        except Exception:  # one feature's failure must not keep the others waiting, nor those who wait for this answer
+        except Exception:  # the other steps, and the sessions that wait for this answer, have to go on
             log.exception("%r: what its client supports could not be heeded", session)
 
 

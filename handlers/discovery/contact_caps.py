@@ -1,8 +1,8 @@
-"""XEP-0163 section 4.3.2: what devices of contacts want to hear of whose sessions are not here, by what they announce.
+"""XEP-0163 section 4.3.2: what the devices of contacts elsewhere want to hear of, by what their presence announces.
 
-An account learns it for itself: each is shown something else. The hash that presence announces says it (XEP-0115,
-XEP-0390), if somebody has proven it; else the device is asked, on behalf of the account. With contacts who have our
-owner nobody needs this: their sessions are here (client_caps).
+Each account learns that for itself, since a device may show others something else. A proven hash (XEP-0115, XEP-0390)
+tells it; else the device is asked, on behalf of the account. Contacts who are ours have their sessions here:
+client_caps.
 """
 
 import logging
@@ -45,7 +45,8 @@ class Device:
 
 
 class ContactDevices:
-    """Those that have announced anything and are available, by account and by full address."""
+    """The available devices of contacts that have announced something, by account and by full address. A server has
+    one."""
 
     def __init__(self) -> None:
         self.of: dict[JID, dict[JID, Device]] = {}
@@ -55,14 +56,14 @@ class ContactDevices:
 
 
 def those_that_want(server: "Server", account: JID, feature: str) -> list[JID]:
-    """The devices of contacts elsewhere (full addresses) that have this among their features, as far as the account has
-    been told; it ends with NOTIFY."""
+    """The devices of contacts elsewhere (full addresses) that are known to the account to have this feature, which ends
+    with NOTIFY."""
     devices = server.state(ContactDevices).of.get(account)
     return [jid for jid, device in devices.items() if feature in device.wanted] if devices else []
 
 
 def wanted_by_devices(server: "Server", account: JID, contact: JID) -> dict[JID, Features]:
-    """What the devices of one contact want to hear of."""
+    """What the known devices of one contact (bare address) want to hear of, by full address."""
     devices = server.state(ContactDevices).of.get(account, {})
     return {jid: device.wanted for jid, device in devices.items() if jid.bare == contact}
 
@@ -72,7 +73,7 @@ def wanted_by_devices(server: "Server", account: JID, contact: JID) -> dict[JID,
 
 @client_caps.feature.step
 def note_contact(delivery: Delivery) -> Literal["stop"] | None:
-    """PRESENCE_RECEIVED, once it is known that it is not kept out."""
+    """PRESENCE_RECEIVED: learn what a contact's device elsewhere announces, or forget the device when it leaves."""
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
     if stanza.sender is None or server.ownership.is_ours(stanza.sender):
         return None
@@ -85,12 +86,12 @@ def note_contact(delivery: Delivery) -> Literal["stop"] | None:
 
 @client_caps.feature.step
 def forget_account(server: "Server", account: JID) -> None:
-    """ACCOUNT_REMOVED."""
+    """ACCOUNT_REMOVED: forget all that the account knows."""
     server.state(ContactDevices).of.pop(account, None)
 
 
 def _forget(server: "Server", account: JID, gone: JID) -> None:
-    """Presence from a bare address is that of all the contact's devices."""
+    """Forget a device; all devices of a contact, if the presence comes from a bare address."""
     devices = server.state(ContactDevices).of.get(account, {})
     for jid in [jid for jid in devices if gone in (jid, jid.bare)]:
         del devices[jid]
@@ -136,9 +137,9 @@ def _answered(
         server.state(Known).remember(announced.hash, features, settings.known_bytes)
     known = server.state(ContactDevices).of.get(account, {}).get(jid)
     if known is not device or device.announced != announced:
-        return  # it has gone meanwhile, or announces something else
+        return  # the device has gone meanwhile, or announces something else
     if features is None:
-        device.announced = None  # with its next presence it is asked again
+        device.announced = None  # so that it is asked again with its next presence
     else:
         _settle(server, account, jid, device, features)
 
@@ -152,5 +153,5 @@ def _settle(server: "Server", account: JID, jid: JID, device: Device, features: 
     for step in server.tables[CONTACT_CAPS_KNOWN]:
         try:
             step(server, account, jid, wanted, before)
-        except Exception:  # whoever waits for an answer, or reads presence, goes on
+        except Exception:  # the other steps have to go on, and so has what handles the presence
             log.exception("what %s wants to hear of could not be heeded for %s", jid, account)
