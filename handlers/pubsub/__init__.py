@@ -1,7 +1,8 @@
 """XEP-0060, and XEP-0163: nodes that accounts keep, and those of the service at pubsub.DOMAIN.
 
-hosts are these two faces; configuration and access say what a node is like and who may do what; nodes, publishing,
-retrieval, subscribing and members do what is asked for; notifications and last_items tell others of it.
+`hosts` are these two faces. `configuration` and `access` say what a node is like, and who may do what. `nodes`,
+`publishing`, `retrieval`, `subscribing` and `members` do what is asked for; `notifications` and `last_items` tell
+others.
 """
 
 from collections.abc import Callable, Mapping
@@ -88,12 +89,12 @@ ANSWERS: Mapping[tuple[str, str], Answer] = {
     ("set", f"{{{OWNER}}}affiliations"): members.change_affiliations,
 }
 CHANGING = frozenset({publishing.publish, publishing.retract, nodes.configure, nodes.delete, nodes.purge})
-"""After these, other items may be in a node."""
+"""The requests that may change the items of a node: NODE_CHANGED runs after them."""
 SHRINKING: Mapping[Answer, Callable[[Request], None]] = {
     nodes.configure: nodes.shrink_to_configure,
     nodes.purge: nodes.shrink_to_purge,
 }
-"""What is done before, and lets others have their turn."""
+"""What is done before these requests, bit by bit, so that they themselves do not take long at a large node. Yields."""
 
 
 # -- requests
@@ -104,8 +105,8 @@ SHRINKING: Mapping[Answer, Callable[[Request], None]] = {
 @feature.iq_get(f"{{{OWNER}}}pubsub", to=FACES)
 @feature.iq_set(f"{{{OWNER}}}pubsub", to=FACES)
 def answer(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
-    """Whatever is asked of nodes. A stranger is answered as if there were no account (RFC 6120 section 13.11), unless
-    it asks for a node that is there for it."""
+    """Answer whatever is asked of nodes, by ANSWERS. A stranger gets the same answer as for an account that does not
+    exist (RFC 6120 section 13.11), unless it may see the node. Yields for what is in SHRINKING."""
     assert iq.to is not None and iq.sender is not None and iq.type is not None
     pubsub, host = iq.only_child(), hosts.host_at(server, iq.to, iq.sender)
     if not len(pubsub):
@@ -124,10 +125,10 @@ def answer(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
         raise StanzaError("resource-constraint", "what has happened at this node is still being told", type="wait")
     if handler in SHRINKING:
         SHRINKING[handler](request)
-        request = Request(host, iq.sender, pubsub[0], iq)  # the node may be another one now
+        request = Request(host, iq.sender, pubsub[0], iq)  # the node may have changed meanwhile
     if not iq.to.local or handler not in CHANGING:
         return handler(request)
-    with server.db.change():  # what other features make of it, too, or nothing of both
+    with server.db.change():  # together with what other features store for it, or nothing
         result = handler(request)
         for step in server.tables[NODE_CHANGED]:
             step(server, host.address, request.node_name)
@@ -145,13 +146,14 @@ feature.iq_get(ITEMS_QUERY, to=[hosts.SUBDOMAIN.service])(discovery.list_items)
 @feature.step
 @concerns(f"{{{EVENT}}}event")
 def refuse_forged(delivery: Delivery) -> None:
-    """MESSAGE_SENT: events come from the server itself, and clients have believed any other (CVE-2023-28686)."""
+    """MESSAGE_SENT: events come from the server itself; clients have believed forged ones (CVE-2023-28686)."""
     raise StanzaError("not-acceptable", "only the server itself tells of events")
 
 
 @feature.step
 def forget_account(server: "Server", account: JID) -> None:
-    """ACCOUNT_REMOVED: what it is to nodes elsewhere, and those there that it leaves to nobody. Its own go with it."""
+    """ACCOUNT_REMOVED: end its affiliations and subscriptions, and hand over or delete the nodes that it owns at
+    services. Those of its own are deleted with it."""
     for host in hosts.services(server):
         nodes.leave_to_others(host, account)
     pubsub_people.forget(server.db, account)

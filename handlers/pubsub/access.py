@@ -1,6 +1,6 @@
 """XEP-0060 sections 4.1 and 4.5: what somebody may do with a node. Works on data alone.
 
-The questions answer with the reason why not, one that `conditions.refused` knows, or None: it is allowed.
+A function `refusal_to_...` returns None if something is allowed, else the reason, for `conditions.refused`.
 """
 
 from typing import NamedTuple
@@ -13,10 +13,10 @@ PUBLISHERS = frozenset({"owner", "publisher", "publish-only"})
 
 
 class Relation(NamedTuple):
-    """What somebody is to a node and to its owner.
+    """What somebody is to a node and its owners.
 
-    `subscription` is none, pending or subscribed. `sees_presence`: the owner shows its presence, and then `groups` are
-    those of the owner's roster.
+    `subscription`: none, pending or subscribed. `sees_presence`: an owner shows them its presence; then `groups` are
+    those of the owners' rosters that they are in.
     """
 
     affiliation: str = "none"
@@ -35,7 +35,7 @@ def refusal_to_show_items(configuration: NodeConfiguration, relation: Relation) 
 
 
 class Refusals(dict[Relation, str | None]):
-    """`refusal_to_show_items` for many at once, most of whom are the same to the node."""
+    """`refusal_to_show_items` by relation, for many people, of whom most have the same relation to the node."""
 
     def __init__(self, configuration: NodeConfiguration) -> None:
         super().__init__()
@@ -47,23 +47,23 @@ class Refusals(dict[Relation, str | None]):
 
 
 def is_for_strangers(configuration: NodeConfiguration, relation: Relation) -> bool:
-    """Whether somebody who does not see the presence of an account may know of a node of it."""
+    """True if somebody who does not see an account's presence may still know of this node of the account."""
     is_known = relation.subscription != "none" or relation.affiliation not in ("none", "outcast")
     return is_known or configuration.access_model == "open"
 
 
 def refusal_to_subscribe(configuration: NodeConfiguration, relation: Relation) -> str | None:
-    """Why somebody may not subscribe (6.1.3). Where the owner is to approve it, anybody may ask."""
+    """Why somebody may not subscribe (6.1.3). If owners approve subscriptions, anybody may ask."""
     return _refusal(configuration, relation)
 
 
 def needs_approval(configuration: NodeConfiguration, relation: Relation) -> bool:
-    """Whether an owner is to approve a subscription (6.1.4)."""
+    """True if a subscription has to be approved by an owner (6.1.4)."""
     return configuration.access_model == "authorize" and relation.affiliation not in ON_WHITELIST
 
 
 def may_publish(configuration: NodeConfiguration, relation: Relation) -> bool:
-    """Whether somebody may publish (7.1): by affiliation, or since the node lets others do so, too."""
+    """True if somebody may publish (7.1): by affiliation, or by the node's publish model."""
     if relation.affiliation in PUBLISHERS:
         return True
     if relation.affiliation == "outcast":
@@ -77,7 +77,7 @@ def may_publish(configuration: NodeConfiguration, relation: Relation) -> bool:
 
 
 def _refusal(configuration: NodeConfiguration, relation: Relation) -> str | None:
-    """What affiliation and access model say alike of those who retrieve items and those who subscribe."""
+    """What affiliation and access model say both of retrieving items and of subscribing."""
     if relation.affiliation in ("outcast", "publish-only"):
         return "forbidden"
     if relation.affiliation in ON_WHITELIST:

@@ -1,4 +1,4 @@
-"""XEP-0060 section 8.6: the form by which owners are asked to let somebody in."""
+"""XEP-0060 section 8.6: the form that asks owners to approve a subscription."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ NODE, SUBSCRIBER, ALLOW = "pubsub#node", "pubsub#subscriber_jid", "pubsub#allow"
 
 
 def fields(node: str = "", subscriber: str = "") -> tuple[Field, ...]:
-    """The fields of the form, with what is known filled in."""
+    """The fields of the form, filled in with the name of the node and the address of the subscriber."""
     return (
         Field(NODE, "text-single", "Node", values=(node,), required=True),
         Field(SUBSCRIBER, "jid-single", "Who wants to subscribe", values=(subscriber,), required=True),
@@ -25,7 +25,8 @@ def fields(node: str = "", subscriber: str = "") -> tuple[Field, ...]:
 
 
 def ask_owners(host: Host, node: Node, jid: JID) -> Iterator[None]:
-    """Send the form to all owners who want to hear of whoever asks; the first who answers decides (12.12). In steps."""
+    """Send the form to all owners, but those who have blocked whoever asks; the first answer decides (12.12). In
+    steps."""
     form = wire(dataforms.form(SUBSCRIBE_AUTHORIZATION, fields(node.name, jid), title="Subscription request"))
     is_unheard = host.unheard_by(node)
     for owner in host.owners(node):

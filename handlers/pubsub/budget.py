@@ -1,4 +1,4 @@
-"""How much nodes may keep, in bytes: for each account, and for all together. Nothing grows without asking here."""
+"""How many bytes nodes may keep, for each account and for all together. Whatever makes them grow asks here first."""
 
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -12,20 +12,22 @@ from xmpp.data.jid import JID
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
-# What a row takes beside its text, as the storage counts it, too.
+# Bytes that a row takes beside its text, counted as the storage counts them.
 NODE, AFFILIATION, SUBSCRIPTION = 500, 100, 150
 
 
 def check(server: "Server", account: JID, more: int, actor: JID | None = None) -> None:
-    """Raises StanzaError where so many bytes more are not to be kept for an account (bare address)."""
+    """Raises StanzaError if an account (bare address) has no room for so many bytes more; `actor` as in `refusal`."""
     error = refusal(server, account, more, actor) if more > 0 else None
     if error is not None:
         raise error
 
 
 def refusal(server: "Server", account: JID, more: int, actor: JID | None = None) -> StanzaError | None:
-    """Why so many bytes more are not to be kept for an account (bare address); None if they may be. No query, as a
-    rule. What others than itself have kept for it, at nodes of its own, leaves it half of its room."""
+    """The error if an account (bare address) has no room for so many bytes more, else None. No query, as a rule.
+
+    `actor`: who has them kept, None for the account itself. Others may fill only half of its room.
+    """
     db, settings = server.db, server.settings(PubSubSettings)
     is_others = actor is not None and actor.bare != account
     most = settings.max_bytes // 2 if is_others else settings.max_bytes
@@ -37,14 +39,15 @@ def refusal(server: "Server", account: JID, more: int, actor: JID | None = None)
 
 
 class Room:
-    """How much room accounts have left, while much is given to them at once."""
+    """How much room accounts have left while many nodes are handed over to them, before any of that is stored."""
 
     def __init__(self, server: "Server") -> None:
         self._server = server
         self._taken = Counter[JID]()
 
     def take(self, account: JID, size: int) -> bool:
-        """Whether an account (bare address) has room for so many bytes more, which it has no more then."""
+        """Take so many bytes of the room of an account (bare address); False, and nothing is taken, if it has not so
+        much."""
         most = self._server.settings(PubSubSettings).max_bytes
         has_room_left = pubsub_usage.has_room(self._server.db, account, self._taken[account] + size, most)
         if has_room_left:
@@ -53,15 +56,15 @@ class Room:
 
 
 def size_of_node(name: str, configuration: str) -> int:
-    """What a node takes without anything in it."""
+    """The bytes of a node without items, affiliations and subscriptions."""
     return NODE + len(name.encode()) + len(configuration.encode())
 
 
 def size_of_affiliation(jid: JID) -> int:
-    """What it takes that somebody is something to a node."""
+    """The bytes of an affiliation."""
     return AFFILIATION + len(jid.encode())
 
 
 def size_of_subscription(jid: JID) -> int:
-    """What a subscription takes, which counts for who is subscribed: else anybody could use up what others have."""
+    """The bytes of a subscription. They count for the subscriber, or anybody could use up the room of others."""
     return SUBSCRIPTION + len(jid.encode())

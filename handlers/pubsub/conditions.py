@@ -1,4 +1,4 @@
-"""XEP-0060: what goes wrong with nodes, each with the element that tells it from the others ("pubsub#errors")."""
+"""XEP-0060: the errors of publish-subscribe, each with its element of "pubsub#errors"."""
 
 from lxml import etree
 
@@ -6,7 +6,7 @@ from xmpp.data.errors import StanzaError
 
 ERRORS = "http://jabber.org/protocol/pubsub#errors"
 
-# The condition of RFC 6120 that goes with each; the error type too, where it is not the usual one.
+# For each: the condition of RFC 6120, and the error type unless it is the usual one of that condition.
 CONDITIONS: dict[str, tuple[str, str | None]] = {
     "closed-node": ("not-allowed", None),  # 6.1.3.4
     "invalid-jid": ("bad-request", None),  # 6.1.3.1
@@ -31,8 +31,8 @@ CONDITIONS: dict[str, tuple[str, str | None]] = {
 }
 
 
-# The only code of old that a client is known to wait for: Profanity publishes its OMEMO devices once it has heard, by
-# this and not by the condition, that there are none yet.
+# The one legacy error code (XEP-0086) that a client is known to need: only by this, and not by the condition, Profanity
+# learns that there are no OMEMO devices yet, and publishes its own.
 CODES = {"item-not-found": "404"}
 
 
@@ -45,12 +45,12 @@ def refused(reason: str, text: str | None = None) -> StanzaError:
 
 
 def unsupported(feature: str) -> StanzaError:
-    """Something that a node does not do (such as "persistent-items", 7.2.3.5), by the name of its feature."""
+    """The error for a feature that a node does not have, such as "persistent-items" (7.2.3.5)."""
     return StanzaError("feature-not-implemented", application=_element("unsupported", feature=feature))
 
 
 def no_such_subscriber() -> StanzaError:
-    """There is no subscription of that address (6.2.3.2, 6.3.4.2)."""
+    """The error for an address without a subscription (6.2.3.2, 6.3.4.2)."""
     return StanzaError("unexpected-request", type="cancel", application=_element("not-subscribed"))
 
 

@@ -1,4 +1,5 @@
-"""XEP-0060 section 16.4.4: how a node is configured, as data; from forms and to forms, and as the text that is kept."""
+"""XEP-0060 section 16.4.4: the configuration of a node, read from forms, written as forms, and as the text that is
+kept."""
 
 import json
 from collections.abc import Mapping
@@ -21,9 +22,9 @@ MAX_NUMBER = 2**31 - 1
 
 @dataclass(frozen=True)
 class NodeConfiguration:
-    """The configuration of a node: its fields are called as those of the form. None is "max": what the service allows.
+    """The configuration of a node, with the names of the form's fields. None stands for "max": what the service allows.
 
-    Where nothing else is said this is how a node of the service begins; see ACCOUNT_NODE for those of an account.
+    The defaults are those of the service; ACCOUNT_NODE has those of accounts.
     """
 
     title: str = ""
@@ -87,7 +88,7 @@ LANGUAGES = {
     "uk": "Українська",
     "zh": "中文",
 }
-"""Some that are offered: any other can be named, too."""
+"""Those that the form offers; any other can be given, too."""
 
 FIELDS = (
     _text("title", "A short name for the node"),
@@ -160,12 +161,13 @@ NAMES = frozenset(field.name for field in fields(NodeConfiguration))
 
 
 def submitted(x: etree._Element, base: NodeConfiguration, form_type: str = NODE_CONFIG) -> NodeConfiguration:
-    """The configuration that a form makes of another one. Raises StanzaError where that cannot be."""
+    """`base` with what a form changes. Raises StanzaError if the form is malformed, or asks for what cannot be."""
     return replace(base, **_changes(x, form_type))
 
 
 def demanded(x: etree._Element) -> Mapping[str, Any]:
-    """The publish options in a form, by field of the configuration; a field that nobody knows is never met (7.1.5)."""
+    """The publish options in a form, by field of the configuration. Raises StanzaError for an unknown field: no node
+    can meet it (7.1.5)."""
     for field in x.iterchildren(dataforms.FIELD):
         var = field.get("var", "")
         if var != "FORM_TYPE" and var.removeprefix(PREFIX) not in NAMES:
@@ -194,7 +196,7 @@ def _refuse_unknown_access_model(x: etree._Element) -> None:
 
 
 def _value(field: Field, values: tuple[str, ...]) -> Any:
-    """What was filled in, as the configuration has it; an emptied field is what it is where nothing is said."""
+    """What was filled in, as the configuration has it; the default if a field was emptied."""
     name = field.var.removeprefix(PREFIX)
     if field.type == "boolean":
         return dataforms.boolean(values)
@@ -223,14 +225,14 @@ def form(configuration: NodeConfiguration) -> etree._Element:
 
 
 def _filled(field: Field, values: tuple[str, ...]) -> Field:
-    """A field with its values, which a list offers in any case (XEP-0004 section 3.3)."""
+    """A field with its values, which an open list has to offer as well (XEP-0004 section 3.3)."""
     if field.options is None or not field.is_open:
         return replace(field, values=values)
     return replace(field, values=values, options={**{value: value for value in values}, **field.options})
 
 
 def result(configuration: NodeConfiguration) -> etree._Element:
-    """The configuration, for those who are told of another one (8.2.5.3)."""
+    """The configuration as the form that tells subscribers of a change (8.2.5.3)."""
     return dataforms.result(NODE_CONFIG, values_of(configuration), TYPES)
 
 
@@ -253,13 +255,13 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def to_text(configuration: NodeConfiguration) -> str:
-    """The text that is kept of a configuration: all of it, so that it stays when what nodes begin with changes."""
+    """A configuration as the text that is kept: with all fields, so that it stays when defaults change."""
     return json.dumps(asdict(configuration), ensure_ascii=False)
 
 
 @lru_cache(maxsize=1_024)
 def from_text(text: str) -> NodeConfiguration:
-    """The configuration that a text was kept of."""
+    """The configuration of which this text was kept."""
     kept: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
     }

@@ -1,10 +1,10 @@
-"""XEP-0059: the cursors of pages of items. They say a place in the node, since an item that is published again moves.
+"""XEP-0059: the cursors of pages of items. A cursor is a place in the node, as an item that is published again moves.
 
-Whoever pages by what an answer calls first and last misses nothing, whatever moves or goes meanwhile. Clients that name
-an item by its id instead (as the examples of XEP-0060 read) get on from where it is, if it has never moved.
+Whoever pages by the <first/> and <last/> of the answers misses nothing, whatever moves or goes meanwhile. Clients that
+send the id of an item instead, as the examples of XEP-0060 do, go on from its place if it has never moved.
 
-A place is a number that counts all items of the server, which nobody is to watch: a cursor is that number enciphered,
-with what proves that it comes from here.
+A place is a number that counts all items of the server, which is nobody's business. So a cursor is that number
+enciphered, with a proof that it comes from here.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ def of(db: Database, node: Node, place: int) -> str:
 
 
 def place(db: Database, node: Node, cursor: str) -> int:
-    """The place that a cursor, or the id of an item, says. Raises StanzaError where it says none."""
+    """The place of a cursor, or of the item with this id. Raises StanzaError if it is neither."""
     found = shown(db, node.id, cursor)
     if found is not None:
         return found
@@ -43,13 +43,13 @@ def place(db: Database, node: Node, cursor: str) -> int:
 
 
 def bounds(db: Database, node: Node, asked: PageRequest) -> tuple[int, int]:
-    """The places that a page lies between, as far as they are said. Raises StanzaError where they say none."""
+    """The places between which a page lies: (after, before). Raises StanzaError for a cursor that is none."""
     after = place(db, node, asked.after) if asked.after else 0
     return after, place(db, node, asked.before) if asked.before else pubsub_items.NEWEST
 
 
 def page(db: Database, node: Node, places: Sequence[int]) -> etree._Element:
-    """The description of a page with the items of these places."""
+    """The <set/> of a page with the items at these places."""
     first, last = (of(db, node, places[0]), of(db, node, places[-1])) if places else (None, None)
     return resultsets.page(first=first, last=last, count=pubsub_nodes.usage(db, node).items)
 
@@ -58,13 +58,13 @@ def page(db: Database, node: Node, places: Sequence[int]) -> etree._Element:
 
 
 def hidden(db: Database, scope: int, number: int) -> str:
-    """A number as a cursor, which is good in this scope only."""
+    """A number as a cursor, which is valid in this scope only."""
     proof = _digest(db, scope, b"proof", number.to_bytes(_HALF, "big"))
     return (proof + _masked(db, scope, proof, number)).hex()
 
 
 def shown(db: Database, scope: int, cursor: str) -> int | None:
-    """The number that `hidden` has made this cursor of; None where it has not."""
+    """The number of which `hidden` has made this cursor in this scope; None if it has not."""
     if not _CURSOR.fullmatch(cursor):
         return None
     data = bytes.fromhex(cursor)

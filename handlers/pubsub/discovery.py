@@ -1,4 +1,4 @@
-"""XEP-0060 sections 5.1 to 5.5: what can be found out about nodes, as far as the asker may see them."""
+"""XEP-0060 sections 5.1 to 5.5: service discovery of nodes and their items, as far as the asker may see them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -39,14 +39,14 @@ TYPES: Mapping[str, FieldType] = {
 }
 MOST_LOOKED_AT = 1_000  # nodes, for one request
 AT_A_TIME = 50
-MOST_NAMED = 50  # owners, and publishers, in what is to be known of a node
+MOST_NAMED = 50  # owners, and as many publishers, in the metadata of a node
 
 
 # -- requests
 
 
 def describe_node(server: "Server", iq: Stanza) -> etree._Element:
-    """5.3, 5.4: that it is a node, and what is to be known of it."""
+    """5.3, 5.4: the identity of a node, and its metadata."""
     host, node = _visible_node(server, iq)
     info = Info((Identity("pubsub", "leaf"),), frozenset({PUBSUB}), (_meta_data(host, node),))
     return info.element(node.name)
@@ -58,9 +58,9 @@ def list_items(server: "Server", iq: Stanza) -> etree._Element:
 
 
 def list_items_of_account(server: "Server", iq: Stanza) -> etree._Element:
-    """The same of an account, as far as the asker may see it. Its resources are told by presence only.
+    """`list_items`, at an account. Resources are not listed: presence tells of them.
 
-    Who may see nothing, and who asks for an account that does not exist, gets an empty list (XEP-0030 section 8).
+    An asker who may see nothing gets an empty list, just as for an account that does not exist (XEP-0030 section 8).
     """
     assert iq.to is not None and iq.sender is not None
     if not accounts.exists(server.db, iq.to) or is_blocked(server, iq.to, iq.sender):
@@ -69,7 +69,7 @@ def list_items_of_account(server: "Server", iq: Stanza) -> etree._Element:
 
 
 def _nothing(iq: Stanza) -> etree._Element:
-    """The request may be malformed, and is refused then, whether or not there is an account."""
+    """The empty list. Raises StanzaError if the request is malformed, as it would be for an account that exists."""
     name = _name(iq)
     if name:
         _asked(iq)
@@ -96,7 +96,7 @@ def _visible_node(server: "Server", iq: Stanza) -> tuple[Host, Node]:
 
 
 def _refusal(relation: Relation, node: Node) -> str | None:
-    """Why somebody is not told of a node: those are who may subscribe to it, or publish."""
+    """Why somebody is not told of a node; None for those who may subscribe to it, or publish."""
     if relation.affiliation in access.PUBLISHERS:
         return None
     return access.refusal_to_subscribe(hosts.configuration_of(node), relation)
@@ -131,9 +131,12 @@ def _list_nodes(server: "Server", iq: Stanza) -> etree._Element:
 
 
 def _visible_nodes(host: Host, asker: JID, asked: PageRequest) -> Iterator[Entry]:
-    """Those that the asker may see, in the direction in which it goes. At a service it looks at so many: then, with a
-    cursor that does not name the last one, which may be hidden, the asker has to go on. An account's are few, and a
-    stranger is not to learn that there are any."""
+    """The nodes that the asker may see, in the direction in which it pages.
+
+    At a service, after MOST_LOOKED_AT nodes comes an entry without an element: the asker pages on from its cursor,
+    which does not name the last node, as that one may be hidden. An account has few nodes, and all are looked at, so
+    that a stranger does not learn from such a cursor that there are any.
+    """
     is_stranger, db = host.is_hidden_from(asker, None), host.server.db
     for _ in count() if host.address.local else range(0, MOST_LOOKED_AT, AT_A_TIME):
         found = hosts.nodes(host, asked, AT_A_TIME)
@@ -154,17 +157,16 @@ def _going_on(asked: PageRequest, name: str) -> PageRequest:
 
 
 def _by_name(host: Host, asked: PageRequest) -> PageRequest:
-    """What is asked for, with names of nodes for cursors."""
+    """The page that is asked for, with the name of a node in place of an enciphered cursor. Raises StanzaError if that
+    node is gone."""
     cursor = asked.after if asked.before is None else asked.before
-    return _going_on(asked, _name_of(host, cursor)) if cursor else asked
-
-
-def _name_of(host: Host, cursor: str) -> str:
+    if not cursor:
+        return asked
     id = None if host.address.local else cursors.shown(host.server.db, cursors.OF_NODES, cursor)
     name = cursor if id is None else pubsub_nodes.name_of(host.server.db, host.address, id)
     if name is None:
         raise refused("item-not-found")
-    return name
+    return _going_on(asked, name)
 
 
 def _list_items_of_node(server: "Server", iq: Stanza) -> etree._Element:
@@ -187,8 +189,8 @@ def _list_items_of_node(server: "Server", iq: Stanza) -> etree._Element:
 
 
 def _places(server: "Server", node: Node, iq: Stanza, since: float) -> tuple[list[tuple[str, int]], bool]:
-    """The ids and places of the page of items that is asked for, or of the newest; and whether it is to be said which
-    they are."""
+    """The ids and places of the items on the page that is asked for, or of the newest; and whether the answer says
+    which page that is: if one was asked for, or not all items fit."""
     db, asked, most = server.db, _asked(iq), server.settings(PubSubSettings).max_page_items
     number = most if asked.max is None else min(asked.max, most)
     after, before = cursors.bounds(db, node, asked)

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
 
 MOST_IN_LINE = 100
-"""So many events of a node wait to be told; who causes them has to wait before anything else (`Portions`)."""
+"""How many events of a node may wait to be sent; beyond that a request that changes it is refused."""
 FOR_CONTACTS = frozenset({"presence", "roster"})
-"""The access models that ask whom the owners show their presence; with the others nobody looks."""
+"""The access models for which owners' rosters are looked at; with others that is spared."""
 
 
 @dataclass(frozen=True)
 class Host(ABC):
-    """Where nodes are: by its address. `actor` is who has asked for what is done here, by its full address."""
+    """An address that has nodes. `actor`: the full address of whoever asks for what is done here; None for the server
+    itself."""
 
     server: "Server"
     address: JID
@@ -41,35 +42,37 @@ class Host(ABC):
 
     @abstractmethod
     def may_create(self, asker: JID) -> bool:
-        """Whether somebody may make nodes here (8.1.1)."""
+        """True if the asker may make nodes here (8.1.1)."""
 
     @abstractmethod
     def creates_by_publishing(self) -> bool:
-        """Whether who may create a node does so by publishing at it (7.1.4)."""
+        """True if publishing at a node that does not exist creates it, for those who may create nodes (7.1.4)."""
 
     @abstractmethod
     def is_hidden_from(self, asker: JID, node: Node | None) -> bool:
-        """Whether somebody is not to learn that there is anything at all: is answered as if there were no account."""
+        """True if the asker must get the same answer as for an account that does not exist. `node`: what it asks for;
+        None if there is no such node, or it asks for none."""
 
     def in_line(self, node: Node, steps: Iterator[object], *, at_once: bool = True) -> None:
-        """Do what is to be done at a node for many, after all that was to be done there before: in portions, so that
-        all that happens at a node is told in the order in which it has happened."""
+        """Do these steps in portions, after all steps that were begun for this node before: so people are told of what
+        happens at a node in the order in which it happens."""
         self.server.portions.begin(self._line(node.name), steps, at_once=at_once)
 
     def is_busy(self, node_name: str) -> bool:
-        """Whether so much is still to be told of a node that nothing more is to happen at it now."""
+        """True if so many events of a node wait to be sent that changes have to be refused."""
         return self.server.portions.length(self._line(node_name)) >= MOST_IN_LINE
 
     def _line(self, node_name: str) -> tuple[JID, str]:
         return (self.address, node_name)
 
     def is_apart_from(self, jid: JID) -> bool:
-        """Whether somebody here has blocked this host (bare address); an account has a list of its own, too."""
+        """True if an account that is ours (bare address) has blocked this host, or this host, being an account, has
+        blocked the address."""
         return self.server.ownership.is_ours(jid) and is_blocked(self.server, jid, self.address)
 
     def unheard_by(self, node: Node, *publishers: JID) -> Callable[[JID], bool]:
-        """Whether somebody (bare address) is to hear nothing of what is told of a node now: it has blocked the host,
-        who has asked for this, one of those who once published what it is about, or whoever owns the node."""
+        """A function that is true for those (bare addresses) who must hear nothing of this event of a node, since they
+        have blocked the host, the actor, one of the `publishers` of the items that it is about, or all owners."""
         server, owners = self.server, self.owners(node)
 
         def is_unheard(jid: JID) -> bool:
@@ -87,41 +90,41 @@ class Host(ABC):
 
     @abstractmethod
     def owners(self, node: Node) -> Sequence[JID]:
-        """The owners of a node who have agreed to be it, by their bare addresses: their rosters count for who may see
-        the node, they are named as its owners, and are asked and told what owners are."""
+        """The owners (bare addresses) of a node who have agreed to be its owners. Only their rosters decide who may see
+        it, only they are named as its owners, and only they are sent what owners are sent."""
 
     @abstractmethod
     def affiliation(self, node: Node, jid: JID) -> str:
-        """What a bare address is to a node. It may be an owner without being one of `owners`: somebody has made it one,
-        and it has not agreed."""
+        """The affiliation of a bare address with a node. "owner" also for one that another owner has made it, and that
+        has not agreed yet: it is not among `owners`."""
 
     @abstractmethod
     def affiliations(self, node: Node) -> Mapping[JID, str]:
-        """All that are something to a node, by their bare addresses."""
+        """All affiliations with a node, by bare address."""
 
     @abstractmethod
     def devices(self, node: Node, configuration: NodeConfiguration) -> "Iterator[Session | JID]":
-        """Those that are notified because of presence, without a subscription: sessions here, and the full addresses of
-        devices elsewhere."""
+        """The devices that are notified without a subscription, because of their presence: sessions here, and full
+        addresses elsewhere."""
 
     def devices_of(self, contact: JID) -> "Collection[JID]":
-        """The devices elsewhere that are known of a contact (bare address)."""
+        """The known devices (full addresses) of a contact elsewhere (bare address)."""
         return ()
 
     def note_agreement(self, node: Node, owner: JID) -> None:
-        """An owner (bare address) has acted as one: it agrees to be it."""
+        """Note that an owner (bare address) has acted as one, and so agrees to be one."""
         if owner not in self.owners(node):
             pubsub_affiliations.agree(self.server.db, node, owner)
 
     def relation(self, node: Node, asker: JID) -> Relation:
-        """What somebody is to a node and its owners."""
+        """What the asker is to a node and its owners."""
         jid = asker.bare
         is_for_contacts = configuration_of(node).access_model in FOR_CONTACTS
         contact = self._contact(self.owners(node), jid) if is_for_contacts else (False, ())
         return Relation(self.affiliation(node, jid), self._subscription(node, jid), *contact)
 
     def relations(self, node: Node) -> Callable[[JID, str], Relation]:
-        """`relation`, for whoever looks at many: takes a bare address, and the state of its subscription."""
+        """`relation`, for many people: a function of a bare address, and the state of its subscription."""
         affiliations = self.affiliations(node)
         is_for_contacts = configuration_of(node).access_model in FOR_CONTACTS
         owners = self.owners(node) if is_for_contacts else ()
@@ -137,7 +140,8 @@ class Host(ABC):
         return "subscribed" if "subscribed" in found else found[0] if found else "none"
 
     def _contact(self, owners: Sequence[JID], jid: JID) -> tuple[bool, tuple[str, ...]]:
-        """Whether an owner shows its presence to somebody, and the groups of its roster that they are in."""
+        """Whether any owner that is ours shows its presence to somebody, and in which groups of such rosters they
+        are."""
         sees, groups = False, tuple[str, ...]()
         for owner in owners:
             if not self.server.ownership.is_ours(owner) or is_blocked(self.server, owner, jid):
@@ -154,7 +158,7 @@ SUBDOMAIN = Subdomain(
 
 
 class Account(Host):
-    """An account as a service, for those who see its presence; open nodes are for everybody."""
+    """An account's own nodes, for those who see its presence; open nodes are for everybody."""
 
     default = ACCOUNT_NODE
 
@@ -199,7 +203,7 @@ class Account(Host):
     def _devices_of_contacts(
         self, node: Node, configuration: NodeConfiguration, interest: str
     ) -> "Iterator[Session | JID]":
-        # There may be thousands. What costs least, and leaves out most, comes first
+        # There may be thousands: the checks that cost least, and rule out most, come first
         db, roster = self.server.db, rosters.roster(self.server.db, self.address)
         affiliations = pubsub_affiliations.affiliations(db, node)
         refusals = access.Refusals(configuration)
@@ -211,7 +215,7 @@ class Account(Host):
             devices = elsewhere.get(contact) or self._interested(contact, interest)
             if not devices or self.is_apart_from(contact):
                 continue
-            item = rosters.item(db, self.address, contact)  # others may have had their turns since
+            item = rosters.item(db, self.address, contact)  # it may have changed since the first step
             if item is None or not item.is_subscriber:
                 continue
             relation = Relation(affiliations.get(contact, "none"), "none", True, item.groups)
@@ -271,17 +275,17 @@ def services(server: "Server") -> "Iterator[Service]":
 
 
 def host_at(server: "Server", address: JID, actor: JID | None) -> Host:
-    """The host of that address: an account's bare address, or that of the service."""
+    """The host at an address: the account, or the service if there is no localpart. `actor` as in Host."""
     return (Account if address.local else Service)(server, address.bare, actor)
 
 
 def find(host: Host, name: str) -> Node | None:
-    """The node of that name at a host."""
+    """The node of that name at a host; None if there is none."""
     return pubsub_nodes.get(host.server.db, host.address, name)
 
 
 def nodes(host: Host, asked: PageRequest, count: int) -> list[Node]:
-    """So many of the nodes of a host, as a page goes on: backwards, if what comes before something is asked for."""
+    """Up to `count` nodes of a host, in the direction in which the page goes: backwards if it has a `before`."""
     db = host.server.db
     if asked.before is not None:
         return pubsub_nodes.of_host_backwards(db, host.address, before=asked.before, count=count)

@@ -1,4 +1,4 @@
-"""XEP-0163 section 4.3.4: who comes online gets the last item of each node that its client wants to hear of."""
+"""XEP-0163 section 4.3.4: a client that comes online gets the last item of each node that it wants to hear of."""
 
 from collections.abc import Iterator, Set
 from functools import lru_cache
@@ -22,7 +22,7 @@ ON_PRESENCE = "on_sub_and_presence"
 
 
 class Informed:
-    """The nodes, by name, that a session wanted to hear of last, since it came: it has been sent their last items."""
+    """The names of the nodes that a session wants to hear of, and of which it has been sent the last items."""
 
     def __init__(self, names: Set[str]) -> None:
         self.names = names
@@ -32,14 +32,15 @@ class Informed:
 
 
 def begin_anew(session: "Session") -> None:
-    """SESSION_AVAILABLE: nothing has been sent yet; subscribers of the service get its last items."""
+    """SESSION_AVAILABLE: send the last items of the services' nodes to which it is subscribed; other last items are yet
+    to be sent, once its capabilities are known."""
     session.keep(Informed(frozenset()))
     for service in hosts.services(session.server):
         session.send_all(_of_service(session, service))
 
 
 def send_wanted(session: "Session", features: frozenset[str]) -> None:
-    """CAPS_KNOWN: the last items of the account and of its contacts, for what the client did not want before."""
+    """CAPS_KNOWN: send the last items of the account's and its contacts' nodes that the client did not want before."""
     informed = session.state(Informed)
     if not session.is_available or informed is None:
         return
@@ -52,13 +53,13 @@ def send_wanted(session: "Session", features: frozenset[str]) -> None:
 def send_wanted_elsewhere(
     server: "Server", account: JID, device: JID, wanted: frozenset[str], before: frozenset[str]
 ) -> None:
-    """CONTACT_CAPS_KNOWN: the last items of the account, for what a contact's device did not want before."""
+    """CONTACT_CAPS_KNOWN: send the last items of the account's nodes that a contact's device did not want before."""
     _send_to_device(server, account, device, interests(wanted) - interests(before))
 
 
 def send_to_contact(server: "Server", account: JID, contact: JID, before: Item | None) -> None:
-    """CONTACT_CHANGED: a contact that has come to see the account's presence gets what it would on coming online; one
-    that is in another group now, of nodes for groups (XEP-0060 section 12.2)."""
+    """CONTACT_CHANGED: send the last items to a contact that now sees the account's presence. One that is in other
+    groups now gets those of nodes with the access model roster (XEP-0060 section 12.2)."""
     item = rosters.item(server.db, account, contact)
     host = Account(server, account)
     if item is None or not item.is_subscriber or host.is_apart_from(contact):
@@ -75,7 +76,7 @@ def send_to_contact(server: "Server", account: JID, contact: JID, before: Item |
 
 
 def send_to_unblocked(server: "Server", account: JID, contact: JID) -> None:
-    """CONTACT_UNBLOCKED: what each may see of the other may have changed, and nobody was told."""
+    """CONTACT_UNBLOCKED: send each side the last items of the other, which may have changed meanwhile."""
     for publisher, reader in ((account, contact), (contact, account)):
         if server.ownership.is_ours(publisher):
             send_to_contact(server, publisher, reader, None)
@@ -91,7 +92,7 @@ def interests(features: frozenset[str]) -> frozenset[str]:
 
 
 def _publishers(session: "Session") -> Iterator[JID]:
-    """The account itself, and the contacts here whose presence it sees."""
+    """The account itself, and the contacts that are ours and whose presence it sees."""
     server, account = session.server, session.account
     yield account
     for contact in rosters.subscribed_to(server.db, account):
@@ -120,7 +121,7 @@ def _of_service(session: "Session", host: Service) -> Iterator[Stanza | None]:
 
 
 def _last(session: "Session", host: Host, name: str) -> Stanza | None:
-    """The last item of a node, where the session is to get it now: both are looked at only when it is its turn."""
+    """The last item of a node, if the session is to get it; node and session are looked at when it is sent."""
     return _last_for(session.jid, host, name) if session.is_available else None
 
 
@@ -141,7 +142,7 @@ def _last_for(jid: JID, host: Host, name: str) -> Stanza | None:
 
 
 def _send_to_device(server: "Server", account: JID, device: JID, wanted: Set[str], *, for_groups: bool = False) -> None:
-    """The same to a device of a contact elsewhere (full address)."""
+    """Send the last items of these nodes to a device of a contact elsewhere (full address)."""
     host = Account(server, account)
     for node in _nodes(server, account, wanted, for_groups=for_groups):
         message = _last_for(device, host, node.name)

@@ -1,7 +1,7 @@
 """XEP-0059: lists of nodes, affiliations and subscriptions, page by page.
 
-They are in the order of what each entry is about, which is its cursor, too: it does not move, and need not be there any
-more. All of them are sent this way, since each of a thousand entries may have some kilobytes.
+They are sorted by what each entry is about, which is its cursor as well: it never moves, and stays valid when the entry
+is gone. All lists are sent in pages, since each of a thousand entries may have some kilobytes.
 """
 
 from collections.abc import Iterable
@@ -20,15 +20,15 @@ MARKUP = 100  # bytes of an entry beside what its attributes say
 
 
 class Entry(NamedTuple):
-    """What stands in a list, with its cursor. Without an element: there may be more after it, not on this page."""
+    """An entry of a list. One without an element ends the page: there may be more after its cursor."""
 
     cursor: str
     element: etree._Element | None
 
 
 def asked_for(parent: etree._Element | None) -> PageRequest:
-    """The page that is asked for by what stands in an element. Raises StanzaError where that cannot be read, and for
-    pages by number."""
+    """The page that the <set/> in an element asks for. Raises StanzaError if it is malformed, or asks for a page by
+    number."""
     element = parent.find(resultsets.SET) if parent is not None else None
     try:
         asked = PageRequest() if element is None else resultsets.requested(element)
@@ -40,7 +40,7 @@ def asked_for(parent: etree._Element | None) -> PageRequest:
 
 
 def ordered(entries: Iterable[Entry], asked: PageRequest) -> list[Entry]:
-    """Those of a short list that a page can have, for `fill`."""
+    """The entries of a short list that may be on the page, in the order in which `fill` takes them."""
     after = [entry for entry in entries if asked.after is None or entry.cursor > asked.after]
     found = sorted(after, key=lambda entry: entry.cursor)
     if asked.before is None:
@@ -51,7 +51,7 @@ def ordered(entries: Iterable[Entry], asked: PageRequest) -> list[Entry]:
 def page(
     name: str, entries: Iterable[Entry], asked: PageRequest, most: int, namespace: str = PUBSUB, **attributes: str
 ) -> etree._Element:
-    """<pubsub/> with a list of that name, as much of it as `fill` takes, and what the page says of itself."""
+    """<pubsub/> with as many of the entries in a list of that name as `fill` takes, and the <set/> of the page."""
     pubsub = answer(name, (), namespace, **attributes)
     described = fill(pubsub[0], entries, asked, most)
     if described is not None:
@@ -60,8 +60,8 @@ def page(
 
 
 def fill(parent: etree._Element, entries: Iterable[Entry], asked: PageRequest, most: int) -> etree._Element | None:
-    """Put as many of these entries into an element as make a page; they come backwards, if what comes before something
-    is asked for. Returns what the page says of itself, if it is asked for and has anything, or is not the whole."""
+    """Put entries into an element until the page is full; they come backwards if `before` is asked for. Returns the
+    <set/> of the page; None if the whole list is on it, and it is empty or no page was asked for."""
     number, left = most if asked.max is None else min(asked.max, most), PAGE_BYTES
     cursors, elements, is_whole = list[str](), list[etree._Element](), True
     for cursor, element in entries:

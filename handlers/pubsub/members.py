@@ -1,7 +1,7 @@
-"""XEP-0060 sections 8.6, 8.8 and 8.9: owners say who belongs to their nodes: requests, subscriptions, affiliations.
+"""XEP-0060 sections 8.6, 8.8 and 8.9: owners manage the subscription requests, subscriptions and affiliations of nodes.
 
-But nobody becomes a subscriber who has not asked, and who is made an owner is none to others before it acts as one
-(`Host.owners`): else anybody could have the service speak to somebody, or answer from their roster.
+But they can subscribe only those who have asked, and whoever is made an owner counts as one to others only after acting
+as one (`Host.owners`). Else anybody could have the service send somebody events, or answer from their roster.
 """
 
 from collections.abc import Mapping, Set
@@ -26,8 +26,8 @@ from xmpp.routing.delivery import STOP, Delivery, concerns
 
 SUBSCRIPTION = f"{{{OWNER}}}subscription"
 AFFILIATION = f"{{{OWNER}}}affiliation"
-MOST_CHANGES = 500  # in one request, since nothing else is done meanwhile,
-MOST_SUBSCRIPTIONS = 250  # of subscriptions: each has limits to be looked at
+MOST_CHANGES = 500  # of affiliations in one request: nothing else is done meanwhile
+MOST_SUBSCRIPTIONS = 250  # of subscriptions, for each of which limits are checked
 
 # 4.1, the state chart: an owner can only resign, and a publisher is not made a member.
 TRANSITIONS: Mapping[str, frozenset[str]] = {
@@ -40,7 +40,7 @@ TRANSITIONS: Mapping[str, frozenset[str]] = {
 
 
 def show_subscriptions(request: Request) -> etree._Element:
-    """8.8.1: all that are subscribed, page by page; not those who wait to be."""
+    """8.8.1: all that are subscribed, page by page, without pending requests."""
     node, asked = request.owned_node(), lists.asked_for(request.action.getparent())
     most = request.server.settings(PubSubSettings).max_page_items
     if asked.before is None:
@@ -52,8 +52,8 @@ def show_subscriptions(request: Request) -> etree._Element:
 
 
 def change_subscriptions(request: Request) -> None:
-    """8.8.2: addresses that wait are subscribed, others not any more. Those for which that cannot be are named in the
-    error, with the state that they stay in; the others are done."""
+    """8.8.2: approve requests, and end subscriptions. If some cannot be changed, the others still are; the error names
+    those, with the state that they stay in."""
     host, node = request.host, request.owned_node()
     wanted = _wanted(request.action, SUBSCRIPTION, "subscription", MOST_SUBSCRIPTIONS)
     request.note_agreement()
@@ -64,7 +64,7 @@ def change_subscriptions(request: Request) -> None:
 
 
 def _change_subscription(request: Request, jid: JID, wanted: str) -> bool:
-    """Whether the subscription is in that state now."""
+    """Change a subscription, or end it; False if that cannot be."""
     host, node = request.host, request.node
     state = _state(host, node, jid)
     if wanted == state:
@@ -106,7 +106,7 @@ def _subscription(jid: str, state: str) -> etree._Element:
 
 
 def show_affiliations(request: Request) -> etree._Element:
-    """8.9.1: all that are something to the node, page by page."""
+    """8.9.1: all affiliations with the node, page by page."""
     node, asked = request.owned_node(), lists.asked_for(request.action.getparent())
     most = request.server.settings(PubSubSettings).max_page_items
     entries = (Entry(jid, _affiliation(jid, each)) for jid, each in request.host.affiliations(node).items())
@@ -114,8 +114,8 @@ def show_affiliations(request: Request) -> etree._Element:
 
 
 def change_affiliations(request: Request) -> None:
-    """8.9.2: addresses become something else to the node. Those for which that cannot be are named in the error, with
-    what they stay; the others are done, are told, and lose the subscriptions that do not go with it."""
+    """8.9.2: change affiliations. Those concerned are told, and lose subscriptions that they may not have any more. If
+    some cannot be changed, the others still are; the error names those, with the affiliation that they keep."""
     host, node = request.host, request.owned_node()
     wanted = _wanted(request.action, AFFILIATION, "affiliation", MOST_CHANGES, are_bare=True)
     if wanted.get(request.asker.bare, "owner") == "owner":
@@ -137,13 +137,14 @@ def change_affiliations(request: Request) -> None:
 
 
 def _is_possible(jid: JID, wanted: str, known: Mapping[JID, str], owners: Set[JID]) -> bool:
-    """Whether the address may become that to the node. There is always an owner, and of an account's nodes it is the
-    account."""
+    """True if the affiliation of an address may be changed to this one. A node always keeps an owner; one of an
+    account, the account."""
     return wanted in TRANSITIONS.get(known.get(jid, "none"), access.AFFILIATIONS) and owners != {jid}
 
 
 def _change_affiliations(host: Host, node: Node, changed: Mapping[JID, str]) -> None:
-    """There may be hundreds, and nothing else is done meanwhile."""
+    """Store all changes at once, tell those concerned, and recheck their subscriptions; if there are fewer owners than
+    before, whose rosters may have let somebody in, all subscriptions."""
     owners = host.owners(node)
     pubsub_affiliations.affiliate_all(host.server.db, node, changed)
     notifications.affiliations_changed(host, node, changed)
@@ -152,7 +153,8 @@ def _change_affiliations(host: Host, node: Node, changed: Mapping[JID, str]) -> 
 
 
 def _hand_over(request: Request, node: Node, owners: Set[JID]) -> Node:
-    """Whoever made the node is to own it no more, and so must not pay for it: one of those does who are left."""
+    """Have another owner pay for the node, as the one who made it owns it no more. Raises StanzaError if the other has
+    no room for it."""
     host, heir = request.host, request.asker.bare if request.asker.bare in owners else min(owners)
     budget.check(host.server, heir, pubsub_nodes.usage(host.server.db, node).bytes)
     return pubsub_nodes.hand_over(host.server.db, node, heir)
@@ -174,8 +176,8 @@ def _affiliation(jid: JID, affiliation: str) -> etree._Element:
 
 
 def _wanted(action: etree._Element, tag: str, attribute: str, most: int, *, are_bare: bool = False) -> dict[JID, str]:
-    """What is to be changed, by address; where no state is named there is nothing to change. Raises StanzaError where
-    that cannot be read, or an address stands there twice."""
+    """What is to be changed, by address; an entry that names no state is passed over. Raises StanzaError if it is
+    malformed, names an address twice, or has more than `most` entries."""
     wanted, seen, reader = dict[JID, str](), set[JID](), AddressReader()
     if len(action) > most:
         raise refused("policy-violation", f"at most {most} changes at once")
@@ -199,8 +201,8 @@ def _refused_for(unchanged: etree._Element) -> StanzaError:
 
 @concerns(dataforms.X)
 def take_approval(delivery: Delivery) -> Literal["stop"] | None:
-    """MESSAGE_RECEIVED, SUBDOMAIN.received: an owner's answer to a request, which the first one decides (12.12);
-    whatever anybody else says about it is ignored."""
+    """MESSAGE_RECEIVED, SUBDOMAIN.received: an owner's answer to a subscription request; the first one decides (12.12).
+    Answers of others are ignored."""
     stanza, x = delivery.stanza, delivery.stanza.child(dataforms.X)
     assert x is not None and stanza.to is not None and stanza.sender is not None
     if stanza.type == "error" or x.get("type") not in ("submit", "cancel") or not stanza.to.is_bare:
@@ -228,7 +230,7 @@ def _decide(host: Host, node: Node, x: etree._Element) -> None:
 
 
 def _text(x: etree._Element, var: str) -> str:
-    """The first value of a field, as far as it can be read."""
+    """The first value of a field; "" if there is none."""
     fields = (field for field in x.iterchildren(dataforms.FIELD) if field.get("var") == var)
     field = next(fields, None)
     return "" if field is None else field.findtext(dataforms.VALUE, "")

@@ -25,7 +25,7 @@ from xmpp.data.ids import random_id
 from xmpp.data.jid import JID
 
 MAX_NAME_BYTES = 1023  # a NodeID could be the resource of an address (4.6.1)
-MAX_CONFIGURATION_BYTES = 8_000  # as it is kept, title and contacts and all
+MAX_CONFIGURATION_BYTES = 8_000  # of the text that is kept
 REDIRECT = f"{{{OWNER}}}redirect"
 PAUSE_SECONDS = 0.001  # a sleep of 0 would not let the loop look at its sockets
 
@@ -34,7 +34,8 @@ PAUSE_SECONDS = 0.001  # a sleep of 0 would not let the loop look at its sockets
 
 
 def create(request: Request) -> etree._Element | None:
-    """8.1: a node is made, as the form beside it says; without a name it is given one."""
+    """8.1: make a node, configured by the form that comes with the request. Without a name it gets a random one, which
+    the answer tells."""
     host, name = request.host, request.node_name
     if not host.may_create(request.asker):
         raise refused("forbidden")
@@ -49,13 +50,13 @@ def create(request: Request) -> etree._Element | None:
 
 
 def show_configuration(request: Request) -> etree._Element:
-    """8.2.1: the form, for an owner."""
+    """8.2.1: the form to configure the node with, for its owners."""
     node = request.owned_node()
     return answer("configure", [configuration.form(request.configuration)], OWNER, node=node.name)
 
 
 def configure(request: Request) -> None:
-    """8.2.4: the filled-in form is taken over; one that is cancelled changes nothing."""
+    """8.2.4: configure the node by the form; one of type "cancel" changes nothing."""
     node, changed = request.owned_node(), _wanted(request)
     if changed is not None:
         request.note_agreement()
@@ -63,7 +64,7 @@ def configure(request: Request) -> None:
 
 
 def _wanted(request: Request) -> NodeConfiguration | None:
-    """How an owner wants a node to be; None: as it is."""
+    """The configuration that an owner submits; None if the form is cancelled."""
     form = _form(request.action)
     if form is None:
         raise refused("bad-request", "a form is missing")
@@ -73,19 +74,19 @@ def _wanted(request: Request) -> NodeConfiguration | None:
 
 
 def show_default(request: Request) -> etree._Element:
-    """8.3: how nodes begin here."""
+    """8.3: the default configuration of nodes here."""
     return answer("default", [configuration.form(request.host.default)], OWNER)
 
 
 def delete(request: Request) -> None:
-    """8.4: the node goes, with all that is in it; subscribers may be told where to look instead."""
+    """8.4: delete the node with all that is in it. Subscribers may be told where to look instead."""
     node, redirect = request.owned_node(), request.action.find(REDIRECT)
     request.note_agreement()
     remove(request.host, node, redirect.get("uri") if redirect is not None else None)
 
 
 def purge(request: Request) -> None:
-    """8.5: all items go, and subscribers are told once."""
+    """8.5: remove all items, and tell subscribers once."""
     host, node = request.host, _purgeable(request)
     request.note_agreement()
     had_items = _has_items(host, node)
@@ -102,23 +103,25 @@ def _purgeable(request: Request) -> Node:
     return node
 
 
-# -- before that, where a node is large: it takes long to remove many items, and nobody else is to wait for it
+# -- before requests at a large node: many items are removed bit by bit, so that nobody else has to wait
 
 
 def shrink_to_configure(request: Request) -> None:
-    """Remove most of what the node will not keep. Yields, if that is much. Raises as `configure` does."""
+    """Remove most of the items that `configure` will remove. Yields if they are many. Raises as `configure` does."""
     node, changed = request.owned_node(), _wanted(request)
     if changed is not None:
-        _check_text(request.host, node, _text(changed))
+        _check_room(request.host, node, _text(changed))
         _shrink(request.host, node, partial(_excess, changed))
 
 
 def shrink_to_purge(request: Request) -> None:
-    """Remove most items. Yields, if they are many. Raises as `purge` does."""
+    """Remove most items. Yields if they are many. Raises as `purge` does."""
     _shrink(request.host, _purgeable(request), lambda items: items)
 
 
 def _shrink(host: Host, node: Node, excess: Callable[[int], int]) -> None:
+    """Remove the oldest items until at most DELETED_AT_ONCE are left to remove. `excess`: how many of so many items are
+    to be removed. Yields."""
     db = host.server.db
     while excess(pubsub_nodes.usage(db, node).items) > pubsub_nodes.DELETED_AT_ONCE:
         pubsub_items.remove_oldest(db, node, pubsub_nodes.DELETED_AT_ONCE)
@@ -137,7 +140,8 @@ def _form(element: etree._Element | None) -> etree._Element | None:
 
 
 def make(host: Host, name: str, creator: JID, wanted: NodeConfiguration) -> Node:
-    """Make a node, of which there is none yet. Raises StanzaError where there are too many."""
+    """Make a node that does not exist yet; it belongs to `creator`. Raises StanzaError if there are too many, or it is
+    too large."""
     if len(name.encode()) > MAX_NAME_BYTES:
         raise refused("not-acceptable", f"the name of a node may have {MAX_NAME_BYTES} bytes")
     db, most = host.server.db, host.server.settings(PubSubSettings).max_nodes
@@ -153,31 +157,32 @@ def make(host: Host, name: str, creator: JID, wanted: NodeConfiguration) -> Node
 
 
 def make_with(host: Host, name: str, creator: JID, options: dict[str, Any]) -> Node:
-    """Make a node that differs from others in some fields of its configuration."""
+    """`make`, with the default configuration but for these fields."""
     return make(host, name, creator, replace(host.default, **options))
 
 
 def reconfigure(host: Host, node: Node, changed: NodeConfiguration) -> None:
-    """Configure a node, if it is configured otherwise, with all that comes of it (8.2.5)."""
+    """Configure a node, unless it is configured that way already: remove items and subscriptions that it does not allow
+    any more, and tell subscribers if it says so (8.2.5). Raises StanzaError if there is no room."""
     before = hosts.configuration_of(node)
     if changed == before:
         return
     text = _text(changed)
-    _check_text(host, node, text)
+    _check_room(host, node, text)
     node = pubsub_nodes.configure(host.server.db, node, text)
-    _check(host, node, changed)
+    _remove_excess(host, node, changed)
     if (changed.access_model, changed.roster_groups_allowed) != (before.access_model, before.roster_groups_allowed):
         rechecking.recheck(host, node)
     if changed.notify_config:
         notifications.configured(host, node, changed)
 
 
-def _check_text(host: Host, node: Node, text: str) -> None:
+def _check_room(host: Host, node: Node, text: str) -> None:
     budget.check(host.server, node.creator, len(text.encode()) - len(node.configuration.encode()), host.actor)
 
 
 def remove(host: Host, node: Node, redirect: str | None = None) -> None:
-    """Delete a node, which is out of reach at once, and tell its subscribers."""
+    """Delete a node and tell its subscribers. Nobody finds it from now on; its rows are deleted later."""
     had_items = _has_items(host, node)
     pubsub_nodes.leave(host.server.db, node)
     forget(host, node, redirect)
@@ -190,7 +195,7 @@ def _has_items(host: Host, node: Node) -> bool:
 
 
 def forget(host: Host, node: Node, redirect: str | None = None, *, at_once: bool = True) -> None:
-    """Tell the subscribers of a node that has left its host, and delete it then."""
+    """Tell the subscribers of a node that nobody finds any more, and then delete its rows."""
     wanted, steps = hosts.configuration_of(node), iter(_delete(host, node))
     if wanted.notify_delete and wanted.deliver_notifications:
         steps = chain(notifications.deleted(host, node, wanted, redirect), steps)
@@ -205,10 +210,10 @@ def _delete(host: Host, node: Node) -> Iterator[None]:
 
 
 def leave_to_others(host: Host, gone: JID) -> None:
-    """Somebody (bare address) owns nothing here any more: nodes go with them where nobody else owns them; those that
-    they have made are left to the first of the others who has room for one, and go where none has.
+    """End the affiliations of an account that is removed (bare address). Nodes that nobody else owns are deleted. Nodes
+    that it has made pass to the first other owner who has room; if none has, they are deleted, too.
 
-    There may be a thousand, all of which are out of reach, or left to others, at once; then subscribers are told.
+    There may be a thousand. All of that is stored at once; subscribers are told later.
     """
     db, room = host.server.db, budget.Room(host.server)
     alone = pubsub_affiliations.leave_with(db, host.address, gone)
@@ -226,22 +231,22 @@ def leave_to_others(host: Host, gone: JID) -> None:
 
 
 def tell_retracted(host: Host, node: Node) -> None:
-    """ITEM_PUBLISHED: items are gone, if they were an account's; once, however many."""
+    """Run ITEM_PUBLISHED for items that are gone, once for all of them, if the node is an account's."""
     if isinstance(host, Account):
         for step in host.server.tables[ITEM_PUBLISHED]:
             step(host.server, host.address, node.name, "", None)
 
 
 def _text(wanted: NodeConfiguration) -> str:
-    """A configuration as it is kept, which is remembered for many accounts and shown in lists."""
+    """A configuration as it is kept. Raises StanzaError if it is too long: many are remembered, and listed."""
     text = configuration.to_text(wanted)
     if len(text.encode()) > MAX_CONFIGURATION_BYTES:
         raise refused("not-acceptable", f"the configuration of a node may have {MAX_CONFIGURATION_BYTES} bytes")
     return text
 
 
-def _check(host: Host, node: Node, wanted: NodeConfiguration) -> None:
-    """Remove what the node would no longer keep."""
+def _remove_excess(host: Host, node: Node, wanted: NodeConfiguration) -> None:
+    """Remove the oldest items, if the node has more than it may keep by this configuration."""
     db = host.server.db
     excess = _excess(wanted, pubsub_nodes.usage(db, node).items)
     if excess > 0:
@@ -250,6 +255,7 @@ def _check(host: Host, node: Node, wanted: NodeConfiguration) -> None:
 
 
 def _excess(wanted: NodeConfiguration, items: int) -> int:
+    """How many of so many items the node may not keep by this configuration."""
     if not wanted.persist_items:
         return items
     return 0 if wanted.max_items is None else items - wanted.max_items

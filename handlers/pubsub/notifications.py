@@ -1,6 +1,7 @@
 """XEP-0060 section 7.1.2 and others: who is told of what happens at a node, in the order in which it happens.
 
-An event is put into bytes once. Subscribers are told page by page, and those are told who are it when it is their turn.
+The bytes of an event are made once. Subscribers are read page by page; an event reaches those who are subscribed when
+it is their turn.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,13 +27,13 @@ EVENT_TAGS = frozenset({f"{{{EVENT}}}event"})
 
 
 def published(host: Host, node: Node, configuration: NodeConfiguration, given: Iterable[Sequence[Item]]) -> None:
-    """Items were published (7.1.2), with an event for each group of them."""
+    """Tell of items that were published (7.1.2), with an event for each group of them."""
     _notify(host, node, configuration, (_items(host, node, configuration, together) for together in given))
 
 
 def retracted(host: Host, node: Node, configuration: NodeConfiguration, gone: Iterable[Sequence[Item]]) -> None:
-    """Items were removed (7.2.2.1), with an event for each group of them, as far as one has published them: who has
-    blocked one is not to hear its ids."""
+    """Tell of items that were removed (7.2.2.1), with an event for each group of them. A group is split by publisher,
+    as those who have blocked a publisher must not hear of its items."""
     by_publisher: dict[JID, list[bytes]] = {}
     for together in gone:
         for publisher, theirs in groupby(sorted(together, key=_publisher), key=_publisher):
@@ -43,12 +44,13 @@ def retracted(host: Host, node: Node, configuration: NodeConfiguration, gone: It
 
 
 def purged(host: Host, node: Node, configuration: NodeConfiguration) -> None:
-    """All items were removed (8.5.2)."""
+    """Tell that all items were removed (8.5.2)."""
     _notify(host, node, configuration, [_named("purge", node)])
 
 
 def deleted(host: Host, node: Node, configuration: NodeConfiguration, redirect: str | None = None) -> Iterator[None]:
-    """The node is about to be deleted (8.4.2); whoever has asked to subscribe is told, too. In steps, for its line."""
+    """Tell subscribers, and those whose request waits, that the node is deleted (8.4.2). In steps, for
+    `Host.in_line`."""
     content = _named("delete", node)
     if redirect is not None:
         content = _named("delete", node, b"<redirect uri=%b/>" % quoted(redirect).encode())
@@ -57,13 +59,13 @@ def deleted(host: Host, node: Node, configuration: NodeConfiguration, redirect: 
 
 
 def configured(host: Host, node: Node, changed: NodeConfiguration) -> None:
-    """The node is configured in another way (8.2.5.3)."""
+    """Tell that the node has another configuration (8.2.5.3)."""
     form = wire(configurations.result(changed)) if changed.deliver_payloads else b""
     _notify(host, node, changed, [_named("configuration", node, form)])
 
 
 def subscription_changed(host: Host, node: Node, jid: JID, state: str, *, to: JID | None = None) -> None:
-    """A subscription was granted, or ended (12.19): the subscriber is told, or somebody else."""
+    """Tell the subscriber, or `to`, that a subscription was granted, or has ended (12.19)."""
     _tell(host, node, _subscription(host, node, jid, state).addressed(to or jid))
 
 
@@ -86,7 +88,7 @@ def subscriptions_ended(host: Host, node: Node, jids: Iterable[JID]) -> Iterator
 
 
 def affiliations_changed(host: Host, node: Node, changed: Mapping[JID, str]) -> None:
-    """These are something else to the node now (8.9.4), and are told."""
+    """Tell these addresses of their new affiliations (8.9.4)."""
     host.in_line(node, _tell_of_affiliations(host, node, changed))
 
 
@@ -102,14 +104,15 @@ def _tell_of_affiliations(host: Host, node: Node, changed: Mapping[JID, str]) ->
 
 
 def last_item(host: Host, node: Node, configuration: NodeConfiguration, item: Item) -> Stanza:
-    """The event that tells those who have just come of the last item (6.1.7, XEP-0163 section 4.3.4)."""
+    """The event with the last item, for those who have just come, stamped with its time (6.1.7, XEP-0163 section
+    4.3.4)."""
     content = _items(host, node, configuration, [item])
     event = _event(host, content, configuration.notification_type)
     return event.with_last(delay.stamp(host.address.domain, item.at), delay.DELAY)
 
 
 def send_last_item(host: Host, node: Node, configuration: NodeConfiguration, item: Item, to: JID) -> None:
-    """Tell a subscriber of the last item."""
+    """Send a subscriber the last item."""
     _tell(host, node, last_item(host, node, configuration, item).addressed(to), item.publisher)
 
 
@@ -126,7 +129,7 @@ def _notify(
     contents: Iterable[bytes],
     *publishers: JID,
 ) -> None:
-    """Tell everybody of events, after all that was to be told of the node before."""
+    """Send events to everybody who is to hear of the node, after all events that wait already."""
     if configuration.deliver_notifications:
         is_unheard = host.unheard_by(node, *publishers)
         host.in_line(node, _tell_all(host, node, configuration, contents, is_unheard))
@@ -140,10 +143,10 @@ def _tell_all(
     is_unheard: Callable[[JID], bool],
     states: tuple[str, ...] = ("subscribed",),
 ) -> Iterator[None]:
-    """Subscribers, and devices that want to hear of the node, each device once; in steps.
+    """Send events to subscribers, and to devices that want to hear of the node, to each device once; in steps.
 
-    Subscribed accounts come before their devices, which are told only what has not reached them that way. Whom to tell
-    of many events is found out once.
+    Subscribers come first; a device that got the events that way gets them no second time. Who is to get them is found
+    out once for all of the events.
     """
     events, told = _Events(host, contents, configuration.notification_type), set[JID]()
     for jid in _subscribers(host, node, configuration, states):
@@ -162,14 +165,14 @@ def _tell_all(
 
 
 class _Events:
-    """What everybody is told, put together once, for the first of them."""
+    """The events for everybody, each made once, when the first address is to get it."""
 
     def __init__(self, host: Host, contents: Iterable[bytes], type: str) -> None:
         self._host, self._contents, self._type = host, iter(contents), type
         self._put_together: list[Callable[[JID], Stanza]] = []
 
     def to(self, jid: JID) -> Iterator[Stanza]:
-        """The events, to somebody."""
+        """The events, addressed to somebody."""
         for addressed in self._put_together:
             yield addressed(jid)
         for content in self._contents:
@@ -181,8 +184,8 @@ class _Events:
 def _subscribers(
     host: Host, node: Node, configuration: NodeConfiguration, states: tuple[str, ...]
 ) -> Iterator[JID | None]:
-    """The addresses that are subscribed, as far as they may still see the node and want to be notified; None where
-    others may have their turn. A bare one comes before its resources."""
+    """The subscribed addresses that may still see the node and want to be notified, a bare one before its resources.
+    None in between, for others to have their turn."""
     server, is_headline, after = host.server, configuration.notification_type == "headline", ""
     while found := pubsub_people.subscriptions(server.db, node, after=after, count=PAGE):
         now = pubsub_nodes.as_it_is(server.db, node)
@@ -193,7 +196,7 @@ def _subscribers(
             if state not in states or not subscription_options.from_text(options).deliver:
                 continue
             if is_headline and not server.ownership.may_be_online(text.partition("/")[0]):
-                continue  # most of many thousands may be away
+                continue  # headlines are not kept; of many thousands most may be away
             jid = JID.parse(text)
             if configuration.presence_based_delivery and server.ownership.available(jid.bare) == []:
                 continue
@@ -204,16 +207,18 @@ def _subscribers(
 
 
 def _tell(host: Host, node: Node, message: Stanza, *publishers: JID) -> None:
-    """Send a message about a node to somebody, if they want to hear of that."""
+    """Send a message about a node, unless the addressee must not hear of it (`Host.unheard_by`)."""
     assert message.to is not None
     if not host.unheard_by(node, *publishers)(message.to.bare):
         _pass_on(host, message)
 
 
 def _pass_on(host: Host, message: Stanza) -> Collection[JID]:
-    """Send a message to a subscriber; returns the devices that are known to get it (RFC 6121 section 8.5). Headlines to
-    accounts that are ours go straight to their devices, since no step keeps them; blocking alone would keep them away,
-    which has been looked at."""
+    """Send a message to a subscriber; returns the devices that are known to get it (RFC 6121 section 8.5).
+
+    Headlines to accounts that are ours go straight to their devices: no step of MESSAGE_RECEIVED would keep them, and
+    who is blocked has been checked.
+    """
     server, to = host.server, message.to
     assert to is not None
     if not server.ownership.is_ours(to):
@@ -245,7 +250,7 @@ def _subscription(host: Host, node: Node, jid: JID, state: str) -> Stanza:
 
 
 def _affiliation(host: Host, node: Node, jid: JID, affiliation: str) -> Stanza:
-    # As the example has it: in the namespace of the requests, and not as an event
+    # Not an event, but in the namespace of requests, as the example of 8.9.4 has it
     content = (
         f'<pubsub xmlns="http://jabber.org/protocol/pubsub"><affiliations node={quoted(node.name)}>'
         f"<affiliation jid={quoted(jid)} affiliation={quoted(affiliation)}/></affiliations></pubsub>"

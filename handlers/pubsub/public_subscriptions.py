@@ -1,8 +1,8 @@
-"""XEP-0465: who lets others know of a subscription is listed at the node, and the node at the subscriber's account.
+"""XEP-0465: public subscriptions are listed at the node, and at the subscriber's account.
 
-Both lists are retrieved like nodes and are none: they are put together from the subscriptions when somebody asks, so
-that nothing stays in them that has ended. Only those who may see a node are told who is subscribed to it. The id of an
-item says what the item is about, so that none needs to be looked for in ten thousand.
+Both lists are retrieved like nodes, but are made from the subscriptions whenever somebody asks: so one that has ended
+is in neither. Only those who may see a node are told who is subscribed to it. The id of an item says all that its
+payload does, so payloads are made only for the items that are shown.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,20 +32,23 @@ CHANGES = frozenset({"configure", "create", "delete", "publish", "purge", "retra
 
 
 class List(NamedTuple):
-    """The ids of all its items, in order, and what each of them says: made for those only that are shown."""
+    """The ids of all items of a list, in order. `payload`: makes the payload of an item from its id."""
 
     ids: Sequence[str]
     payload: Callable[[str], bytes]
 
 
 def is_list(name: str) -> bool:
-    """Whether a node of this name would be one of the lists."""
+    """True for the names of the nodes at which the lists are retrieved."""
     return name == SUBSCRIPTIONS or name.startswith(SUBSCRIBERS)
 
 
 def answer(request: Request) -> bytes:
-    """What a list holds. It is kept by the server, and nobody else changes it (section 6)."""
-    found = _list(request)
+    """Answer a request to a list. It can only be retrieved: the server itself makes it (section 6)."""
+    if request.node_name == SUBSCRIPTIONS:
+        found = _subscriptions(request)
+    else:
+        found = _subscribers(request, request.node_name.removeprefix(SUBSCRIBERS))
     if etree.QName(request.action).localname in CHANGES:
         raise refused("forbidden")
     if request.action.tag != ITEMS:
@@ -56,15 +59,9 @@ def answer(request: Request) -> bytes:
 # -- the lists
 
 
-def _list(request: Request) -> List:
-    if request.node_name == SUBSCRIPTIONS:
-        return _subscriptions(request)
-    return _subscribers(request, request.node_name.removeprefix(SUBSCRIBERS))
-
-
 def _subscriptions(request: Request) -> List:
-    """The nodes that an account is subscribed to. A stranger is not told that there are none, since then it would know
-    that there is an account (section 8)."""
+    """The nodes that an account is subscribed to in public. If there are none, a stranger gets the same answer as for
+    an account that does not exist (section 8)."""
     host = request.host
     if not host.address.local:
         raise refused("item-not-found")
@@ -75,7 +72,7 @@ def _subscriptions(request: Request) -> List:
 
 
 def _subscribers(request: Request, name: str) -> List:
-    """Those who are subscribed to a node."""
+    """The addresses that are subscribed to a node in public. Raises StanzaError for askers who may not see the node."""
     host, asker = request.host, request.asker
     node = hosts.find(host, name)
     if host.is_hidden_from(asker, node):
@@ -106,14 +103,14 @@ def _payload(name: str, **attributes: str) -> bytes:
 
 
 def _page(request: Request, found: List) -> bytes:
-    """The items of certain ids, or a page (XEP-0059): as much as fits into one, if none is asked for."""
+    """The items of certain ids, or the page that is asked for (XEP-0059), or else as many items as fit into one."""
     named = [element.get("id", "") for element in request.action.iterchildren(retrieval.ITEM)]
     if named:
         there = set(found.ids)
         return _answer(request, _within(found, [id for id in dict.fromkeys(named) if id in there]))
     asked, settings = retrieval.page_asked_for(request), request.server.settings(PubSubSettings)
     wanted = asked or PageRequest()
-    ids = _of_set(found.ids, wanted, settings.max_page_items)
+    ids = _ids_on(wanted, found.ids, settings.max_page_items)
     shown = _within(found, ids, is_backwards=wanted.before is not None)
     shown_ids, page = list(shown), b""
     if asked is not None or len(shown) < len(found.ids):
@@ -123,7 +120,8 @@ def _page(request: Request, found: List) -> bytes:
 
 
 def _within(found: List, ids: Sequence[str], *, is_backwards: bool = False) -> Mapping[str, bytes]:
-    """The payloads of as many as make a page, from one end."""
+    """The payloads of as many of these items as fit into a page, at least one, by id; from the last back if
+    `is_backwards`."""
     left, taken = PAGE_BYTES, dict[str, bytes]()
     for id in reversed(ids) if is_backwards else ids:
         payload = found.payload(id)
@@ -140,7 +138,8 @@ def _answer(request: Request, entries: Mapping[str, bytes], page: bytes = b"") -
     return b'<pubsub xmlns="%b"><items node=%b>%b</items>%b</pubsub>' % (PUBSUB.encode(), node, items, page)
 
 
-def _of_set(ids: Sequence[str], asked: PageRequest, most: int) -> Sequence[str]:
+def _ids_on(asked: PageRequest, ids: Sequence[str], most: int) -> Sequence[str]:
+    """Those of the ids that are on a page. Raises StanzaError if the page is beside an id that is not among them."""
     most = most if asked.max is None else min(asked.max, most)
     try:
         start = ids.index(asked.after) + 1 if asked.after else 0

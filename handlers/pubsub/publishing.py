@@ -1,7 +1,7 @@
 """XEP-0060 section 7: items are published and retracted."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,8 @@ MOST_AT_ONCE = 500  # in one request, since nothing else is done meanwhile
 
 
 def publish(request: Request) -> etree._Element:
-    """7.1: items are kept, and subscribers told of them. A node that is there is never changed by that (7.1.5)."""
+    """7.1: keep items, and tell subscribers of them. Publish options have to fit an existing node, and never change it
+    (7.1.5)."""
     if not request.node_name:
         raise refused("nodeid-required")
     host, node, options = request.host, request.found, _options(request)
@@ -53,7 +54,7 @@ def publish(request: Request) -> etree._Element:
 
 
 def retract(request: Request) -> None:
-    """7.2: an owner removes any items, whoever has published some those, as long as it may publish."""
+    """7.2: remove items. Owners may remove any, publishers those that they have published themselves."""
     host, node, configuration = request.host, request.node, request.configuration
     is_owner = request.relation.affiliation == "owner"
     if not is_owner and not access.may_publish(configuration, request.relation):
@@ -69,8 +70,8 @@ def retract(request: Request) -> None:
 
 
 def publish_for(server: "Server", account: JID, node_name: str, item_id: str, payload: bytes, **options: Any) -> None:
-    """Publish an item as the account's owner would. Where there is no such node it is made, with these fields of its
-    configuration; one that is there stays as it is. Raises StanzaError where the item cannot be kept."""
+    """Publish an item as the account's owner would. If there is no such node it is made, with these fields of its
+    configuration; an existing one stays as it is. Raises StanzaError if the item cannot be kept."""
     publish_at(Account(server, account), account, node_name, item_id, payload, **options)
 
 
@@ -80,8 +81,8 @@ def publish_at(host: Host, owner: JID, node_name: str, item_id: str, payload: by
 
 
 def publish_all_at(host: Host, owner: JID, node_name: str, payloads: Mapping[str, bytes], **options: Any) -> None:
-    """`publish_at`, for the items of these ids: all of them are kept, or none. Each is told of by itself, as if it had
-    come by itself: not all clients look for a second one."""
+    """`publish_at`, for payloads by the ids of their items: all are kept, or none. Each is told of in an event of its
+    own, as not all clients look for a second item in one."""
     now = time.time()
     given = [Item(id, owner, now, payload) for id, payload in payloads.items()]
     node = hosts.find(host, node_name) or nodes.make_with(host, node_name, owner, options)
@@ -98,7 +99,7 @@ def retract_for(server: "Server", account: JID, node_name: str, item_id: str) ->
 
 
 def retract_all_for(server: "Server", account: JID, node_name: str, item_ids: Sequence[str]) -> None:
-    """`retract_for`, for the items of these ids, each of which is told of by itself."""
+    """`retract_for`, for the items of these ids, each with an event of its own."""
     host = Account(server, account)
     node = hosts.find(host, node_name)
     if node is not None:
@@ -110,7 +111,8 @@ def retract_all_for(server: "Server", account: JID, node_name: str, item_ids: Se
 
 
 def _at_new_node(request: Request, options: Mapping[str, Any]) -> tuple[list[Item], Node]:
-    """7.1.4: an account's owner makes a node by publishing at it; what may be wrong with the items is found before."""
+    """7.1.4: make a node by publishing at it, which an account's owner may do; returns the items, too. The items are
+    checked first. Raises StanzaError for others."""
     host = request.host
     if not host.creates_by_publishing() or not host.may_create(request.asker):
         raise refused("item-not-found")
@@ -130,7 +132,7 @@ def _options(request: Request) -> Mapping[str, Any]:
 
 
 def _items(request: Request, configuration: NodeConfiguration) -> list[Item]:
-    """The items in a request, as far as a node of this configuration takes them (7.1.3)."""
+    """The items in a request. Raises StanzaError if a node of this configuration does not take them (7.1.3)."""
     elements = list(request.action.iterchildren(ITEM))
     if len(elements) < len(request.action):
         raise refused("bad-request", "only items are published")
@@ -159,7 +161,8 @@ def _id(element: etree._Element) -> str:
 
 
 def _payload(element: etree._Element, configuration: NodeConfiguration, most: int) -> bytes:
-    """7.1.3.5 to 7.1.3.7. Its namespace may be any: `type` of a node has come to name what its items are for."""
+    """7.1.3.5 to 7.1.3.7. The payload may have any namespace: clients set the node's `type` to what its items are for,
+    and not to their namespace."""
     if len(element) > 1:
         raise refused("invalid-payload")
     if not len(element):
@@ -197,7 +200,8 @@ def _most_bytes(server: "Server", configuration: NodeConfiguration) -> int:
 def _keep(
     host: Host, node: Node, configuration: NodeConfiguration, given: Sequence[Item], *, are_told_together: bool = True
 ) -> None:
-    """Keep items, if the node keeps any, and tell everybody of them, and of those that had to go (7.1.2.5)."""
+    """Keep items, if the node keeps any, and tell everybody of them and of those that were removed for them (7.1.2.5).
+    Raises StanzaError if there is no room."""
     db, gone = host.server.db, list[Item]()
     if configuration.persist_items:
         if configuration.item_expire is not None:
@@ -215,8 +219,8 @@ def _keep(
 
 
 def _check_room(host: Host, node: Node, configuration: NodeConfiguration, given: Sequence[Item], most: int) -> None:
-    """Raises StanzaError where there is no room for items in place of those that go for them. Which these are needs a
-    look only where there is none beside them, or where none is to go."""
+    """Raises StanzaError if there is no room for items in place of those that are removed for them. Only if there is no
+    room without that, or none may be removed, is it looked up which those are."""
     size, is_closed = sum(item.size for item in given), configuration.publish_node_full == "reject"
     if not is_closed and budget.refusal(host.server, node.creator, size, host.actor) is None:
         return
@@ -246,16 +250,14 @@ def _retractable(request: Request, node: Node, ids: Sequence[str], *, is_owner: 
     found = pubsub_items.get_all(request.server.db, node, ids)
     if len(found) < len(ids):
         raise refused("item-not-found")
-    if not is_owner and not _has_published(request, found):
-        raise refused("forbidden")
+    if not is_owner:
+        asker = request.asker.bare
+        since = accounts.since(
+            request.server.db, asker
+        )  # what was published before is of somebody else at this address
+        if not all(item.publisher == asker and item.at >= since for item in found):
+            raise refused("forbidden")
     return found
-
-
-def _has_published(request: Request, found: Iterable[Item]) -> bool:
-    """Whether who asks has published these items, and not somebody who had the address before."""
-    asker = request.asker.bare
-    since = accounts.since(request.server.db, asker)
-    return all(item.publisher == asker and item.at >= since for item in found)
 
 
 def _remove(host: Host, node: Node, gone: Sequence[Item], *, is_told: bool, are_told_together: bool = True) -> None:

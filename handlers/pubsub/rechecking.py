@@ -1,6 +1,6 @@
-"""XEP-0163 section 7.1, XEP-0060 section 8.7: who is subscribed to a node that has changed for them, looked at anew.
+"""XEP-0163 section 7.1, XEP-0060 section 8.7: subscriptions are rechecked when the access to a node has changed.
 
-In portions, which changes nothing for anybody: it is looked at in each event whether a subscriber may see it.
+In portions. Nobody gets an event in between that they may not see: each event checks its subscribers itself.
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -24,8 +24,8 @@ Page = Sequence[tuple[str, str, str]]
 
 
 def recheck(host: Host, node: Node, among: Set[JID] | None = None) -> None:
-    """End the subscriptions of those who may not see the node any more (XEP-0163 section 7.1), and let in who waits for
-    an approval that is not needed any more (8.7): of all, or among some bare addresses."""
+    """End the subscriptions of those who may not see the node any more (XEP-0163 section 7.1), and subscribe those
+    whose request needs no approval any more (8.7). `among`: only these bare addresses, None for all."""
     db = host.server.db
     host.in_line(node, _recheck(host, node, _all(db, node) if among is None else _among(db, node, among)))
 
@@ -46,7 +46,8 @@ def _recheck(host: Host, node: Node, pages: Iterable[Page]) -> Iterator[None]:
 
 
 def _decided(host: Host, node: Node, found: Page) -> tuple[Sequence[JID], Sequence[Subscription]]:
-    """Who may not see the node any more, and who is subscribed now that has waited."""
+    """The addresses on a page that may not see the node any more, and the subscriptions of those that need to wait no
+    longer."""
     configuration, relation = hosts.configuration_of(node), host.relations(node)
     refused, let_in = list[JID](), list[Subscription]()
     for text, state, options in found:
@@ -73,7 +74,7 @@ def _among(db: "Database", node: Node, subscribers: Iterable[JID]) -> Iterator[P
 
 
 def recheck_contact(server: "Server", account: JID, contact: JID, before: object) -> None:
-    """CONTACT_CHANGED: end the subscriptions to an account's nodes that a contact may not see any more."""
+    """CONTACT_CHANGED: end a contact's subscriptions to those of the account's nodes that it may not see any more."""
     names = {name for name, _ in pubsub_people.subscriptions_of(server.db, account, contact)}
     if names:
         server.portions.begin((account, contact), _recheck_nodes(Account(server, account), sorted(names), contact))

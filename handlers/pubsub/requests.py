@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """`action` is what <pubsub/> holds first, such as <publish/>; `asker` the full address of who asks."""
+    """`action`: the first child of <pubsub/>, such as <publish/>. `asker`: a full address."""
 
     host: Host
     asker: JID
@@ -42,19 +42,19 @@ class Request:
         return name
 
     def beside(self, name: str) -> etree._Element | None:
-        """The element of that name that stands beside the action, in its namespace or as a whole tag."""
+        """A sibling of the action, by its name in the action's namespace, or by its tag; None if there is none."""
         tag = name if name.startswith("{") else f"{{{etree.QName(self.action).namespace}}}{name}"
         parent = self.action.getparent()
         return None if parent is None else parent.find(tag)
 
     @cached_property
     def found(self) -> Node | None:
-        """The node that is named, if there is one."""
+        """The node that is named; None if none is, or it does not exist."""
         return hosts.find(self.host, self.node_name) if self.node_name else None
 
     @property
     def node(self) -> Node:
-        """The node that is named. Raises StanzaError where none is (7.2.3.3), or it does not exist."""
+        """The node that is named. Raises StanzaError if none is (7.2.3.3), or it does not exist."""
         if not self.node_name:
             raise refused("nodeid-required")
         if self.found is None:
@@ -72,20 +72,20 @@ class Request:
         return self.host.relation(self.node, self.asker)
 
     def owned_node(self) -> Node:
-        """The node, for its owners only: all others are refused (8.2.3.2 and others)."""
+        """The node that is named. Raises StanzaError unless the asker owns it (8.2.3.2 and others)."""
         node = self.node
         if self.relation.affiliation != "owner":
             raise refused("forbidden")
         return node
 
     def note_agreement(self) -> None:
-        """An owner asks for a change: only somebody does who wants to be one."""
+        """Note that the asker has acted as an owner, and so agrees to be one."""
         self.host.note_agreement(self.node, self.asker.bare)
 
 
 def address_in(element: etree._Element, reader: AddressReader | None = None) -> JID:
-    """The address in the attribute `jid`. Raises StanzaError where it is missing (6.3.4.3) or malformed. Who reads many
-    gives them all the same reader."""
+    """The address in the attribute `jid`. Raises StanzaError if it is missing (6.3.4.3) or malformed. `reader`: one for
+    all addresses of a request that has many."""
     text = element.get("jid")
     if not text:
         raise refused("jid-required")

@@ -1,4 +1,4 @@
-"""XEP-0060 section 6.5: items are retrieved, the newest last; all, by their ids, the most recent, or a page of them."""
+"""XEP-0060 section 6.5: items are retrieved, the newest last: all, some by their ids, the most recent, or a page."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -19,14 +19,13 @@ from xmpp.data.resultsets import PageRequest
 from xmpp.data.wire import wire
 
 if TYPE_CHECKING:
-    from db.sqlite.database import Database
     from xmpp.routing.servers import Server
 
 ITEM = f"{{{PUBSUB}}}item"
 
 
 class Page(NamedTuple):
-    """Items, the newest last, and whether it is to be said which they are of all in the node."""
+    """Items, the newest last. `is_described`: the answer says which of the node's items they are (XEP-0059)."""
 
     items: Sequence[Item]
     is_described: bool = False
@@ -53,7 +52,7 @@ def show_items(request: Request) -> bytes:
 
 
 def since(configuration: NodeConfiguration) -> float:
-    """Since when items count that expire."""
+    """The time before which items have expired, in seconds since 1970; 0 if they do not expire."""
     return 0.0 if configuration.item_expire is None else time.time() - configuration.item_expire
 
 
@@ -61,7 +60,7 @@ def since(configuration: NodeConfiguration) -> float:
 
 
 def items_of(server: "Server", account: JID, node_name: str) -> list[tuple[str, bytes]]:
-    """All items of a node of an account, the newest last: id and payload."""
+    """All items of a node of an account, the newest last: (id, payload). Empty if there is no such node."""
     node = pubsub_nodes.get(server.db, account, node_name)
     if node is None:
         return []
@@ -70,14 +69,14 @@ def items_of(server: "Server", account: JID, node_name: str) -> list[tuple[str, 
 
 
 def item_of(server: "Server", account: JID, node_name: str, item_id: str) -> bytes | None:
-    """The payload of an item of an account."""
+    """The payload of an item of an account; None if there is no such item."""
     node = pubsub_nodes.get(server.db, account, node_name)
     item = node and pubsub_items.get(server.db, node, item_id, since(hosts.configuration_of(node)))
     return item.payload if item else None
 
 
 def last_item(server: "Server", account: JID, node_name: str) -> tuple[str, bytes] | None:
-    """The item of a node of an account that was published last: id and payload."""
+    """The item of a node of an account that was published last: (id, payload); None if there is none."""
     node = pubsub_nodes.get(server.db, account, node_name)
     item = node and pubsub_items.last(server.db, node, since(hosts.configuration_of(node)))
     return (item.id, item.payload) if item else None
@@ -89,18 +88,14 @@ def last_item(server: "Server", account: JID, node_name: str) -> tuple[str, byte
 def _page(request: Request, node: Node, since: float) -> Page:
     ids = [element.get("id", "") for element in request.action.iterchildren(ITEM)]
     if ids:
-        return Page(_of_ids(request, node, ids, since))
+        most = request.server.settings(PubSubSettings).max_page_items
+        return Page(_within(request, pubsub_items.get_all(request.server.db, node, ids[:most], since)))
     asked = page_asked_for(request)
     return _most_recent(request, node, since) if asked is None else _page_of_set(request, node, asked, since)
 
 
-def _of_ids(request: Request, node: Node, ids: list[str], since: float) -> list[Item]:
-    most = request.server.settings(PubSubSettings).max_page_items
-    return _within(request, pubsub_items.get_all(request.server.db, node, ids[:most], since))
-
-
 def _most_recent(request: Request, node: Node, since: float) -> Page:
-    """6.5.7: so many of the newest, or all; where some had to be left out, that is said (6.5.4)."""
+    """6.5.7: as many of the newest as `max_items` asks for, or all; described if some had to be left out (6.5.4)."""
     settings, db, wanted = request.server.settings(PubSubSettings), request.server.db, _number_wanted(request)
     number = min(wanted or settings.page_items, settings.max_page_items)
     found = pubsub_items.newest(db, node, number + 1, since=since)  # one more tells whether there are more
@@ -110,22 +105,20 @@ def _most_recent(request: Request, node: Node, since: float) -> Page:
 
 
 def _page_of_set(request: Request, node: Node, asked: PageRequest, since: float) -> Page:
+    """The page that is asked for (XEP-0059): backwards from `before`, else forwards from `after`."""
     settings, db = request.server.settings(PubSubSettings), request.server.db
     number = min(settings.page_items if asked.max is None else asked.max, settings.max_page_items)
-    shown = _within(request, _of_set(db, node, asked, number, since))
-    return Page(shown if asked.before is None else shown[::-1], is_described=True)
-
-
-def _of_set(db: "Database", node: Node, asked: PageRequest, number: int, since: float) -> list[Item]:
-    """A page (XEP-0059): backwards from `before`, the newest first, else forwards from `after`."""
     after, before = cursors.bounds(db, node, asked)
-    if asked.before is not None:
-        return pubsub_items.newest(db, node, number, before=before, since=since)
-    return pubsub_items.oldest(db, node, number, after=after, since=since)
+    if asked.before is None:
+        shown = _within(request, pubsub_items.oldest(db, node, number, after=after, since=since))
+    else:
+        shown = _within(request, pubsub_items.newest(db, node, number, before=before, since=since))[::-1]
+    return Page(shown, is_described=True)
 
 
 def page_asked_for(request: Request) -> PageRequest | None:
-    """The page that is asked for (XEP-0059), if it is one. Raises StanzaError where that cannot be read."""
+    """The page that the <set/> of a request asks for (XEP-0059); None if there is none. Raises StanzaError if it is
+    malformed, or asks for a page by number."""
     element = request.beside(resultsets.SET)
     if element is None:
         return None
@@ -148,7 +141,7 @@ def _number_wanted(request: Request) -> int | None:
 
 
 def _within(request: Request, found: Iterable[Item]) -> list[Item]:
-    """As many as fit into what may wait for a client, but at least one."""
+    """As many items as fit into half of what may wait for a client, but at least one."""
     left, taken = request.server.stream_settings.unsent_bytes // 2, list[Item]()
     for item in found:
         left -= len(item.payload)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     pass
 
 DEFAULT_OPTIONS = SubscriptionOptions()
-MOST_AT_A_NODE = 50  # for an account and its devices: a node has room for so many, and is there for others, too
+MOST_AT_A_NODE = 50  # for an account with its resources, so as to leave room for others
 PUBLIC = "{urn:xmpp:pps:0}public"
 
 
@@ -33,7 +33,7 @@ PUBLIC = "{urn:xmpp:pps:0}public"
 
 
 def subscribe(request: Request) -> etree._Element:
-    """6.1: an address of the asker's is subscribed, or waits for an owner's approval."""
+    """6.1: subscribe an address of the asker's, or have it wait for an owner's approval."""
     host, node, jid = request.host, request.node, address_in(request.action)
     if jid.bare != request.asker.bare:
         raise refused("invalid-jid")
@@ -48,24 +48,24 @@ def subscribe(request: Request) -> etree._Element:
     subscription = Subscription(jid, "pending" if is_pending else "subscribed", _text(_public(request, options)))
     check_limits(host, node, jid)
     pubsub_people.subscribe(host.server.db, node, subscription)
-    request.iq.after_reply(lambda: _welcome(host, node, subscription))
+    request.iq.after_reply(lambda: host.in_line(node, _welcome(host, node, subscription)))
     return _answer(node, subscription, options)
 
 
 def unsubscribe(request: Request) -> None:
-    """6.2: an address of the asker's is subscribed no more, or waits no more."""
+    """6.2: end a subscription of the asker's, or withdraw its request."""
     host, subscription = request.host, _own_subscription(request)
     pubsub_people.unsubscribe(host.server.db, request.node, subscription.jid)
     host.in_line(request.node, _tell_owners(host, request.node, subscription.jid, "none"))
 
 
 def _public(request: Request, options: SubscriptionOptions) -> SubscriptionOptions:
-    """The options, and whether others may know of the subscription (XEP-0465 section 4.1)."""
+    """The options, with `public` as the request says (XEP-0465 section 4.1)."""
     return replace(options, public=request.action.find(PUBLIC) is not None)
 
 
 def _published(request: Request, known: Subscription) -> Subscription:
-    """XEP-0465 section 4.3: who subscribes anew says anew whether others may know."""
+    """XEP-0465 section 4.3: subscribing again also says again whether the subscription is public."""
     options = _public(request, subscription_options.from_text(known.options))
     subscription = known._replace(options=_text(options))
     if subscription != known:
@@ -81,13 +81,9 @@ def _refuse(request: Request) -> None:
         raise refused(refusal)
 
 
-def _welcome(host: Host, node: Node, subscription: Subscription) -> None:
-    """What follows the answer: a request goes to the owners; who is subscribed gets the last item, after what was
-    published before."""
-    host.in_line(node, _welcome_steps(host, node, subscription))
-
-
-def _welcome_steps(host: Host, node: Node, subscription: Subscription) -> Iterator[None]:
+def _welcome(host: Host, node: Node, subscription: Subscription) -> Iterator[None]:
+    """What follows the answer, in steps: owners are asked to approve a request; a subscriber gets the last item, and
+    owners are told."""
     if subscription.state == "pending":
         yield from approval.ask_owners(host, node, subscription.jid)
     else:
@@ -105,7 +101,7 @@ def _send_last_item(host: Host, node: Node, jid: JID) -> None:
 
 
 def _tell_owners(host: Host, node: Node, jid: JID, state: str) -> Iterator[None]:
-    """Owners hear of subscribers who come and go, if the node is configured so (16.4.4, notify_sub); in steps."""
+    """Tell owners of a subscriber who comes or goes, if the node is configured so (16.4.4, notify_sub); in steps."""
     if hosts.configuration_of(node).notify_sub:
         yield from notifications.owners_told(host, node, jid, state)
 
@@ -114,14 +110,14 @@ def _tell_owners(host: Host, node: Node, jid: JID, state: str) -> Iterator[None]
 
 
 def show_options(request: Request) -> etree._Element:
-    """6.3.2: the form, filled in."""
+    """6.3.2: the form with the options of a subscription."""
     subscription = _own_subscription(request, "subscribed")
     form = subscription_options.form(subscription_options.from_text(subscription.options))
     return answer("options", [form], node=request.node_name, jid=subscription.jid)
 
 
 def set_options(request: Request) -> None:
-    """6.3.5: the filled-in form is taken over; one that is cancelled changes nothing."""
+    """6.3.5: set the options by the form; one of type "cancel" changes nothing."""
     subscription, form = _own_subscription(request, "subscribed"), request.action.find(dataforms.X)
     if form is None:
         raise refused("invalid-options", "a form is missing")
@@ -131,7 +127,7 @@ def set_options(request: Request) -> None:
 
 
 def show_default_options(request: Request) -> etree._Element:
-    """6.4: how subscriptions begin, at a node or anywhere here."""
+    """6.4: the default options, of a node or of this host."""
     if request.node_name:
         _refuse(request)
     named = {"node": request.node_name} if request.node_name else {}
@@ -139,7 +135,8 @@ def show_default_options(request: Request) -> etree._Element:
 
 
 def _options_beside(request: Request) -> SubscriptionOptions:
-    """6.3.7: options that come with a subscription; it is <subscribe/> that names node and address."""
+    """6.3.7: the options that come with <subscribe/>, else the default ones. Raises StanzaError if <options/> itself
+    names node or address."""
     element = request.beside("options")
     if element is None:
         return DEFAULT_OPTIONS
@@ -150,7 +147,8 @@ def _options_beside(request: Request) -> SubscriptionOptions:
 
 
 def _own_subscription(request: Request, *states: str) -> Subscription:
-    """The subscription that a request names, which has to be the asker's."""
+    """The subscription that a request names. Raises StanzaError if it is not the asker's, does not exist, or is in none
+    of these states, if any are given."""
     node, jid = request.node, address_in(request.action)
     if jid.bare != request.asker.bare:
         raise refused("forbidden")
@@ -168,7 +166,7 @@ def _text(options: SubscriptionOptions) -> str:
 
 
 def show_own_subscriptions(request: Request) -> etree._Element:
-    """5.6: those of the asker and its resources, at all nodes or at one, page by page."""
+    """5.6: the subscriptions of the asker and its resources, at all nodes or at one, page by page."""
     asked, wanted = lists.asked_for(request.action.getparent()), request.node_name
     most = request.server.settings(PubSubSettings).max_page_items
     found = pubsub_people.subscriptions_of(request.server.db, request.host.address, request.asker.bare)
@@ -178,7 +176,7 @@ def show_own_subscriptions(request: Request) -> etree._Element:
 
 
 def show_own_affiliations(request: Request) -> etree._Element:
-    """5.7: what the asker is, to all nodes, page by page, or to one."""
+    """5.7: the affiliations of the asker with all nodes, page by page, or with one."""
     asked, wanted = lists.asked_for(request.action.getparent()), request.node_name
     most = request.server.settings(PubSubSettings).max_page_items
     entries = (
@@ -217,7 +215,7 @@ def _element(node_name: str, subscription: Subscription) -> etree._Element:
 
 
 def check_limits(host: Host, node: Node, jid: JID) -> None:
-    """Raises StanzaError where an address, or the node, would have too many subscriptions (6.1.3.9)."""
+    """Raises StanzaError if an address, or the node, would have too many subscriptions (6.1.3.9)."""
     db, settings = host.server.db, host.server.settings(PubSubSettings)
     if pubsub_people.count_subscriptions_of(db, host.address, jid.bare) >= settings.max_subscriptions:
         raise refused("too-many-subscriptions")
@@ -230,7 +228,7 @@ def check_limits(host: Host, node: Node, jid: JID) -> None:
 
 
 def approve(host: Host, node: Node, jid: JID) -> None:
-    """An owner lets somebody in who waits (8.6)."""
+    """Subscribe an address whose request waits (8.6), and tell it."""
     subscription = pubsub_people.subscription(host.server.db, node, jid)
     if subscription is not None and subscription.state == "pending":
         pubsub_people.subscribe(host.server.db, node, subscription._replace(state="subscribed"))
@@ -238,7 +236,7 @@ def approve(host: Host, node: Node, jid: JID) -> None:
 
 
 def let_in(host: Host, node: Node, jids: Iterable[JID]) -> Iterator[None]:
-    """Tell those who have waited that they are subscribed; in steps."""
+    """Tell those whose requests were approved that they are subscribed, with the last item; in steps."""
     for jid in jids:
         notifications.subscription_changed(host, node, jid, "subscribed")
         _send_last_item(host, node, jid)

@@ -1,4 +1,5 @@
-"""XEP-0060 section 6.3: the options of a subscription, as data; from forms, to forms, and as the text that is kept."""
+"""XEP-0060 section 6.3: the options of a subscription, read from forms, written as forms, and as the text that is
+kept."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -12,21 +13,21 @@ from xmpp.data.dataforms import Field
 
 SUBSCRIBE_OPTIONS = "http://jabber.org/protocol/pubsub#subscribe_options"
 DELIVER = "pubsub#deliver"
-PUBLIC_IN_TEXT = '"public": true'  # as the text that is kept says it
+PUBLIC_IN_TEXT = '"public": true'  # what queries look for in the text that is kept
 FIELDS = (Field(DELIVER, "boolean", "Whether you are notified"),)
 
 
 @dataclass(frozen=True)
 class SubscriptionOptions:
-    """`deliver`: whether the subscriber is notified. `public`: others may know of the subscription, which is said with
-    it and not in the form (XEP-0465)."""
+    """`deliver`: the subscriber is notified. `public`: others may know of the subscription; an element of <subscribe/>
+    says that, and no field of the form (XEP-0465)."""
 
     deliver: bool = True
     public: bool = False
 
 
 def submitted(x: etree._Element, base: SubscriptionOptions) -> SubscriptionOptions:
-    """The options that a form makes of others. Raises StanzaError for what is none (6.3.7.2)."""
+    """`base` with what a form changes. Raises StanzaError if the form is malformed (6.3.7.2)."""
     try:
         answers = dataforms.submitted(x, SUBSCRIBE_OPTIONS, FIELDS)
     except ValueError as error:
@@ -41,7 +42,7 @@ def form(options: SubscriptionOptions) -> etree._Element:
 
 
 def result(options: SubscriptionOptions) -> etree._Element:
-    """The options, for those who are told of them."""
+    """The options as a form of type "result"."""
     return dataforms.result(SUBSCRIBE_OPTIONS, _values(options), dataforms.types_of(FIELDS))
 
 
@@ -50,11 +51,11 @@ def _values(options: SubscriptionOptions) -> dict[str, tuple[str, ...]]:
 
 
 def to_text(options: SubscriptionOptions) -> str:
-    """The text that is kept of options."""
+    """The options as the text that is kept."""
     return json.dumps(asdict(options))
 
 
 @lru_cache(maxsize=1_024)
 def from_text(text: str) -> SubscriptionOptions:
-    """The options that a text was kept of; "" are the default ones."""
+    """The options of which this text was kept; the default ones for ""."""
     return SubscriptionOptions(**json.loads(text)) if text else SubscriptionOptions()

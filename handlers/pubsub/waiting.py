@@ -1,7 +1,7 @@
-"""XEP-0191 and events that have waited for somebody: whether they speak for whom it has blocked meanwhile.
+"""XEP-0191 and events that have waited for an account: may somebody have caused them whom it has blocked meanwhile?
 
-An event does not say who caused it, and what it told of may be gone. So whoever may have been it counts: events can be
-missed, which subscribers know, and whom somebody has blocked is not to be heard.
+An event does not say who caused it, and its item may be gone. Then everybody counts who may have done it: a subscriber
+can do without an event, but must not hear of those it has blocked.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,8 @@ ITEMS = f"{{{EVENT}}}items"
 
 
 def is_unheard(server: "Server", account: JID, message: Stanza, at: float) -> bool:
-    """Whether a message that came at that time is an event that may speak for somebody whom the account has blocked."""
+    """True if a message is an event that may have been caused by somebody whom the account has blocked. `at`: when it
+    came, in seconds since 1970."""
     event = message.child(f"{{{EVENT}}}event")
     if event is None or message.sender is None or not blocklists.patterns(server.db, account):
         return False
@@ -36,7 +37,7 @@ def is_unheard(server: "Server", account: JID, message: Stanza, at: float) -> bo
 def _may_be_of_somebody_blocked(host: Host, account: JID, told: etree._Element, at: float) -> bool:
     node = hosts.find(host, told.get("node", ""))
     if node is None:
-        return True  # it is gone, and whose it was is not known any more
+        return True  # the node is gone, and it is not known any more whose it was
     is_of_items = told.tag == ITEMS
     publishers = {_publisher(host, node, item, at) for item in told} if is_of_items else set()
     speakers = {each for each in publishers if each is not None}
@@ -50,7 +51,7 @@ def _may_be_of_somebody_blocked(host: Host, account: JID, told: etree._Element, 
 
 
 def _publisher(host: Host, node: Node, item: etree._Element, at: float) -> JID | None:
-    """Who has published the item of an event of that time; None where it is gone, or another by now."""
+    """Who published the item in an event of that time; None if it is gone, or was published again since."""
     found = pubsub_items.get(host.server.db, node, item.get("id", ""))
     return found.publisher if found is not None and found.at <= at else None
 
