@@ -95,7 +95,7 @@ class OwnOnline(Online):
 # What is written down of an account, by what reads it: f(db, account, ...).
 OF_ONE_ACCOUNT: Mapping[ModuleType, Sequence[str]] = {
     account_records: ("exists", "identity", "credential"),
-    blocklists: ("is_blocked", "names", "patterns"),
+    blocklists: ("blocks_any_resource", "is_blocked", "patterns"),
     last_activity: ("get",),
     private: ("get",),
     pubsub_nodes: ("get", "of_account"),
