@@ -72,7 +72,34 @@ def test_all_are_shown_in_the_end_what_was_sent_last(server: Server, juliet: Cli
     assert seen(contacts[-1]) == []
     sending.join()
     server.portions.wait(JULIET)
-    assert [seen(client) for client in contacts] == [["away", "unavailable"]] * 12
+    assert [seen(client) for client in contacts] == [["away", "unavailable"]] * 3 + [["unavailable"]] * 9
+
+
+def test_who_comes_after_it_has_left_is_not_shown_what_it_was_before(
+    server: Server, juliet: Client, contacts: list[Client]
+) -> None:
+    sending = says(juliet, AWAY)
+    juliet.session.close()
+    newcomer = Client(server, f"{CONTACTS[-1]}/new")
+    assert not any(JULIET in stanza for stanza in newcomer.sends("<presence/>"))
+    sending.join()
+    server.portions.wait(JULIET)
+    assert seen(newcomer) == []
+    assert seen(contacts[-1]) == ["unavailable"]
+
+
+def test_who_subscribes_again_after_it_has_left_is_not_shown_what_it_was_before(
+    server: Server, juliet: Client, contacts: list[Client]
+) -> None:
+    second = Client(server, f"{JULIET}/chamber")
+    sending = says(juliet, AWAY)
+    second.sends(f"<presence type='unsubscribed' to='{CONTACTS[-1]}'/>")
+    juliet.session.close()
+    contacts[-1].sends(f"<presence type='subscribe' to='{JULIET}'/>")
+    second.sends(f"<presence type='subscribed' to='{CONTACTS[-1]}'/>")
+    sending.join()
+    server.portions.wait(JULIET)
+    assert "away" not in seen(contacts[-1])
 
 
 def test_who_is_not_to_see_it_any_more_when_it_is_its_turn_does_not(

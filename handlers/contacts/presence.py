@@ -18,7 +18,6 @@ from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature
 from xmpp.routing.tables import SessionStep, Table
-from xmpp.running.handling import handled
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -212,17 +211,21 @@ def _disappear(session: "Session", stanza: Stanza) -> None:
 def _announce(session: "Session", stanza: Stanza) -> None:
     """Send presence to subscribers and to the account's own available sessions (4.2.2, 4.4.2).
 
-    To many subscribers in portions, after what they were to be shown of the account before.
+    To many subscribers in portions, after what they were to be shown of the account before. Nobody is shown it any more
+    once the session is gone: its end is only for those who were there by then, and not for who comes later.
     """
-    server, account, begun_by = session.server, session.account, handled()
+    server, account, is_at_once = session.server, session.account, True
 
     def is_shown_to(contact: JID) -> bool:
-        if handled() is begun_by:
+        if not session.is_available:
+            return False
+        if is_at_once:
             return True  # the audience was found out just now
         return sees_presence(server, account, contact) and not is_blocked(server, account, contact)
 
-    audience = presence_shown.audience(server, account)
-    server.portions.begin(account, presence_shown.show(server, stanza, audience, is_shown_to))
+    steps = presence_shown.show(server, stanza, presence_shown.audience(server, account), is_shown_to)
+    server.portions.begin(account, steps)
+    is_at_once = False
     _show_own(session, stanza)
 
 
