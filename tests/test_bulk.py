@@ -8,12 +8,15 @@ import gevent
 import pytest
 
 from db import offline
+from db.sqlite.errors import StorageError
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.managed_client import ManagedClient, ReturningClient, bodies, end_turn, tags, write
 from tests.harness.nodes import ask, create, publish, subscribe
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing import bulk
+from xmpp.running.handling import Handled
+from xmpp.running.tickets import Ticket
 from xmpp.server import Server
 
 JULIET = JID.parse("juliet@localhost")
@@ -397,3 +400,67 @@ def test_a_bulk_waits_for_acknowledgements_when_half_of_what_may_wait_for_them_d
             juliet.received()  # an <r/>
         assert came == [str(number) for number in range(30)]
         assert juliet.closed_with is None
+
+
+# -- what could not be stored
+
+
+def test_what_waits_behind_a_bulk_and_could_not_be_stored_is_not_sent(juliet: SlowClient) -> None:
+    ticket = Ticket()
+    juliet.session.send_all(one_message())
+    with Handled(ticket):
+        juliet.session.send(Stanza.build("message", b"<body>lost</body>"))
+    juliet.session.send(Stanza.build("message", b"<body>behind</body>"))
+    ticket.close(StorageError("the disk is full"))
+    assert bodies(juliet.takes()) == ["bulk"]
+    end_turn()
+    assert juliet.lost_for == [ticket.failed]  # as if it had waited in the outbox
+
+
+def test_what_waits_behind_a_bulk_and_could_not_be_stored_does_not_wait_for_another_connection(
+    juliet: SlowClient,
+) -> None:
+    can_resume(juliet)
+    juliet.room, ticket = 0, Ticket()
+    juliet.session.send_all(one_message())
+    with Handled(ticket):
+        juliet.session.send(Stanza.build("message", b"<body>lost</body>"))
+    juliet.session.send(Stanza.build("message", b"<body>kept</body>"))
+    ticket.close(StorageError("the disk is full"))
+    juliet.loses_connection()
+    assert [b"kept" in each.stanza for each in juliet.management.sent] == [True]
+
+
+def test_what_another_device_takes_over_is_not_sent_if_it_could_not_be_stored_meanwhile(
+    server: Server, juliet: SlowClient
+) -> None:
+    phone, ticket = ManagedClient(server, f"{JULIET}/phone"), Ticket()
+    phone.enables()
+    juliet.room = WITHOUT_END
+    juliet.sends("<presence/>")
+    juliet.room = 0
+    for each, waits in (("one", None), ("lost", ticket), ("two", None)):
+        with Handled(waits):
+            phone.session.send(Stanza.build("message", f"<body>{each}</body>".encode(), type="chat"))
+    phone.session.end()
+    ticket.close(StorageError("the disk is full"))
+    assert bodies(juliet.takes()) == ["one", "two"]
+
+
+def test_what_a_client_has_missed_is_not_sent_again_if_it_could_not_be_stored_meanwhile(
+    server: Server, juliet: SlowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id, ticket = can_resume(juliet), Ticket()
+    juliet.loses_connection()
+    juliet.session.send(Stanza.build("message", b"<body>one</body>"))
+    with Handled(ticket):
+        juliet.session.send(Stanza.build("message", b"<body>lost</body>"))
+    back, lost_for = without_room(server), list[Exception]()
+    monkeypatch.setattr(back, "drop", lost_for.append)
+    assert tags(back.resumes(id, 0)) == ["resumed"]
+    ticket.close(StorageError("the disk is full"))
+    monkeypatch.setattr(back, "has_room", True)
+    juliet.session.send_more()
+    assert bodies(back.received()) == ["one"]
+    end_turn()
+    assert lost_for == [ticket.failed]

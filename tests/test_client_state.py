@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
+from db.sqlite.errors import StorageError
 from handlers.messages.importance import matters
 from handlers.sessions import client_state
 from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.managed_client import ManagedClient
 from tests.harness.streams import Stream, listening_server
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import parse
 from xmpp.routing.feature import State
 from xmpp.routing.tables import CONNECTION_LOST, WRITTEN, Tables
+from xmpp.running.handling import Handled
+from xmpp.running.tickets import Ticket
 from xmpp.server import Server
 
 LIMIT = 10_000
@@ -261,3 +265,25 @@ def test_contacts_learn_nothing_of_the_state(server: Server) -> None:
     says(juliet, "inactive")
     says(juliet, "active")
     assert other.received() == []
+
+
+# -- what is not on the disk yet
+
+
+def test_what_is_held_still_waits_for_the_disk_once_somebody_looks(server: Server) -> None:
+    client, ticket = ManagedClient(server, "juliet@localhost/phone"), Ticket()
+    says(client, "inactive")
+    with Handled(ticket):
+        assert gets(client, message("1", EVENT)) == []
+    assert gets(client) == []
+    assert len(says(client, "active")) == 1
+    assert client.waited_for == [ticket]
+
+
+def test_of_what_is_held_only_presence_is_sent_if_it_could_not_be_stored(server: Server, phone: Client) -> None:
+    ticket = Ticket()
+    with Handled(ticket):
+        gets(phone, message("1", EVENT), presence("romeo@localhost/orchard", "2"))
+    gets(phone, message("3", EVENT))
+    ticket.close(StorageError("the disk is full"))
+    assert [stanza[:4] for stanza in says(phone, "active")] == ["<pre", "<mes"]

@@ -7,6 +7,7 @@ import pytest
 
 from db import accounts as account_records
 from db import blocklists, offline
+from db.sqlite.errors import StorageError
 from handlers.login.accounts import remove
 from handlers.sessions import redelivery
 from handlers.sessions.redelivery import STANZAS_AT_ONCE
@@ -14,6 +15,8 @@ from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.managed_client import JULIET, ROMEO, ManagedClient, ReturningClient, bodies, write
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import parse
+from xmpp.running.handling import Handled
+from xmpp.running.tickets import Ticket
 from xmpp.server import Server
 
 BODY = "<body>hi</body>"
@@ -369,3 +372,42 @@ def test_one_that_cannot_be_read_takes_no_others_with_it(server: Server, romeo: 
     write(romeo, "one", to=phone.jid)
     phone.session.end()
     assert bodies(Client(server, f"{JULIET}/chamber").sends("<presence/>")) == ["one"]
+
+
+# -- what is not on the disk yet
+
+CHAT = f"<message type='chat' from='{ROMEO}/x' to='{JULIET}'>{BODY}</message>"
+
+
+def test_another_device_waits_for_the_disk_as_the_first_one_did(server: Server, phone: ManagedClient) -> None:
+    laptop, ticket = ManagedClient(server, f"{JULIET}/laptop"), Ticket()
+    laptop.sends("<presence/>")
+    with Handled(ticket):
+        gets(phone, CHAT)
+    laptop.received()
+    laptop.waited_for.clear()
+    phone.session.end()
+    waits = [ticket for ticket, got in zip(laptop.waited_for, laptop.received(), strict=True) if "<message" in got]
+    assert waits == [ticket]
+
+
+def test_what_a_device_is_given_that_waits_too_waits_for_the_disk(server: Server, phone: ManagedClient) -> None:
+    tablet, ticket = asleep(server, "tablet"), Ticket()
+    with Handled(ticket):
+        gets(phone, CHAT)
+    phone.session.end()
+    assert [each.ticket for each in tablet.management.sent if BODY in each.stanza.decode()] == [ticket]
+
+
+def test_another_device_does_not_get_later_what_could_not_be_stored_meanwhile(
+    server: Server, phone: ManagedClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redelivery, "STANZAS_AT_ONCE", 1)
+    laptop, ticket = awake(server, "laptop"), Ticket()
+    gets(phone, CHAT)
+    with Handled(ticket):
+        gets(phone, CHAT)
+    phone.session.end()
+    ticket.close(StorageError("the disk is full"))
+    redelivery.finish(server)
+    assert bodies(laptop.received()).count("hi") == 1

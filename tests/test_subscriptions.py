@@ -8,6 +8,7 @@ import pytest
 from db import accounts, rosters, subscription_requests
 from handlers.login.accounts import erase
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.harness.managed_client import ManagedClient
 from xmpp.data.jid import JID
 from xmpp.server import Server
 
@@ -319,3 +320,13 @@ def test_requests_of_whom_somebody_has_blocked_take_no_place_from_others(server:
     assert juliet.sends(says("subscribe", "romeo@localhost")) == []
     assert seen(romeo.received()) == ["subscribe juliet@localhost"]
     assert subscription_requests.senders(server.db, ROMEO) == {JULIET}
+
+
+def test_a_request_that_has_just_come_is_shown_once_it_is_on_the_disk(server: Server, romeo: Client) -> None:
+    server.db.flush()
+    romeo.sends(says("subscribe", JULIET))
+    juliet = ManagedClient(server, f"{JULIET}/balcony")
+    shown = juliet.sends("<presence/>")
+    waits = [ticket for ticket, got in zip(juliet.waited_for, shown, strict=True) if 'type="subscribe"' in got]
+    assert waits == [romeo.ticket]
+    assert romeo.ticket is not None and romeo.ticket.is_open

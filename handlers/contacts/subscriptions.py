@@ -129,6 +129,7 @@ def _requests(session: "Session") -> Iterator[Stanza]:
         stanza = subscription_requests.stanza(server.db, account, sender)
         if stanza is None or is_blocked(server, account, sender):
             continue
+        server.db.touch_unfinished()  # it may have come just now
         try:
             yield Stanza.from_wire(stanza)
         except Unreadable:

@@ -11,6 +11,8 @@ from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP, for_sessions_with
 from xmpp.routing.feature import Feature, State
 from xmpp.routing.streams import Stream
+from xmpp.running.handling import Handled, handled
+from xmpp.running.tickets import Ticket
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -31,23 +33,24 @@ feature = Feature("client_state", xep="0352", settings=ClientStateSettings)
 
 
 class HeldBack:
-    """What waits for an inactive session, in order; of presence only the last from each address."""
+    """What waits for an inactive session, in order, each with the ticket of what had been stored by then; of presence
+    only the last from each address."""
 
     def __init__(self) -> None:
         self.is_holding = False
         self.size = 0  # bytes
-        self._stanzas: dict[object, Stanza] = {}
+        self._stanzas: dict[object, tuple[Stanza, Ticket | None]] = {}
 
     def add(self, stanza: Stanza) -> None:
         """Hold a stanza. Presence replaces an earlier one from the same address, and goes to the end."""
         key = stanza.sender if stanza.kind == "presence" else stanza
         outdated = self._stanzas.pop(key, None)
         if outdated is not None:
-            self.size -= len(outdated.wire())
-        self._stanzas[key] = stanza.kept()
+            self.size -= len(outdated[0].wire())
+        self._stanzas[key] = stanza.kept(), handled().ticket
         self.size += len(stanza.wire())
 
-    def take(self) -> tuple[Stanza, ...]:
+    def take(self) -> tuple[tuple[Stanza, Ticket | None], ...]:
         """Return all that is held, and forget it."""
         held = tuple(self._stanzas.values())
         self._stanzas.clear()
@@ -116,6 +119,9 @@ def hold_while_inactive(session: "Session", stanza: Stanza) -> Literal["stop"] |
 def _send_held(session: "Session", held: HeldBack) -> None:
     """Send what is held. It runs through WRITTEN again, so holding is switched off meanwhile."""
     was_holding, held.is_holding = held.is_holding, False
-    for stanza in held.take():
-        session.send(stanza)
+    for stanza, ticket in held.take():
+        is_lost = ticket is not None and ticket.failed is not None
+        if not is_lost or stanza.kind == "presence":  # which is as it is, whatever was stored on that occasion
+            with Handled(None if is_lost else ticket):
+                session.send(stanza)
     held.is_holding = was_holding

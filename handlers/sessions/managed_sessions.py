@@ -39,7 +39,7 @@ class Management:
     """The state of one managed session. `id` is what its client resumes it by; None if it cannot be resumed."""
 
     __slots__ = ("id", "seconds", "most_stanzas", "most_bytes", "most_account_bytes", "most_total_bytes", "sent",
-                 "received", "stored", "awaited", "is_asked", "is_due", "asked_at", "is_catching_up", "is_overfull",
+                 "received", "awaited", "is_asked", "is_due", "asked_at", "is_catching_up", "is_overfull",
                  "expiry")  # fmt: skip
 
     def __init__(
@@ -53,7 +53,6 @@ class Management:
         self.most_total_bytes = settings.max_total_bytes
         self.sent = Sent(tally=tally)
         self.received = Received()
-        self.stored: Ticket | None = None  # the last ticket that something sent to the client has to wait for
         self.awaited: Ticket | None = None  # once it closes, another <a/> is due: the last one did not cover everything
         self.is_asked = False  # an <r/> was written, or soon will be, and no <a/> has come since
         self.is_due = False  # the <r/> is to be written at the end of this turn of the loop

@@ -3,7 +3,7 @@ over, each stanza goes to another device, into storage, or back to its sender.""
 
 import logging
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import gevent
@@ -19,8 +19,9 @@ from xmpp.data.stanza import Stanza, Unreadable
 from xmpp.routing.delivery import Delivery, Step
 from xmpp.routing.session import Session
 from xmpp.routing.tables import Table
-from xmpp.running.handling import Handled
+from xmpp.running.handling import Handled, handled
 from xmpp.running.logs import log_refusal
+from xmpp.running.tickets import Ticket
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -40,6 +41,10 @@ SECOND_HAND = frozenset(
 MESSAGE_REDELIVERED = Table[Step]("MESSAGE_REDELIVERED")
 # The same, where other devices were sent it as well: it is kept for the one that has missed it, whoever is online.
 MESSAGE_KEPT = Table[Step]("MESSAGE_KEPT")
+
+
+Outgoing = dict[Session, list[tuple[Stanza, Ticket | None]]]
+"""What other sessions are to be sent, each stanza with the ticket that it waits for."""
 
 
 class UnderWay(set["gevent.Greenlet[..., None]"]):
@@ -91,27 +96,42 @@ def _send_rest(over: Session, waiting: deque[Unacknowledged]) -> None:
     while waiting:
         gevent.sleep(PAUSE_SECONDS)
         with Handled():
-            over.server.db.touch_unfinished()  # what brought the last of them may not be on the disk yet
             _send_some(over, waiting)
 
 
 def _send_some(over: Session, waiting: deque[Unacknowledged]) -> None:
-    room, outgoing = BYTES_AT_ONCE, dict[Session, list[Stanza]]()
+    room, outgoing = BYTES_AT_ONCE, Outgoing()
     for _ in range(min(len(waiting), STANZAS_AT_ONCE)):
         each = waiting.popleft()
-        _send_one(over, each, outgoing)
+        with Handled(each.ticket):  # what brought it may not be on the disk yet
+            _send_one(over, each, outgoing)
         room -= len(each.stanza)
         if room < 0:
             break
     for session, stanzas in outgoing.items():
         if session.connection is not None:
-            session.send_all(stanzas)
+            session.send_all(_with_tickets(stanzas))
             continue
-        for stanza in stanzas:  # it hibernates: what it is sent is remembered, and wakes the device
-            session.send(stanza)
+        for stanza, ticket in stanzas:  # it hibernates: what it is sent is remembered, and wakes the device
+            with Handled(ticket):
+                session.send(stanza)
 
 
-def _send_one(over: Session, each: Unacknowledged, outgoing: dict[Session, list[Stanza]]) -> None:
+def _with_tickets(stanzas: list[tuple[Stanza, Ticket | None]]) -> Iterator[Stanza]:
+    for stanza, ticket in stanzas:
+        if not _is_lost(ticket):
+            handled().ticket = ticket
+            yield stanza
+
+
+def _is_lost(ticket: Ticket | None) -> bool:
+    """True if a stanza could not be stored, of which its sender has been told."""
+    return ticket is not None and ticket.failed is not None
+
+
+def _send_one(over: Session, each: Unacknowledged, outgoing: Outgoing) -> None:
+    if _is_lost(each.ticket):
+        return
     server, account = over.server, over.account
     try:
         stanza = Stanza.from_wire(each.stanza)
@@ -139,7 +159,7 @@ def _refuse(over: Session, each: Unacknowledged, stanza: Stanza, error: StanzaEr
         server.router.refuse(stanza, error)
 
 
-def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing: dict[Session, list[Stanza]]) -> None:
+def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing: Outgoing) -> None:
     server, account = over.server, over.account
     if stanza.type == "groupchat":
         raise StanzaError("recipient-unavailable")  # the room removes who is no longer there
@@ -159,14 +179,14 @@ def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing:
         _keep(server, account, repeat, each.devices)
 
 
-def _deliver(server: "Server", account: JID, repeat: Stanza, outgoing: "dict[Session, list[Stanza]]") -> None:
+def _deliver(server: "Server", account: JID, repeat: Stanza, outgoing: Outgoing) -> None:
     delivery = Delivery(server, account, repeat)
     if not server.tables.steps(MESSAGE_REDELIVERED).run(delivery):
         return
     if len(delivery.chosen) > 1:
         delivery.stanza.devices = [session.number for session in delivery.chosen]
     for session in delivery.chosen:
-        outgoing.setdefault(session, []).append(delivery.stanza)
+        outgoing.setdefault(session, []).append((delivery.stanza, handled().ticket))
 
 
 def _keep(server: "Server", account: JID, repeat: Stanza, had_by: Collection[int]) -> None:

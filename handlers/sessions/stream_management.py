@@ -132,7 +132,7 @@ def _missed(
     for each in unacknowledged:
         if session.connection is not connection:
             return
-        handled().ticket = management.stored
+        handled().ticket = each.ticket
         yield redelivery.once_more(session, each)
     management.is_catching_up = False
     if management.sent:
@@ -149,10 +149,7 @@ def remember_until_acked(session: "Session", stanza: Stanza) -> None:
     is that its device may be woken."""
     management = session.state(Management)
     assert management is not None
-    ticket = handled().ticket
-    management.sent.add(stanza.wire(), time.time(), stanza.devices, ticket)
-    if ticket is not None:
-        management.stored = ticket
+    management.sent.add(stanza.wire(), time.time(), stanza.devices, handled().ticket)
     if not management.is_asked:
         _ask_soon(session, management)
     if management.has_too_much or management.crowds_others:
@@ -290,10 +287,7 @@ def let_go(session: "Session") -> None:
         if session.connection is None:
             _remember_count(session, management.id, management.received.durable)
     management.sent.forget_lost()  # the senders of those have been told
-    unacknowledged = management.sent.take_all()
-    if unacknowledged:
-        session.server.db.touch_unfinished()  # what brought the last of them may not be on the disk yet
-    redelivery.send_another_way(session, unacknowledged)
+    redelivery.send_another_way(session, management.sent.take_all())
 
 
 def _remember_count(session: "Session", id: str, h: int) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+import gevent
+
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP
 from xmpp.routing.tables import MORE_SENT
@@ -19,6 +21,7 @@ from xmpp.running.tickets import Ticket
 
 if TYPE_CHECKING:
     from xmpp.routing.session import Session
+    from xmpp.routing.streams import Connection
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +105,7 @@ class Bulk:
         self._line = deque(each for each in line if _stays(each))
         self._size = sum(map(_size, self._line))
         for each in line:
-            if isinstance(each, _Later) and not _stays(each):
+            if isinstance(each, _Later) and not _stays(each) and not _is_lost(each.ticket):
                 with Handled(each.ticket):
                     self._session.send(each.stanza)
         self.is_passing = False
@@ -121,34 +124,53 @@ class Bulk:
             connection.drop(BufferError(f"{self._size} bytes wait behind what its client does not read"))
 
     def _send_while_there_is_room(self) -> bool:
-        """True if a step of MORE_SENT has stopped it."""
+        """True if a step of MORE_SENT has stopped it, or the end of the connection will."""
         session, ends = self._session, monotonic() + SECONDS
         for _ in range(STEPS):
             if monotonic() > ends or not self._line or session.connection is None or not session.connection.has_room:
                 return False
             if any(step(session) is STOP for step in session.server.tables[MORE_SENT]):
                 return True
-            self._send_next(self._line[0])
+            if not self._send_next(self._line[0]):
+                return True
         return False
 
-    def _send_next(self, first: _Begun | _Later) -> None:
+    def _send_next(self, first: _Begun | _Later) -> bool:
+        """False if what it tells of could not be stored: then the stream ends as if this had waited in the outbox, at
+        the end of this turn of the loop, and nothing more is sent before."""
         session = self._session
-        if isinstance(first, _Later):
-            self._line.popleft()
-            self._size -= _size(first)
-            with Handled(first.ticket):
-                session.send(first.stanza)
-            return
-        with Handled():
-            try:
-                each = next(first.source)
-            except StopIteration:
-                self._discard(first)
-                return
+        with Handled(first.ticket if isinstance(first, _Later) else None) as one_stanza:
+            each = self._take(first)
+            if one_stanza.ticket is not None and one_stanza.ticket.failed is not None:
+                gevent.get_hub().loop.run_callback(_drop, session, session.connection, one_stanza.ticket.failed)
+                return False
             if isinstance(each, bytes):
                 session.write(each)
             elif each is not None:
                 session.send(each)
+        return True
+
+    def _take(self, first: _Begun | _Later) -> Stanza | bytes | None:
+        if isinstance(first, _Later):
+            self._line.popleft()
+            self._size -= _size(first)
+            return first.stanza
+        try:
+            return next(first.source)
+        except StopIteration:
+            self._discard(first)
+            return None
+
+
+def _drop(session: "Session", connection: "Connection | None", reason: Exception) -> None:
+    is_over = session.server.online.session(session.jid) is not session
+    if connection is not None and session.connection is connection and not is_over:
+        with Handled():
+            connection.drop(reason)
+
+
+def _is_lost(ticket: Ticket | None) -> bool:
+    return ticket is not None and ticket.failed is not None
 
 
 def _stays(waiting: _Begun | _Later) -> bool:
