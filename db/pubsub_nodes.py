@@ -224,8 +224,14 @@ def delete(db: Database, node: Node, subscriptions: int = 0) -> None:
     _forget(db, node)
 
 
+def is_leaving(db: Database, node: Node) -> bool:
+    """True if a node has left its host, and is still to be deleted."""
+    row = db.row(_FIND_BY_ID, node.id)
+    return row is not None and row[1] == LEAVING
+
+
 def have_left(db: Database) -> None:
-    """To be called at start-up: nobody is being notified any more of nodes that were leaving their hosts."""
+    """To be called while nobody is being notified of nodes that are leaving their hosts. They are deleted then."""
     db.write(_LEAVE_ALL, LEFT, LEAVING)
 
 

@@ -1,6 +1,6 @@
 """An account with many contacts is removed: none of them is bound to it any more, and they are told in portions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gevent
@@ -11,6 +11,7 @@ from db import rosters
 from db.sqlite.database import Database
 from handlers.login import accounts
 from tests.harness.contacts import CONTACTS, contacts_at_home, server_with_contacts_of
+from tests.harness.failures import act_and_lose, fail_to_commit, fail_to_sync
 from tests.harness.in_process import Client, add_accounts
 from xmpp.data.jid import JID
 from xmpp.server import Server
@@ -168,3 +169,12 @@ def test_whoever_gets_the_name_of_a_contact_meanwhile_is_told_nothing(
     newcomer.received()
     removing.join()
     assert seen(newcomer) == []
+
+
+@pytest.mark.parametrize("fail, told", [(fail_to_sync, GONE), (fail_to_commit, ["unavailable"])])
+def test_if_the_disk_fails_all_are_told_of_what_has_happened(
+    server: Server, romeo: Client, contacts: list[Client], fail: Callable[[Database], None], told: list[str]
+) -> None:
+    act_and_lose(server, fail, ROMEO, lambda: accounts.erase(server, ROMEO))
+    assert account_records.exists(server.db, ROMEO) == (told != GONE)
+    assert [seen(contact) for contact in contacts] == [told] * len(contacts)

@@ -9,7 +9,7 @@ import pytest
 from db.sqlite.errors import StorageError
 from tests.harness.in_process import server_in
 from xmpp.routing import portions
-from xmpp.routing.portions import Portions
+from xmpp.routing.portions import Portions, go_on
 from xmpp.running.handling import Handled, handled
 from xmpp.running.tickets import Ticket
 from xmpp.server import Server
@@ -153,13 +153,62 @@ def test_what_is_done_at_once_is_done_within_what_has_begun_it_and_the_rest_is_n
 
 def test_what_is_told_later_waits_for_the_disk_as_what_is_told_now(work: Portions) -> None:
     seen, ticket = list[Ticket | None](), Ticket()
-
-    def look() -> Iterator[None]:
-        for _ in range(MANY):
-            seen.append(handled().ticket)
-            yield
-
     with Handled(ticket):
-        work.begin("line", look())
+        work.begin("line", seen_tickets(seen))
         work.wait_for_own()
     assert seen == [ticket] * MANY
+
+
+def test_a_work_that_is_to_go_on_does_so_also_if_nothing_was_stored_and_is_asked_once(work: Portions) -> None:
+    log, ticket, asked = list[str](), Ticket(), list[bool]()
+
+    def if_lost() -> bool:
+        asked.append(True)
+        return True
+
+    with Handled(ticket):
+        work.begin("line", counted(log, "a"), if_lost=if_lost)
+    ticket.failed = StorageError("the disk is full")
+    work.wait("line")
+    assert log == numbers("a")
+    assert asked == [True]
+
+
+def test_what_goes_on_is_not_held_back_by_what_is_lost(work: Portions) -> None:
+    seen, ticket = list[Ticket | None](), Ticket()
+    with Handled(ticket):
+        work.begin("line", seen_tickets(seen), if_lost=go_on)
+    ticket.failed = StorageError("the disk is full")
+    work.wait("line")
+    assert seen == [ticket] * portions.STEPS + [None] * (MANY - portions.STEPS)
+
+
+def test_what_a_work_stores_and_loses_itself_does_not_end_it(work: Portions) -> None:
+    log, before = list[str](), Ticket()
+
+    def stores() -> Iterator[None]:
+        for step in counted(log, "a"):
+            if handled().ticket is before:
+                handled().ticket = lost = Ticket()
+                lost.failed = StorageError("the disk is full")
+            yield step
+
+    with Handled(before):
+        work.begin("line", stores(), at_once=False)
+    work.wait("line")
+    assert log == numbers("a")
+
+
+def test_what_is_not_of_what_is_stored_waits_for_no_disk(work: Portions) -> None:
+    seen = list[Ticket | None]()
+    with Handled(Ticket()) as begun_by:
+        work.begin("line", seen_tickets(seen), is_of_stored=False)
+        assert begun_by.works_left == 1
+        work.wait_for_own()
+    assert seen == [None] * MANY
+
+
+def seen_tickets(seen: list[Ticket | None]) -> Iterator[None]:
+    for _ in range(MANY):
+        seen.append(handled().ticket)
+        yield

@@ -1,16 +1,21 @@
 """Presence of somebody with many contacts: it is shown in portions, to whom it is still to be shown, and in order."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gevent
 import pytest
 
+from db import blocklists
+from db.sqlite.database import Database
 from handlers.login import accounts
 from tests.harness.contacts import CONTACTS, contacts_at_home, server_with_contacts_of
+from tests.harness.failures import act_and_lose, fail_to_commit, fail_to_sync
 from tests.harness.in_process import Client, add_accounts
+from tests.harness.managed_client import ManagedClient
 from xmpp.data.jid import JID
 from xmpp.routing import portions
+from xmpp.running.handling import Handled
 from xmpp.server import Server
 
 JULIET = JID.parse("juliet@localhost")
@@ -100,6 +105,37 @@ def test_who_subscribes_again_after_it_has_left_is_not_shown_what_it_was_before(
     sending.join()
     server.portions.wait(JULIET)
     assert "away" not in seen(contacts[-1])
+
+
+def test_nobody_waits_for_the_disk_to_learn_that_somebody_has_left(server: Server, juliet: Client) -> None:
+    contact = ManagedClient(server, f"{CONTACTS[0]}/home")
+    contact.sends("<presence/>")
+    contact.waited_for.clear()
+    with Handled() as handled:
+        juliet.session.end()
+    assert handled.ticket is not None  # when it was there last has been stored
+    assert (seen(contact), contact.waited_for) == (["unavailable"], [None])
+
+
+@pytest.mark.parametrize("fail", [fail_to_sync, fail_to_commit])
+def test_all_are_told_that_somebody_has_left_also_if_the_disk_fails(
+    server: Server, juliet: Client, contacts: list[Client], fail: Callable[[Database], None]
+) -> None:
+    act_and_lose(server, fail, JULIET, juliet.session.end)
+    assert [seen(client) for client in contacts] == [["unavailable"]] * 12
+
+
+@pytest.mark.parametrize("fail, told", [(fail_to_sync, 12), (fail_to_commit, 0)])
+def test_if_the_disk_fails_it_leaves_for_all_or_none_of_those_who_are_blocked(
+    server: Server, juliet: Client, contacts: list[Client], fail: Callable[[Database], None], told: int
+) -> None:
+    juliet.sends("<presence to='nurse@localhost'/>")
+    everybody = "".join(f"<item jid='{jid}'/>" for jid in (*CONTACTS, "nurse@localhost"))
+    block = f"<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'>{everybody}</block></iq>"
+    act_and_lose(server, fail, JULIET, lambda: juliet.sends(block))
+    assert len(blocklists.patterns(server.db, JULIET)) == (13 if told else 0)
+    assert [seen(client) for client in contacts].count(["unavailable"]) == told
+    assert bool(juliet.session.directed) == (not told)  # who is not blocked is told in the end
 
 
 def test_who_is_not_to_see_it_any_more_when_it_is_its_turn_does_not(

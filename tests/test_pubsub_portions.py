@@ -1,6 +1,6 @@
 """A node with many subscribers: they are told in portions, in order, and of what is theirs when it is their turn."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gevent
@@ -9,8 +9,11 @@ import pytest
 from db import pubsub_deletion, pubsub_nodes, pubsub_people
 from db.pubsub_nodes import Node
 from db.pubsub_people import Subscription
+from db.sqlite.database import Database
+from handlers.admin import upkeep
 from handlers.login import accounts
 from handlers.pubsub import hosts, notifications, rechecking
+from tests.harness.failures import act_and_lose, fail_to_commit, fail_to_sync
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import SERVICE, ask, configure, create, events, items, owner, publish, request, subscribe
 from xmpp.data.jid import JID
@@ -255,3 +258,60 @@ def test_where_too_much_of_a_node_is_still_to_be_told_nothing_more_happens_at_it
     gevent.joinall(asking)
     assert asking[2].value == "resource-constraint"
     assert ask(others[2], publish("musings", "2")).startswith("<pubsub")
+
+
+# -- a disk that fails
+
+
+def counts(server: Server) -> list[int]:
+    """How many nodes, items and subscriptions there are."""
+    tables = ("node", "item", "subscription")
+    return [server.db.connection.execute(f"SELECT COUNT(*) FROM pubsub_{each}").fetchone()[0] for each in tables]
+
+
+@pytest.mark.parametrize("fail, is_deleted", [(fail_to_sync, True), (fail_to_commit, False)])
+def test_a_node_whose_deletion_fails_on_the_disk_is_deleted_with_all_that_is_in_it_or_not_at_all(
+    server: Server, hamlet: Client, readers: list[Client], fail: Callable[[Database], None], is_deleted: bool
+) -> None:
+    ask(hamlet, publish("musings", "1"))
+    told(readers)
+    act_and_lose(server, fail, (HOST, "musings"), lambda: ask(hamlet, owner("<delete node='musings'/>")))
+    assert told(readers) == [["delete musings"] if is_deleted else []] * len(readers)
+    assert counts(server) == ([0, 0, 0] if is_deleted else [1, 1, 12])
+
+
+def test_nobody_hears_of_an_item_that_was_not_stored(server: Server, hamlet: Client, readers: list[Client]) -> None:
+    act_and_lose(server, fail_to_commit, (HOST, "musings"), lambda: ask(hamlet, publish("musings", "1")))
+    assert told(readers) == [[]] * len(readers)
+
+
+def test_all_are_unsubscribed_who_may_not_see_the_node_also_if_the_disk_fails(
+    server: Server, hamlet: Client, readers: list[Client]
+) -> None:
+    narrow = configure("musings", access_model="whitelist")
+    act_and_lose(server, fail_to_sync, (HOST, "musings"), lambda: ask(hamlet, narrow))
+    assert told(readers) == [[ENDED]] * len(readers)
+    assert counts(server) == [1, 0, 0]
+
+
+def test_a_node_that_could_not_be_deleted_in_the_end_is_later(
+    server: Server, hamlet: Client, readers: list[Client]
+) -> None:
+    pubsub_nodes.leave(server.db, node(server))
+    server.portions.begin("line", iter([None] * 10))  # somebody may be being told
+    upkeep.delete_what_is_not_kept(server)
+    assert counts(server)[0] == 1
+    server.portions.wait("line")
+    upkeep.delete_what_is_not_kept(server)
+    assert counts(server) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("fail, is_told", [(fail_to_sync, True), (fail_to_commit, False)])
+def test_if_the_disk_fails_all_are_told_what_they_are_now_or_nobody(
+    server: Server, hamlet: Client, readers: list[Client], fail: Callable[[Database], None], is_told: bool
+) -> None:
+    changes = "".join(f"<affiliation jid='{reader.account}' affiliation='member'/>" for reader in readers)
+    payload = owner(f"<affiliations node='musings'>{changes}</affiliations>")
+    act_and_lose(server, fail, (HOST, "musings"), lambda: ask(hamlet, payload))
+    heard = [reader.received() for reader in readers]
+    assert ['affiliation="member"' in "".join(each) for each in heard] == [is_told] * len(readers)

@@ -115,6 +115,8 @@ def delete_what_is_not_kept(server: "Server") -> None:
     """Delete the nodes and archives of accounts that are gone, and from other archives what is too old, or more than
     the settings allow. Yields."""
     db, settings = server.db, server.settings(ArchiveSettings)
+    if not server.portions.are_left:  # what was to delete a node that is still leaving has failed
+        pubsub_nodes.have_left(db)
     _bit_by_bit(server, lambda: pubsub_deletion.delete_left(db, DELETE_ITEMS))
     _bit_by_bit(server, lambda: archive_deletion.delete_orphans(db, DELETE_MESSAGES))
     if settings.max_days:

@@ -21,6 +21,7 @@ from xmpp.data.stanza import Stanza
 from xmpp.data.wire import wire
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature
+from xmpp.routing.portions import go_on
 from xmpp.routing.session import session_of
 from xmpp.routing.tables import Table
 
@@ -103,10 +104,11 @@ def block(server: "Server", iq: Stanza) -> None:
     blocklists.add(server.db, account, wanted)
     subscribers = {to for to in subscribers if is_blocked(server, account, to)}
     directed = {to for to in directed if is_blocked(server, account, to)}
-    left = [(session.jid, _watching(session, subscribers, directed)) for session in sessions]
-    for session in sessions:
-        session.directed.difference_update(directed)
-    server.portions.begin(account, _leave(server, left))  # there may be thousands
+    left = [(session, _watching(session, subscribers, directed)) for session in sessions]
+    # There may be thousands
+    server.portions.begin(
+        account, _leave(server, left), if_lost=lambda: wanted <= blocklists.patterns(server.db, account)
+    )
     iq.after_reply(lambda: _push(server, account, BLOCK, wanted))
 
 
@@ -125,9 +127,9 @@ def unblock(server: "Server", iq: Stanza) -> None:
         blocklists.remove(server.db, account, named)
     else:
         blocklists.clear(server.db, account)
-    server.portions.begin(account, _show(server, account, hidden))
-    server.portions.begin(account, _show_missed(server, account))
-    server.portions.begin(account, _tell_unblocked(server, account, {*hidden, *unheard}))
+    server.portions.begin(account, _show(server, account, hidden), if_lost=go_on)
+    server.portions.begin(account, _show_missed(server, account), if_lost=go_on)
+    server.portions.begin(account, _tell_unblocked(server, account, {*hidden, *unheard}), if_lost=go_on)
     iq.after_reply(lambda: _push(server, account, UNBLOCK, named))
 
 
@@ -168,14 +170,15 @@ def _watching(session: "Session", subscribers: set[JID], directed: set[JID]) -> 
     return session.directed & directed | (subscribers if session.is_available else set())
 
 
-def _leave(server: "Server", left: Iterable[tuple[JID, set[JID]]]) -> Iterator[None]:
+def _leave(server: "Server", left: "Iterable[tuple[Session, set[JID]]]") -> Iterator[None]:
     """Send the end of presence from each session to those who watched it; a bare address stands for all resources. In
     steps. Nothing is sent to contacts who cannot be online: some accounts block thousands.
     """
-    for sender, watching in left:
+    for session, watching in left:
         for to in watching:
+            session.directed.discard(to)
             if (to.is_bare or to.bare not in watching) and server.ownership.may_be_online(to.bare):
-                server.router.route(Stanza.build("presence", type="unavailable", to=to, sender=sender))
+                server.router.route(Stanza.build("presence", type="unavailable", to=to, sender=session.jid))
                 yield
 
 

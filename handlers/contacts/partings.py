@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from db import rosters, subscription_requests
+from db import accounts, rosters, subscription_requests
 from db.rosters import Item
 from handlers.contacts import presence, roster_items, subscription_states, subscriptions
 from handlers.contacts.access import is_blocked
@@ -53,8 +53,13 @@ def part(server: "Server", account: JID) -> None:
         for contact in dict.fromkeys(chain(senders, roster.items, released.items))
         if server.ownership.may_be_online(contact)
     ]
-    unseen, now = presence.end_all(server, account), server.online.next_number()
-    server.portions.begin(account, chain(unseen, _tell(server, account, partings, released.version, now)))
+    identity = accounts.identity(db, account)
+    server.portions.begin(account, presence.end_all(server, account), is_of_stored=False)
+    server.portions.begin(
+        account,
+        _tell(server, account, partings, released.version, server.online.next_number()),
+        if_lost=lambda: accounts.identity(db, account) != identity,
+    )
 
 
 def wait_until_told(server: "Server", accounts: Collection[JID]) -> None:

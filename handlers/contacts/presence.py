@@ -18,6 +18,7 @@ from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature
 from xmpp.routing.tables import SessionStep, Table
+from xmpp.running.handling import Handled
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -178,7 +179,7 @@ def broadcast_again(server: "Server", account: JID) -> None:
     """Send the presence of each available session again, since the hash that the server adds has changed."""
     for session in server.online.available(account):
         assert session.presence is not None
-        _announce(session, photo_hash.with_photo_hash(server, account, session.presence))
+        _announce(session, photo_hash.with_photo_hash(server, account, session.presence), is_of_stored=True)
 
 
 # -- coming and going
@@ -196,19 +197,21 @@ def _appear(session: "Session", stanza: Stanza) -> None:
 
 
 def _disappear(session: "Session", stanza: Stanza) -> None:
-    """Send unavailable presence to all who have seen the session's, to each once."""
+    """Send unavailable presence to all who have seen the session's, to each once. It is gone whatever becomes of what
+    was stored on that occasion, so nobody waits for the disk."""
     told = set[JID]()
     if session.is_available:
         session.presence, session.priority = None, 0
         told = {session.account, *rosters.subscribers(session.server.db, session.account)}
         _announce_end(session, stanza)
     directed, session.directed = session.directed, set()
-    for to in directed:
-        if to.bare not in told:
-            _pass_on(session.server, session.account, stanza, to)
+    with Handled():
+        for to in directed:
+            if to.bare not in told:
+                _pass_on(session.server, session.account, stanza, to)
 
 
-def _announce(session: "Session", stanza: Stanza) -> None:
+def _announce(session: "Session", stanza: Stanza, *, is_of_stored: bool = False) -> None:
     """Send presence to subscribers and to the account's own available sessions (4.2.2, 4.4.2).
 
     To many subscribers in portions, after what they were to be shown of the account before. Nobody is shown it any more
@@ -224,7 +227,7 @@ def _announce(session: "Session", stanza: Stanza) -> None:
         return sees_presence(server, account, contact) and not is_blocked(server, account, contact)
 
     steps = presence_shown.show(server, stanza, presence_shown.audience(server, account), is_shown_to)
-    server.portions.begin(account, steps)
+    server.portions.begin(account, steps, is_of_stored=is_of_stored)
     is_at_once = False
     _show_own(session, stanza)
 
@@ -234,8 +237,9 @@ def _announce_end(session: "Session", stanza: Stanza) -> None:
     any more when it is their turn, or they would never hear that it is gone."""
     server, account = session.server, session.account
     audience, now = presence_shown.audience(server, account), server.online.next_number()
-    server.portions.begin(account, presence_shown.show_end(server, stanza, audience, now))
-    _show_own(session, stanza)
+    server.portions.begin(account, presence_shown.show_end(server, stanza, audience, now), is_of_stored=False)
+    with Handled():
+        _show_own(session, stanza)
 
 
 def _show_own(session: "Session", stanza: Stanza) -> None:

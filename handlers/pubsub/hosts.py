@@ -17,6 +17,7 @@ from xmpp.data.disco import Identity
 from xmpp.data.jid import JID
 from xmpp.data.resultsets import PageRequest
 from xmpp.routing.feature import Subdomain
+from xmpp.routing.portions import leave_undone
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -53,10 +54,17 @@ class Host(ABC):
         """True if the asker must get the same answer as for an account that does not exist. `node`: what it asks for;
         None if there is no such node, or it asks for none."""
 
-    def in_line(self, node: Node, steps: Iterator[object], *, at_once: bool = True) -> None:
+    def in_line(
+        self,
+        node: Node,
+        steps: Iterator[object],
+        *,
+        at_once: bool = True,
+        if_lost: Callable[[], bool] = leave_undone,
+    ) -> None:
         """Do these steps in portions, after all steps that were begun for this node before: so people are told of what
-        happens at a node in the order in which it happens."""
-        self.server.portions.begin(self._line(node.name), steps, at_once=at_once)
+        happens at a node in the order in which it happens. `if_lost`: as in `Portions.begin`."""
+        self.server.portions.begin(self._line(node.name), steps, at_once=at_once, if_lost=if_lost)
 
     def is_busy(self, node_name: str) -> bool:
         """True if so many events of a node wait to be sent that changes have to be refused."""

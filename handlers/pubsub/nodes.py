@@ -199,7 +199,7 @@ def forget(host: Host, node: Node, redirect: str | None = None, *, at_once: bool
     wanted, steps = hosts.configuration_of(node), iter(_delete(host, node))
     if wanted.notify_delete and wanted.deliver_notifications:
         steps = chain(notifications.deleted(host, node, wanted, redirect), steps)
-    host.in_line(node, steps, at_once=at_once)
+    host.in_line(node, steps, at_once=at_once, if_lost=lambda: pubsub_nodes.is_leaving(host.server.db, node))
 
 
 def _delete(host: Host, node: Node) -> Iterator[None]:

@@ -89,7 +89,11 @@ def subscriptions_ended(host: Host, node: Node, jids: Iterable[JID]) -> Iterator
 
 def affiliations_changed(host: Host, node: Node, changed: Mapping[JID, str]) -> None:
     """Tell these addresses of their new affiliations (8.9.4)."""
-    host.in_line(node, _tell_of_affiliations(host, node, changed))
+
+    def are_so() -> bool:
+        return all(host.affiliation(node, jid) == affiliation for jid, affiliation in changed.items())
+
+    host.in_line(node, _tell_of_affiliations(host, node, changed), if_lost=are_so)
 
 
 def _tell_of_affiliations(host: Host, node: Node, changed: Mapping[JID, str]) -> Iterator[None]:

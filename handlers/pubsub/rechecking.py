@@ -12,6 +12,7 @@ from db.pubsub_people import Subscription
 from handlers.pubsub import access, hosts, notifications, subscribing
 from handlers.pubsub.hosts import Account, Host
 from xmpp.data.jid import JID
+from xmpp.routing.portions import go_on
 
 if TYPE_CHECKING:
     from db.sqlite.database import Database
@@ -27,7 +28,8 @@ def recheck(host: Host, node: Node, among: Set[JID] | None = None) -> None:
     """End the subscriptions of those who may not see the node any more (XEP-0163 section 7.1), and subscribe those
     whose request needs no approval any more (8.7). `among`: only these bare addresses, None for all."""
     db = host.server.db
-    host.in_line(node, _recheck(host, node, _all(db, node) if among is None else _among(db, node, among)))
+    pages = _all(db, node) if among is None else _among(db, node, among)
+    host.in_line(node, _recheck(host, node, pages), if_lost=go_on)
 
 
 def _recheck(host: Host, node: Node, pages: Iterable[Page]) -> Iterator[None]:
@@ -77,7 +79,8 @@ def recheck_contact(server: "Server", account: JID, contact: JID, before: object
     """CONTACT_CHANGED: end a contact's subscriptions to those of the account's nodes that it may not see any more."""
     names = {name for name, _ in pubsub_people.subscriptions_of(server.db, account, contact)}
     if names:
-        server.portions.begin((account, contact), _recheck_nodes(Account(server, account), sorted(names), contact))
+        steps = _recheck_nodes(Account(server, account), sorted(names), contact)
+        server.portions.begin((account, contact), steps, if_lost=go_on)
 
 
 def _recheck_nodes(host: Host, names: Iterable[str], contact: JID) -> Iterator[None]:

@@ -7,7 +7,7 @@ one line are done in order; lines take turns. A small work is done at once.
 
 import logging
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -32,16 +32,37 @@ PAUSE_SECONDS = 0.004
 END = object()
 
 
+def leave_undone() -> bool:
+    """For works that only tell of what was stored (`if_lost`)."""
+    return False
+
+
+def go_on() -> bool:
+    """For works that look for themselves, in each step, at how things are now (`if_lost`)."""
+    return True
+
+
 class _Work:
-    """One work, and what has begun it. `ticket`: what the work tells others of is on the disk once this closes."""
+    """One work, and what has begun it. `before`: the ticket of what had been stored by then. `ticket`: that of what has
+    been stored since then, too, which the work tells others of."""
 
-    __slots__ = ("steps", "ticket", "begun_by", "done")
+    __slots__ = ("steps", "before", "ticket", "if_lost", "begun_by", "done")
 
-    def __init__(self, steps: Iterator[object], begun_by: Handled) -> None:
+    def __init__(
+        self, steps: Iterator[object], begun_by: Handled, before: Ticket | None, if_lost: Callable[[], bool]
+    ) -> None:
         self.steps = steps
         self.begun_by = begun_by
-        self.ticket: Ticket | None = begun_by.ticket
+        self.before = self.ticket = before
+        self.if_lost = if_lost
         self.done: Event | None = None  # made for the first who waits: nobody waits for most works
+
+    def note_loss(self) -> None:
+        """Look whether something is lost: nobody waits for that any more, and the work may have to end."""
+        if self.before is not None and self.before.failed is not None:
+            self.before, self.steps = None, _only_if(self.if_lost, self.steps)
+        if self.ticket is not None and self.ticket.failed is not None:
+            self.ticket = None
 
     def wait(self) -> None:
         """Yield until the work is done."""
@@ -53,8 +74,8 @@ class _Work:
 class Portions:
     """All works that are not done yet, by line.
 
-    The first portion of a work belongs to the `Handled` that begins it; each later portion has one of its own.
-    `seconds`: how long a portion may take.
+    The first portion of a work belongs to the `Handled` that begins it, unless the work is not of what is stored; each
+    later portion has one of its own. `seconds`: how long a portion may take.
     """
 
     def __init__(self, server: "Server") -> None:
@@ -63,16 +84,30 @@ class Portions:
         self._lines: dict[Hashable, deque[_Work]] = {}
         self._worker: gevent.Greenlet[[], None] | None = None
 
-    def begin(self, line: Hashable, steps: Iterator[object], *, at_once: bool = True) -> None:
+    def begin(
+        self,
+        line: Hashable,
+        steps: Iterator[object],
+        *,
+        at_once: bool = True,
+        is_of_stored: bool = True,
+        if_lost: Callable[[], bool] = leave_undone,
+    ) -> None:
         """Add a work of these steps to a line. Never raises, and does not yield.
 
         If the line is empty, a first portion is done before this returns. `at_once=False` leaves all of it for later:
         for callers that begin many small works at a time.
+
+        What the work tells waits until all that has been stored before is on the disk, unless nothing stored has to do
+        with it (`is_of_stored=False`). If that does not get there, `if_lost` is asked, once, whether the work goes on.
+        The failed ticket alone does not say: what was stored is undone if its group was rolled back, but is still there
+        for all to see if the disk has failed after the commit.
         """
         works = self._lines.get(line)
-        if works is None and at_once and self._do_some(steps, _Portion(self.seconds)):
+        if works is None and at_once and self._do_first(steps, is_of_stored):
             return
-        work = _Work(steps, handled())
+        begun_by = handled()
+        work = _Work(steps, begun_by, begun_by.ticket if is_of_stored else None, if_lost)
         self._lines.setdefault(line, deque()).append(work)
         work.begun_by.works_left += 1
         if self._worker is None:
@@ -119,17 +154,23 @@ class Portions:
         line = next(iter(self._lines))
         works = self._lines[line] = self._lines.pop(line)
         work = works[0]
-        if work.ticket is None or work.ticket.failed is None:  # else what it tells others of has not happened
-            with Handled(work.ticket) as one_portion:
-                if not self._do_some(work.steps, portion):
-                    work.ticket = one_portion.ticket
-                    return
+        work.note_loss()
+        with Handled(work.ticket) as one_portion:
+            if not self._do_some(work.steps, portion):
+                work.ticket = one_portion.ticket
+                return
         works.popleft()
         work.begun_by.works_left -= 1
         if work.done is not None:
             work.done.set()
         if not works:
             del self._lines[line]
+
+    def _do_first(self, steps: Iterator[object], is_of_stored: bool) -> bool:
+        if is_of_stored:
+            return self._do_some(steps, _Portion(self.seconds))
+        with Handled():
+            return self._do_some(steps, _Portion(self.seconds))
 
     def _do_some(self, steps: Iterator[object], portion: "_Portion") -> bool:
         """Do as many steps as the portion has room for; True if the work is done."""
@@ -145,6 +186,11 @@ class Portions:
             log.exception("what was being done for many is left undone")
             return True
         return False
+
+
+def _only_if(is_so: Callable[[], bool], steps: Iterator[object]) -> Iterator[object]:
+    if is_so():
+        yield from steps
 
 
 class _Portion:
