@@ -4,7 +4,7 @@ This is the only list of features. Whatever has an order is a table here, so tha
 is a function in the module that it is named with.
 """
 
-from handlers import archive, pubsub, push
+from handlers import archive, pubsub, push, rooms
 from handlers.admin import comings_and_goings, upkeep
 from handlers.contacts import blocking, last_activity, partings, presence, roster, subscriptions
 from handlers.contacts.blocking import CONTACT_UNBLOCKED
@@ -85,6 +85,7 @@ FEATURES = (
     private.feature,
     vcard.feature,
     pubsub.feature,
+    rooms.feature,
     avatars.feature,
     vcard4.feature,
     bookmarks.feature,
@@ -159,6 +160,7 @@ TABLES = Tables(
     ),
     MESSAGE_KEPT.runs(accounts.refuse_unknown, blocking.refuse_from_blocked, offline.drop_retracted),
     hosts.SUBDOMAIN.received.runs(members.take_approval),
+    rooms.SUBDOMAIN.received.runs(rooms.receive),
     HANDLED.runs(stream_management.count_handled),
     SESSION_RESUMED.runs(client_caps.ask_again, offline.send_waiting),
     SESSION_BOUND.runs(bookmarks.adopt, avatars.adopt),

@@ -15,7 +15,7 @@ from lxml import etree
 from xmpp.data import names
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
-from xmpp.data.wire import escaped, parse, wire, without_to, written_around
+from xmpp.data.wire import escaped, parse, quoted, wire, without_addresses, without_to, written_around
 
 KINDS = ("message", "presence", "iq")
 MESSAGE_TYPES = frozenset({"chat", "error", "groupchat", "headline", "normal"})
@@ -221,6 +221,14 @@ class Stanza:
     def addressed(self, to: JID) -> "Stanza":
         """The same stanza to somebody else."""
         return self.copies()(to)
+
+    def sent_by(self, sender: JID) -> Self:
+        """The same stanza in somebody else's name, and to nobody yet: what a service passes on."""
+        data, name_end = self.wire(), len(self.kind) + 1
+        attribute = f" from={quoted(sender)}".encode()
+        copy = self._changed(data[:name_end] + attribute + without_addresses(data[name_end:]), self._child_tags)
+        copy.sender, copy.to, copy.origin = sender, None, None
+        return copy
 
     def copies(self) -> "Callable[[JID], Stanza]":
         """A function that does what `addressed` does, for many copies: what they have in common is made once."""

@@ -135,6 +135,13 @@ def without_to(rest: bytes) -> bytes:
     return rest if found is None else found[1] + rest[found.end() :]
 
 
+def without_addresses(rest: bytes) -> bytes:
+    """The same without `to` and `from`."""
+    rest = without_to(rest)
+    found = _FROM.match(rest)
+    return rest if found is None else found[1] + rest[found.end() :]
+
+
 def quoted(value: str) -> str:
     """The value of an attribute as libxml2 writes it: escaped, between double quotes."""
     return '"' + escaped(value) + '"'
@@ -153,5 +160,6 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;"
 _PLAIN = bytes(set(range(0x20, 0x100)) - set(b'&<>"{\x7f'))  # can stand in an attribute as it is
 # Attribute by attribute, from the name on, since a value may contain what looks like an attribute.
 _TO = re.compile(rb'((?: [^ =]++="[^"]*+")*?) to="[^"]*+"')
+_FROM = re.compile(rb'((?: [^ =]++="[^"]*+")*?) from="[^"]*+"')
 _AFTER_NAME = re.compile(rb"(?=[ />])")
 _PARSER = hardened(etree.XMLParser)

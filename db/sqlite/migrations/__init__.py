@@ -17,6 +17,7 @@ from db.sqlite.migrations import (
     v0009_accounts,
     v0010_pubsub,
     v0011_bit_by_bit,
+    v0012_rooms,
 )
 
 MIGRATIONS: Sequence[Sequence[str]] = (
@@ -31,6 +32,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0009_accounts.STATEMENTS,
     v0010_pubsub.STATEMENTS,
     v0011_bit_by_bit.STATEMENTS,
+    v0012_rooms.STATEMENTS,
 )
 
 

@@ -1,0 +1,197 @@
+"""Rooms (XEP-0045): what is kept of each, who is what in it, and the names of those that were destroyed."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from peewee import AutoField, BlobField, BooleanField, CompositeKey, FloatField, IntegerField, Model, TextField, fn
+
+from db.sqlite.database import Database
+from db.sqlite.queries import ANY, Prepared
+from xmpp.data.jid import JID
+
+
+class Room(Model):
+    id = AutoField()
+    jid = TextField()
+    creator = TextField()
+    created = FloatField()
+    configuration = TextField()
+    is_public = BooleanField()
+    secret = BlobField()
+    subject = TextField()
+    subject_nick = TextField()
+    subject_at = FloatField()
+
+    class Meta:
+        table_name = "room"
+
+
+class RoomAffiliation(Model):
+    room = IntegerField()
+    jid = TextField()
+    affiliation = TextField()
+    nick = TextField()
+    reason = TextField()
+
+    class Meta:
+        table_name = "room_affiliation"
+        primary_key = CompositeKey("room", "jid")
+
+
+class RoomTombstone(Model):
+    jid = TextField(primary_key=True)
+    until = FloatField()
+    venue = TextField()
+    reason = TextField()
+
+    class Meta:
+        table_name = "room_tombstone"
+
+
+class Subject(NamedTuple):
+    """The subject of a room, who has set it, by nick, and when, in seconds since the epoch; 0 where nobody has."""
+
+    text: str = ""
+    nick: str = ""
+    at: float = 0.0
+
+
+class Kept(NamedTuple):
+    """A room as it is kept. `configuration` is a text of handlers/rooms/configuration.py."""
+
+    id: int
+    jid: JID
+    creator: str
+    configuration: str
+    secret: bytes
+    subject: Subject
+
+
+class Affiliation(NamedTuple):
+    """What somebody (a bare address) or all of a domain are in a room; `nick` is the one that is reserved for it."""
+
+    affiliation: str = "none"
+    nick: str = ""
+    reason: str = ""
+
+
+class Tombstone(NamedTuple):
+    """What is left of a room that was destroyed: where people went, and why."""
+
+    venue: str
+    reason: str
+
+
+_R, _A, _T = Room, RoomAffiliation, RoomTombstone
+_COLUMNS = (_R.id, _R.creator, _R.configuration, _R.secret, _R.subject, _R.subject_nick, _R.subject_at)
+_FIND = Prepared(_R.select(*_COLUMNS).where(_R.jid == ANY))
+_INSERT = Prepared(
+    _R.insert(
+        jid=ANY,
+        creator=ANY,
+        created=ANY,
+        configuration=ANY,
+        is_public=ANY,
+        secret=ANY,
+        subject=ANY,
+        subject_nick=ANY,
+        subject_at=ANY,
+    )
+)
+_CONFIGURE = Prepared(_R.update(configuration=ANY, is_public=ANY).where(_R.id == ANY))
+_SET_SUBJECT = Prepared(_R.update(subject=ANY, subject_nick=ANY, subject_at=ANY).where(_R.id == ANY))
+_DELETE = Prepared(_R.delete().where(_R.id == ANY))
+_COUNT_OF = Prepared(_R.select(fn.COUNT(_R.id)).where(_R.creator == ANY))
+_PUBLIC = Prepared(_R.select(_R.jid, _R.configuration).where(_R.is_public, _R.jid > ANY).order_by(_R.jid).limit(ANY))
+_COUNT_PUBLIC = Prepared(_R.select(fn.COUNT(_R.id)).where(_R.is_public))
+_AFFILIATIONS = Prepared(_A.select(_A.jid, _A.affiliation, _A.nick, _A.reason).where(_A.room == ANY))
+_PUT_AFFILIATION = Prepared(_A.replace(room=ANY, jid=ANY, affiliation=ANY, nick=ANY, reason=ANY))
+_DELETE_AFFILIATION = Prepared(_A.delete().where((_A.room == ANY) & (_A.jid == ANY)))
+_FIND_TOMBSTONE = Prepared(_T.select(_T.venue, _T.reason).where((_T.jid == ANY) & (_T.until > ANY)))
+_PUT_TOMBSTONE = Prepared(_T.replace(jid=ANY, until=ANY, venue=ANY, reason=ANY))
+_DELETE_TOMBSTONES = Prepared(_T.delete().where((_T.jid == ANY) | (_T.until <= ANY)))
+_ROOMS_OF = Prepared(_R.select(_R.jid).join(_A, on=(_A.room == _R.id)).where(_A.jid == ANY))
+
+
+def find(db: Database, jid: JID) -> Kept | None:
+    """The room of this address, or None."""
+    row = db.row(_FIND, jid)
+    if row is None:
+        return None
+    id, creator, configuration, secret, *subject = row
+    return Kept(id, jid, creator, configuration, bytes(secret), Subject(*subject))
+
+
+def create(
+    db: Database, jid: JID, creator: JID, configuration: str, *, is_public: bool, secret: bytes, at: float
+) -> int:
+    """Keeps a new room; returns its id. What was left of one that had its name is forgotten."""
+    with db.change():
+        db.write(_DELETE_TOMBSTONES, jid, at)
+        db.write(_INSERT, jid, creator, at, configuration, is_public, secret, *Subject())
+        found = find(db, jid)
+        assert found is not None
+    return found.id
+
+
+def configure(db: Database, room: int, configuration: str, *, is_public: bool) -> None:
+    """Keeps another configuration."""
+    db.write(_CONFIGURE, configuration, is_public, room)
+
+
+def set_subject(db: Database, room: int, subject: Subject) -> None:
+    """Keeps another subject."""
+    db.write(_SET_SUBJECT, *subject, room)
+
+
+def destroy(db: Database, room: int, jid: JID, *, until: float, venue: str, reason: str) -> None:
+    """Removes a room, and remembers until then that it was here."""
+    with db.change():
+        db.write(_DELETE, room)
+        db.write(_PUT_TOMBSTONE, jid, until, venue, reason)
+
+
+def remove(db: Database, room: int) -> None:
+    """Removes a room that was not to be kept."""
+    db.write(_DELETE, room)
+
+
+def tombstone(db: Database, jid: JID, now: float) -> Tombstone | None:
+    """What is left of a room of this address."""
+    row = db.row(_FIND_TOMBSTONE, jid, now)
+    return Tombstone(*row) if row else None
+
+
+def affiliations(db: Database, room: int) -> dict[JID, Affiliation]:
+    """What everybody is in a room, but for those who are nothing."""
+    return {JID.parse(jid): Affiliation(*rest) for jid, *rest in db.rows(_AFFILIATIONS, room)}
+
+
+def put_affiliations(db: Database, room: int, changed: Iterable[tuple[JID, Affiliation]]) -> None:
+    """Keeps what these are; all of it, or nothing. Who is nothing and has no nick is forgotten."""
+    with db.change():
+        for jid, each in changed:
+            if each.affiliation == "none" and not each.nick:
+                db.write(_DELETE_AFFILIATION, room, jid)
+            else:
+                db.write(_PUT_AFFILIATION, room, jid, *each)
+
+
+def count_of(db: Database, creator: JID) -> int:
+    """How many rooms somebody has made that are still there."""
+    return int(db.rows(_COUNT_OF, creator)[0][0])
+
+
+def public(db: Database, after: str, most: int) -> list[tuple[JID, str]]:
+    """So many public rooms, by address, after this one: address and configuration."""
+    return [(JID.parse(jid), configuration) for jid, configuration in db.rows(_PUBLIC, after, most)]
+
+
+def count_public(db: Database) -> int:
+    """How many rooms are public."""
+    return int(db.rows(_COUNT_PUBLIC)[0][0])
+
+
+def rooms_of(db: Database, jid: JID) -> list[JID]:
+    """The rooms in which somebody (a bare address) is something."""
+    return [JID.parse(room) for (room,) in db.rows(_ROOMS_OF, jid)]

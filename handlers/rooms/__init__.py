@@ -1,0 +1,97 @@
+"""XEP-0045: rooms, at a service of their own. What comes there is sorted here.
+
+room is what a room knows and keeps, ranks who may do what, telling how all hear of it; the others are what people do.
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+from handlers.rooms import entering, messages
+from handlers.rooms.presence import Change
+from handlers.rooms.room import find
+from handlers.rooms.settings import RoomSettings
+from handlers.rooms.telling import MUC
+from xmpp.data.disco import Identity
+from xmpp.data.errors import StanzaError
+from xmpp.data.stanza import Stanza
+from xmpp.routing.delivery import STOP, Delivery
+from xmpp.routing.feature import Feature, Subdomain
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+SUBDOMAIN = Subdomain(
+    "rooms",
+    label_setting="label",
+    identity=Identity("conference", "text", "Rooms"),
+    disco=[MUC, "urn:xmpp:occupant-id:0"],
+)
+
+feature = Feature("rooms", xep="0045", settings=RoomSettings, subdomains=[SUBDOMAIN], needs=["occupants"])
+
+# A session cannot be reached, or does not exist, where one of these comes back from it (17.1.3); what others mean, such
+# as a block list, concerns one stanza.
+GONE = frozenset(
+    {
+        "gone",
+        "internal-server-error",
+        "item-not-found",
+        "jid-malformed",
+        "recipient-unavailable",
+        "redirect",
+        "remote-server-not-found",
+        "remote-server-timeout",
+        "service-unavailable",
+    }
+)
+
+
+@feature.step
+def receive(delivery: Delivery) -> Literal["stop"] | None:
+    """SUBDOMAIN.received: presence and messages to rooms and to their occupants."""
+    server, stanza = delivery.server, delivery.stanza
+    if stanza.kind == "presence":
+        _receive_presence(server, stanza)
+        return STOP
+    if stanza.kind == "message":
+        return _receive_message(server, stanza)
+    return None
+
+
+def _receive_presence(server: "Server", stanza: Stanza) -> None:
+    assert stanza.to is not None
+    if stanza.type == "error":
+        _note_error(server, stanza)
+    elif not stanza.to.local:
+        return
+    elif stanza.to.is_bare:
+        if stanza.type is None:
+            raise StanzaError("jid-malformed", "a nick is needed to enter")
+    elif stanza.type is None:
+        entering.receive(server, stanza)
+    elif stanza.type == "unavailable":
+        entering.leave(server, stanza)
+
+
+def _receive_message(server: "Server", stanza: Stanza) -> Literal["stop"] | None:
+    assert stanza.to is not None
+    if stanza.type == "error":
+        _note_error(server, stanza)
+    elif not stanza.to.local:
+        return None
+    elif stanza.to.is_full:
+        messages.receive_private(server, stanza)
+    elif stanza.type == "groupchat":
+        messages.receive_groupchat(server, stanza)
+    else:
+        raise StanzaError("bad-request", "what is said to a room is of type groupchat")
+    return STOP
+
+
+def _note_error(server: "Server", stanza: Stanza) -> None:
+    """Who cannot be reached is not in the room any more. Errors are never answered."""
+    assert stanza.to is not None and stanza.sender is not None
+    error = stanza.element.find("{jabber:client}error")
+    conditions = set() if error is None else {str(child.tag).rpartition("}")[2] for child in error}
+    room = find(server, stanza.to.bare)
+    if room is not None and not GONE.isdisjoint(conditions):
+        entering.leave_room(room, stanza.sender, change=Change(codes=["333"]))

@@ -1,0 +1,254 @@
+"""XEP-0045 sections 7.2, 7.6, 7.7, 7.14 and 10.1: entering a room, with its errors, making one by
+that, changing the nick, and leaving."""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import gevent
+from lxml import etree
+
+from db import rooms
+from handlers.contacts.access import is_at_home
+from handlers.rooms import history, presence
+from handlers.rooms.configuration import DEFAULT
+from handlers.rooms.presence import Change
+from handlers.rooms.ranks import Standing
+from handlers.rooms.room import NOBODY, Occupant, Room, create, find, keep_in_memory, let_go_if_empty
+from handlers.rooms.settings import RoomSettings
+from handlers.rooms.telling import MUC, tell_each
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.running.handling import Handled
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+ABOVE_THE_LIMIT = 20
+"""So many owners and admins still enter a room that is full."""
+
+
+def receive(server: "Server", stanza: Stanza) -> None:
+    """Presence without a type to an occupant's address: to enter, to say something new, or to change the nick."""
+    assert stanza.to is not None and stanza.sender is not None
+    address, nick, session = stanza.to.bare, stanza.to.resource, stanza.sender
+    room, muc = find(server, address), presence.muc_of(stanza)
+    occupant = room.by_session.get(session) if room is not None else None
+    if room is not None and occupant is not None:
+        if occupant.nick != nick:
+            _change_nick(room, occupant, nick, stanza)
+        elif muc is not None:
+            _enter_again(room, occupant, stanza, muc)
+        else:
+            _say_presence(room, occupant, stanza)
+    elif muc is None:
+        _tell_outside(server, stanza)
+    else:
+        _enter(server, room, stanza, muc)
+
+
+def leave(server: "Server", stanza: Stanza) -> None:
+    """Presence of type unavailable to an occupant's address; silence where the session is not in the room."""
+    assert stanza.to is not None and stanza.sender is not None
+    room = find(server, stanza.to.bare)
+    if room is not None:
+        leave_room(room, stanza.sender, presence.content_of(stanza))
+
+
+def leave_room(room: Room, session: JID, said: bytes = b"", change: Change = presence.PLAIN) -> None:
+    """A session leaves a room, or is put out; others are told where it was the last one under its nick."""
+    occupant = room.take_out(session)
+    if occupant is None:
+        return
+    presence.show_end(room, occupant, [session], change, said, is_told_to_others=not occupant.sessions)
+    let_go_if_empty(room)
+
+
+def put_out(room: Room, occupant: Occupant, change: Change) -> None:
+    """An occupant leaves with all its sessions: it is kicked, banned, or not a member any more."""
+    gone = list(occupant.sessions)
+    for session in gone:
+        room.take_out(session)
+    presence.show_end(room, occupant, gone, change)
+    let_go_if_empty(room)
+
+
+# -- entering
+
+
+def _enter(server: "Server", room: Room | None, stanza: Stanza, muc: etree._Element) -> None:
+    assert stanza.to is not None and stanza.sender is not None
+    nick, session = stanza.to.resource, stanza.sender
+    _check_nick(server, nick)
+    _check_presence(server, stanza)
+    is_new = room is None
+    if room is None:
+        room = _make(server, stanza.to.bare, session)
+    refuse_entrance(room, session, nick, muc.findtext(f"{{{MUC}}}password"))
+    affiliation = room.affiliation(session.bare)
+    others = room.of_account(session.bare)
+    known = next((each for each in others if each.nick == nick), None)
+    room.put(nick, session, presence.content_of(stanza), known.role if known else room.usual_role(affiliation))
+    keep_in_memory(room)
+    occupant = room.by_session[session]
+    if len(occupant.sessions) == 1:
+        presence.show(room, occupant, but_itself=True)
+    _welcome(room, occupant, session, muc, is_new=is_new)
+
+
+def refuse_entrance(room: Room, session: JID, nick: str, password: str | None) -> None:
+    """Raise StanzaError for who may not come in under this nick (7.2.5 to 7.2.10)."""
+    account, configuration = session.bare, room.configuration
+    affiliation = room.affiliation(account)
+    standing = Standing(affiliation)
+    if room.is_locked and account != room.creator:
+        raise StanzaError("item-not-found", "the room is not open yet")
+    if affiliation == "outcast":
+        raise StanzaError("forbidden", "you are banned from this room")
+    if configuration.membersonly and not standing.is_at_least("member"):
+        raise StanzaError("registration-required", "this room is for its members")
+    if configuration.passwordprotectedroom and password != configuration.roomsecret:
+        raise StanzaError("not-authorized", "this room asks for a password")
+    refuse_nick(room, account, nick)
+    _check_room_left(room, standing)
+
+
+def refuse_nick(room: Room, account: JID, nick: str) -> None:
+    """Raise StanzaError for a nick that is somebody else's (7.2.8)."""
+    holder = room.occupants.get(nick)
+    owner = room.reserved_by(nick)
+    if (holder is not None and holder.account != account) or (owner is not None and owner != account):
+        raise StanzaError("conflict", "this nick is somebody else's")
+
+
+def _check_room_left(room: Room, standing: Standing) -> None:
+    most = room.server.settings(RoomSettings).max_occupants
+    if room.configuration.maxusers is not None:
+        most = min(most, room.configuration.maxusers)
+    if standing.is_at_least("admin"):
+        most += ABOVE_THE_LIMIT
+    if len(room.occupants) >= most:
+        raise StanzaError("service-unavailable", "the room is full", type="wait")
+
+
+def _check_nick(server: "Server", nick: str) -> None:
+    if not nick.strip() or len(nick) > server.settings(RoomSettings).max_nick_characters:
+        raise StanzaError("not-acceptable", "a nick has one character at least, and not too many")
+
+
+def _check_presence(server: "Server", stanza: Stanza) -> None:
+    most = server.settings(RoomSettings).max_presence_bytes
+    if len(stanza.wire()) > most:
+        raise StanzaError("policy-violation", f"presence in a room may have {most} bytes")
+
+
+def _make(server: "Server", address: JID, session: JID) -> Room:
+    """A room comes into being by the first who enters (10.1.1)."""
+    settings, creator = server.settings(RoomSettings), session.bare
+    is_allowed = settings.creators == "everybody" or (settings.creators == "accounts" and is_at_home(server, creator))
+    if not is_allowed:
+        raise StanzaError("not-allowed", "you may not make rooms here")
+    old = rooms.tombstone(server.db, address, time.time())
+    if old is not None:
+        raise _gone(old)
+    if rooms.count_of(server.db, creator) >= settings.max_rooms:
+        raise StanzaError("resource-constraint", f"you have made {settings.max_rooms} rooms")
+    room = create(server, address, creator, DEFAULT)
+    gevent.spawn_later(settings.lock_seconds, _open_if_locked, room)
+    return room
+
+
+def _gone(old: rooms.Tombstone) -> StanzaError:
+    return StanzaError("gone", old.reason or "this room was destroyed")
+
+
+def _open_if_locked(room: Room) -> None:
+    """Its creator has not configured it: then it is as it is."""
+    room.is_locked = False
+
+
+def _welcome(room: Room, occupant: Occupant, session: JID, muc: etree._Element, *, is_new: bool = False) -> None:
+    """What who enters gets, in this order (7.2.2): presence of the others, its own, history, the subject."""
+    configuration = room.configuration
+    codes = [] if configuration.is_anonymous else ["100"]
+    if is_new:
+        codes.append("201")
+    said = history.wanted(room, muc)
+
+    def all_of_it() -> Iterator[Stanza]:
+        for stanza in presence.others_of(room, occupant):
+            yield stanza.addressed(session)
+        yield presence.own(room, occupant, session, Change(own_codes=codes)).addressed(session)
+        for each in said:
+            yield history.delayed(room, each).addressed(session)
+        yield history.subject(room).addressed(session)
+
+    server = room.server
+    ours = server.online.session(session) if server.ownership.is_ours(session) else None
+    if ours is not None:
+        ours.send_all(all_of_it())
+    else:
+        tell_each(room, ((session, stanza) for stanza in all_of_it()))
+
+
+# -- in the room
+
+
+def _enter_again(room: Room, occupant: Occupant, stanza: Stanza, muc: etree._Element) -> None:
+    """A client that is in, and has lost count: it gets everything again, others only what is new (16.3)."""
+    assert stanza.sender is not None
+    _check_presence(room.server, stanza)
+    said = presence.content_of(stanza)
+    if occupant.sessions[stanza.sender] != said:
+        room.put(occupant.nick, stanza.sender, said, occupant.role)
+        presence.show(room, occupant, but_itself=True)
+    _welcome(room, occupant, stanza.sender, muc)
+
+
+def _say_presence(room: Room, occupant: Occupant, stanza: Stanza) -> None:
+    assert stanza.sender is not None
+    _check_presence(room.server, stanza)
+    room.put(occupant.nick, stanza.sender, presence.content_of(stanza), occupant.role)
+    presence.show(room, occupant)
+
+
+def _change_nick(room: Room, occupant: Occupant, nick: str, stanza: Stanza) -> None:
+    """Section 7.6: others see the occupant leave under the old nick, and come under the new one."""
+    assert stanza.sender is not None
+    _check_nick(room.server, nick)
+    _check_presence(room.server, stanza)
+    refuse_nick(room, stanza.sender.bare, nick)
+    said = presence.content_of(stanza)
+    if len(occupant.sessions) > 1 or nick in room.occupants:
+        _move_session(room, occupant, nick, stanza.sender, said)
+        return
+    views = presence.Views(room, occupant, Change(codes=["303"], nick=nick), "unavailable", stanza.sender, b"")
+    tell_each(room, [(session, views.of(each)) for session, each in room.by_session.items()])
+    room.rename(occupant, nick)
+    room.put(nick, stanza.sender, said, occupant.role)
+    presence.show(room, occupant)
+
+
+def _move_session(room: Room, occupant: Occupant, nick: str, session: JID, said: bytes) -> None:
+    """One of several devices under a nick takes another one: it leaves, and enters under that."""
+    role = occupant.role
+    leave_room(room, session)
+    room.put(nick, session, said, role)
+    keep_in_memory(room)
+    presence.show(room, room.by_session[session])
+
+
+def _tell_outside(server: "Server", stanza: Stanza) -> None:
+    """7.2.18: who is not in the room, and seems to think so, is told. This is not how one enters."""
+    assert stanza.to is not None and stanza.sender is not None
+    outside = Occupant(stanza.to.resource, stanza.sender.bare, "", "none")
+    room = find(server, stanza.to.bare)
+    if room is None:
+        raise StanzaError("item-not-found", "there is no such room")
+    outside.id = room.id_of(stanza.sender.bare)
+    change = Change(own_codes=["307", "333"], affiliation=room.affiliations.get(stanza.sender.bare, NOBODY).affiliation)
+    told = presence.to_nobody(room, outside, change)
+    with suppress(StanzaError), Handled():
+        server.router.route(told.addressed(stanza.sender))

@@ -1,0 +1,75 @@
+"""XEP-0045 sections 7.2.13 and 7.2.14: what was said before somebody came, and the subject."""
+
+import time
+from collections.abc import Sequence
+from itertools import takewhile
+
+from lxml import etree
+
+from handlers.messages import delay
+from handlers.rooms.room import Room, Said
+from handlers.rooms.telling import MUC
+from xmpp.data import timestamps
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import escaped
+
+HISTORY = f"{{{MUC}}}history"
+
+
+def remember(room: Room, stanza: Stanza) -> None:
+    """One more message that was told to all."""
+    if room.configuration.historylength:
+        room.history.append(Said(stanza, time.time()))
+
+
+def wanted(room: Room, muc: etree._Element) -> Sequence[Said]:
+    """What somebody who enters asks for, the oldest first: of all limits that are given the narrowest."""
+    asked = muc.find(HISTORY)
+    most = room.configuration.historylength
+    since, characters = 0.0, None
+    if asked is not None:
+        stanzas, characters = _number(asked, "maxstanzas"), _number(asked, "maxchars")
+        most = most if stanzas is None else min(most, stanzas)
+        since = _since(asked)
+    newest_first = takewhile(lambda said: said.at >= since, reversed(room.history))
+    chosen = list[Said]()
+    for said in newest_first:
+        if characters is not None:
+            characters -= len(said.stanza.wire())
+        if len(chosen) >= most or (characters is not None and characters < 0):
+            break
+        chosen.append(said)
+    return chosen[::-1]
+
+
+def delayed(room: Room, said: Said) -> Stanza:
+    """A message of the history, with the time at which it was said, in the name of the room."""
+    return said.stanza.with_last(delay.stamp(room.address, said.at), delay.DELAY)
+
+
+def subject(room: Room) -> Stanza:
+    """The subject, empty where there is none; from whom it was set, with when."""
+    text, nick, at = room.subject
+    sender = room.address.with_resource(nick) if nick else room.address
+    content = f"<subject>{escaped(text)}</subject>".encode() if text else b"<subject/>"
+    if at:
+        content += delay.stamp(room.address, at)
+    return Stanza.build("message", content, type="groupchat", sender=sender)
+
+
+def _number(asked: etree._Element, name: str) -> int | None:
+    text = asked.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _since(asked: etree._Element) -> float:
+    """The moment from which on: of two that are given the later one."""
+    moments = [0.0]
+    seconds = asked.get("seconds", "")
+    if seconds.isascii() and seconds.isdigit() and len(seconds) < 10:
+        moments.append(time.time() - int(seconds))
+    try:
+        moments.append(timestamps.parse(asked.get("since", "")))
+    except ValueError:
+        pass  # it says nothing that we could understand
+    return max(moments)

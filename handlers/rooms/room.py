@@ -1,0 +1,229 @@
+"""XEP-0045: a room as it stands in memory for as long as somebody is in it, and how it gets there.
+
+What is to last is written when it changes (db/rooms.py). A room that nobody is in is not in memory.
+"""
+
+import hmac
+import time
+from base64 import urlsafe_b64encode
+from collections import deque
+from collections.abc import Iterable, Iterator
+from secrets import token_bytes
+from typing import TYPE_CHECKING, NamedTuple
+
+from db import rooms
+from db.rooms import Affiliation, Subject
+from handlers.rooms import configuration as configurations
+from handlers.rooms.configuration import RoomConfiguration
+from handlers.rooms.ranks import Standing, role_on_entering
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+SECRET_BYTES = 32
+MOST_HISTORY = 1_000
+NOBODY = Affiliation()
+
+
+class Said(NamedTuple):
+    """A message of a room as its occupants have got it, without an addressee; when, in seconds since the epoch."""
+
+    stanza: Stanza
+    at: float
+
+
+class Occupant:
+    """Somebody in a room, with all sessions that are there under this nick.
+
+    `id` is what others can tell it by whatever its nick (XEP-0421). `sessions`: by full address, what the presence that
+    each has sent last says, as bytes.
+    """
+
+    __slots__ = ("nick", "account", "id", "role", "sessions")
+
+    def __init__(self, nick: str, account: JID, id: str, role: str) -> None:
+        self.nick = nick
+        self.account = account
+        self.id = id
+        self.role = role
+        self.sessions: dict[JID, bytes] = {}
+
+    @property
+    def shown(self) -> tuple[JID, bytes]:
+        """The session whose presence others are shown, and that presence: of several the one that was last."""
+        return next(reversed(self.sessions.items()))
+
+
+class Room:
+    """A room. `occupants` by nick, `by_session` by full address. It is `is_locked` until its creator has configured it.
+    `history`: what was said last, the newest last."""
+
+    def __init__(self, server: "Server", kept: rooms.Kept, *, is_locked: bool = False) -> None:
+        self.server = server
+        self.address = kept.jid
+        self.number = kept.id
+        self.creator = JID.parse(kept.creator)
+        self.configuration = configurations.from_text(kept.configuration)
+        self.secret = kept.secret
+        self.subject = kept.subject
+        self.affiliations = rooms.affiliations(server.db, kept.id)
+        self.occupants: dict[str, Occupant] = {}
+        self.by_session: dict[JID, Occupant] = {}
+        self.history: deque[Said] = deque(maxlen=MOST_HISTORY)
+        self.is_locked = is_locked
+
+    # -- who is what
+
+    def affiliation(self, account: JID) -> str:
+        """What somebody is here, by itself or by its domain."""
+        own = self.affiliations.get(account, NOBODY).affiliation
+        return own if own != "none" else self.affiliations.get(JID.parse(account.domain), NOBODY).affiliation
+
+    def standing(self, jid: JID) -> Standing:
+        """What somebody is here; its role is that of its session, or, asked by the bare address, its highest one."""
+        if jid.is_full:
+            occupant = self.by_session.get(jid)
+            return Standing(self.affiliation(jid.bare), occupant.role if occupant else "none")
+        roles = [Standing("none", each.role) for each in self.of_account(jid)]
+        best = max(roles, key=lambda each: each.has_role("moderator") * 2 + each.has_role("participant"), default=None)
+        return Standing(self.affiliation(jid), best.role if best else "none")
+
+    def of_account(self, account: JID) -> list[Occupant]:
+        """The occupants that somebody is: one for each nick."""
+        return [each for each in self.occupants.values() if each.account == account]
+
+    def owners(self) -> list[JID]:
+        """Its owners."""
+        return self.those_who_are("owner")
+
+    def those_who_are(self, affiliation: str) -> list[JID]:
+        """All who have this affiliation, by address."""
+        return sorted(jid for jid, each in self.affiliations.items() if each.affiliation == affiliation)
+
+    def reserved_by(self, nick: str) -> JID | None:
+        """Whose nick this is, whether they are here or not."""
+        return next((jid for jid, each in self.affiliations.items() if each.nick == nick), None)
+
+    def sees_addresses(self, occupant: Occupant) -> bool:
+        """Whether an occupant is shown the real addresses of others."""
+        return not self.configuration.is_anonymous or occupant.role == "moderator"
+
+    def usual_role(self, affiliation: str) -> str:
+        """The role that goes with an affiliation here."""
+        return role_on_entering(affiliation, is_moderated=self.configuration.moderatedroom)
+
+    def id_of(self, account: JID) -> str:
+        """XEP-0421: the id of an occupant, from which nobody can tell the address."""
+        digest = hmac.digest(self.secret, f"{self.address}\0{account}".encode(), "sha256")
+        return urlsafe_b64encode(digest).decode().rstrip("=")
+
+    # -- who is here
+
+    def put(self, nick: str, session: JID, presence: bytes, role: str) -> Occupant:
+        """Enter a session under a nick that is its own; or its newer presence."""
+        occupant = self.occupants.get(nick)
+        if occupant is None:
+            occupant = self.occupants[nick] = Occupant(nick, session.bare, self.id_of(session.bare), role)
+        occupant.sessions.pop(session, None)
+        occupant.sessions[session] = presence
+        self.by_session[session] = occupant
+        return occupant
+
+    def take_out(self, session: JID) -> Occupant | None:
+        """Take a session out; returns the occupant that it was, if it was here."""
+        occupant = self.by_session.pop(session, None)
+        if occupant is not None:
+            del occupant.sessions[session]
+            if not occupant.sessions:
+                del self.occupants[occupant.nick]
+        return occupant
+
+    def rename(self, occupant: Occupant, nick: str) -> None:
+        """Give an occupant another nick, that nobody has."""
+        del self.occupants[occupant.nick]
+        occupant.nick = nick
+        self.occupants[nick] = occupant
+
+    # -- what is kept
+
+    def configure(self, wanted: RoomConfiguration) -> None:
+        """Have another configuration, for good."""
+        text = configurations.to_text(wanted)
+        rooms.configure(self.server.db, self.number, text, is_public=wanted.publicroom)
+        self.configuration = wanted
+
+    def set_affiliations(self, changed: dict[JID, Affiliation]) -> None:
+        """Have these people be something else, for good."""
+        rooms.put_affiliations(self.server.db, self.number, changed.items())
+        for jid, each in changed.items():
+            if each.affiliation == "none" and not each.nick:
+                self.affiliations.pop(jid, None)
+            else:
+                self.affiliations[jid] = each
+
+    def set_subject(self, text: str, nick: str) -> None:
+        """Have another subject, for good."""
+        subject = Subject(text, nick, time.time())
+        rooms.set_subject(self.server.db, self.number, subject)
+        self.subject = subject
+
+    @property
+    def nick_of(self) -> "dict[JID, str]":
+        """The nicks that are reserved, by whom."""
+        return {jid: each.nick for jid, each in self.affiliations.items() if each.nick}
+
+
+class Rooms:
+    """The rooms that somebody is in, or that are being configured, by their addresses."""
+
+    def __init__(self) -> None:
+        self.here: dict[JID, Room] = {}
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(tuple(self.here.values()))
+
+
+def find(server: "Server", address: JID) -> Room | None:
+    """The room at this address, from memory or as it is kept; None where there is none."""
+    room = server.state(Rooms).here.get(address)
+    if room is not None:
+        return room
+    kept = rooms.find(server.db, address)
+    return Room(server, kept) if kept is not None else None
+
+
+def create(server: "Server", address: JID, creator: JID, wanted: RoomConfiguration) -> Room:
+    """Make a room, locked and in memory; who makes it owns it."""
+    secret = token_bytes(SECRET_BYTES)
+    with server.db.change():
+        number = rooms.create(
+            server.db, address, creator, configurations.to_text(wanted), is_public=wanted.publicroom, secret=secret,
+            at=time.time(),
+        )  # fmt: skip
+        rooms.put_affiliations(server.db, number, [(creator, Affiliation("owner"))])
+    kept = rooms.find(server.db, address)
+    assert kept is not None
+    room = Room(server, kept, is_locked=True)
+    server.state(Rooms).here[address] = room
+    return room
+
+
+def keep_in_memory(room: Room) -> None:
+    """Somebody is in it now."""
+    room.server.state(Rooms).here[room.address] = room
+
+
+def let_go_if_empty(room: Room) -> None:
+    """Nobody may be in it any more: then it is not in memory, and gone if it was not to stay."""
+    if room.occupants:
+        return
+    room.server.state(Rooms).here.pop(room.address, None)
+    if room.is_locked or not room.configuration.persistentroom:
+        rooms.remove(room.server.db, room.number)
+
+
+def sessions(occupants: Iterable[Occupant]) -> list[JID]:
+    """The sessions of these."""
+    return [session for each in occupants for session in each.sessions]

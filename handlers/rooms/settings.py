@@ -1,0 +1,26 @@
+"""The settings of rooms."""
+
+from dataclasses import dataclass
+
+from xmpp.config.configuration import setting
+
+
+@dataclass(frozen=True)
+class RoomSettings:
+    """Rooms: group chat at rooms.DOMAIN."""
+
+    label: str = setting("rooms", "What comes before the domain in the address of the service.", restart=True)
+    creators: str = setting("accounts", "Who may make rooms.", choices=("nobody", "accounts", "everybody"))
+    max_rooms: int = setting(100, "The most rooms that one account has made.", minimum=1, maximum=1_000_000)
+    max_occupants: int = setting(5_000, "The most occupants of one room, but for its owners and admins.",
+                                 minimum=1, maximum=100_000)  # fmt: skip
+    max_affiliations: int = setting(10_000, "The most people that are something in one room: members, owners, those "
+                                    "who are banned.", minimum=10, maximum=1_000_000)  # fmt: skip
+    max_rooms_entered: int = setting(1_000, "The most rooms that one session is in.", minimum=1, maximum=100_000)
+    max_nick_characters: int = setting(100, "The longest nick.", minimum=1, maximum=1_023)
+    max_subject_bytes: int = setting(2_000, "The longest subject.", minimum=100, maximum=100_000)
+    max_presence_bytes: int = setting(4_096, "The longest presence of an occupant.", minimum=500, maximum=65_536)
+    lock_seconds: int = setting(300, "How long the creator of a room may take to configure it.",
+                                minimum=10, maximum=86_400)  # fmt: skip
+    tombstone_days: int = setting(31, "How long the name of a room that was destroyed stays taken.",
+                                  minimum=0, maximum=3_650)  # fmt: skip

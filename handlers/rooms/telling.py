@@ -1,0 +1,55 @@
+"""How what a room says reaches its occupants: written once, in order, a little at a time where there are many.
+
+All that a room tells is one line of portions (xmpp/routing/portions.py), so everybody hears everything in one order.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from handlers.rooms.room import Occupant, Room
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+MUC = "http://jabber.org/protocol/muc"
+MUC_USER = f"{MUC}#user"
+MUC_ADMIN = f"{MUC}#admin"
+MUC_OWNER = f"{MUC}#owner"
+X = f"{{{MUC_USER}}}x"
+
+
+def tell(room: Room, stanza: Stanza, occupants: Iterable[Occupant] | None = None) -> None:
+    """Send a stanza, which has no addressee yet, to all sessions of these occupants, or of all."""
+    sessions = list(room.by_session) if occupants is None else [jid for each in occupants for jid in each.sessions]
+    room.server.portions.begin(room.address, _told(room.server, stanza, sessions))
+
+
+def tell_each(room: Room, stanzas: Iterable[tuple[JID, Stanza]]) -> None:
+    """Send each of these sessions a stanza of its own; the pairs are asked for one after the other."""
+    room.server.portions.begin(room.address, _each(room.server, stanzas))
+
+
+def _told(server: "Server", stanza: Stanza, sessions: Iterable[JID]) -> Iterator[None]:
+    copy = stanza.copies()
+    for jid in sessions:
+        send(server, copy(jid))
+        yield
+
+
+def _each(server: "Server", stanzas: Iterable[tuple[JID, Stanza]]) -> Iterator[None]:
+    for jid, stanza in stanzas:
+        send(server, stanza.addressed(jid))
+        yield
+
+
+def send(server: "Server", stanza: Stanza) -> None:
+    """Send a stanza of a room to a session that is in it. Whoever has entered hears the room: it does not run through
+    the steps of the account, which may have blocked others in there, and keeps no archive of rooms."""
+    assert stanza.to is not None
+    session = server.online.session(stanza.to) if server.ownership.is_ours(stanza.to) else None
+    if session is not None:
+        session.send(stanza)
+    elif not server.ownership.is_ours(stanza.to):
+        server.router.route(stanza)
