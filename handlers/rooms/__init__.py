@@ -5,9 +5,11 @@ room is what a room knows and keeps, ranks who may do what, telling how all hear
 
 from typing import TYPE_CHECKING, Literal
 
-from handlers.rooms import entering, messages
+from lxml import etree
+
+from handlers.rooms import entering, messages, private_messages
 from handlers.rooms.presence import Change
-from handlers.rooms.room import find
+from handlers.rooms.room import Rooms
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC
 from xmpp.data.disco import Identity
@@ -49,11 +51,18 @@ GONE = frozenset(
 def receive(delivery: Delivery) -> Literal["stop"] | None:
     """SUBDOMAIN.received: presence and messages to rooms and to their occupants."""
     server, stanza = delivery.server, delivery.stanza
-    if stanza.kind == "presence":
-        _receive_presence(server, stanza)
-        return STOP
-    if stanza.kind == "message":
-        return _receive_message(server, stanza)
+    assert stanza.to is not None
+    try:
+        if stanza.kind == "presence":
+            _receive_presence(server, stanza)
+            return STOP
+        if stanza.kind == "message":
+            return _receive_message(server, stanza)
+    except StanzaError as error:
+        error.by = stanza.to.bare
+        if f"{{{MUC}}}x" in stanza.child_tags:
+            error.about = etree.Element(f"{{{MUC}}}x", nsmap={None: MUC})  # as the texts show it for who wants to enter
+        raise
     return None
 
 
@@ -79,7 +88,7 @@ def _receive_message(server: "Server", stanza: Stanza) -> Literal["stop"] | None
     elif not stanza.to.local:
         return None
     elif stanza.to.is_full:
-        messages.receive_private(server, stanza)
+        private_messages.receive(server, stanza)
     elif stanza.type == "groupchat":
         messages.receive_groupchat(server, stanza)
     else:
@@ -90,8 +99,10 @@ def _receive_message(server: "Server", stanza: Stanza) -> Literal["stop"] | None
 def _note_error(server: "Server", stanza: Stanza) -> None:
     """Who cannot be reached is not in the room any more. Errors are never answered."""
     assert stanza.to is not None and stanza.sender is not None
+    if stanza.kind == "message" and private_messages.pass_error_back(server, stanza):
+        return
     error = stanza.element.find("{jabber:client}error")
     conditions = set() if error is None else {str(child.tag).rpartition("}")[2] for child in error}
-    room = find(server, stanza.to.bare)
+    room = server.state(Rooms).here.get(stanza.to.bare)
     if room is not None and not GONE.isdisjoint(conditions):
         entering.leave_room(room, stanza.sender, change=Change(codes=["333"]))

@@ -1,8 +1,8 @@
-"""XEP-0045 sections 7.2, 7.6, 7.7, 7.14 and 10.1: entering a room, with its errors, making one by
-that, changing the nick, and leaving."""
+"""XEP-0045 sections 7.2, 7.7, 7.14 and 10.1: entering a room, with its errors, making one by that, presence in it, and
+leaving."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,11 @@ from lxml import etree
 
 from db import rooms
 from handlers.contacts.access import is_at_home
-from handlers.rooms import history, presence
+from handlers.rooms import history, nicks, presence
 from handlers.rooms.configuration import DEFAULT
 from handlers.rooms.presence import Change
 from handlers.rooms.ranks import Standing
-from handlers.rooms.room import NOBODY, Occupant, Room, create, find, keep_in_memory, let_go_if_empty
+from handlers.rooms.room import Occupant, Room, Rooms, create, find, keep_in_memory, let_go_if_empty
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC, tell_each
 from xmpp.data.errors import StanzaError
@@ -38,7 +38,8 @@ def receive(server: "Server", stanza: Stanza) -> None:
     occupant = room.by_session.get(session) if room is not None else None
     if room is not None and occupant is not None:
         if occupant.nick != nick:
-            _change_nick(room, occupant, nick, stanza)
+            _check_presence(server, stanza)
+            nicks.change(room, occupant, nick, session, presence.content_of(stanza))
         elif muc is not None:
             _enter_again(room, occupant, stanza, muc)
         else:
@@ -52,17 +53,22 @@ def receive(server: "Server", stanza: Stanza) -> None:
 def leave(server: "Server", stanza: Stanza) -> None:
     """Presence of type unavailable to an occupant's address; silence where the session is not in the room."""
     assert stanza.to is not None and stanza.sender is not None
-    room = find(server, stanza.to.bare)
+    room = server.state(Rooms).here.get(stanza.to.bare)
     if room is not None:
         leave_room(room, stanza.sender, presence.content_of(stanza))
 
 
 def leave_room(room: Room, session: JID, said: bytes = b"", change: Change = presence.PLAIN) -> None:
-    """A session leaves a room, or is put out; others are told where it was the last one under its nick."""
-    occupant = room.take_out(session)
+    """A session leaves a room, or is put out; others are told where it was the last one under its nick, or where it is
+    its presence that they were shown."""
+    occupant = room.by_session.get(session)
     if occupant is None:
         return
+    was_shown = occupant.shown[0] == session
+    room.take_out(session)
     presence.show_end(room, occupant, [session], change, said, is_told_to_others=not occupant.sessions)
+    if occupant.sessions and was_shown:
+        presence.show(room, occupant)
     let_go_if_empty(room)
 
 
@@ -81,21 +87,19 @@ def put_out(room: Room, occupant: Occupant, change: Change) -> None:
 def _enter(server: "Server", room: Room | None, stanza: Stanza, muc: etree._Element) -> None:
     assert stanza.to is not None and stanza.sender is not None
     nick, session = stanza.to.resource, stanza.sender
-    _check_nick(server, nick)
+    nicks.check(server, nick)
     _check_presence(server, stanza)
+    _check_rooms_left(server, session)
     is_new = room is None
     if room is None:
         room = _make(server, stanza.to.bare, session)
     refuse_entrance(room, session, nick, muc.findtext(f"{{{MUC}}}password"))
-    affiliation = room.affiliation(session.bare)
-    others = room.of_account(session.bare)
-    known = next((each for each in others if each.nick == nick), None)
-    room.put(nick, session, presence.content_of(stanza), known.role if known else room.usual_role(affiliation))
+    role = room.usual_role(room.affiliation(session.bare))
+    occupant = room.put(nick, session, presence.content_of(stanza), role)
     keep_in_memory(room)
-    occupant = room.by_session[session]
-    if len(occupant.sessions) == 1:
-        presence.show(room, occupant, but_itself=True)
-    _welcome(room, occupant, session, muc, is_new=is_new)
+    presence.show(room, occupant, but=session)
+    codes = [*(["201"] if is_new else []), *(["210"] if nick != nicks.asked_for(stanza) else [])]
+    _welcome(room, occupant, session, muc, codes)
 
 
 def refuse_entrance(room: Room, session: JID, nick: str, password: str | None) -> None:
@@ -111,16 +115,9 @@ def refuse_entrance(room: Room, session: JID, nick: str, password: str | None) -
         raise StanzaError("registration-required", "this room is for its members")
     if configuration.passwordprotectedroom and password != configuration.roomsecret:
         raise StanzaError("not-authorized", "this room asks for a password")
-    refuse_nick(room, account, nick)
-    _check_room_left(room, standing)
-
-
-def refuse_nick(room: Room, account: JID, nick: str) -> None:
-    """Raise StanzaError for a nick that is somebody else's (7.2.8)."""
-    holder = room.occupants.get(nick)
-    owner = room.reserved_by(nick)
-    if (holder is not None and holder.account != account) or (owner is not None and owner != account):
-        raise StanzaError("conflict", "this nick is somebody else's")
+    nicks.refuse_taken(room, account, nick)
+    if nick not in room.occupants:
+        _check_room_left(room, standing)
 
 
 def _check_room_left(room: Room, standing: Standing) -> None:
@@ -133,15 +130,16 @@ def _check_room_left(room: Room, standing: Standing) -> None:
         raise StanzaError("service-unavailable", "the room is full", type="wait")
 
 
-def _check_nick(server: "Server", nick: str) -> None:
-    if not nick.strip() or len(nick) > server.settings(RoomSettings).max_nick_characters:
-        raise StanzaError("not-acceptable", "a nick has one character at least, and not too many")
-
-
 def _check_presence(server: "Server", stanza: Stanza) -> None:
     most = server.settings(RoomSettings).max_presence_bytes
     if len(stanza.wire()) > most:
         raise StanzaError("policy-violation", f"presence in a room may have {most} bytes")
+
+
+def _check_rooms_left(server: "Server", session: JID) -> None:
+    most = server.settings(RoomSettings).max_rooms_entered
+    if server.state(Rooms).entered[session] >= most:
+        raise StanzaError("resource-constraint", f"nobody is in more than {most} rooms at once")
 
 
 def _make(server: "Server", address: JID, session: JID) -> Room:
@@ -169,17 +167,17 @@ def _open_if_locked(room: Room) -> None:
     room.is_locked = False
 
 
-def _welcome(room: Room, occupant: Occupant, session: JID, muc: etree._Element, *, is_new: bool = False) -> None:
-    """What who enters gets, in this order (7.2.2): presence of the others, its own, history, the subject."""
-    configuration = room.configuration
-    codes = [] if configuration.is_anonymous else ["100"]
-    if is_new:
-        codes.append("201")
+def _welcome(room: Room, occupant: Occupant, session: JID, muc: etree._Element, more_codes: Sequence[str] = ()) -> None:
+    """What who enters gets, in this order (7.2.2): presence of the others, its own, history, the subject. It may have
+    left before it is its turn."""
+    codes = [*([] if room.configuration.is_anonymous else ["100"]), *more_codes]
     said = history.wanted(room, muc)
 
     def all_of_it() -> Iterator[Stanza]:
         for stanza in presence.others_of(room, occupant):
             yield stanza.addressed(session)
+        if session not in occupant.sessions:
+            return
         yield presence.own(room, occupant, session, Change(own_codes=codes)).addressed(session)
         for each in said:
             yield history.delayed(room, each).addressed(session)
@@ -203,7 +201,7 @@ def _enter_again(room: Room, occupant: Occupant, stanza: Stanza, muc: etree._Ele
     said = presence.content_of(stanza)
     if occupant.sessions[stanza.sender] != said:
         room.put(occupant.nick, stanza.sender, said, occupant.role)
-        presence.show(room, occupant, but_itself=True)
+        presence.show(room, occupant, but=stanza.sender)
     _welcome(room, occupant, stanza.sender, muc)
 
 
@@ -214,41 +212,14 @@ def _say_presence(room: Room, occupant: Occupant, stanza: Stanza) -> None:
     presence.show(room, occupant)
 
 
-def _change_nick(room: Room, occupant: Occupant, nick: str, stanza: Stanza) -> None:
-    """Section 7.6: others see the occupant leave under the old nick, and come under the new one."""
-    assert stanza.sender is not None
-    _check_nick(room.server, nick)
-    _check_presence(room.server, stanza)
-    refuse_nick(room, stanza.sender.bare, nick)
-    said = presence.content_of(stanza)
-    if len(occupant.sessions) > 1 or nick in room.occupants:
-        _move_session(room, occupant, nick, stanza.sender, said)
-        return
-    views = presence.Views(room, occupant, Change(codes=["303"], nick=nick), "unavailable", stanza.sender, b"")
-    tell_each(room, [(session, views.of(each)) for session, each in room.by_session.items()])
-    room.rename(occupant, nick)
-    room.put(nick, stanza.sender, said, occupant.role)
-    presence.show(room, occupant)
-
-
-def _move_session(room: Room, occupant: Occupant, nick: str, session: JID, said: bytes) -> None:
-    """One of several devices under a nick takes another one: it leaves, and enters under that."""
-    role = occupant.role
-    leave_room(room, session)
-    room.put(nick, session, said, role)
-    keep_in_memory(room)
-    presence.show(room, room.by_session[session])
-
-
 def _tell_outside(server: "Server", stanza: Stanza) -> None:
     """7.2.18: who is not in the room, and seems to think so, is told. This is not how one enters."""
     assert stanza.to is not None and stanza.sender is not None
-    outside = Occupant(stanza.to.resource, stanza.sender.bare, "", "none")
     room = find(server, stanza.to.bare)
     if room is None:
         raise StanzaError("item-not-found", "there is no such room")
-    outside.id = room.id_of(stanza.sender.bare)
-    change = Change(own_codes=["307", "333"], affiliation=room.affiliations.get(stanza.sender.bare, NOBODY).affiliation)
+    outside = Occupant(stanza.to.resource, stanza.sender.bare, room.id_of(stanza.sender.bare), "none")
+    change = Change(own_codes=["307", "333"], reason="You are not in the room.")
     told = presence.to_nobody(room, outside, change)
     with suppress(StanzaError), Handled():
         server.router.route(told.addressed(stanza.sender))

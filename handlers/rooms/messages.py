@@ -1,4 +1,4 @@
-"""XEP-0045 sections 7.4, 7.5 and 8.1: what is said to all, to one, and the subject."""
+"""XEP-0045 sections 7.4 and 8.1: what is said to all, and the subject."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ from handlers.messages.stanza_ids import STANZA_ID
 from handlers.rooms import history
 from handlers.rooms.room import Occupant, Room, find
 from handlers.rooms.settings import RoomSettings
-from handlers.rooms.telling import MUC_USER, X, tell
+from handlers.rooms.telling import X, tell
 from xmpp.data import names
 from xmpp.data.errors import StanzaError
 from xmpp.data.stanza import Stanza
@@ -19,7 +19,6 @@ SUBJECT = f"{{{names.CLIENT}}}subject"
 THREAD = f"{{{names.CLIENT}}}thread"
 OURS = frozenset({OCCUPANT_ID, HATS, STANZA_ID, X})
 """What a room says of a message, and nobody else."""
-FROM_ROLES = {"anyone": "visitor", "participants": "participant", "moderators": "moderator"}
 
 
 def receive_groupchat(server: "Server", stanza: Stanza) -> None:
@@ -30,7 +29,7 @@ def receive_groupchat(server: "Server", stanza: Stanza) -> None:
         raise StanzaError("item-not-found", "there is no such room")
     occupant = room.by_session.get(stanza.sender)
     if occupant is None:
-        raise StanzaError("not-acceptable", "you are not in this room")
+        raise StanzaError("not-acceptable", "you are not in this room", type="cancel")
     if _is_subject(stanza):
         _set_subject(room, occupant, stanza)
         return
@@ -65,23 +64,3 @@ def _set_subject(room: Room, occupant: Occupant, stanza: Stanza) -> None:
         raise StanzaError("not-acceptable", "the subject is too long")
     room.set_subject(text, occupant.nick)
     tell(room, reflect(room, occupant, stanza))
-
-
-def receive_private(server: "Server", stanza: Stanza) -> None:
-    """A message to an occupant (7.5): all its sessions get it, from the sender's address in the room."""
-    assert stanza.to is not None and stanza.sender is not None
-    room = find(server, stanza.to.bare)
-    occupant = room.by_session.get(stanza.sender) if room is not None else None
-    if stanza.type == "groupchat":
-        raise StanzaError("bad-request", "what is for all goes to the room")
-    if room is None or occupant is None:
-        raise StanzaError("not-acceptable", "you are not in this room")
-    needed = FROM_ROLES.get(room.configuration.allowpm)
-    if needed is None or not room.standing(stanza.sender).has_role(needed):
-        raise StanzaError("forbidden", "no private messages in this room")
-    addressee = room.occupants.get(stanza.to.resource)
-    if addressee is None:
-        raise StanzaError("item-not-found", "nobody of this nick is in the room")
-    passed = reflect(room, occupant, stanza).with_last(f'<x xmlns="{MUC_USER}"/>'.encode(), X)
-    for session in addressee.sessions:
-        server.router.route(passed.addressed(session))

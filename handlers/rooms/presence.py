@@ -6,7 +6,7 @@ from lxml import etree
 
 from handlers.messages.occupants import HATS, OCCUPANT_ID
 from handlers.rooms.room import Occupant, Room
-from handlers.rooms.telling import MUC, MUC_USER, tell_each
+from handlers.rooms.telling import MUC, MUC_USER, forget_directed, tell_each
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import escaped, quoted, wire
@@ -79,15 +79,15 @@ class Views:
         return self._moderators if self._room.sees_addresses(viewer) else self._others
 
 
-def show(room: Room, occupant: Occupant, change: Change = PLAIN, *, but_itself: bool = False) -> None:
-    """Tell everybody of an occupant's presence."""
+def show(room: Room, occupant: Occupant, change: Change = PLAIN, *, but: JID | None = None) -> None:
+    """Tell everybody of an occupant's presence, but for this session."""
     views = Views(room, occupant, change, None, *occupant.shown)
     tell_each(
         room,
         [
             (session, views.of(each))
             for session, each in room.by_session.items()
-            if is_shown(room, occupant, each) and not (but_itself and each is occupant)
+            if session != but and is_shown(room, occupant, each)
         ],
     )
 
@@ -104,6 +104,7 @@ def show_end(
     """Tell these sessions, which were under one nick and are out of the room now, that they are; and, if it was all of
     them, the others."""
     views = Views(room, occupant, change, "unavailable", gone[0], said)
+    forget_directed(room, occupant.nick, gone)
     told = [(session, views.of(occupant)) for session in gone]
     if is_told_to_others:
         told += [
@@ -160,5 +161,3 @@ def _presence(
 def muc_of(presence: Stanza) -> etree._Element | None:
     """The <x/> by which a client asks to enter."""
     return presence.child(f"{{{MUC}}}x")
-
-

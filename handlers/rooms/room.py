@@ -6,7 +6,7 @@ What is to last is written when it changes (db/rooms.py). A room that nobody is 
 import hmac
 import time
 from base64 import urlsafe_b64encode
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from secrets import token_bytes
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +16,8 @@ from db.rooms import Affiliation, Subject
 from handlers.rooms import configuration as configurations
 from handlers.rooms.configuration import RoomConfiguration
 from handlers.rooms.ranks import Standing, role_on_entering
+from handlers.rooms.settings import RoomSettings
+from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
@@ -38,10 +40,10 @@ class Occupant:
     """Somebody in a room, with all sessions that are there under this nick.
 
     `id` is what others can tell it by whatever its nick (XEP-0421). `sessions`: by full address, what the presence that
-    each has sent last says, as bytes.
+    each has sent last says, as bytes. `may_ask_at`: when it may ask for the floor again, by time.monotonic.
     """
 
-    __slots__ = ("nick", "account", "id", "role", "sessions")
+    __slots__ = ("nick", "account", "id", "role", "sessions", "may_ask_at")
 
     def __init__(self, nick: str, account: JID, id: str, role: str) -> None:
         self.nick = nick
@@ -49,6 +51,7 @@ class Occupant:
         self.id = id
         self.role = role
         self.sessions: dict[JID, bytes] = {}
+        self.may_ask_at = 0.0
 
     @property
     def shown(self) -> tuple[JID, bytes]:
@@ -69,6 +72,7 @@ class Room:
         self.secret = kept.secret
         self.subject = kept.subject
         self.affiliations = rooms.affiliations(server.db, kept.id)
+        self._reserved = {each.nick: jid for jid, each in self.affiliations.items() if each.nick}
         self.occupants: dict[str, Occupant] = {}
         self.by_session: dict[JID, Occupant] = {}
         self.history: deque[Said] = deque(maxlen=MOST_HISTORY)
@@ -90,6 +94,10 @@ class Room:
         best = max(roles, key=lambda each: each.has_role("moderator") * 2 + each.has_role("participant"), default=None)
         return Standing(self.affiliation(jid), best.role if best else "none")
 
+    def standing_of(self, occupant: Occupant) -> Standing:
+        """What an occupant is."""
+        return Standing(self.affiliation(occupant.account), occupant.role)
+
     def of_account(self, account: JID) -> list[Occupant]:
         """The occupants that somebody is: one for each nick."""
         return [each for each in self.occupants.values() if each.account == account]
@@ -104,7 +112,7 @@ class Room:
 
     def reserved_by(self, nick: str) -> JID | None:
         """Whose nick this is, whether they are here or not."""
-        return next((jid for jid, each in self.affiliations.items() if each.nick == nick), None)
+        return self._reserved.get(nick)
 
     def sees_addresses(self, occupant: Occupant) -> bool:
         """Whether an occupant is shown the real addresses of others."""
@@ -126,7 +134,8 @@ class Room:
         occupant = self.occupants.get(nick)
         if occupant is None:
             occupant = self.occupants[nick] = Occupant(nick, session.bare, self.id_of(session.bare), role)
-        occupant.sessions.pop(session, None)
+        if occupant.sessions.pop(session, None) is None:
+            self.server.state(Rooms).entered[session] += 1
         occupant.sessions[session] = presence
         self.by_session[session] = occupant
         return occupant
@@ -136,6 +145,7 @@ class Room:
         occupant = self.by_session.pop(session, None)
         if occupant is not None:
             del occupant.sessions[session]
+            self.server.state(Rooms).leaves_one(session)
             if not occupant.sessions:
                 del self.occupants[occupant.nick]
         return occupant
@@ -157,11 +167,21 @@ class Room:
     def set_affiliations(self, changed: dict[JID, Affiliation]) -> None:
         """Have these people be something else, for good."""
         rooms.put_affiliations(self.server.db, self.number, changed.items())
+        for jid in changed:
+            self._reserved.pop(self.affiliations.get(jid, NOBODY).nick, None)
         for jid, each in changed.items():
+            if each.nick:
+                self._reserved[each.nick] = jid
             if each.affiliation == "none" and not each.nick:
                 self.affiliations.pop(jid, None)
             else:
                 self.affiliations[jid] = each
+
+    def refuse_more_affiliations(self, more: int = 1) -> None:
+        """Raise StanzaError where it would be too many with so many more people who are something."""
+        most = self.server.settings(RoomSettings).max_affiliations
+        if len(self.affiliations) + more > most:
+            raise StanzaError("resource-constraint", f"in one room {most} people can be something")
 
     def set_subject(self, text: str, nick: str) -> None:
         """Have another subject, for good."""
@@ -176,13 +196,21 @@ class Room:
 
 
 class Rooms:
-    """The rooms that somebody is in, or that are being configured, by their addresses."""
+    """The rooms that somebody is in, or that are being configured, by their addresses; and in how many each session is
+    that has `entered` any."""
 
     def __init__(self) -> None:
         self.here: dict[JID, Room] = {}
+        self.entered = Counter[JID]()
 
     def __iter__(self) -> Iterator[Room]:
         return iter(tuple(self.here.values()))
+
+    def leaves_one(self, session: JID) -> None:
+        """A session is out of a room."""
+        self.entered[session] -= 1
+        if not self.entered[session]:
+            del self.entered[session]
 
 
 def find(server: "Server", address: JID) -> Room | None:

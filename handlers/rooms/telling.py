@@ -31,6 +31,15 @@ def tell_each(room: Room, stanzas: Iterable[tuple[JID, Stanza]]) -> None:
     room.server.portions.begin(room.address, _each(room.server, stanzas))
 
 
+def forget_directed(room: Room, nick: str, sessions: Iterable[JID]) -> None:
+    """These sessions are not in the room any more under this nick, to which they had sent presence: when they end that
+    is not to be ended there."""
+    for jid in sessions:
+        session = room.server.online.session(jid) if room.server.ownership.is_ours(jid) else None
+        if session is not None:
+            session.directed.discard(room.address.with_resource(nick))
+
+
 def _told(server: "Server", stanza: Stanza, sessions: Iterable[JID]) -> Iterator[None]:
     copy = stanza.copies()
     for jid in sessions:

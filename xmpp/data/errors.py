@@ -89,6 +89,7 @@ class StanzaError(Exception):
     `condition` is a key of STANZA_CONDITIONS; `type` overrides the error type that goes with it; `application` is
     the application-specific condition, an lxml element. `about` is an element to be sent before the error, for
     protocols that require it. `code` is the old number of an error (XEP-0086), for cases in which a client reads it.
+    `by` is who has found the error, if that is not whom it comes from.
     """
 
     def __init__(
@@ -108,12 +109,15 @@ class StanzaError(Exception):
         self.application = application
         self.about = about
         self.code = code
+        self.by: str | None = None
 
     def element(self) -> etree._Element:
         """The <error/> child: condition, text, application element, in the order of section 8.3.2."""
         error = etree.Element(names.ERROR, type=self.type, nsmap={None: names.CLIENT})
         if self.code is not None:
             error.set("code", self.code)
+        if self.by is not None:
+            error.set("by", self.by)
         _add_condition(error, names.STANZA_ERRORS, self.condition, self.text)
         if self.application is not None:
             error.append(self.application)

@@ -1,0 +1,59 @@
+"""XEP-0045 sections 7.2.8, 7.6 and 16.1: nicks: which are to be had, and how an occupant takes another one."""
+
+from typing import TYPE_CHECKING
+
+from handlers.rooms import presence
+from handlers.rooms.presence import Change, Views
+from handlers.rooms.room import Occupant, Room
+from handlers.rooms.settings import RoomSettings
+from handlers.rooms.telling import forget_directed, tell_each
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+
+def check(server: "Server", nick: str) -> None:
+    """Raise StanzaError for what is no nick."""
+    most = server.settings(RoomSettings).max_nick_characters
+    if not nick.strip() or len(nick) > most:
+        raise StanzaError("jid-malformed", f"a nick has from 1 to {most} characters, and not spaces alone")
+
+
+def refuse_taken(room: Room, account: JID, nick: str) -> None:
+    """Raise StanzaError for a nick that is somebody else's, who may be in the room or not."""
+    holder, owner = room.occupants.get(nick), room.reserved_by(nick)
+    if (holder is not None and holder.account != account) or (owner is not None and owner != account):
+        raise StanzaError("conflict", "this nick is somebody else's")
+
+
+def asked_for(presence: Stanza) -> str:
+    """The nick as its sender has written it, before it was brought into its normal form."""
+    address: str = presence.element.get("to", "")
+    return address.partition("/")[2]
+
+
+def change(room: Room, occupant: Occupant, nick: str, session: JID, said: bytes) -> None:
+    """A session takes another nick. Others see the occupant leave under the old one and come under the new one, unless
+    it has other sessions, which keep theirs. Raises StanzaError."""
+    check(room.server, nick)
+    refuse_taken(room, session.bare, nick)
+    _tell_of_end(room, occupant, nick, session)
+    is_alone, was_shown = len(occupant.sessions) == 1, occupant.shown[0] == session
+    if is_alone and nick not in room.occupants:
+        room.rename(occupant, nick)
+    else:
+        room.take_out(session)
+    renamed = room.put(nick, session, said, occupant.role)
+    if not is_alone and was_shown:
+        presence.show(room, occupant)
+    presence.show(room, renamed)
+
+
+def _tell_of_end(room: Room, occupant: Occupant, nick: str, session: JID) -> None:
+    views = Views(room, occupant, Change(codes=["303"], nick=nick), "unavailable", session, b"")
+    viewers = room.by_session.items() if len(occupant.sessions) == 1 else [(session, occupant)]
+    forget_directed(room, occupant.nick, [session])
+    tell_each(room, [(to, views.of(each)) for to, each in viewers if presence.is_shown(room, occupant, each)])

@@ -1,0 +1,77 @@
+"""XEP-0045 section 7.5: what one occupant says to another one, through the room."""
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+from handlers.contacts.access import is_blocked
+from handlers.rooms.messages import reflect
+from handlers.rooms.room import Room, find
+from handlers.rooms.telling import MUC_USER, X
+from xmpp.data import names
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import wire
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+FROM_ROLES = {"anyone": "visitor", "participants": "participant", "moderators": "moderator"}
+MAX_REMEMBERED = 1_000
+
+
+class _Passed(NamedTuple):
+    """Who has said something, in its name in the room, to which occupant."""
+
+    sender: JID
+    occupant: JID
+    addressee: JID
+
+
+class Passed(OrderedDict[tuple[JID, str], _Passed]):
+    """What was passed on last, by session and id: it may come back with an error, which says nothing of whether the
+    session is still in the room, and is for the one who has said it."""
+
+
+def receive(server: "Server", stanza: Stanza) -> None:
+    """A message to an occupant: all its sessions get it, from the sender's address in the room."""
+    assert stanza.to is not None and stanza.sender is not None
+    if stanza.type == "groupchat":
+        raise StanzaError("bad-request", "what is for all goes to the room")
+    room = find(server, stanza.to.bare)
+    occupant = room.by_session.get(stanza.sender) if room is not None else None
+    if room is None or occupant is None:
+        raise StanzaError("not-acceptable", "you are not in this room", type="cancel")
+    needed = FROM_ROLES.get(room.configuration.allowpm)
+    if needed is None or not room.standing_of(occupant).has_role(needed):
+        raise StanzaError("forbidden", "no private messages in this room")
+    if stanza.to.resource not in room.occupants:
+        raise StanzaError("item-not-found", "nobody of this nick is in the room")
+    _pass_on(room, reflect(room, occupant, stanza).with_last(f'<x xmlns="{MUC_USER}"/>'.encode(), X), stanza)
+
+
+def pass_error_back(server: "Server", error: Stanza) -> bool:
+    """Whether this is about such a message: then it goes to who has sent that."""
+    assert error.sender is not None
+    passed = server.state(Passed).pop((error.sender, error.id or ""), None)
+    if passed is None or passed.occupant != error.to:
+        return False
+    content = b"".join(map(wire, error.children(names.ERROR)))
+    server.router.route(
+        Stanza.build("message", content, type="error", id=error.id, to=passed.sender, sender=passed.addressee)
+    )
+    return True
+
+
+def _pass_on(room: Room, passed: Stanza, stanza: Stanza) -> None:
+    assert stanza.to is not None and stanza.sender is not None and passed.sender is not None
+    server, addressee = room.server, room.occupants[stanza.to.resource]
+    if server.ownership.is_ours(addressee.account) and is_blocked(server, addressee.account, passed.sender):
+        raise StanzaError("service-unavailable")
+    remembered = server.state(Passed)
+    for session in tuple(addressee.sessions):
+        if stanza.id:
+            remembered[session, stanza.id] = _Passed(stanza.sender, passed.sender, stanza.to)
+        server.router.route(passed.addressed(session))
+    while len(remembered) > MAX_REMEMBERED:
+        remembered.popitem(last=False)
