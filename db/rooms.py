@@ -3,7 +3,18 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from peewee import AutoField, BlobField, BooleanField, CompositeKey, FloatField, IntegerField, Model, TextField, fn
+from peewee import (
+    SQL,
+    AutoField,
+    BlobField,
+    BooleanField,
+    CompositeKey,
+    FloatField,
+    IntegerField,
+    Model,
+    TextField,
+    fn,
+)
 
 from db.sqlite.database import Database
 from db.sqlite.queries import ANY, Prepared
@@ -82,6 +93,10 @@ class Tombstone(NamedTuple):
     reason: str
 
 
+SERVICE = "substr(jid, instr(jid, '@') + 1)"
+"""Of the address of a room, as it stands in the index of those that are public."""
+AFTER_ALL = "\U0010ffff"
+"""After every address."""
 _R, _A, _T = Room, RoomAffiliation, RoomTombstone
 _COLUMNS = (_R.id, _R.creator, _R.configuration, _R.secret, _R.subject, _R.subject_nick, _R.subject_at)
 _FIND = Prepared(_R.select(*_COLUMNS).where(_R.jid == ANY))
@@ -102,8 +117,12 @@ _CONFIGURE = Prepared(_R.update(configuration=ANY, is_public=ANY).where(_R.id ==
 _SET_SUBJECT = Prepared(_R.update(subject=ANY, subject_nick=ANY, subject_at=ANY).where(_R.id == ANY))
 _DELETE = Prepared(_R.delete().where(_R.id == ANY))
 _COUNT_OF = Prepared(_R.select(fn.COUNT(_R.id)).where(_R.creator == ANY))
-_PUBLIC = Prepared(_R.select(_R.jid, _R.configuration).where(_R.is_public, _R.jid > ANY).order_by(_R.jid).limit(ANY))
-_COUNT_PUBLIC = Prepared(_R.select(fn.COUNT(_R.id)).where(_R.is_public))
+_AT = (SQL("is_public"), SQL(f"{SERVICE} = ?"))
+_PUBLIC = Prepared(_R.select(_R.jid, _R.configuration).where(*_AT, _R.jid > ANY).order_by(_R.jid).limit(ANY))
+_PUBLIC_BACKWARDS = Prepared(
+    _R.select(_R.jid, _R.configuration).where(*_AT, _R.jid < ANY).order_by(_R.jid.desc()).limit(ANY)
+)
+_COUNT_PUBLIC = Prepared(_R.select(fn.COUNT(_R.id)).where(*_AT))
 _AFFILIATIONS = Prepared(_A.select(_A.jid, _A.affiliation, _A.nick, _A.reason).where(_A.room == ANY))
 _PUT_AFFILIATION = Prepared(_A.replace(room=ANY, jid=ANY, affiliation=ANY, nick=ANY, reason=ANY))
 _DELETE_AFFILIATION = Prepared(_A.delete().where((_A.room == ANY) & (_A.jid == ANY)))
@@ -182,14 +201,20 @@ def count_of(db: Database, creator: JID) -> int:
     return int(db.rows(_COUNT_OF, creator)[0][0])
 
 
-def public(db: Database, after: str, most: int) -> list[tuple[JID, str]]:
-    """So many public rooms, by address, after this one: address and configuration."""
-    return [(JID.parse(jid), configuration) for jid, configuration in db.rows(_PUBLIC, after, most)]
+def public(db: Database, service: JID, after: str, most: int) -> list[tuple[JID, str]]:
+    """So many public rooms of a service, by address, after this one: address and configuration."""
+    return [(JID.parse(jid), configuration) for jid, configuration in db.rows(_PUBLIC, service, after, most)]
 
 
-def count_public(db: Database) -> int:
-    """How many rooms are public."""
-    return int(db.rows(_COUNT_PUBLIC)[0][0])
+def public_backwards(db: Database, service: JID, before: str, most: int) -> list[tuple[JID, str]]:
+    """The same before this one, or, where that is empty, from the last one on; backwards."""
+    rows = db.rows(_PUBLIC_BACKWARDS, service, before or AFTER_ALL, most)
+    return [(JID.parse(jid), configuration) for jid, configuration in rows]
+
+
+def count_public(db: Database, service: JID) -> int:
+    """How many rooms of a service are public."""
+    return int(db.rows(_COUNT_PUBLIC, service)[0][0])
 
 
 def rooms_of(db: Database, jid: JID) -> list[JID]:

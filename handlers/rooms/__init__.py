@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
 
-from handlers.rooms import entering, messages, private_messages
+from handlers.rooms import (
+    discovery,
+    entering,
+    messages,
+    private_messages,
+)
+from handlers.rooms.announced import SERVICE_FEATURES, UNIQUE
 from handlers.rooms.presence import Change
 from handlers.rooms.room import Rooms
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC
-from xmpp.data.disco import Identity
+from xmpp.data.disco import INFO_QUERY, ITEMS_QUERY, Identity
 from xmpp.data.errors import StanzaError
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP, Delivery
@@ -25,7 +31,7 @@ SUBDOMAIN = Subdomain(
     "rooms",
     label_setting="label",
     identity=Identity("conference", "text", "Rooms"),
-    disco=[MUC, "urn:xmpp:occupant-id:0"],
+    disco=SERVICE_FEATURES,
 )
 
 feature = Feature("rooms", xep="0045", settings=RoomSettings, subdomains=[SUBDOMAIN], needs=["occupants"])
@@ -64,6 +70,12 @@ def receive(delivery: Delivery) -> Literal["stop"] | None:
             error.about = etree.Element(f"{{{MUC}}}x", nsmap={None: MUC})  # as the texts show it for who wants to enter
         raise
     return None
+
+
+feature.iq_get(ITEMS_QUERY, to=[SUBDOMAIN.service])(discovery.list_rooms)
+feature.iq_get(f"{{{UNIQUE}}}unique", to=[SUBDOMAIN.service])(discovery.make_unique_name)
+feature.iq_get(INFO_QUERY, to=[SUBDOMAIN.bare])(discovery.describe_room)
+feature.iq_get(ITEMS_QUERY, to=[SUBDOMAIN.bare])(discovery.list_items_of_room)
 
 
 def _receive_presence(server: "Server", stanza: Stanza) -> None:

@@ -14,7 +14,7 @@ STATEMENTS = (
         subject_at REAL NOT NULL
     )""",
     "CREATE INDEX room_by_creator ON room (creator)",
-    "CREATE INDEX room_public ON room (jid) WHERE is_public",
+    "CREATE INDEX room_public ON room (substr(jid, instr(jid, '@') + 1), jid) WHERE is_public",
     """CREATE TABLE room_affiliation (
         room INTEGER NOT NULL REFERENCES room (id) ON DELETE CASCADE,
         jid TEXT NOT NULL,

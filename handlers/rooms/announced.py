@@ -1,0 +1,22 @@
+"""What the service of rooms, and each room, say that they can do (XEP-0045 section 6, XEP-0030)."""
+
+from handlers.rooms.telling import MUC
+from xmpp.data.disco import INFO, ITEMS
+
+UNIQUE = f"{MUC}#unique"
+
+SERVICE_FEATURES = (
+    MUC,
+    ITEMS,
+    UNIQUE,
+    "http://jabber.org/protocol/rsm",
+    "urn:xmpp:occupant-id:0",
+)
+ROOM_FEATURES = (
+    MUC,
+    INFO,
+    ITEMS,
+    f"{MUC}#stable_id",
+    "urn:xmpp:occupant-id:0",
+)
+"""Beside those that tell how a room is configured."""
