@@ -129,6 +129,7 @@ def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
         "http://jabber.org/protocol/disco#info",
         "http://jabber.org/protocol/disco#items",
         "http://jabber.org/protocol/muc",
+        "http://jabber.org/protocol/muc#request",
         "http://jabber.org/protocol/muc#stable_id",
         "muc_open",
         "muc_persistent",

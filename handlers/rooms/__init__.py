@@ -10,14 +10,17 @@ from lxml import etree
 from handlers.rooms import (
     discovery,
     entering,
+    invitations,
     messages,
     private_messages,
+    voice,
 )
 from handlers.rooms.announced import SERVICE_FEATURES, UNIQUE
 from handlers.rooms.presence import Change
-from handlers.rooms.room import Rooms
+from handlers.rooms.room import Rooms, find
 from handlers.rooms.settings import RoomSettings
-from handlers.rooms.telling import MUC
+from handlers.rooms.telling import MUC, X
+from xmpp.data import dataforms
 from xmpp.data.disco import INFO_QUERY, ITEMS_QUERY, Identity
 from xmpp.data.errors import StanzaError
 from xmpp.data.stanza import Stanza
@@ -104,8 +107,29 @@ def _receive_message(server: "Server", stanza: Stanza) -> Literal["stop"] | None
     elif stanza.type == "groupchat":
         messages.receive_groupchat(server, stanza)
     else:
-        raise StanzaError("bad-request", "what is said to a room is of type groupchat")
+        _receive_for_room(server, stanza)
     return STOP
+
+
+def _receive_for_room(server: "Server", stanza: Stanza) -> None:
+    """What is not for all to read: invitations, and forms about the floor."""
+    assert stanza.to is not None and stanza.sender is not None
+    room, x, form = find(server, stanza.to), stanza.child(X), stanza.child(dataforms.X)
+    is_decline = x is not None and x.find(invitations.DECLINE) is not None
+    is_invite = x is not None and x.find(invitations.INVITE) is not None
+    if not is_decline and not is_invite and form is None:
+        raise StanzaError("bad-request", "what is said to a room is of type groupchat")
+    if room is None or room.is_locked:
+        raise StanzaError("item-not-found", "there is no such room")
+    occupant = room.by_session.get(stanza.sender)
+    if x is not None and is_decline:
+        invitations.decline(room, stanza, x)
+    elif occupant is None:
+        raise StanzaError("not-acceptable", "you are not in this room", type="cancel")
+    elif x is not None and is_invite:
+        invitations.invite(room, occupant, stanza, x)
+    elif form is not None:
+        voice.receive(room, occupant, stanza.sender, form)
 
 
 def _note_error(server: "Server", stanza: Stanza) -> None:

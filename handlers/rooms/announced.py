@@ -16,6 +16,7 @@ ROOM_FEATURES = (
     MUC,
     INFO,
     ITEMS,
+    f"{MUC}#request",
     f"{MUC}#stable_id",
     "urn:xmpp:occupant-id:0",
 )

@@ -1,0 +1,104 @@
+"""XEP-0045 section 7.8.2: invitations that go through the room, and those that are declined. Direct ones (XEP-0249) are
+messages like others, and none of the room's business."""
+
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from db import accounts
+from db.rooms import Affiliation
+from handlers.contacts.access import is_blocked
+from handlers.rooms.ranks import Standing
+from handlers.rooms.room import NOBODY, Occupant, Room
+from handlers.rooms.telling import MUC_USER
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID, AddressReader, MalformedJID
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import escaped, quoted, wire
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+INVITE, DECLINE = f"{{{MUC_USER}}}invite", f"{{{MUC_USER}}}decline"
+PASSED_ON = frozenset({f"{{{MUC_USER}}}reason", f"{{{MUC_USER}}}continue"})
+MOST_AT_ONCE = 20
+
+
+def invite(room: Room, inviter: Occupant, stanza: Stanza, x: etree._Element) -> None:
+    """Pass invitations on; those who are invited to a room of members become members. All of them, or none: raises
+    StanzaError."""
+    invites = list(x.iterchildren(INVITE))
+    if len(invites) > MOST_AT_ONCE:
+        raise StanzaError("policy-violation", f"one invites {MOST_AT_ONCE} people at once at most")
+    reader = AddressReader()
+    invited = [(_address(each, reader), each) for each in invites]
+    _refuse_who_may_not(room, inviter)
+    for jid, _ in invited:
+        _refuse_unheard(room.server, jid, inviter.account)
+    _make_members(room, {jid.bare for jid, _ in invited if _has_to_become_member(room, jid)})
+    configured = room.configuration
+    password = f"<password>{escaped(configured.roomsecret)}</password>" if configured.passwordprotectedroom else ""
+    for jid, each in invited:
+        _send(room, stanza, "invite", each, inviter.account, jid, password)
+
+
+def decline(room: Room, stanza: Stanza, x: etree._Element) -> None:
+    """Tell who has invited somebody that it does not come. Raises StanzaError: nobody else is told anything by this."""
+    assert stanza.sender is not None
+    element = next(x.iterchildren(DECLINE))
+    to = _address(element, AddressReader())
+    if to.bare == room.address:
+        occupant = room.occupants.get(to.resource)
+        inviter = occupant.account if occupant is not None else None
+    else:
+        standing = room.standing(to.bare)
+        is_known = standing.has_role("visitor") or standing.is_at_least("member")
+        inviter = to if is_known else None
+    if inviter is None:
+        raise StanzaError("item-not-found", "nobody in this room has invited you")
+    _refuse_unheard(room.server, inviter, stanza.sender)
+    _send(room, stanza, "decline", element, stanza.sender.bare, inviter)
+
+
+def _refuse_who_may_not(room: Room, inviter: Occupant) -> None:
+    is_admin = Standing(room.affiliation(inviter.account)).is_at_least("admin")
+    if room.configuration.membersonly and not (is_admin or room.configuration.allowinvites):
+        raise StanzaError("forbidden", "admins invite people to this room")
+
+
+def _has_to_become_member(room: Room, jid: JID) -> bool:
+    affiliation = room.affiliation(jid.bare)
+    if affiliation == "outcast":
+        raise StanzaError("not-allowed", "who is banned from this room is not invited to it")
+    return room.configuration.membersonly and affiliation == "none"
+
+
+def _make_members(room: Room, people: set[JID]) -> None:
+    if people:
+        room.refuse_more_affiliations(len(people))
+        nicks = {jid: room.affiliations.get(jid, NOBODY).nick for jid in people}
+        room.set_affiliations({jid: Affiliation("member", nick) for jid, nick in nicks.items()})
+
+
+def _refuse_unheard(server: "Server", jid: JID, sender: JID) -> None:
+    """Who has blocked somebody does not hear of it by way of a room either. It looks as if there were no account."""
+    if server.ownership.is_ours(jid) and (
+        not accounts.exists(server.db, jid.bare) or is_blocked(server, jid.bare, sender)
+    ):
+        raise StanzaError("service-unavailable")
+
+
+def _address(element: etree._Element, reader: AddressReader) -> JID:
+    try:
+        jid = reader.read(element.get("to", ""))
+    except MalformedJID as error:
+        raise StanzaError("jid-malformed", str(error)) from None
+    if not jid.local:
+        raise StanzaError("jid-malformed", "people are invited, by their addresses")
+    return jid
+
+
+def _send(room: Room, stanza: Stanza, what: str, said: etree._Element, sender: JID, to: JID, more: str = "") -> None:
+    inner = b"".join(wire(child) for child in said if child.tag in PASSED_ON)
+    content = f'<x xmlns="{MUC_USER}"><{what} from={quoted(sender)}>'.encode() + inner + f"</{what}>{more}</x>".encode()
+    room.server.router.route(Stanza.build("message", content, id=stanza.id, to=to, sender=room.address))
