@@ -11,6 +11,7 @@ from tests.harness.rooms import INFO, ITEMS, ROOM, SERVICE, be, configure, enter
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse
 
+REGISTER = "<query xmlns='jabber:iq:register'/>"
 OWN_NICK = "<query xmlns='http://jabber.org/protocol/disco#info' node='x-roomuser-item'/>"
 
 
@@ -131,6 +132,7 @@ def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
         "http://jabber.org/protocol/muc",
         "http://jabber.org/protocol/muc#request",
         "http://jabber.org/protocol/muc#stable_id",
+        "jabber:iq:register",
         "muc_open",
         "muc_persistent",
         "muc_public",
@@ -189,7 +191,7 @@ def test_strangers_do_not_learn_what_goes_on_in_a_hidden_room(room: Room, romeo:
 
 
 def test_a_room_that_is_not_there_says_nothing(romeo: Client, juliet: Client) -> None:
-    for payload in (INFO, ITEMS, OWN_NICK):
+    for payload in (INFO, ITEMS, OWN_NICK, REGISTER):
         assert juliet.asks(payload, to=ROOM) == "item-not-found"
     enter(romeo, "romeo")  # which makes it, locked
     assert juliet.asks(INFO, to=ROOM) == "item-not-found"

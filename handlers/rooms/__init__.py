@@ -13,6 +13,7 @@ from handlers.rooms import (
     invitations,
     messages,
     private_messages,
+    registration,
     voice,
 )
 from handlers.rooms.announced import SERVICE_FEATURES, UNIQUE
@@ -79,6 +80,8 @@ feature.iq_get(ITEMS_QUERY, to=[SUBDOMAIN.service])(discovery.list_rooms)
 feature.iq_get(f"{{{UNIQUE}}}unique", to=[SUBDOMAIN.service])(discovery.make_unique_name)
 feature.iq_get(INFO_QUERY, to=[SUBDOMAIN.bare])(discovery.describe_room)
 feature.iq_get(ITEMS_QUERY, to=[SUBDOMAIN.bare])(discovery.list_items_of_room)
+feature.iq_get(registration.QUERY, to=[SUBDOMAIN.bare])(registration.show)
+feature.iq_set(registration.QUERY, to=[SUBDOMAIN.bare])(registration.register)
 
 
 def _receive_presence(server: "Server", stanza: Stanza) -> None:

@@ -18,6 +18,7 @@ ROOM_FEATURES = (
     ITEMS,
     f"{MUC}#request",
     f"{MUC}#stable_id",
+    "jabber:iq:register",
     "urn:xmpp:occupant-id:0",
 )
 """Beside those that tell how a room is configured."""
