@@ -33,6 +33,7 @@ from handlers.profile import avatars, bookmarks, private, vcard, vcard4
 from handlers.profile.private import PRIVATE_XML_KEPT
 from handlers.pubsub import hosts, last_items, members, rechecking
 from handlers.pubsub.occasions import ITEM_PUBLISHED, NODE_CHANGED
+from handlers.rooms import to_occupants
 from handlers.sessions import client_state, stream_management
 from handlers.sessions.redelivery import MESSAGE_KEPT, MESSAGE_REDELIVERED
 from handlers.sessions.stream_management import SESSION_RESUMED
@@ -160,7 +161,7 @@ TABLES = Tables(
     ),
     MESSAGE_KEPT.runs(accounts.refuse_unknown, blocking.refuse_from_blocked, offline.drop_retracted),
     hosts.SUBDOMAIN.received.runs(members.take_approval),
-    rooms.SUBDOMAIN.received.runs(rooms.receive),
+    rooms.SUBDOMAIN.received.runs(rooms.receive, to_occupants.pass_on),
     HANDLED.runs(stream_management.count_handled),
     SESSION_RESUMED.runs(client_caps.ask_again, offline.send_waiting),
     SESSION_BOUND.runs(bookmarks.adopt, avatars.adopt),

@@ -131,6 +131,7 @@ def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
         "http://jabber.org/protocol/disco#items",
         "http://jabber.org/protocol/muc",
         "http://jabber.org/protocol/muc#request",
+        "http://jabber.org/protocol/muc#self-ping-optimization",
         "http://jabber.org/protocol/muc#stable_id",
         "jabber:iq:register",
         "muc_open",

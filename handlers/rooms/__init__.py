@@ -14,6 +14,7 @@ from handlers.rooms import (
     messages,
     private_messages,
     registration,
+    to_occupants,
     voice,
 )
 from handlers.rooms.announced import SERVICE_FEATURES, UNIQUE
@@ -76,6 +77,7 @@ def receive(delivery: Delivery) -> Literal["stop"] | None:
     return None
 
 
+feature.step(to_occupants.pass_on)
 feature.iq_get(ITEMS_QUERY, to=[SUBDOMAIN.service])(discovery.list_rooms)
 feature.iq_get(f"{{{UNIQUE}}}unique", to=[SUBDOMAIN.service])(discovery.make_unique_name)
 feature.iq_get(INFO_QUERY, to=[SUBDOMAIN.bare])(discovery.describe_room)

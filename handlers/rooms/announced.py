@@ -17,6 +17,7 @@ ROOM_FEATURES = (
     INFO,
     ITEMS,
     f"{MUC}#request",
+    f"{MUC}#self-ping-optimization",
     f"{MUC}#stable_id",
     "jabber:iq:register",
     "urn:xmpp:occupant-id:0",
