@@ -33,6 +33,13 @@ def test_an_invitation_is_passed_on_in_the_name_of_the_room(room: Room, romeo: C
     assert juliet.account not in room.affiliations
 
 
+def test_an_invitation_waits_for_who_is_not_there(room: Room, romeo: Client, juliet: Client) -> None:
+    juliet.session.end()
+    assert invite(romeo, "juliet@localhost") == []
+    again = Client(juliet.server, "juliet@localhost/balcony")
+    assert '<invite from="romeo@localhost">' in "".join(again.sends("<presence/>"))
+
+
 def test_an_invitation_has_the_password(room: Room, romeo: Client, juliet: Client) -> None:
     configure(room, passwordprotectedroom=True, roomsecret="a<b")
     juliet.sends("<presence/>")

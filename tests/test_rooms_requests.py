@@ -81,10 +81,13 @@ def test_what_an_account_answers_the_account_is_asked(room: Room, romeo: Client,
 def test_nodes_of_an_account_are_read_as_far_as_they_are_open(room: Room, romeo: Client, juliet: Client) -> None:
     befriend(romeo.server, romeo.account, juliet.account)
     for node, model in (("open", "open"), ("friends", "presence")):
-        assert "error" not in romeo.asks(publish(node, "1", access_model=model), type="set")
+        options = {"access_model": model, "itemreply": "publisher"}
+        assert "<publish" in romeo.asks(publish(node, "1", **options), type="set")
     enter(juliet, "juliet")
     items = "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='{}'/></pubsub>"
-    assert 'id="1"' in request(juliet, "romeo", items.format("open"))[0]
+    [answer] = request(juliet, "romeo", items.format("open"))
+    assert 'id="1"' in answer and "publisher" not in answer
+    assert "publisher" in juliet.asks(items.format("open"), to="romeo@localhost")
     assert "error" in in_short(request(juliet, "romeo", items.format("friends"))[0])
 
 

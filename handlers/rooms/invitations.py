@@ -101,4 +101,4 @@ def _address(element: etree._Element, reader: AddressReader) -> JID:
 def _send(room: Room, stanza: Stanza, what: str, said: etree._Element, sender: JID, to: JID, more: str = "") -> None:
     inner = b"".join(wire(child) for child in said if child.tag in PASSED_ON)
     content = f'<x xmlns="{MUC_USER}"><{what} from={quoted(sender)}>'.encode() + inner + f"</{what}>{more}</x>".encode()
-    room.server.router.route(Stanza.build("message", content, id=stanza.id, to=to, sender=room.address))
+    room.server.router.route(Stanza.build("message", content, type="normal", id=stanza.id, to=to, sender=room.address))

@@ -4,25 +4,24 @@ learns the other's real address; and XEP-0410: whoever asks itself is answered b
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
+from lxml import etree
+
 from handlers.rooms.room import Occupant, Room, find
+from xmpp.data import names
 from xmpp.data.disco import INFO_QUERY, ITEMS_QUERY
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
-from xmpp.data.wire import wire
+from xmpp.data.wire import parse, wire
 from xmpp.routing.delivery import STOP, Delivery
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
 PING = "{urn:xmpp:ping}ping"
-OF_ACCOUNT = frozenset(
-    {
-        "{vcard-temp}vCard",
-        "{urn:ietf:params:xml:ns:vcard-4.0}vcard",
-        "{http://jabber.org/protocol/pubsub}pubsub",
-    }
-)
+PUBSUB = "{http://jabber.org/protocol/pubsub}pubsub"
+ITEM = "{http://jabber.org/protocol/pubsub}item"
+OF_ACCOUNT = frozenset({"{vcard-temp}vCard", "{urn:ietf:params:xml:ns:vcard-4.0}vcard", PUBSUB})
 """What an account answers itself, be it online or not: to read it one asks the account."""
 DISCO = frozenset({INFO_QUERY, ITEMS_QUERY})
 SECONDS = 120.0
@@ -97,4 +96,15 @@ class _Way:
     def _content(self, answer: Stanza | None) -> bytes:
         if answer is None:
             return wire(StanzaError("remote-server-timeout", "there was no answer").element())
-        return b"".join(wire(child) for child in answer.element if isinstance(child.tag, str))
+        return b"".join(wire(_without_addresses(child)) for child in answer.element if isinstance(child.tag, str))
+
+
+def _without_addresses(child: etree._Element) -> etree._Element:
+    """What an answer says, but for who has published what a node has, and for who has found an error."""
+    if child.tag not in (PUBSUB, names.ERROR):
+        return child
+    copy = parse(wire(child))
+    for each in (copy, *copy.iter(ITEM)):
+        each.attrib.pop("by", None)
+        each.attrib.pop("publisher", None)
+    return copy
