@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from handlers.rooms import nicks, presence
-from handlers.rooms.presence import Change
-from handlers.rooms.ranks import role_after
+from handlers.rooms.ranks import Standing
 from handlers.rooms.room import NOBODY, Room, find
 from xmpp.data import dataforms
 from xmpp.data.dataforms import Field
@@ -85,8 +84,8 @@ def _nick_in(room: Room, query: etree._Element) -> str:
 
 
 def _show_member(room: Room, account: JID) -> None:
+    usual = room.usual_role("member")
     for occupant in room.of_account(account):
-        is_moderated = room.configuration.moderatedroom
-        if occupant.role != "moderator":
-            occupant.role = role_after("member", occupant.role, is_moderated=is_moderated)
-        presence.show(room, occupant, Change())
+        if not Standing(role=occupant.role).has_role(usual):
+            occupant.role = usual
+        presence.show(room, occupant)
