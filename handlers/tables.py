@@ -111,6 +111,7 @@ TABLES = Tables(
     MESSAGE_RECEIVED.runs(
         accounts.refuse_unknown,
         blocking.refuse_from_blocked,
+        blocking.refuse_invitation_by_blocked,
         carbons.refuse_forged,
         stanza_ids.remove_forged,
         push.heed_app_server,  # a message for the server, not for the account's devices

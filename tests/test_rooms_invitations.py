@@ -9,6 +9,7 @@ from handlers.rooms.room import Room
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.rooms import ROOM, be, configure, enter, opened, told
 from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 
 USER = "http://jabber.org/protocol/muc#user"
 
@@ -96,6 +97,16 @@ def test_who_has_blocked_somebody_is_not_invited_by_it(room: Room, romeo: Client
     juliet.asks("<block xmlns='urn:xmpp:blocking'><item jid='romeo@localhost'/></block>", type="set")
     assert told(invite(romeo, "juliet@localhost")) == ["room error service-unavailable cancel"]
     assert juliet.received() == [] and juliet.account not in room.affiliations
+
+
+@pytest.mark.parametrize(("inviter", "comes"), [("romeo@localhost", False), ("mercutio@localhost", True), ("@", True)])
+def test_nor_by_way_of_a_room_elsewhere(juliet: Client, inviter: str, comes: bool) -> None:
+    juliet.sends("<presence/>")
+    juliet.asks("<block xmlns='urn:xmpp:blocking'><item jid='romeo@localhost'/></block>", type="set")
+    content = f"<x xmlns='{USER}'><invite from='{inviter}'/></x>".encode()
+    sender = JID.parse("verona@rooms.example")
+    juliet.server.router.route(Stanza.build("message", content, type="normal", to=juliet.account, sender=sender))
+    assert len(juliet.received()) == comes
 
 
 def test_who_is_not_in_the_room_does_not_invite(room: Room, juliet: Client) -> None:

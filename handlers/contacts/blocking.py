@@ -12,14 +12,15 @@ from lxml import etree
 from db import blocklists, rosters
 from handlers.contacts import missed_presence, presence
 from handlers.contacts.access import is_blocked, sees_presence
+from handlers.messages.payloads import MUC_INVITE, MUC_USER
 from xmpp.config.configuration import setting
 from xmpp.data import addresses
 from xmpp.data.errors import StanzaError
 from xmpp.data.ids import random_id
-from xmpp.data.jid import JID, AddressReader
+from xmpp.data.jid import JID, AddressReader, MalformedJID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import wire
-from xmpp.routing.delivery import STOP, Delivery
+from xmpp.routing.delivery import STOP, Delivery, concerns
 from xmpp.routing.feature import Feature
 from xmpp.routing.portions import go_on
 from xmpp.routing.session import session_of
@@ -77,6 +78,24 @@ def refuse_from_blocked(delivery: Delivery) -> Literal["stop"] | None:
     if stanza.kind == "presence" and stanza.type in (None, "unavailable"):
         _note_missed(delivery.server, delivery.account, stanza.sender, is_end=stanza.type == "unavailable")
     return STOP
+
+
+@feature.step
+@concerns(MUC_USER)
+def refuse_invitation_by_blocked(delivery: Delivery) -> None:
+    """MESSAGE_RECEIVED: an invitation comes from a room, and is somebody's all the same (XEP-0045 section 7.8.2)."""
+    for room in delivery.stanza.children(MUC_USER):
+        for invitation in room.iterchildren(MUC_INVITE):
+            inviter = _address_or_none(invitation.get("from", ""))
+            if inviter is not None and is_blocked(delivery.server, delivery.account, inviter):
+                raise StanzaError("service-unavailable")
+
+
+def _address_or_none(text: str) -> JID | None:
+    try:
+        return JID.parse(text)
+    except MalformedJID:
+        return None
 
 
 # -- commands
