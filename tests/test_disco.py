@@ -88,7 +88,8 @@ def test_an_account_without_nodes_has_no_items(romeo: Client) -> None:
 
 def test_the_items_of_a_domain_are_its_services(romeo: Client) -> None:
     assert romeo.asks(ITEMS, to="localhost") == xml(
-        '<query xmlns="http://jabber.org/protocol/disco#items"><item jid="pubsub.localhost"/></query>'
+        '<query xmlns="http://jabber.org/protocol/disco#items"><item jid="pubsub.localhost"/>'
+        '<item jid="rooms.localhost"/></query>'
     )
 
 

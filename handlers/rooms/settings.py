@@ -16,7 +16,8 @@ class RoomSettings:
                                  minimum=1, maximum=100_000)  # fmt: skip
     max_affiliations: int = setting(10_000, "The most people that are something in one room: members, owners, those "
                                     "who are banned.", minimum=10, maximum=1_000_000)  # fmt: skip
-    max_rooms_entered: int = setting(400, "The most rooms that one session is in.", minimum=1, maximum=100_000)
+    max_rooms_entered: int = setting(400, "The most rooms that one session is in.", minimum=1, maximum=100_000,
+                                     at_most="presence.max_directed")  # fmt: skip
     max_nick_characters: int = setting(100, "The longest nick.", minimum=1, maximum=1_023)
     max_subject_bytes: int = setting(2_000, "The longest subject.", minimum=100, maximum=100_000)
     max_presence_bytes: int = setting(4_096, "The longest presence of an occupant.", minimum=500, maximum=65_536)
