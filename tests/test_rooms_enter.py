@@ -308,6 +308,14 @@ def test_a_device_takes_another_nick_and_the_others_keep_theirs(phone: Client, j
     ]
 
 
+def test_others_are_shown_a_device_that_keeps_the_nick(phone: Client, juliet: Client, romeo: Client) -> None:
+    phone.sends(f"<presence to='{ROOM}/jule'/>")
+    assert told(romeo.received()) == [
+        "juliet in none/participant juliet@localhost/balcony",
+        "jule in none/participant juliet@localhost/phone",
+    ]
+
+
 def test_one_account_is_in_a_room_under_several_nicks(room: Room, romeo: Client, juliet: Client) -> None:
     enter(juliet, "juliet")
     phone = Client(juliet.server, "juliet@localhost/phone")

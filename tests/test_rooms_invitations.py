@@ -34,6 +34,13 @@ def test_an_invitation_is_passed_on_in_the_name_of_the_room(room: Room, romeo: C
     assert juliet.account not in room.affiliations
 
 
+def test_everybody_invites_to_an_open_room(room: Room, juliet: Client, mercutio: Client) -> None:
+    enter(juliet, "juliet")
+    mercutio.sends("<presence/>")
+    assert invite(juliet, "mercutio@localhost") == []
+    assert '<invite from="juliet@localhost">' in mercutio.received()[0]
+
+
 def test_an_invitation_waits_for_who_is_not_there(room: Room, romeo: Client, juliet: Client) -> None:
     juliet.session.end()
     assert invite(romeo, "juliet@localhost") == []

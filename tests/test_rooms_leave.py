@@ -108,6 +108,7 @@ def test_who_cannot_be_reached_is_out_of_the_room(
     received = juliet.sends(f"<{kind} to='{ROOM}/romeo' type='error' id='m'>{error}</{kind}>")
     assert told(received) == (["juliet out none/none juliet@localhost/balcony 333 110"] if is_gone else [])
     assert told(romeo.received()) == (["juliet out none/none juliet@localhost/balcony 333"] if is_gone else [])
+    assert bool(juliet.session.directed) != is_gone
 
 
 def test_an_error_from_somebody_else_is_nothing(room: Room, romeo: Client, juliet: Client) -> None:

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
-from handlers.contacts.access import is_blocked
 from handlers.rooms.messages import reflect
 from handlers.rooms.room import Room, find
 from handlers.rooms.telling import MUC_USER, X
@@ -21,16 +20,15 @@ MAX_REMEMBERED = 1_000
 
 
 class _Passed(NamedTuple):
-    """Who has said something, in its name in the room, to which occupant."""
+    """Which session has said something, and to which occupant."""
 
     sender: JID
-    occupant: JID
     addressee: JID
 
 
-class Passed(OrderedDict[tuple[JID, str], _Passed]):
-    """What was passed on last, by session and id: it may come back with an error, which says nothing of whether the
-    session is still in the room, and is for the one who has said it."""
+class Passed(OrderedDict[tuple[JID, JID, str], _Passed]):
+    """What was passed on last, by the session that got it, the occupant it was from, and its id. It may come back with
+    an error, which does not say that the session has left, and which is for the one who has said it."""
 
 
 def receive(server: "Server", stanza: Stanza) -> None:
@@ -52,9 +50,9 @@ def receive(server: "Server", stanza: Stanza) -> None:
 
 def pass_error_back(server: "Server", error: Stanza) -> bool:
     """Whether this is about such a message: then it goes to who has sent that."""
-    assert error.sender is not None
-    passed = server.state(Passed).pop((error.sender, error.id or ""), None)
-    if passed is None or passed.occupant != error.to:
+    assert error.sender is not None and error.to is not None
+    passed = server.state(Passed).pop((error.sender, error.to, error.id or ""), None)
+    if passed is None:
         return False
     content = b"".join(map(wire, error.children(names.ERROR)))
     server.router.route(
@@ -66,12 +64,10 @@ def pass_error_back(server: "Server", error: Stanza) -> bool:
 def _pass_on(room: Room, passed: Stanza, stanza: Stanza) -> None:
     assert stanza.to is not None and stanza.sender is not None and passed.sender is not None
     server, addressee = room.server, room.occupants[stanza.to.resource]
-    if server.ownership.is_ours(addressee.account) and is_blocked(server, addressee.account, passed.sender):
-        raise StanzaError("service-unavailable")
     remembered = server.state(Passed)
     for session in tuple(addressee.sessions):
         if stanza.id:
-            remembered[session, stanza.id] = _Passed(stanza.sender, passed.sender, stanza.to)
+            remembered[session, passed.sender, stanza.id] = _Passed(stanza.sender, stanza.to)
         server.router.route(passed.addressed(session))
     while len(remembered) > MAX_REMEMBERED:
         remembered.popitem(last=False)

@@ -76,16 +76,12 @@ def _form(session: JID, nick: str) -> tuple[Field, ...]:
 
 def _decide(room: Room, moderator: Occupant, decided: dict[str, tuple[str, ...]]) -> None:
     [nick] = decided[NICK]
-    target = room.occupants.get(nick)
-    asked_by = decided.get(ADDRESS, ())
-    if moderator.role != "moderator":
-        raise StanzaError("forbidden", "moderators give the floor")
+    target, asked_by = room.occupants.get(nick), decided.get(ADDRESS, ())
     if target is None or (asked_by and target.account != JID.parse(asked_by[0]).bare):
         raise StanzaError("item-not-found", "who has asked is not in the room any more")
-    if not dataforms.boolean(decided[ALLOW]) or decided[ROLE] != ("participant",) or target.role != "visitor":
-        return
     refusal = refusal_to_set_role(room.standing_of(moderator), room.standing_of(target), "participant")
     if refusal is not None:
         raise StanzaError(refusal)
-    target.role = "participant"
-    presence.show(room, target)
+    if dataforms.boolean(decided[ALLOW]) and decided[ROLE] == ("participant",) and target.role == "visitor":
+        target.role = "participant"
+        presence.show(room, target)
