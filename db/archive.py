@@ -1,8 +1,8 @@
 """Archived messages (XEP-0313): appended as they come, and indexed a little later, many at once.
 
-    archive_message   all messages of all accounts, in the order in which they came
-    archive_text      the index: archive, conversation and words of each message (FTS5)
-    archive_indexed   up to which row messages are indexed
+    archive_message   all of them, in the order in which they came, for all accounts and rooms in one place
+    archive_text      what they are found by: whose archive it is, whose conversation, and their words (FTS5)
+    archive_indexed   up to which row that is so
 
 To append costs a fraction of what indexing costs, and to index many messages at once costs a fraction of indexing each.
 Before a look-up the rest is indexed (`settle`); the server indexes often enough for this to be little.
@@ -21,6 +21,7 @@ from peewee import SQL, AutoField, BlobField, BooleanField, Expression, IntegerF
 
 from db.sqlite.database import Database
 from db.sqlite.queries import ANY, Prepared
+from xmpp.data.jid import JID
 
 MAX_ROW = 2**63 - 1
 CLOCK_SLACK = 3600
@@ -76,6 +77,14 @@ class Entry(NamedTuple):
     size: int
 
 
+class Message(NamedTuple):
+    """A message, read; `at` in seconds since 1970."""
+
+    row: int
+    at: float
+    stanza: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which messages of an archive are meant: those that fulfil all conditions given here. None is no condition.
@@ -124,7 +133,7 @@ def append(
     """Archives a message, as the archive's owner sees it; it is on the disk when `handled().ticket` closes.
 
     `at`: in milliseconds since 1970. `contact`: the other side's bare address; the owner's own, for a message to
-    oneself. `message_id`: the id that its sender gave it. `text`: the words that it can be found by.
+    oneself; of a room, who has written it. `message_id`: what its sender gave it. `text`: what it can be found by.
     """
     # Of exactly these types: for any other, even bytes, sqlite3 looks up each time how to adapt it
     row = (archive, uid, at, str(contact), resource, int(is_sent), message_id, text, bytearray(stanza))
@@ -162,6 +171,8 @@ def _next_batch(db: Database) -> tuple[int, int]:
 
 _FIND = Prepared(_M.select(_M.id).where((_M.archive == ANY) & (_M.uid == ANY)))
 _STANZA = Prepared(_M.select(_M.stanza).where(_M.id == ANY))
+_CONTACT = Prepared(_M.select(_M.contact, _M.resource).where(_M.id == ANY))
+_MESSAGE = Prepared(_M.select(_M.id, _M.at, _M.stanza).where((_M.archive == ANY) & (_M.uid == ANY)))
 _NEXT = Prepared(_M.select(_M.id, _M.at).where(_M.id >= ANY).order_by(_M.id).limit(ANY))
 _MAX_ROW = Prepared(_M.select(fn.MAX(_M.id)))
 
@@ -195,6 +206,21 @@ def row_of(db: Database, archive: int, uid: str) -> int | None:
     """The row of a message; None if the archive has no such message. Call `settle` before."""
     found = db.row(_FIND, archive, uid)
     return found[0] if found else None
+
+
+def contact(db: Database, row: int) -> JID | None:
+    """With whom a message was exchanged, in a room who has written it: as full an address as was known."""
+    found = db.row(_CONTACT, row)
+    if found is None:
+        return None
+    contact, resource = JID.parse(found[0]), found[1]
+    return contact.with_resource(resource) if resource else contact
+
+
+def message(db: Database, archive: int, uid: str) -> Message | None:
+    """A message as it was archived, by its id; None where the archive has no such message."""
+    found = db.row(_MESSAGE, archive, uid)
+    return None if found is None else Message(found[0], found[1] / 1000, bytes(found[2]))
 
 
 def stanza(db: Database, row: int) -> bytes | None:

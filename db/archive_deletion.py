@@ -7,7 +7,7 @@ here is deleted by cascade, since an archive of years would stop the server whil
 from peewee import fn
 
 from db.archive import MATCHES, MAX_ROW, TEXT, ArchivedMessage, first_row_since, settle, words_of
-from db.archives import ArchiveOwner
+from db.archives import HAS_NO_OWNER, HAS_OWNER, ArchiveOwner
 from db.sqlite.database import Database
 from db.sqlite.queries import ANY, Prepared
 
@@ -17,8 +17,8 @@ _M = ArchivedMessage
 _BEFORE = TEXT.select(TEXT.c.rowid).where(MATCHES, TEXT.c.rowid < ANY)
 _DELETE_BEFORE = Prepared(_M.delete().where(_M.id.in_(_M.select(_M.id).where(_M.id < ANY).order_by(_M.id).limit(ANY))))
 _DELETE_OF_ARCHIVE = Prepared(_M.delete().where(_M.id.in_(_BEFORE.order_by(TEXT.c.rowid).limit(ANY))))
-_NUMBERS = Prepared(ArchiveOwner.select(ArchiveOwner.number).where(ArchiveOwner.account.is_null(False)))
-_ORPHAN = Prepared(ArchiveOwner.select(fn.MIN(ArchiveOwner.number)).where(ArchiveOwner.account.is_null()))
+_NUMBERS = Prepared(ArchiveOwner.select(ArchiveOwner.number).where(HAS_OWNER))
+_ORPHAN = Prepared(ArchiveOwner.select(fn.MIN(ArchiveOwner.number)).where(HAS_NO_OWNER))
 _DELETE_ARCHIVE = Prepared(ArchiveOwner.delete().where(ArchiveOwner.number == ANY))
 _SKIP = Prepared(_BEFORE.order_by(TEXT.c.rowid.desc()).limit(ANY).offset(ANY))
 
@@ -34,10 +34,8 @@ def delete_before(db: Database, archive: int, row: int, most: int) -> int:
 
 
 def delete_orphans(db: Database, most: int) -> int:
-    """Deletes at most so many messages of an account that is gone, or, after the last of them, its archive.
-
-    Returns how many rows it was.
-    """
+    """Deletes messages of an account or room that is gone, and with the last of them its archive; returns how much it
+    was."""
     archive = db.rows(_ORPHAN)[0][0]
     if archive is None:
         return 0
@@ -47,7 +45,7 @@ def delete_orphans(db: Database, most: int) -> int:
 
 
 def archives(db: Database) -> list[int]:
-    """The archives of all accounts."""
+    """The archives of all accounts and rooms."""
     return [number for (number,) in db.rows(_NUMBERS)]
 
 

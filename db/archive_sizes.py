@@ -6,7 +6,7 @@ To count each message as it comes would cost another write for each.
 from peewee import SQL, IntegerField, Model, fn
 
 from db.archive import ArchivedMessage
-from db.archives import ArchiveOwner
+from db.archives import HAS_OWNER, ArchiveOwner
 from db.sqlite.database import Database
 from db.sqlite.queries import ANY, Prepared
 
@@ -33,7 +33,7 @@ _SUMS = Prepared(
 )
 _ADD = Prepared(_A.update({_A.bytes: _A.bytes + ANY}).where(_A.number == ANY))
 _NOTE = Prepared(Counted.update(up_to=ANY))
-_LARGER = Prepared(_A.select(_A.number).where((_A.bytes > ANY) & _A.account.is_null(False)))
+_LARGER = Prepared(_A.select(_A.number).where((_A.bytes > ANY) & HAS_OWNER))
 _SIZE = Prepared(_A.select(_A.bytes).where(_A.number == ANY))
 
 
@@ -48,7 +48,7 @@ def count_some(db: Database, most: int) -> bool:
 
 
 def larger_than(db: Database, size: int) -> list[int]:
-    """The archives of accounts that hold more than so many bytes, as far as they have been counted."""
+    """The archives of accounts and rooms that hold more, as far as it has been counted."""
     return [number for (number,) in db.rows(_LARGER, size)]
 
 

@@ -1,4 +1,5 @@
-"""The accounts' archives: the number by which messages refer to each, and what is to be archived (XEP-0441)."""
+"""The archives of accounts and rooms: the number that stands for each in its messages, and what is to be archived
+(XEP-0441)."""
 
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
@@ -13,9 +14,10 @@ from xmpp.data.jid import JID
 
 class ArchiveOwner(Model):
     number = AutoField()
-    account = TextField(null=True)  # null: the account is gone, and the messages are being deleted
+    account = TextField(null=True)
     by_default = TextField()
     bytes = IntegerField()  # see db/archive_sizes.py
+    room = IntegerField(null=True)  # neither an account nor a room: it is gone, and the messages are being deleted
 
     class Meta:
         table_name = "archive"
@@ -31,8 +33,13 @@ class ArchiveRule(Model):
         primary_key = CompositeKey("archive", "jid", "is_archived")
 
 
+HAS_OWNER = ArchiveOwner.account.is_null(False) | ArchiveOwner.room.is_null(False)
+HAS_NO_OWNER = ArchiveOwner.account.is_null() & ArchiveOwner.room.is_null()
+
 _FIND = Prepared(ArchiveOwner.select(ArchiveOwner.number, ArchiveOwner.by_default).where(ArchiveOwner.account == ANY))
 _INSERT = Prepared(ArchiveOwner.insert(account=ANY, by_default=ANY))
+_FIND_OF_ROOM = Prepared(ArchiveOwner.select(ArchiveOwner.number).where(ArchiveOwner.room == ANY))
+_INSERT_OF_ROOM = Prepared(ArchiveOwner.insert(room=ANY, by_default=ANY))
 _UPDATE = Prepared(ArchiveOwner.update(by_default=ANY).where(ArchiveOwner.number == ANY))
 _FIND_RULES = Prepared(ArchiveRule.select(ArchiveRule.jid, ArchiveRule.is_archived).where(ArchiveRule.archive == ANY))
 _INSERT_RULE = Prepared(ArchiveRule.insert(archive=ANY, jid=ANY, is_archived=ANY))
@@ -40,7 +47,7 @@ _DELETE_RULES = Prepared(ArchiveRule.delete().where(ArchiveRule.archive == ANY))
 
 
 class Archive(NamedTuple):
-    """An account's archive, and its preferences."""
+    """An archive, and the preferences of the account whose it is; a room has none."""
 
     number: int
     by_default: str = "always"
@@ -57,6 +64,7 @@ def _weight(archive: Archive) -> int:
 
 ARCHIVE_BYTES = 200  # and as much for each address in its lists, beside their texts
 ARCHIVES = Remembered[Archive](bound=50_000_000, weigh=_weight)
+ROOM_ARCHIVES = Remembered[Archive](bound=100_000)
 
 
 def of(db: Database, account: str) -> Archive:
@@ -72,6 +80,19 @@ def of(db: Database, account: str) -> Archive:
         assert found is not None
     number, by_default = found
     return db.memory[ARCHIVES].put(account, Archive(number, by_default, *_rules(db, number)))
+
+
+def of_room(db: Database, room: int) -> Archive:
+    """The archive of a room, by its id, as `of` gives that of an account."""
+    known = db.memory[ROOM_ARCHIVES].get(room)
+    if known is not None:
+        return known
+    found = db.row(_FIND_OF_ROOM, room)
+    if found is None:
+        db.write(_INSERT_OF_ROOM, Archive(0).by_default, room)
+        found = db.row(_FIND_OF_ROOM, room)
+        assert found is not None
+    return db.memory[ROOM_ARCHIVES].put(room, Archive(found[0]))
 
 
 def set_preferences(

@@ -148,7 +148,8 @@ def test_whatever_belongs_to_an_account_goes_with_it(path: Path) -> None:
     others: dict[str, set[tuple[str, str, str]]] = {
         "account": set(),
         "secret": set(),
-        "archive": {("account", "account", "SET NULL")},  # is of nobody then, and is deleted bit by bit
+        # is of nobody then, and is deleted bit by bit
+        "archive": {("account", "account", "SET NULL"), ("room", "room", "SET NULL")},
         "archive_rule": {("archive", "archive", "CASCADE")},
         "archive_message": set(),  # by name only: an archive is deleted with the last of its messages
         "archive_indexed": set(),

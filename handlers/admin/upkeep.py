@@ -1,5 +1,5 @@
-"""Background work: indexes archived messages, deletes those that are too old or too many, and what removed accounts
-have left behind.
+"""Looks after the archives in the background: indexes what has come in, deletes what is not to be kept; and what
+accounts and rooms have left behind that were removed.
 
 Also if the archive is switched off: its messages still grow old, and accounts are still removed.
 """
@@ -70,6 +70,11 @@ def note_removed(server: "Server", account: "JID") -> None:
     server.state(Upkeep).has_leftovers.set()
 
 
+def note_left(server: "Server") -> None:
+    """A room is gone: there is something to be deleted."""
+    server.state(Upkeep).has_leftovers.set()
+
+
 def note_archived(server: "Server", text: str) -> None:
     """Count a message, with its searchable text, that is to be indexed. If too much waits, some is indexed right here:
     those who send wait for it."""
@@ -112,8 +117,8 @@ def _delete(server: "Server") -> None:
 
 
 def delete_what_is_not_kept(server: "Server") -> None:
-    """Delete the nodes and archives of accounts that are gone, and from other archives what is too old, or more than
-    the settings allow. Yields."""
+    """Delete the archives and nodes of accounts that are gone, and the archives of such rooms; from those of others
+    what is too old or too much. Yields."""
     db, settings = server.db, server.settings(ArchiveSettings)
     if not server.portions.are_left:  # what was to delete a node that is still leaving has failed
         pubsub_nodes.have_left(db)

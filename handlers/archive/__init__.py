@@ -3,22 +3,17 @@
 `rules` and `preferences` decide what is archived; `query` reads what is asked for, `pages` finds it, `results` answers.
 """
 
-import os
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from db import archive as archive_records
 from db import archives
-from db.archive import Entry
-from handlers.admin import upkeep
-from handlers.archive import budget, pages, preferences, query, results, retraction, rules
+from handlers.archive import answers, preferences, query, recording, results, retraction, rules
 from handlers.archive.settings import ArchiveSettings
 from handlers.contacts.access import forbid
 from handlers.messages import stanza_ids
-from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import Delivery
@@ -27,9 +22,6 @@ from xmpp.routing.session import session_of
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
-
-ENTRY_BYTES = 300  # of memory, that a message of a page takes until it is sent
-ID_BYTES = 10  # nobody can guess an id, or see from it what else there is (XEP-0359 section "Security Considerations")
 
 feature = Feature(
     "archive",
@@ -56,21 +48,6 @@ class Queried:
         self.at = at
 
 
-class Digits:
-    """Random hexadecimal digits for ids, fetched for many ids at a time, as asking the system is slow. A server has
-    one."""
-
-    def __init__(self) -> None:
-        self._left: list[str] = []
-
-    def next(self) -> str:
-        """The digits of one id."""
-        if not self._left:
-            fetched, digits = os.urandom(100 * ID_BYTES).hex(), 2 * ID_BYTES
-            self._left = [fetched[start : start + digits] for start in range(0, len(fetched), digits)]
-        return self._left.pop()
-
-
 # -- delivery steps
 
 
@@ -83,9 +60,7 @@ def record_sent(delivery: Delivery) -> None:
     server, stanza = delivery.server, delivery.stanza
     assert stanza.to is not None
     if server.state(rules.Judged).text_if_worthy(stanza) is not None:
-        daily = server.settings(ArchiveSettings).daily_bytes
-        if not budget.spend(server.db, delivery.account, len(stanza.wire()), daily):
-            raise StanzaError("resource-constraint", "you have sent as much as is kept of one day; try again later")
+        recording.spend(server, delivery.account, stanza)
     if stanza.to.bare != delivery.account:
         delivery.archive_id = _record(delivery, stanza.to, is_sent=True)
 
@@ -112,21 +87,8 @@ def _record(delivery: Delivery, contact: JID, *, is_sent: bool) -> str | None:
     now = int(time.time() * 1000)
     if rules.RETRACT in stanza.child_tags:
         retraction.bury(server.db, stanza, archive.number, contact.bare, is_sent, now)
-    # The time comes first: ids that come in order are indexed for a fraction of the cost.
-    uid = f"{now:012x}{server.state(Digits).next()}"
-    archive_records.append(
-        server.db,
-        archive.number,
-        uid,
-        now,
-        contact.bare,
-        contact.resource,
-        is_sent,
-        stanza.id or "",
-        text,
-        stanza.wire(),
-    )
-    upkeep.note_archived(server, text)
+    uid = recording.new_id(server, now)
+    recording.append(server, archive.number, uid, now, contact, stanza, text, is_sent=is_sent)
     return uid
 
 
@@ -144,32 +106,16 @@ def search(server: "Server", iq: Stanza) -> etree._Element:
     """Send the page that is asked for, one message for each entry, and answer <fin/>. Yields if the search is long."""
     archive, session, settings = _own_archive(server, iq), session_of(iq), server.settings(ArchiveSettings)
     asked = query.requested(iq.only_child())
-    limits = pages.Limits(settings.page_messages, settings.max_page_messages, server.stream_settings.unsent_bytes // 2)
-    page = pages.find(server.db, archive.number, asked, limits, server.state(pages.Searches))
+    page = answers.find(server, archive.number, asked)
     if session.presence is None:
         session.keep(Queried(time.time()))
-    entries = page.entries[::-1] if asked.is_flipped else page.entries
-    found = _results(server, entries, query_id=asked.id, to=session.jid)
-    session.send_all(found, held=ENTRY_BYTES * len(entries))
-    server.db.touch_unfinished()  # the answer waits until all that it tells of is on the disk
-    return results.finished(page)
-
-
-def _results(server: "Server", entries: list[Entry], *, query_id: str | None, to: JID) -> Iterator[Stanza]:
-    for entry in entries:
-        archived = archive_records.stanza(server.db, entry.row)
-        if archived is not None:
-            server.db.touch_unfinished()
-            yield results.result(entry, archived, query_id=query_id, to=to)
+    return answers.send(server, iq, asked, page, lambda entry: archive_records.stanza(server.db, entry.row))
 
 
 @feature.iq_get(results.METADATA)
 def tell_ends(server: "Server", iq: Stanza) -> etree._Element:
-    """The ids and times of the oldest and the newest message."""
-    archive = _own_archive(server, iq)
-    archive_records.settle(server.db)
-    server.db.touch_unfinished()
-    return results.metadata(archive_records.ends(server.db, archive.number))
+    """The oldest and the newest message."""
+    return answers.ends(server, _own_archive(server, iq).number)
 
 
 @feature.iq_get(preferences.PREFERENCES)

@@ -17,13 +17,13 @@ FINISHED = f"{{{NAMESPACE}}}fin"
 METADATA = f"{{{NAMESPACE}}}metadata"
 
 
-def result(entry: Entry, archived: bytes, *, query_id: str | None, to: JID) -> Stanza:
-    """The message with an archived one inside, sent from the bare address of the account."""
+def result(entry: Entry, archived: bytes, *, query_id: str | None, to: JID, sender: JID) -> Stanza:
+    """The message that brings an archived one, in the name of whose archive it is."""
     asked = "" if query_id is None else f" queryid={quoted(query_id)}"
     head = f'<result xmlns="{NAMESPACE}"{asked} id="{entry.uid}">'
     delay = f'<delay xmlns="{names.DELAY}" stamp="{_moment(entry)}"/>'
     content = head.encode() + forwarding.forwarded(archived, delay) + b"</result>"
-    return Stanza.build("message", content, to=to, sender=to.bare)
+    return Stanza.build("message", content, to=to, sender=sender)
 
 
 def finished(page: Page) -> etree._Element:

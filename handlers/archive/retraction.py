@@ -63,10 +63,12 @@ def retractable(kept: bytes, retraction: Stanza) -> Stanza | None:
     return original
 
 
-def tombstone(original: Stanza, retraction_id: str, at: float) -> Stanza:
-    """What is left of a message: its addresses, type and id, and by what it was retracted. `at`: seconds since 1970."""
-    retracted = f'<retracted xmlns="{NAMESPACE}" stamp="{format_utc(at)}" id={quoted(retraction_id)}/>'
+def tombstone(original: Stanza, retraction_id: str, at: float, *, by: bytes = b"", beside: bytes = b"") -> Stanza:
+    """What is left of the message: who sent it to whom; `by` whom it was taken back, if that was somebody else, and
+    what is said `beside`, as bytes."""
+    head = f'<retracted xmlns="{NAMESPACE}" stamp="{format_utc(at)}" id={quoted(retraction_id)}'.encode()
+    retracted = b"%b>%b</retracted>" % (head, by) if by else head + b"/>"
     type = original.element.get("type")
     return Stanza.build(
-        "message", retracted.encode(), type=type, id=original.id, to=original.to, sender=original.sender
+        "message", beside + retracted, type=type, id=original.id, to=original.to, sender=original.sender
     )

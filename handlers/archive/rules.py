@@ -35,6 +35,7 @@ WORTHY = ENCRYPTED | {
         for step in ("propose", "ringing", "proceed", "accept", "reject", "retract", "finish")
     ),
 }
+WORTHY_IN_A_ROOM = WORTHY | {f"{{{names.CLIENT}}}subject"}
 
 
 class Judged:
@@ -51,6 +52,13 @@ class Judged:
             self._last = ref(stanza)
             self._text = _searchable_text(stanza) if _is_worth_archiving(stanza) else None
         return self._text
+
+
+def text_if_worthy_in_a_room(stanza: Stanza) -> str | None:
+    """The same of a message to a room, where the subject is of interest as well (section "MUC Archives")."""
+    tags = stanza.child_tags
+    is_worthy = UNWANTED.isdisjoint(tags) and not WORTHY_IN_A_ROOM.isdisjoint(tags)
+    return _searchable_text(stanza) if is_worthy else None
 
 
 def _is_worth_archiving(stanza: Stanza) -> bool:

@@ -1,4 +1,4 @@
-"""Rooms (XEP-0045): what is kept of each, and what people are in it. Its archive is an archive as those of accounts."""
+"""Rooms (XEP-0045): what is kept of each, and what people are in it. Its archive is one as those of accounts."""
 
 STATEMENTS = (
     """CREATE TABLE room (
@@ -30,4 +30,8 @@ STATEMENTS = (
         venue TEXT NOT NULL,
         reason TEXT NOT NULL
     ) WITHOUT ROWID""",
+    # An archive is that of an account, or of a room, or what is left of one, which is deleted bit by bit
+    "ALTER TABLE archive ADD COLUMN room INTEGER REFERENCES room (id) ON DELETE SET NULL",
+    "CREATE UNIQUE INDEX archive_by_room ON archive (room)",
+    "CREATE INDEX archive_left ON archive (number) WHERE account IS NULL AND room IS NULL",
 )
