@@ -33,7 +33,8 @@ from handlers.profile import avatars, bookmarks, private, vcard, vcard4
 from handlers.profile.private import PRIVATE_XML_KEPT
 from handlers.pubsub import hosts, last_items, members, rechecking
 from handlers.pubsub.occasions import ITEM_PUBLISHED, NODE_CHANGED
-from handlers.rooms import to_occupants
+from handlers.rooms import moderation, room_archive, to_occupants
+from handlers.rooms.occasions import ROOM_SAID
 from handlers.sessions import client_state, stream_management
 from handlers.sessions.redelivery import MESSAGE_KEPT, MESSAGE_REDELIVERED
 from handlers.sessions.stream_management import SESSION_RESUMED
@@ -87,6 +88,8 @@ FEATURES = (
     vcard.feature,
     pubsub.feature,
     rooms.feature,
+    room_archive.feature,
+    moderation.feature,
     avatars.feature,
     vcard4.feature,
     bookmarks.feature,
@@ -163,6 +166,7 @@ TABLES = Tables(
     MESSAGE_KEPT.runs(accounts.refuse_unknown, blocking.refuse_from_blocked, offline.drop_retracted),
     hosts.SUBDOMAIN.received.runs(members.take_approval),
     rooms.SUBDOMAIN.received.runs(rooms.receive, to_occupants.pass_on),
+    ROOM_SAID.runs(room_archive.record),
     HANDLED.runs(stream_management.count_handled),
     SESSION_RESUMED.runs(client_caps.ask_again, offline.send_waiting),
     SESSION_BOUND.runs(bookmarks.adopt, avatars.adopt),

@@ -104,7 +104,7 @@ def describe(server: "Server", iq: Stanza) -> etree._Element:
 @feature.iq_set(query.QUERY)
 def search(server: "Server", iq: Stanza) -> etree._Element:
     """Send the page that is asked for, one message for each entry, and answer <fin/>. Yields if the search is long."""
-    archive, session, settings = _own_archive(server, iq), session_of(iq), server.settings(ArchiveSettings)
+    archive, session = _own_archive(server, iq), session_of(iq)
     asked = query.requested(iq.only_child())
     page = answers.find(server, archive.number, asked)
     if session.presence is None:

@@ -1,25 +1,33 @@
 """XEP-0045 sections 7.2.13 and 7.2.14: what was said before somebody came, and the subject."""
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from itertools import takewhile
 
 from lxml import etree
 
-from handlers.messages import delay
-from handlers.rooms.room import Room, Said
+from db import archive, archives
+from db.archive import Entry, Selection
+from handlers.messages import delay, stanza_ids
+from handlers.rooms.room import MOST_HISTORY, Room, Said
 from handlers.rooms.telling import MUC
-from xmpp.data import timestamps
-from xmpp.data.stanza import Stanza
+from xmpp.data import names, timestamps
+from xmpp.data.stanza import Stanza, Unreadable
 from xmpp.data.wire import escaped
 
 HISTORY = f"{{{MUC}}}history"
 
 
-def remember(room: Room, stanza: Stanza) -> None:
+ARCHIVED = 2
+"""To find so many messages with a text, as many times as many of the archive are looked at."""
+
+
+def remember(room: Room, said: Said) -> None:
     """One more message that was told to all."""
-    if room.configuration.historylength:
-        room.history.append(Said(stanza, time.time()))
+    room.history.append(said)
+    while len(room.history) > room.configuration.historylength:
+        room.history.popleft()
 
 
 def wanted(room: Room, muc: etree._Element) -> Sequence[Said]:
@@ -31,6 +39,8 @@ def wanted(room: Room, muc: etree._Element) -> Sequence[Said]:
         stanzas, characters = _number(asked, "maxstanzas"), _number(asked, "maxchars")
         most = most if stanzas is None else min(most, stanzas)
         since = _since(asked)
+    if most and not room.is_history_whole:
+        _read_from_archive(room)
     newest_first = takewhile(lambda said: said.at >= since, reversed(room.history))
     chosen = list[Said]()
     for said in newest_first:
@@ -55,6 +65,34 @@ def subject(room: Room) -> Stanza:
     if at:
         content += delay.stamp(room.address, at)
     return Stanza.build("message", content, type="groupchat", sender=sender)
+
+
+def _read_from_archive(room: Room) -> None:
+    """What was said before the room came into memory: once for as long as somebody is in it."""
+    room.is_history_whole = True
+    length, db = min(room.configuration.historylength, MOST_HISTORY), room.server.db
+    if not room.configuration.enablearchiving:
+        return
+    archive.settle(db)
+    selection = Selection(archives.of_room(db, room.number).number)
+    newest_first = archive.page(db, selection, min(ARCHIVED * length, MOST_HISTORY), backwards=True)
+    said = [each for entry in newest_first if (each := _said(room, entry)) is not None]
+    if said:  # else what is in memory is all there is
+        room.history = deque(reversed(said[:length]), MOST_HISTORY)
+
+
+def _said(room: Room, entry: Entry) -> Said | None:
+    """A message as its occupants have got it, if it has a text."""
+    kept = archive.stanza(room.server.db, entry.row)
+    if kept is None:
+        return None
+    try:
+        stanza = Stanza.from_wire(kept)
+    except Unreadable:
+        return None
+    if names.BODY not in stanza.child_tags:
+        return None
+    return Said(stanza_ids.with_id(stanza.kept(), room.address, entry.uid), entry.at, entry.uid)
 
 
 def _number(asked: etree._Element, name: str) -> int | None:

@@ -1,15 +1,20 @@
 """XEP-0045 sections 7.4 and 8.1: what is said to all, and the subject."""
 
+import time
 from typing import TYPE_CHECKING
 
+from handlers.archive import recording, rules
+from handlers.messages import stanza_ids
 from handlers.messages.occupants import HATS, OCCUPANT_ID
 from handlers.messages.stanza_ids import STANZA_ID
-from handlers.rooms import history
-from handlers.rooms.room import Occupant, Room, find
+from handlers.rooms import history, tombstones
+from handlers.rooms.occasions import ROOM_SAID, Saying
+from handlers.rooms.room import Occupant, Room, Said, find
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import X, tell
 from xmpp.data import names
 from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -35,10 +40,38 @@ def receive_groupchat(server: "Server", stanza: Stanza) -> None:
         return
     if occupant.role == "visitor":
         raise StanzaError("forbidden", "visitors only listen in this room")
+    tombstones.refuse_forged(stanza)
     reflected = reflect(room, occupant, stanza)
-    tell(room, reflected)
-    if names.BODY in stanza.child_tags:
-        history.remember(room, reflected)
+    if tombstones.RETRACT in stanza.child_tags:
+        _take_back(room, occupant, stanza, reflected)
+    else:
+        say(room, stanza.sender, reflected, rules.text_if_worthy_in_a_room(stanza))
+
+
+def _take_back(room: Room, occupant: Occupant, stanza: Stanza, reflected: Stanza) -> None:
+    """XEP-0424. Such a message is kept in any case (section "Business Rules")."""
+    assert stanza.sender is not None
+    original = tombstones.taken_back_by(room, occupant, stanza)
+    say(room, stanza.sender, reflected, rules.text_if_worthy_in_a_room(stanza) or "")
+    if original is not None and stanza.id:
+        tombstones.bury(room, original, stanza.id, time.time())
+
+
+def say(room: Room, sender: JID, stanza: Stanza, text: str | None) -> None:
+    """Tell all occupants a message of a session, or of the room itself. It has an id and is kept where there is a text,
+    by which it is found; that may raise StanzaError."""
+    if text is None:
+        tell(room, stanza)
+        return
+    now = time.time()
+    id = recording.new_id(room.server, int(now * 1000))
+    saying = Saying(room, sender, stanza, text, id, int(now * 1000))
+    for step in room.server.tables[ROOM_SAID]:
+        step(saying)
+    said = stanza_ids.with_id(stanza, room.address, id)
+    tell(room, said)
+    if names.BODY in said.child_tags:
+        history.remember(room, Said(said, now, id))
 
 
 def reflect(room: Room, occupant: Occupant, stanza: Stanza) -> Stanza:
@@ -55,6 +88,7 @@ def _is_subject(stanza: Stanza) -> bool:
 
 
 def _set_subject(room: Room, occupant: Occupant, stanza: Stanza) -> None:
+    assert stanza.sender is not None
     may = occupant.role == "moderator" or (room.configuration.changesubject and occupant.role == "participant")
     if not may:
         raise StanzaError("forbidden", "you may not change the subject of this room")
@@ -62,5 +96,5 @@ def _set_subject(room: Room, occupant: Occupant, stanza: Stanza) -> None:
     text = "" if element is None else element.text or ""
     if len(text.encode()) > room.server.settings(RoomSettings).max_subject_bytes:
         raise StanzaError("not-acceptable", "the subject is too long")
+    say(room, stanza.sender, reflect(room, occupant, stanza), text)
     room.set_subject(text, occupant.nick)
-    tell(room, reflect(room, occupant, stanza))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from db import rooms
 from db.rooms import Affiliation, Subject
+from handlers.admin import upkeep
 from handlers.rooms import configuration as configurations
 from handlers.rooms.configuration import RoomConfiguration
 from handlers.rooms.ranks import Standing, role_on_entering
@@ -30,10 +31,12 @@ NOBODY = Affiliation()
 
 
 class Said(NamedTuple):
-    """A message of a room as its occupants have got it, without an addressee; when, in seconds since the epoch."""
+    """A message of a room as its occupants have got it, without an addressee; when, in seconds since the epoch; and its
+    id in the room."""
 
     stanza: Stanza
     at: float
+    id: str
 
 
 class Occupant:
@@ -61,7 +64,7 @@ class Occupant:
 
 class Room:
     """A room. `occupants` by nick, `by_session` by full address. It is `is_locked` until its creator has configured it.
-    `history`: what was said last, the newest last."""
+    `history`: what was said last, the newest last; it is that of the archive where it `is_history_whole`."""
 
     def __init__(self, server: "Server", kept: rooms.Kept, *, is_locked: bool = False) -> None:
         self.server = server
@@ -76,6 +79,7 @@ class Room:
         self.occupants: dict[str, Occupant] = {}
         self.by_session: dict[JID, Occupant] = {}
         self.history: deque[Said] = deque(maxlen=MOST_HISTORY)
+        self.is_history_whole = False
         self.is_locked = is_locked
 
     # -- who is what
@@ -234,6 +238,7 @@ def create(server: "Server", address: JID, creator: JID, wanted: RoomConfigurati
     kept = rooms.find(server.db, address)
     assert kept is not None
     room = Room(server, kept, is_locked=True)
+    room.is_history_whole = True
     server.state(Rooms).here[address] = room
     return room
 
@@ -250,6 +255,7 @@ def let_go_if_empty(room: Room) -> None:
     room.server.state(Rooms).here.pop(room.address, None)
     if room.is_locked or not room.configuration.persistentroom:
         rooms.remove(room.server.db, room.number)
+        upkeep.note_left(room.server)
 
 
 def sessions(occupants: Iterable[Occupant]) -> list[JID]:
