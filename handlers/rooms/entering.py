@@ -174,8 +174,7 @@ def _welcome(room: Room, occupant: Occupant, session: JID, muc: etree._Element, 
     said = history.wanted(room, muc)
 
     def all_of_it() -> Iterator[Stanza]:
-        for stanza in presence.others_of(room, occupant):
-            yield stanza.addressed(session)
+        yield from presence.others_of(room, occupant, session)
         if session not in occupant.sessions:
             return
         yield presence.own(room, occupant, session, Change(own_codes=codes)).addressed(session)

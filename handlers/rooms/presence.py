@@ -118,14 +118,15 @@ def own(room: Room, occupant: Occupant, session: JID, change: Change) -> Stanza:
     return _presence(room, occupant, change, None, session, occupant.sessions[session], is_own=True)
 
 
-def others_of(room: Room, occupant: Occupant) -> Iterator[Stanza]:
-    """What who enters is shown of the others, as they are when it is their turn."""
+def others_of(room: Room, occupant: Occupant, to: JID | None = None) -> Iterator[Stanza]:
+    """What who enters is shown of the others, as they are when it is their turn; addressed to a session of it, if one
+    is named, which costs half of addressing it afterwards."""
     for nick in list(room.occupants):
         other = room.occupants.get(nick)
         if other is not None and other is not occupant and is_shown(room, other, occupant):
             session, said = other.shown
             shows = session if room.sees_addresses(occupant) else None
-            yield _presence(room, other, PLAIN, None, shows, said, is_own=False)
+            yield _presence(room, other, PLAIN, None, shows, said, is_own=False, to=to)
 
 
 def to_nobody(room: Room, occupant: Occupant, change: Change) -> Stanza:
@@ -139,7 +140,15 @@ def is_shown(room: Room, occupant: Occupant, viewer: Occupant) -> bool:
 
 
 def _presence(
-    room: Room, occupant: Occupant, change: Change, type: str | None, shows: JID | None, said: bytes, *, is_own: bool
+    room: Room,
+    occupant: Occupant,
+    change: Change,
+    type: str | None,
+    shows: JID | None,
+    said: bytes,
+    *,
+    is_own: bool,
+    to: JID | None = None,
 ) -> Stanza:
     affiliation = change.affiliation or room.affiliation(occupant.account)
     role = change.role or ("none" if type and not change.nick else occupant.role)
@@ -155,7 +164,7 @@ def _presence(
     x = f'<x xmlns="{MUC_USER}"><item{item}>{inner}</item>'.encode() + change.destroyed + f"{statuses}</x>".encode()
     id = f'<occupant-id xmlns="urn:xmpp:occupant-id:0" id="{occupant.id}"/>'.encode()
     sender = room.address.with_resource(occupant.nick)
-    return Stanza.build("presence", said + x + id, type=type, sender=sender)
+    return Stanza.build("presence", said + x + id, type=type, to=to, sender=sender)
 
 
 def muc_of(presence: Stanza) -> etree._Element | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from db import rooms
 from db.rooms import Affiliation, Subject
+from db.sqlite.memory import Remembered
 from handlers.admin import upkeep
 from handlers.rooms import configuration as configurations
 from handlers.rooms.configuration import RoomConfiguration
@@ -217,13 +218,32 @@ class Rooms:
             del self.entered[session]
 
 
+class Lately(NamedTuple):
+    """A room that nobody is in, and that somebody has asked for; its weight as it was then."""
+
+    room: Room
+    weight: int
+
+
+ROOM_WEIGHT = 100  # as heavy as so many people that are something in it
+LATELY = Remembered[Lately](bound=50_000, weigh=lambda lately: lately.weight)
+"""So that nobody has all that is kept of a room read with each message to it from outside."""
+
+
 def find(server: "Server", address: JID) -> Room | None:
     """The room at this address, from memory or as it is kept; None where there is none."""
     room = server.state(Rooms).here.get(address)
     if room is not None:
         return room
     kept = rooms.find(server.db, address)
-    return Room(server, kept) if kept is not None else None
+    if kept is None:
+        return None
+    lately: Lately | None = server.db.memory[LATELY].get(address)
+    if lately is not None and lately.room.number == kept.id:
+        return lately.room
+    room = Room(server, kept)
+    server.db.memory[LATELY].put(address, Lately(room, ROOM_WEIGHT + len(room.affiliations)))
+    return room
 
 
 def create(server: "Server", address: JID, creator: JID, wanted: RoomConfiguration) -> Room:
@@ -253,6 +273,7 @@ def let_go_if_empty(room: Room) -> None:
     if room.occupants:
         return
     room.server.state(Rooms).here.pop(room.address, None)
+    room.server.db.memory[LATELY].forget(room.address)
     if room.is_locked or not room.configuration.persistentroom:
         rooms.remove(room.server.db, room.number)
         upkeep.note_left(room.server)

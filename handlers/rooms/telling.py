@@ -18,6 +18,8 @@ MUC_USER = f"{MUC}#user"
 MUC_ADMIN = f"{MUC}#admin"
 MUC_OWNER = f"{MUC}#owner"
 X = f"{{{MUC_USER}}}x"
+AT_ONCE = 16
+"""So many are told in one step of a portion: a step that tells one costs a third of what that one does."""
 
 
 def tell(room: Room, stanza: Stanza, occupants: Iterable[Occupant] | None = None) -> None:
@@ -40,24 +42,31 @@ def forget_directed(room: Room, nick: str, sessions: Iterable[JID]) -> None:
             session.directed.discard(room.address.with_resource(nick))
 
 
-def _told(server: "Server", stanza: Stanza, sessions: Iterable[JID]) -> Iterator[None]:
+def _told(server: "Server", stanza: Stanza, sessions: list[JID]) -> Iterator[None]:
     copy = stanza.copies()
-    for jid in sessions:
-        send(server, copy(jid))
+    for start in range(0, len(sessions), AT_ONCE):
+        for jid in sessions[start : start + AT_ONCE]:
+            send(server, copy(jid))
         yield
 
 
 def _each(server: "Server", stanzas: Iterable[tuple[JID, Stanza]]) -> Iterator[None]:
+    last, copy, left = None, None, AT_ONCE
     for jid, stanza in stanzas:
-        send(server, stanza.addressed(jid))
-        yield
+        if copy is None or stanza is not last:  # most are the same for many, one after the other
+            last, copy = stanza, stanza.copies()
+        send(server, copy(jid))
+        left -= 1
+        if not left:
+            left = AT_ONCE
+            yield
 
 
 def send(server: "Server", stanza: Stanza) -> None:
     """Send a stanza of a room to a session that is in it. Whoever has entered hears the room: it does not run through
     the steps of the account, which may have blocked others in there, and keeps no archive of rooms."""
     assert stanza.to is not None
-    session = server.online.session(stanza.to) if server.ownership.is_ours(stanza.to) else None
+    session = server.online.session(stanza.to)
     if session is not None:
         session.send(stanza)
     elif not server.ownership.is_ours(stanza.to):

@@ -1,0 +1,124 @@
+"""Rooms of many: what is told to all takes turns with everything else, and nobody has a room read again and again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from db.rooms import Affiliation
+from db.sqlite.database import Row
+from db.sqlite.queries import Prepared
+from handlers.rooms.telling import AT_ONCE
+from tests.harness.archives import server_with_archive
+from tests.harness.in_process import Client
+from tests.harness.rooms import ROOM, enter, leave, opened, room_at, say, told
+from xmpp.data.jid import JID
+from xmpp.routing import portions
+from xmpp.server import Server
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with server_with_archive(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def romeo(server: Server) -> Client:
+    return Client(server, "romeo@localhost/orchard")
+
+
+@pytest.fixture
+def asked(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked of the storage from now on."""
+    asked, rows = list[str](), server.db.rows
+
+    def noted(query: Prepared, *values: object) -> list[Row]:
+        asked.append(query.text)
+        found: list[Row] = rows(query, *values)
+        return found
+
+    monkeypatch.setattr(server.db, "rows", noted)
+    return asked
+
+
+def crowd(server: Server, count: int) -> list[Client]:
+    """So many devices of Juliet that are in the room, each under a nick of its own."""
+    clients = [Client(server, f"juliet@localhost/{number}") for number in range(count)]
+    room = room_at(server)
+    for number, client in enumerate(clients):
+        room.put(f"juliet{number}", client.jid, b"", "participant")
+    return clients
+
+
+@contextmanager
+def without_waiting(server: Server) -> Iterator[None]:
+    """Whoever causes much that is done for many may go on before that is done."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server.portions, "wait_for_own", lambda: None)
+        yield
+
+
+def test_all_get_what_is_said_in_one_order_however_many_they_are(
+    server: Server, romeo: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(romeo, "Romeo")
+    clients = crowd(server, 5 * AT_ONCE)
+    monkeypatch.setattr(portions, "STEPS", 2)
+    with without_waiting(server):
+        for text in ("one", "two"):
+            say(romeo, text)
+        assert told(clients[-1].received()) == []  # it is not its turn yet, and others have theirs
+        enter(romeo, "Montague")
+        server.portions.wait(JID.parse(ROOM))
+    assert {tuple(told(client.received())) for client in clients} == {
+        (
+            "Romeo says one",
+            "Romeo says two",
+            "Romeo out owner/moderator Montague 303",
+            "Montague in owner/moderator",
+        )
+    }
+
+
+def test_a_room_that_nobody_is_in_is_not_read_again_with_each_message_from_outside(
+    server: Server, romeo: Client, asked: list[str]
+) -> None:
+    room = opened(romeo, "Romeo")
+    room.set_affiliations({JID.parse(f"member{number}@localhost"): Affiliation("member") for number in range(100)})
+    leave(romeo, "Romeo")
+    del asked[:]
+    for _ in range(10):
+        assert "not-acceptable" in say(romeo, "hi")[0]
+    assert len([text for text in asked if "room_affiliation" in text]) == 1
+
+
+def test_what_is_known_of_a_room_that_nobody_is_in_is_what_is_kept(server: Server, romeo: Client) -> None:
+    opened(romeo, "Romeo")
+    leave(romeo, "Romeo")
+    juliet = Client(server, "juliet@localhost/balcony")
+    assert "not-acceptable" in say(juliet, "hi")[0]
+    room_at(server).set_affiliations({juliet.account: Affiliation("outcast")})
+    assert told(enter(juliet, "Juliet")) == ["Juliet error forbidden auth"]
+    server.db.memory.clear()
+    assert told(enter(juliet, "Juliet")) == ["Juliet error forbidden auth"]
+
+
+def test_another_room_of_the_name_is_not_taken_for_the_one_that_was_there(server: Server, romeo: Client) -> None:
+    room = opened(romeo, "Romeo", persistentroom=False)
+    room.set_affiliations({JID.parse("juliet@localhost"): Affiliation("outcast")})
+    leave(romeo, "Romeo")
+    opened(romeo, "Romeo")
+    juliet = Client(server, "juliet@localhost/balcony")
+    assert told(enter(juliet, "Juliet"))[-1] == "room subject "
+
+
+def test_who_enters_a_room_of_many_costs_no_query(server: Server, romeo: Client, asked: list[str]) -> None:
+    opened(romeo, "Romeo")
+    juliet = Client(server, "juliet@localhost/balcony")
+    enter(juliet, "Juliet")
+    leave(juliet, "Juliet")
+    del asked[:]
+    enter(juliet, "Juliet")
+    assert asked == []
