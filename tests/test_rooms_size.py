@@ -1,11 +1,13 @@
 """Rooms of many: what is told to all takes turns with everything else, and nobody has a room read again and again."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from db import rooms
 from db.rooms import Affiliation
 from db.sqlite.database import Row
 from db.sqlite.queries import Prepared
@@ -106,12 +108,16 @@ def test_what_is_known_of_a_room_that_nobody_is_in_is_what_is_kept(server: Serve
 
 
 def test_another_room_of_the_name_is_not_taken_for_the_one_that_was_there(server: Server, romeo: Client) -> None:
-    room = opened(romeo, "Romeo", persistentroom=False)
-    room.set_affiliations({JID.parse("juliet@localhost"): Affiliation("outcast")})
-    leave(romeo, "Romeo")
     opened(romeo, "Romeo")
-    juliet = Client(server, "juliet@localhost/balcony")
-    assert told(enter(juliet, "Juliet"))[-1] == "room subject "
+    leave(romeo, "Romeo")
+    before = room_at(server)
+    kept = rooms.find(server.db, before.address)
+    assert kept is not None
+    rooms.remove(server.db, kept.id)
+    rooms.create(
+        server.db, kept.jid, romeo.account, kept.configuration, is_public=False, secret=b"another one", at=time.time()
+    )
+    assert room_at(server).secret == b"another one" and room_at(server) is room_at(server)
 
 
 def test_who_enters_a_room_of_many_costs_no_query(server: Server, romeo: Client, asked: list[str]) -> None:
