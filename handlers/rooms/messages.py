@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 from handlers.archive import recording, rules
-from handlers.messages import stanza_ids
+from handlers.messages import delay, stanza_ids
 from handlers.messages.occupants import HATS, OCCUPANT_ID
 from handlers.messages.stanza_ids import STANZA_ID
 from handlers.rooms import history, tombstones
@@ -78,6 +78,9 @@ def reflect(room: Room, occupant: Occupant, stanza: Stanza) -> Stanza:
     """A message as all occupants get it, from the occupant's address in the room; without an addressee."""
     if not OURS.isdisjoint(stanza.child_tags):
         stanza = stanza.without(lambda child: child.tag in OURS)
+    if delay.DELAY in stanza.child_tags:  # by which clients tell what is new from the history
+        own = (room.address, room.address.domain)
+        stanza = stanza.without(lambda child: child.tag == delay.DELAY and child.get("from", "").lower() in own)
     id = f'<occupant-id xmlns="urn:xmpp:occupant-id:0" id="{occupant.id}"/>'.encode()
     return stanza.with_last(id, OCCUPANT_ID).sent_by(room.address.with_resource(occupant.nick))
 
