@@ -66,6 +66,8 @@ SMOKE = Effort(
         "connect": ("--clients", "20"),
         "presence": ("--contacts", "10"),
         "idle": ("--clients", "50"),
+        "muc": ("--occupants", "10"),
+        "muc-join": ("--occupants", "10"),
     },
     idle_sessions=(50,),
     database_accounts=(100,),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.process import StartFailed
-from bench.servers import DOMAIN, PASSWORD, Server, Setup
+from bench.servers import DOMAIN, PASSWORD, ROOMS_HOST, Server, Setup
 
 PROSODY_ITERATIONS, EJABBERD_ITERATIONS = 10_000, 4096  # their own defaults
 
@@ -42,6 +42,9 @@ modules_enabled = {{
 {archive}
 VirtualHost "{domain}"
   ssl = {{ key = {certificate}; certificate = {certificate} }}
+Component "{rooms}" "muc"
+  modules_enabled = {{ {room_archive_module} }}
+  muc_log_by_default = true
 """
 
 PROSODY_ARCHIVE = """
@@ -67,6 +70,7 @@ modules:
   mod_client_state: {{}}
   mod_disco: {{}}
   mod_last: {{}}
+  mod_muc: {{host: {rooms}, max_users: 5000, default_room_options: {{mam: {rooms_are_archived}, max_users: 5000}}}}
   mod_offline: {{access_max_user_messages: max_user_offline_messages}}
   mod_ping: {{}}
   mod_privacy: {{}}
@@ -145,7 +149,9 @@ class Prosody(Server):
                 port=setup.port,
                 tls_port=setup.tls_port,
                 domain=DOMAIN,
+                rooms=ROOMS_HOST,
                 archive_module='"mam"' if setup.has_archive else "",
+                room_archive_module='"muc_mam"' if setup.has_archive else "",
                 archive=PROSODY_ARCHIVE.format(database=database) if setup.has_archive else "",
             )
         )
@@ -194,6 +200,8 @@ class Ejabberd(Server):
                 port=setup.port,
                 tls_port=setup.tls_port,
                 domain=DOMAIN,
+                rooms=ROOMS_HOST,
+                rooms_are_archived="true" if setup.has_archive else "false",
                 archive=EJABBERD_ARCHIVE.format(database=database) if setup.has_archive else "",
             )
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.servers import ARCHIVE, PRESENCE, SCRAM, STREAM_MANAGEMENT, TLS
+from bench.servers import ARCHIVE, PRESENCE, ROOMS, ROOMS_HOST, SCRAM, STREAM_MANAGEMENT, TLS
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Figure:
 MESSAGE = Figure("server_cpu_s_per_1000_messages", "us", 1000)
 PING = Figure("server_cpu_s_per_1000_pings", "us", 1000)
 PRESENCES = Figure("server_cpu_s_per_1000_presences", "us", 1000)
+GROUPCHAT = Figure("server_cpu_s_per_1000_groupchats", "us", 1000)
+JOIN = Figure("server_cpu_s_per_1000_joins", "ms")
 LOGIN = Figure("server_cpu_s_per_1000_logins", "ms")
 P99 = Figure("latency_ms_p99", "ms")
 RATE = Figure("messages_per_s", "per s")
@@ -146,6 +148,7 @@ PAIRS = ("throughput", "--pairs", "50", "--window", "16")
 PACED = (*PAIRS, "--rate", "1000")
 LOGINS = ("connect", "--clients", "500", "--mech", "SCRAM-SHA-1", "--full")
 IDLE = ("idle", "--clients", "5000")
+IN_A_ROOM = ("muc", "--muc-host", ROOMS_HOST, "--occupants")
 
 ROWS = (
     Row(
@@ -202,6 +205,38 @@ ROWS = (
         (PRESENCES,),
         (AtMost(4, PRESENCES),),
         needs=frozenset({PRESENCE}),
+    ),
+    Row(
+        "room",
+        "message to a room of 100, per delivery",
+        (*IN_A_ROOM, "100"),
+        (GROUPCHAT,),
+        (AtMost(4, GROUPCHAT),),
+        needs=frozenset({ROOMS}),
+    ),
+    Row(
+        "room-archived",
+        "the same, archived",
+        (*IN_A_ROOM, "100"),
+        (GROUPCHAT,),
+        (AtMost(6, GROUPCHAT),),
+        needs=frozenset({ROOMS, ARCHIVE}),
+    ),
+    Row(
+        "room-large",
+        "message to a room of 1,000, per delivery",
+        (*IN_A_ROOM, "1000"),
+        (GROUPCHAT,),
+        (AtMost(4, GROUPCHAT),),
+        needs=frozenset({ROOMS}),
+    ),
+    Row(
+        "room-join",
+        "entering a room of 1,000, and leaving it",
+        ("muc-join", "--muc-host", ROOMS_HOST),
+        (JOIN,),
+        (AtMost(60, JOIN),),
+        needs=frozenset({ROOMS}),
     ),
     Row(
         "login",

@@ -17,9 +17,11 @@ from xmpp import __version__
 ROOT = Path(__file__).resolve().parent.parent
 DOMAIN, PASSWORD = "localhost", "password"  # as the load generator has them
 
-TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT, ARCHIVE = "TLS", "SCRAM", "presence", "stream management", "an archive"
+TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT = "TLS", "SCRAM", "presence", "stream management"
+ARCHIVE, ROOMS = "an archive", "rooms"
+ROOMS_HOST = f"rooms.{DOMAIN}"
 NO_RATE_LIMIT = "[streams]\nbytes_per_second = 1_000_000_000\n"
-EVERYTHING = frozenset({TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT, ARCHIVE})
+EVERYTHING = frozenset({TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT, ARCHIVE, ROOMS})
 
 
 @dataclass(frozen=True)
