@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from lxml import etree
 
 from handlers.rooms import (
+    administration,
     discovery,
     entering,
     invitations,
@@ -40,6 +41,9 @@ SUBDOMAIN = Subdomain(
 )
 
 feature = Feature("rooms", xep="0045", settings=RoomSettings, subdomains=[SUBDOMAIN], needs=["occupants"])
+
+feature.iq_get(administration.QUERY, to=[SUBDOMAIN.bare])(administration.answer_list)
+feature.iq_set(administration.QUERY, to=[SUBDOMAIN.bare])(administration.change)
 
 # A session cannot be reached, or does not exist, where one of these comes back from it (17.1.3); what others mean, such
 # as a block list, concerns one stanza.

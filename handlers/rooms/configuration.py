@@ -131,7 +131,7 @@ class Submitted:
         said = {field.var.removeprefix(PREFIX): (field, answers[field.var]) for field in FIELDS if field.var in answers}
         changes = {name: _value(field, values) for name, (field, values) in said.items()}
         for alias, name in ALIASES.items():
-            if alias in given and name not in changes:
+            if any(given.get(alias, ())) and name not in changes:
                 changes[name] = _aliased(name, given[alias])
         self.configuration = replace(base, **changes)
         self.admins: tuple[str, ...] | None = answers.get(ADMINS)

@@ -74,11 +74,10 @@ def leave_room(room: Room, session: JID, said: bytes = b"", change: Change = pre
 
 def put_out(room: Room, occupant: Occupant, change: Change) -> None:
     """An occupant leaves with all its sessions: it is kicked, banned, or not a member any more."""
-    gone = list(occupant.sessions)
-    for session in gone:
-        room.take_out(session)
-    presence.show_end(room, occupant, gone, change)
-    let_go_if_empty(room)
+    gone = room.take_out_all(occupant)
+    if gone:
+        presence.show_end(room, occupant, gone, change)
+        let_go_if_empty(room)
 
 
 # -- entering

@@ -113,6 +113,30 @@ def show_end(
     tell_each(room, told)
 
 
+def show_end_to_others(room: Room, occupant: Occupant, gone: Sequence[JID], change: Change) -> None:
+    """The same for the others alone, where those who are out have been told already."""
+    views = Views(room, occupant, change, "unavailable", gone[0], b"")
+    viewers = [(session, each) for session, each in room.by_session.items() if is_shown(room, occupant, each)]
+    tell_each(room, [(session, views.of(each)) for session, each in viewers])
+
+
+def show_changed(room: Room, occupant: Occupant, change: Change, was: str) -> None:
+    """Tell of an occupant whose role was another one; if that was shown, and the new one is not, it is gone for the
+    others."""
+    show(room, occupant, change)
+    shown = room.configuration.presencebroadcast
+    if was in shown and occupant.role not in shown:
+        views = Views(room, occupant, change, "unavailable", occupant.shown[0], b"")
+        others = [(session, each) for session, each in room.by_session.items() if each is not occupant]
+        tell_each(room, [(session, views.of(each)) for session, each in others])
+
+
+def show_others(room: Room, occupant: Occupant) -> None:
+    """Show an occupant the others anew: it sees their addresses from now on."""
+    others = list(others_of(room, occupant))
+    tell_each(room, [(session, stanza) for session in occupant.sessions for stanza in others])
+
+
 def own(room: Room, occupant: Occupant, session: JID, change: Change) -> Stanza:
     """What a session that enters is told of itself."""
     return _presence(room, occupant, change, None, session, occupant.sessions[session], is_own=True)

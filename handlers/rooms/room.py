@@ -155,6 +155,13 @@ class Room:
                 del self.occupants[occupant.nick]
         return occupant
 
+    def take_out_all(self, occupant: Occupant) -> list[JID]:
+        """Take all sessions of an occupant out; returns them."""
+        gone = list(occupant.sessions)
+        for session in gone:
+            self.take_out(session)
+        return gone
+
     def rename(self, occupant: Occupant, nick: str) -> None:
         """Give an occupant another nick, that nobody has."""
         del self.occupants[occupant.nick]

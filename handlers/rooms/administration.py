@@ -1,0 +1,261 @@
+"""XEP-0045 sections 8.2 to 8.5, 9 and 10.3 to 10.8: who is what in a room, asked for and changed (muc#admin).
+
+A request may have several items: all of them are done, or none.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from lxml import etree
+
+from db.rooms import Affiliation
+from handlers.rooms import affiliating, nicks, presence
+from handlers.rooms.affiliating import Actor, Turned
+from handlers.rooms.presence import Change
+from handlers.rooms.ranks import (
+    AFFILIATIONS,
+    FOR_OWNERS,
+    ROLES,
+    Standing,
+    refusal_to_list_affiliation,
+    refusal_to_list_role,
+    refusal_to_set_affiliation,
+    refusal_to_set_role,
+)
+from handlers.rooms.room import NOBODY, Occupant, Room, find, let_go_if_empty
+from handlers.rooms.telling import MUC_ADMIN
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID, AddressReader, MalformedJID
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import escaped, quoted
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+QUERY, ITEM, REASON = (f"{{{MUC_ADMIN}}}{name}" for name in ("query", "item", "reason"))
+MAX_REASON = 1_000
+"""Characters: all occupants get it, and a ban keeps it."""
+
+
+class Item(NamedTuple):
+    """What is asked for of somebody: an affiliation or a role, the other one is empty; `nick` None: nothing is said."""
+
+    jid: JID | None
+    nick: str | None
+    affiliation: str
+    role: str
+    reason: str
+
+
+class Given(NamedTuple):
+    """A role that an occupant is given; none is a kick."""
+
+    occupant: Occupant
+    role: str
+    reason: str
+
+
+def room_of(server: "Server", iq: Stanza) -> Room:
+    """The room that a request is for. Raises StanzaError where there is none."""
+    assert iq.to is not None
+    room = find(server, iq.to)
+    if room is None:
+        raise StanzaError("item-not-found", "there is no such room")
+    return room
+
+
+# -- lists
+
+
+def answer_list(server: "Server", iq: Stanza) -> bytes:
+    """Who has an affiliation, or a role (8.5, 9.2, 9.5, 9.8, 10.5, 10.8)."""
+    assert iq.sender is not None
+    room, items = room_of(server, iq), _items(iq.only_child())
+    if len(items) != 1:
+        raise StanzaError("bad-request", "one list at a time")
+    [item] = items
+    actor = room.standing(iq.sender.bare)
+    if item.role == "none":
+        raise StanzaError("bad-request", "who has no role is not in the room")
+    refusal = refusal_to_list_role(actor, item.role) if item.role else _refusal_to_list(room, actor, item.affiliation)
+    if refusal is not None:
+        raise StanzaError(refusal, "you may not have this list")
+    listed = _with_role(room, item.role) if item.role else _with_affiliation(room, item.affiliation)
+    return f'<query xmlns="{MUC_ADMIN}">{"".join(listed)}</query>'.encode()
+
+
+def _refusal_to_list(room: Room, actor: Standing, asked: str) -> str | None:
+    return refusal_to_list_affiliation(
+        actor,
+        asked,
+        is_anonymous=room.configuration.is_anonymous,
+        usual_role=room.usual_role(actor.affiliation),
+        may_ask=room.configuration.getmemberlist,
+    )
+
+
+def _with_affiliation(room: Room, affiliation: str) -> Iterator[str]:
+    for jid in room.those_who_are(affiliation):
+        _, nick, reason = room.affiliations[jid]
+        reserved = f" nick={quoted(nick)}" if nick else ""
+        inner = f"<reason>{escaped(reason)}</reason>" if reason and affiliation == "outcast" else ""
+        yield f'<item affiliation="{affiliation}" jid={quoted(jid)}{reserved}>{inner}</item>'
+
+
+def _with_role(room: Room, role: str) -> Iterator[str]:
+    for each in room.occupants.values():
+        if each.role == role:
+            session, _ = each.shown
+            who = f"jid={quoted(session)} nick={quoted(each.nick)}"
+            yield f'<item affiliation="{room.affiliation(each.account)}" {who} role="{role}"/>'
+
+
+# -- changes
+
+
+def change(server: "Server", iq: Stanza) -> None:
+    """Roles and affiliations that are to be others. Nothing is done before everything is known to be allowed."""
+    assert iq.sender is not None
+    room, items = room_of(server, iq), _items(iq.only_child())
+    actor, standing = affiliating.actor_of(room, iq.sender), room.standing(iq.sender.bare)
+    people = _people(room, actor, standing, [item for item in items if item.affiliation])
+    given = list(_roles(room, standing, [item for item in items if item.role], people))
+    turned = affiliating.keep(room, people)
+    kicked = [each for each in given if each.role == "none"]
+    gone = [_kick(room, each, actor) for each in kicked]
+    iq.after_reply(lambda: _tell(room, actor, turned, given, gone))
+
+
+def _kick(room: Room, kicked: Given, actor: Actor) -> tuple[Occupant, list[JID], Change]:
+    """Who is kicked learns of it first, then the moderator, then the others (8.2)."""
+    told = Change(codes=["307"], actor=actor.nick, reason=kicked.reason)
+    gone = room.take_out_all(kicked.occupant)
+    if gone:
+        presence.show_end(room, kicked.occupant, gone, told, is_told_to_others=False)
+    return kicked.occupant, gone, told
+
+
+def _tell(
+    room: Room, actor: Actor, turned: Turned, given: list[Given], gone: list[tuple[Occupant, list[JID], Change]]
+) -> None:
+    for occupant, sessions, told in gone:
+        if sessions:
+            presence.show_end_to_others(room, occupant, sessions, told)
+    affiliating.tell(room, turned, actor)
+    for occupant, role, reason in given:
+        if occupant.sessions and role not in ("none", occupant.role):
+            affiliating.give_role(room, occupant, role, actor.nick, reason)
+    let_go_if_empty(room)
+
+
+def _people(room: Room, actor: Actor, standing: Standing, items: list[Item]) -> dict[JID, Affiliation]:
+    """What people are to be. Raises StanzaError for what is not allowed."""
+    if items and not standing.is_at_least("admin"):
+        raise StanzaError("forbidden", "affiliations are for admins to give")
+    wanted = [(_account(room, item), item) for item in items]
+    people = {jid: _affiliation(room, jid, item) for jid, item in wanted}
+    owners = {*room.owners(), *people} - {jid for jid, each in people.items() if each.affiliation != "owner"}
+    for jid, item in wanted:
+        target = Standing(room.affiliation(jid))
+        refusal = refusal_to_set_affiliation(
+            standing, target, item.affiliation, is_oneself=jid == actor.account, leaves_no_owner=not owners
+        )
+        if refusal is not None:
+            raise StanzaError(refusal, f"you may not make {jid} {item.affiliation}")
+        if not jid.local and item.affiliation in FOR_OWNERS:
+            raise StanzaError("not-acceptable", "a whole domain is no owner and no admin")
+    _refuse_nicks_twice(people)
+    return people
+
+
+def _account(room: Room, item: Item) -> JID:
+    """Who is meant: by address, of which the bare one counts, or by its nick."""
+    if item.jid is not None:
+        return item.jid.bare
+    return _occupant(room, item).account
+
+
+def _affiliation(room: Room, jid: JID, item: Item) -> Affiliation:
+    """Who is banned or put off the list loses a nick that was reserved (9.1); an item with a nick reserves it (9.3)."""
+    nick = room.affiliations.get(jid, NOBODY).nick
+    if item.affiliation in ("outcast", "none"):
+        nick = ""
+    elif item.jid is not None and item.nick is not None:
+        nick = _reserved(room, jid, item.nick)
+    return Affiliation(item.affiliation, nick, item.reason)
+
+
+def _reserved(room: Room, jid: JID, nick: str) -> str:
+    if not nick:
+        return ""  # this unsets it (9.5)
+    nicks.check(room.server, nick)
+    nicks.refuse_taken(room, jid, nick)
+    return nick
+
+
+def _refuse_nicks_twice(people: Mapping[JID, Affiliation]) -> None:
+    nicks = [each.nick for each in people.values() if each.nick]
+    if len(set(nicks)) < len(nicks):
+        raise StanzaError("conflict", "a nick is reserved for one person")
+
+
+def _roles(room: Room, actor: Standing, items: Iterable[Item], people: Mapping[JID, Affiliation]) -> Iterator[Given]:
+    """What roles occupants are to have, beside what they become. Raises StanzaError for what is not allowed."""
+    for item in items:
+        if not actor.has_role("moderator") and not actor.is_at_least("admin"):
+            raise StanzaError("forbidden", "roles are for moderators to give")
+        occupant = _occupant(room, item)
+        becomes = people.get(occupant.account)
+        target = Standing(becomes.affiliation if becomes else room.affiliation(occupant.account), occupant.role)
+        refusal = refusal_to_set_role(actor, target, item.role)
+        if refusal is not None:
+            raise StanzaError(refusal, f"you may not give {occupant.nick} the role {item.role}")
+        yield Given(occupant, item.role, item.reason)
+
+
+def _occupant(room: Room, item: Item) -> Occupant:
+    """The occupant of a nick, or of the full address of a session."""
+    if item.nick is None and item.jid is None:
+        raise StanzaError("bad-request", "an item says who is meant")
+    occupant = None
+    if item.nick is not None:
+        occupant = room.occupants.get(item.nick)
+    elif item.jid is not None:
+        occupant = room.by_session.get(item.jid)
+    if occupant is None:
+        raise StanzaError("item-not-found", "nobody of this nick is in the room")
+    return occupant
+
+
+# -- what is asked for
+
+
+def _items(query: etree._Element) -> list[Item]:
+    """The items of a request. Raises StanzaError where there is none, or one that says what nobody can do."""
+    reader = AddressReader()
+    items = [_item(element, reader) for element in query.iterchildren(ITEM)]
+    if not items:
+        raise StanzaError("bad-request", "a request has an item")
+    return items
+
+
+def _item(element: etree._Element, reader: AddressReader) -> Item:
+    affiliation, role = element.get("affiliation"), element.get("role")
+    if (affiliation is None) == (role is None):
+        raise StanzaError("bad-request", "an item has either an affiliation or a role")
+    if affiliation not in (None, *AFFILIATIONS) or role not in (None, *ROLES):
+        raise StanzaError("bad-request", "there is no such affiliation or role")
+    reason = (element.findtext(REASON) or "").strip()
+    if len(reason) > MAX_REASON:
+        raise StanzaError("not-acceptable", f"a reason may have {MAX_REASON} characters")
+    try:
+        jid = reader.read(element.attrib["jid"]) if "jid" in element.attrib else None
+        nick = _prepared(element.get("nick"))
+    except MalformedJID as error:
+        raise StanzaError("jid-malformed", str(error)) from None
+    return Item(jid, nick, affiliation or "", role or "", reason)
+
+
+def _prepared(nick: str | None) -> str | None:
+    """A nick as those are that occupants have."""
+    return JID.of("", "nick.invalid", nick).resource if nick else nick

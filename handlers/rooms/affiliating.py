@@ -1,0 +1,125 @@
+"""XEP-0045 sections 8 to 10: what follows when people become something else in a room, for it and for its occupants."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from db.rooms import Affiliation
+from handlers.rooms import presence
+from handlers.rooms.entering import put_out
+from handlers.rooms.presence import Change
+from handlers.rooms.ranks import Standing, role_after
+from handlers.rooms.room import NOBODY, Occupant, Room
+from handlers.rooms.settings import RoomSettings
+from handlers.rooms.telling import MUC_USER
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.data.wire import escaped, quoted
+
+
+class Actor(NamedTuple):
+    """Who changes something: by its account, and by its nick, which is empty for who is not in the room."""
+
+    account: JID
+    nick: str = ""
+
+
+class Turned(NamedTuple):
+    """People who are something else now than they were, and do not know yet: occupants, with what they were before, and
+    bare addresses of those who are away; `why` by address."""
+
+    occupants: list[tuple[Occupant, str]]
+    away: list[tuple[JID, str]]
+    why: Mapping[JID, Affiliation]
+
+    def reason_for(self, account: JID) -> str:
+        """Why that of somebody was changed, or that of its domain."""
+        return (self.why.get(account) or self.why[JID.parse(account.domain)]).reason
+
+
+def actor_of(room: Room, session: JID) -> Actor:
+    """Who acts, under the nick of this session, or of another one of the same account."""
+    here = room.by_session.get(session) or next(iter(room.of_account(session.bare)), None)
+    return Actor(session.bare, here.nick if here else "")
+
+
+def keep(room: Room, changed: Mapping[JID, Affiliation]) -> Turned:
+    """Have these people be something else, for good; nobody is told yet. Raises StanzaError for too many."""
+    _check_room_left(room, changed)
+    touched = [(each, room.affiliation(each.account)) for each in room.occupants.values() if _is_of(each, changed)]
+    before = {jid: room.affiliation(jid) for jid in changed}
+    room.set_affiliations(dict(changed))
+    here = {each.account for each, _ in touched}
+    return Turned(
+        [(each, was) for each, was in touched if room.affiliation(each.account) != was],
+        [(jid, was) for jid, was in before.items() if jid.local and jid not in here and room.affiliation(jid) != was],
+        changed,
+    )
+
+
+def tell(room: Room, turned: Turned, actor: Actor) -> None:
+    """Tell all of it: who may not be in the room any more leaves it, others are shown as they are now."""
+    for occupant, was in turned.occupants:
+        _turn(room, occupant, was, actor.nick, turned.reason_for(occupant.account))
+    if turned.away:
+        room.server.portions.begin(room.address, _tell_away(room, turned, actor))
+
+
+def give_role(room: Room, occupant: Occupant, role: str, actor: str = "", reason: str = "") -> None:
+    """Have an occupant have another role, and show it."""
+    was, occupant.role = occupant.role, role
+    presence.show_changed(room, occupant, Change(actor=actor, reason=reason), was)
+    if role == "moderator" != was and room.configuration.is_anonymous:
+        presence.show_others(room, occupant)
+
+
+def _turn(room: Room, occupant: Occupant, was: str, actor: str, reason: str) -> None:
+    now, configuration = room.affiliation(occupant.account), room.configuration
+    if now == "outcast":
+        put_out(room, occupant, Change(codes=["301"], actor=actor, reason=reason))
+    elif configuration.membersonly and not Standing(now).is_at_least("member"):
+        put_out(room, occupant, Change(codes=["321"], actor=actor, reason=reason))
+    elif occupant.sessions:
+        role = role_after(was, now, occupant.role, is_moderated=configuration.moderatedroom)
+        give_role(room, occupant, role, actor, reason)
+
+
+def _is_of(occupant: Occupant, changed: Mapping[JID, Affiliation]) -> bool:
+    return occupant.account in changed or JID.parse(occupant.account.domain) in changed
+
+
+def _check_room_left(room: Room, changed: Mapping[JID, Affiliation]) -> None:
+    most = room.server.settings(RoomSettings).max_affiliations
+    more = sum(each.affiliation != "none" and jid not in room.affiliations for jid, each in changed.items())
+    if more and len(room.affiliations) + more > most:
+        raise StanzaError("resource-constraint", f"a room may know {most} people")
+
+
+# -- those who are away
+
+
+def _tell_away(room: Room, turned: Turned, actor: Actor) -> Iterator[None]:
+    for jid, was in turned.away:
+        now = room.affiliations.get(jid, NOBODY).affiliation
+        if room.configuration.membersonly and now != "none" and was == "none":
+            content = _invitation(room, actor.account, turned.reason_for(jid))
+        else:
+            content = _notice(jid, now, turned.reason_for(jid))
+        x = f'<x xmlns="{MUC_USER}">{content}</x>'.encode()
+        room.server.router.route(Stanza.build("message", x, to=jid, sender=room.address))
+        yield
+
+
+def _notice(jid: JID, affiliation: str, reason: str) -> str:
+    """Code 101: its affiliation was changed while it was not in the room."""
+    inner = f"<reason>{escaped(reason)}</reason>" if reason else ""
+    item = f'<item affiliation="{affiliation}" jid={quoted(jid)} role="none">{inner}</item>'
+    return item + '<status code="101"/>'
+
+
+def _invitation(room: Room, inviter: JID, reason: str) -> str:
+    """Who may enter from now on is invited to (9.5)."""
+    inner = f"<reason>{escaped(reason)}</reason>" if reason else ""
+    secret = room.configuration.roomsecret if room.configuration.passwordprotectedroom else ""
+    password = f"<password>{escaped(secret)}</password>" if secret else ""
+    return f"<invite from={quoted(inviter)}>{inner}</invite>{password}"
