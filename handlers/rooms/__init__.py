@@ -13,6 +13,7 @@ from handlers.rooms import (
     entering,
     invitations,
     messages,
+    ownership,
     private_messages,
     registration,
     to_occupants,
@@ -44,6 +45,8 @@ feature = Feature("rooms", xep="0045", settings=RoomSettings, subdomains=[SUBDOM
 
 feature.iq_get(administration.QUERY, to=[SUBDOMAIN.bare])(administration.answer_list)
 feature.iq_set(administration.QUERY, to=[SUBDOMAIN.bare])(administration.change)
+feature.iq_get(ownership.QUERY, to=[SUBDOMAIN.bare])(ownership.answer_form)
+feature.iq_set(ownership.QUERY, to=[SUBDOMAIN.bare])(ownership.receive)
 
 # A session cannot be reached, or does not exist, where one of these comes back from it (17.1.3); what others mean, such
 # as a block list, concerns one stanza.

@@ -144,12 +144,12 @@ def _check_rooms_left(server: "Server", session: JID) -> None:
 def _make(server: "Server", address: JID, session: JID) -> Room:
     """A room comes into being by the first who enters (10.1.1)."""
     settings, creator = server.settings(RoomSettings), session.bare
-    is_allowed = settings.creators == "everybody" or (settings.creators == "accounts" and is_at_home(server, creator))
-    if not is_allowed:
-        raise StanzaError("not-allowed", "you may not make rooms here")
     old = rooms.tombstone(server.db, address, time.time())
     if old is not None:
         raise _gone(old)
+    is_allowed = settings.creators == "everybody" or (settings.creators == "accounts" and is_at_home(server, creator))
+    if not is_allowed:
+        raise StanzaError("not-allowed", "you may not make rooms here")
     if rooms.count_of(server.db, creator) >= settings.max_rooms:
         raise StanzaError("resource-constraint", f"you have made {settings.max_rooms} rooms")
     room = create(server, address, creator, DEFAULT)
@@ -158,7 +158,16 @@ def _make(server: "Server", address: JID, session: JID) -> Room:
 
 
 def _gone(old: rooms.Tombstone) -> StanzaError:
-    return StanzaError("gone", old.reason or "this room was destroyed")
+    return StanzaError("gone", old.reason or "this room was destroyed", uri=_iri(old.venue) if old.venue else None)
+
+
+def _iri(room: str) -> str:
+    """Where a room is entered: an address as RFC 5122 writes it."""
+    return "xmpp:" + "".join(each if each.isalnum() or each in "@.-_~" else _percent(each) for each in room) + "?join"
+
+
+def _percent(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode())
 
 
 def _open_if_locked(room: Room) -> None:

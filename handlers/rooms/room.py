@@ -279,11 +279,29 @@ def let_go_if_empty(room: Room) -> None:
     """Nobody may be in it any more: then it is not in memory, and gone if it was not to stay."""
     if room.occupants:
         return
+    if room.is_locked or not room.configuration.persistentroom:
+        remove(room)
+    else:
+        _forget(room)
+
+
+def destroy(room: Room, *, until: float, venue: str, reason: str) -> None:
+    """Nobody is in it any more, and nobody enters one of its name until then."""
+    _forget(room)
+    rooms.destroy(room.server.db, room.number, room.address, until=until, venue=venue, reason=reason)
+    upkeep.note_left(room.server)
+
+
+def remove(room: Room) -> None:
+    """It was never there."""
+    _forget(room)
+    rooms.remove(room.server.db, room.number)
+    upkeep.note_left(room.server)
+
+
+def _forget(room: Room) -> None:
     room.server.state(Rooms).here.pop(room.address, None)
     room.server.db.memory[LATELY].forget(room.address)
-    if room.is_locked or not room.configuration.persistentroom:
-        rooms.remove(room.server.db, room.number)
-        upkeep.note_left(room.server)
 
 
 def sessions(occupants: Iterable[Occupant]) -> list[JID]:

@@ -90,6 +90,7 @@ class StanzaError(Exception):
     the application-specific condition, an lxml element. `about` is an element to be sent before the error, for
     protocols that require it. `code` is the old number of an error (XEP-0086), for cases in which a client reads it.
     `by` is who has found the error, if that is not whom it comes from.
+    `uri` is where what is `gone` can be found now (section 8.3.3.5).
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class StanzaError(Exception):
         application: etree._Element | None = None,
         about: etree._Element | None = None,
         code: str | None = None,
+        uri: str | None = None,
     ) -> None:
         super().__init__(f"{condition}: {text}" if text else condition)
         self.condition = condition
@@ -110,6 +112,7 @@ class StanzaError(Exception):
         self.about = about
         self.code = code
         self.by: str | None = None
+        self.uri = uri
 
     def element(self) -> etree._Element:
         """The <error/> child: condition, text, application element, in the order of section 8.3.2."""
@@ -119,6 +122,7 @@ class StanzaError(Exception):
         if self.by is not None:
             error.set("by", self.by)
         _add_condition(error, names.STANZA_ERRORS, self.condition, self.text)
+        error[0].text = self.uri
         if self.application is not None:
             error.append(self.application)
         return error
