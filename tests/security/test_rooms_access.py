@@ -1,7 +1,7 @@
-"""XEP-0045 sections 5, 8, 9 and 10: who may do what to whom in a room: every affiliation, role, operation and target.
+"""docs/security.md rows 25 and 114: who may do what to whom in a room: every affiliation, role, operation and target.
 
-The tables are written from the text; each row is a kind of actor, each column a target. `ok`: it is done; F: forbidden,
-N: not-allowed, C: conflict.
+The tables are written from XEP-0045, sections 5, 8, 9 and 10; each row is a kind of actor, each column a target. `ok`:
+it is done; F: forbidden, N: not-allowed, C: conflict.
 """
 
 from collections.abc import Iterator
@@ -146,14 +146,14 @@ AFFILIATION_CELLS = cells(OF_AFFILIATIONS, AFFILIATIONS)
 ROLE_CELLS = cells({(actor, role): OF_ROLES.get((actor, role), NOTHING) for actor in ACTORS for role in ROLES}, TARGETS)
 
 
-def test_every_cell_is_there() -> None:
+def test_row_114_every_cell_is_there() -> None:
     assert len(AFFILIATION_CELLS) == len(AFFILIATIONS) ** 3
     assert len(ROLE_CELLS) == len(ACTORS) * len(ROLES) * len(TARGETS)
     assert {actor for actor, _ in OF_ROLES} < set(ACTORS) == set(OF_LISTS)
 
 
 @pytest.mark.parametrize(("actor", "wanted", "target", "answer"), AFFILIATION_CELLS)
-def test_affiliations_are_given_by_rank(actor: str, wanted: str, target: str, answer: str) -> None:
+def test_row_114_affiliations_are_given_by_rank(actor: str, wanted: str, target: str, answer: str) -> None:
     refusal = refusal_to_set_affiliation(
         Standing(actor), Standing(target), wanted, is_oneself=False, leaves_no_owner=False
     )
@@ -162,21 +162,21 @@ def test_affiliations_are_given_by_rank(actor: str, wanted: str, target: str, an
 
 @pytest.mark.parametrize("wanted", AFFILIATIONS)
 @pytest.mark.parametrize("actor", OF_ONESELF)
-def test_what_people_make_of_themselves(actor: str, wanted: str) -> None:
+def test_row_114_what_people_make_of_themselves(actor: str, wanted: str) -> None:
     is_last, own = actor == "the last owner", Standing(actor.removeprefix("the last "))
     refusal = refusal_to_set_affiliation(own, own, wanted, is_oneself=True, leaves_no_owner=is_last)
     assert refusal == ANSWERS[OF_ONESELF[actor].split()[AFFILIATIONS.index(wanted)]]
 
 
 @pytest.mark.parametrize(("actor", "wanted", "target", "answer"), ROLE_CELLS)
-def test_roles_are_given_by_rank(actor: str, wanted: str, target: str, answer: str) -> None:
+def test_row_114_roles_are_given_by_rank(actor: str, wanted: str, target: str, answer: str) -> None:
     assert refusal_to_set_role(standing(actor), standing(target), wanted) == ANSWERS[answer]
 
 
 @pytest.mark.parametrize("is_anonymous", [True, False])
 @pytest.mark.parametrize("asked", LISTS)
 @pytest.mark.parametrize("actor", ACTORS)
-def test_lists_are_for_those_who_may_know(actor: str, asked: str, is_anonymous: bool) -> None:
+def test_row_25_lists_are_for_those_who_may_know(actor: str, asked: str, is_anonymous: bool) -> None:
     column = LISTS.index(asked) + (0 if is_anonymous else len(LISTS))
     if asked in AFFILIATIONS:
         refusal = refusal_to_list_affiliation(
@@ -187,7 +187,7 @@ def test_lists_are_for_those_who_may_know(actor: str, asked: str, is_anonymous: 
     assert refusal == ANSWERS[OF_LISTS[actor].split()[column]]
 
 
-def test_which_members_may_ask_is_configured() -> None:
+def test_row_25_which_members_may_ask_is_configured() -> None:
     def refusal(actor: str, *may_ask: str) -> str | None:
         return refusal_to_list_affiliation(
             standing(actor), "member", is_anonymous=False, usual_role="participant", may_ask=may_ask
@@ -223,7 +223,7 @@ ROLES_AFTER = {
 @pytest.mark.parametrize("is_moderated", [False, True])
 @pytest.mark.parametrize("role", ROLES[:3])
 @pytest.mark.parametrize(("before", "after"), ROLES_AFTER)
-def test_roles_go_with_affiliations(before: str, after: str, role: str, is_moderated: bool) -> None:
+def test_row_114_roles_go_with_affiliations(before: str, after: str, role: str, is_moderated: bool) -> None:
     expected = ROLES_AFTER[before, after].split()[ROLES.index(role) + (3 if is_moderated else 0)]
     assert role_after(before, after, role, is_moderated=is_moderated) == expected
 
@@ -281,7 +281,7 @@ ACTOR_OF = {"owner": "owner/none", "admin": "admin/none", "member": "member/mode
 
 
 @pytest.mark.parametrize(("actor", "wanted", "target", "expected"), AFFILIATION_CELLS[::SAMPLE])
-def test_a_room_gives_affiliations_by_rank(
+def test_row_114_a_room_gives_affiliations_by_rank(
     room: Room, people: dict[str, Client], actor: str, wanted: str, target: str, expected: str
 ) -> None:
     one, other = people[ACTOR_OF[actor]], people[TARGET_OF[target]]
@@ -290,7 +290,7 @@ def test_a_room_gives_affiliations_by_rank(
 
 
 @pytest.mark.parametrize(("actor", "wanted", "target", "expected"), ROLE_CELLS[::SAMPLE])
-def test_a_room_gives_roles_by_rank(
+def test_row_114_a_room_gives_roles_by_rank(
     room: Room, people: dict[str, Client], actor: str, wanted: str, target: str, expected: str
 ) -> None:
     one, other = people[actor], people[target]
@@ -301,7 +301,7 @@ def test_a_room_gives_roles_by_rank(
 
 @pytest.mark.parametrize("actor", ACTORS)
 @pytest.mark.parametrize("asked", LISTS)
-def test_a_room_gives_lists_by_rank(room: Room, people: dict[str, Client], actor: str, asked: str) -> None:
+def test_row_25_a_room_gives_lists_by_rank(room: Room, people: dict[str, Client], actor: str, asked: str) -> None:
     what = "affiliation" if asked in AFFILIATIONS else "role"
     expected = OF_LISTS[actor].split()[LISTS.index(asked)]
     assert answer(people[actor], f"{what}='{asked}'", "get") == (ANSWERS[expected] or "")
