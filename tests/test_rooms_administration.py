@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from db.rooms import Affiliation
+from handlers.rooms import affiliating
 from handlers.rooms.room import Room
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.rooms import MUC, ROOM, enter, leave, opened, room_at, told
@@ -272,6 +273,28 @@ def test_who_is_made_a_member_of_a_members_room_is_invited(romeo: Client, juliet
     ]
     admin(romeo, be(juliet, "admin"))
     assert 'code="101"' in juliet.received()[0]  # it was one before
+
+
+def test_who_has_blocked_the_actor_is_told_nothing(verona: Room, romeo: Client, juliet: Client) -> None:
+    leave(juliet, "Juliet")
+    juliet.sends("<presence/>")
+    juliet.sends("<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='romeo@localhost'/></block></iq>")
+    juliet.received()
+    admin(romeo, be(juliet, "member"))
+    assert juliet.received() == []
+    assert verona.affiliation(juliet.account) == "member"
+
+
+def test_one_request_is_news_for_so_many_who_are_away(
+    verona: Room, romeo: Client, juliet: Client, mercutio: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(affiliating, "MOST_TOLD", 1)
+    for client, nick in ((juliet, "Juliet"), (mercutio, "Mercutio")):
+        leave(client, nick)
+        client.sends("<presence/>")
+    romeo.received()
+    admin(romeo, be(juliet, "member"), be(mercutio, "member"))
+    assert [len(each.received()) for each in (juliet, mercutio)] == [1, 0]
 
 
 # -- several at once

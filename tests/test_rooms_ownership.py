@@ -202,6 +202,8 @@ def test_what_clients_of_other_servers_send_is_understood(verona: Room, romeo: C
     assert asked(romeo, submit(conversations)) == ""
     assert form(romeo)["enablearchiving"] == ["1"]
     assert form(romeo)["historylength"] == ["7"]
+    assert asked(romeo, submit({"muc#maxhistoryfetch": ""})) == ""
+    assert form(romeo)["historylength"] == ["7"]
 
 
 @pytest.mark.parametrize("content", ["", "<destroy/><destroy/>", "<x xmlns='jabber:x:data' type='result'/>", "<oops/>"])

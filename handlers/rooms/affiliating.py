@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from db.rooms import Affiliation
+from handlers.contacts.access import is_blocked
 from handlers.rooms import presence
 from handlers.rooms.entering import put_out
 from handlers.rooms.presence import Change
@@ -15,6 +16,9 @@ from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import escaped, quoted
+
+MOST_TOLD = 100
+"""Of those who are away, so many hear of one request: it is a message to whoever somebody likes to name."""
 
 
 class Actor(NamedTuple):
@@ -99,7 +103,9 @@ def _check_room_left(room: Room, changed: Mapping[JID, Affiliation]) -> None:
 
 
 def _tell_away(room: Room, turned: Turned, actor: Actor) -> Iterator[None]:
-    for jid, was in turned.away:
+    for jid, was in turned.away[:MOST_TOLD]:
+        if room.server.ownership.is_ours(jid) and is_blocked(room.server, jid, actor.account):
+            continue
         now = room.affiliations.get(jid, NOBODY).affiliation
         if room.configuration.membersonly and now != "none" and was == "none":
             content = _invitation(room, actor.account, turned.reason_for(jid))
