@@ -14,6 +14,8 @@ from lxml import etree
 from handlers.login import registration_form
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import ask, configure, create, form, owner, publish, pubsub, subscribe
+from tests.harness.rooms import ROOM as VERONA
+from tests.harness.rooms import opened
 from tests.harness.servers import ROOT
 from xmpp.data import dataforms
 from xmpp.data.wire import parse
@@ -60,8 +62,33 @@ META_DATA = NODE | {
     "owner": "jid-multi",
     "publisher": "jid-multi",
 }
+ROOM = {  # XEP-0045 section 18.5.3
+    "allowinvites": "boolean",
+    "allowpm": "list-single",
+    "changesubject": "boolean",
+    "enablearchiving": "boolean",  # in no registry, as historylength: what other servers call it
+    "getmemberlist": "list-multi",
+    "historylength": "text-single",
+    "lang": "text-single",
+    "maxusers": "list-single",
+    "membersonly": "boolean",
+    "moderatedroom": "boolean",
+    "passwordprotectedroom": "boolean",
+    "persistentroom": "boolean",
+    "presencebroadcast": "list-multi",
+    "publicroom": "boolean",
+    "pubsub": "text-single",
+    "roomadmins": "jid-multi",
+    "roomdesc": "text-single",
+    "roomname": "text-single",
+    "roomowners": "jid-multi",
+    "roomsecret": "text-private",
+    "slow_mode_duration": "text-single",  # XEP-0500
+    "whois": "list-single",
+}
 REGISTERED: Mapping[str, Mapping[str, str]] = {
     "http://jabber.org/network/serverinfo": {f"{role}-addresses": "list-multi" for role in ROLES},  # XEP-0157 section 6
+    "http://jabber.org/protocol/muc#roomconfig": {f"muc#roomconfig_{var}": type for var, type in ROOM.items()},
     f"{PUBSUB}#node_config": {f"pubsub#{var}": type for var, type in CONFIGURATION.items()},  # XEP-0060 section 16.4
     f"{PUBSUB}#meta-data": {f"pubsub#{var}": type for var, type in META_DATA.items()},
     f"{PUBSUB}#subscribe_options": {"pubsub#deliver": "boolean"},
@@ -105,6 +132,7 @@ MAKERS = {
     "handlers/push/bursts.py",
     "handlers/login/registration_form.py",
     "handlers/discovery/search.py",
+    "handlers/rooms/configuration.py",
 }
 """The files that make forms, all of which are sent below."""
 
@@ -156,9 +184,15 @@ def all_forms(server: Server) -> list[etree._Element]:
         *of_search(hamlet),
         *of_push(server, hamlet),
         *of_nodes(hamlet, francisco),
+        *of_rooms(hamlet),
         etree.tostring(registration_form.query("Choose a username and a password."), encoding="unicode"),
     ]
     return [x for answer in answers for x in parse(answer.encode()).iter(dataforms.X) if x.get("type") != "submit"]
+
+
+def of_rooms(hamlet: Client) -> list[str]:
+    opened(hamlet, "Hamlet")
+    return [hamlet.asks("<query xmlns='http://jabber.org/protocol/muc#owner'/>", to=VERONA)]
 
 
 def of_search(hamlet: Client) -> list[str]:

@@ -304,8 +304,8 @@ def test_several_items_are_done_with_one_result(verona: Room, romeo: Client, jul
     items = [be(juliet, "admin"), be(mercutio, "outcast"), be("paris@localhost", "member")]
     assert admin(romeo, *items) == [
         DONE,
-        "Juliet in admin/moderator juliet@localhost/balcony",
         "Mercutio out outcast/none mercutio@localhost/street 301",
+        "Juliet in admin/moderator juliet@localhost/balcony",
     ]
     assert [verona.affiliation(JID.of(name, "localhost")) for name in ("juliet", "mercutio", "paris")] == [
         "admin", "outcast", "member",

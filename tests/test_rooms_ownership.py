@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import gevent
 import pytest
 from lxml import etree
 
@@ -13,6 +14,7 @@ from tests.harness.in_process import Client, add_accounts, online, server_in
 from tests.harness.rooms import MUC, ROOM, enter, leave, opened, room_at, told
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse
+from xmpp.server import Server
 
 DATA = "{jabber:x:data}"
 
@@ -259,6 +261,28 @@ def test_strangers_leave_a_room_that_is_for_members_now(
         ["Mercutio out none/none 322", "notice 104"],
         ["Mercutio out none/none mercutio@localhost/street 322 110"],
     ]
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_a_large_room_is_emptied_a_little_at_a_time(server: Server, romeo: Client) -> None:
+    room = opened(romeo, "Romeo")
+    add_accounts(server, *(f"guest{number}" for number in range(20)))
+    strangers = [Client(server, f"guest{number}@localhost/here") for number in range(20)]
+    for number, client in enumerate(strangers):
+        enter(client, f"Guest {number}")
+        server.portions.wait(room.address)
+    hear(romeo, *strangers)
+    asking = gevent.spawn(configure, romeo, membersonly="1")
+    gevent.sleep(0)
+    at_once = hear(*strangers)
+    assert sum(map(len, at_once)) == 3
+    assert asking.get() == ""
+    assert [one + rest for one, rest in zip(at_once, hear(*strangers), strict=True)] == [
+        [f"Guest {number} out none/none guest{number}@localhost/here 322 110"] for number in range(20)
+    ]
+    *gone, notice = hear(romeo)[0]
+    assert gone == [f"Guest {number} out none/none guest{number}@localhost/here 322" for number in range(20)]
+    assert notice == "notice 104"
 
 
 def test_who_is_no_member_only_listens_in_a_moderated_room(

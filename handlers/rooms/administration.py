@@ -3,7 +3,7 @@
 A request may have several items: all of them are done, or none.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from lxml import etree
@@ -11,7 +11,8 @@ from lxml import etree
 from db.rooms import Affiliation
 from handlers.rooms import affiliating, nicks, presence
 from handlers.rooms.affiliating import Actor, Turned
-from handlers.rooms.presence import Change
+from handlers.rooms.entering import put_out
+from handlers.rooms.presence import Change, Ended
 from handlers.rooms.ranks import (
     AFFILIATIONS,
     FOR_OWNERS,
@@ -122,30 +123,20 @@ def change(server: "Server", iq: Stanza) -> None:
     given = list(_roles(room, standing, [item for item in items if item.role], people))
     turned = affiliating.keep(room, people)
     kicked = [each for each in given if each.role == "none"]
-    gone = [_kick(room, each, actor) for each in kicked]
-    iq.after_reply(lambda: _tell(room, actor, turned, given, gone))
+    ended = put_out(room, ((each.occupant, _told(actor, each, ["307"])) for each in kicked))
+    iq.after_reply(lambda: _tell(room, actor, turned, given, ended))
 
 
-def _kick(room: Room, kicked: Given, actor: Actor) -> tuple[Occupant, list[JID], Change]:
-    """Who is kicked learns of it first, then the moderator, then the others (8.2)."""
-    told = Change(codes=["307"], actor=actor.nick, reason=kicked.reason)
-    gone = room.take_out_all(kicked.occupant)
-    if gone:
-        presence.show_end(room, kicked.occupant, gone, told, is_told_to_others=False)
-    return kicked.occupant, gone, told
-
-
-def _tell(
-    room: Room, actor: Actor, turned: Turned, given: list[Given], gone: list[tuple[Occupant, list[JID], Change]]
-) -> None:
-    for occupant, sessions, told in gone:
-        if sessions:
-            presence.show_end_to_others(room, occupant, sessions, told)
+def _tell(room: Room, actor: Actor, turned: Turned, given: list[Given], kicked: list[Ended]) -> None:
+    """Who is kicked knows by now, and the moderator that it is done; the others hear of all after that (8.2)."""
+    presence.show_put_out(room, kicked)
     affiliating.tell(room, turned, actor)
-    for occupant, role, reason in given:
-        if occupant.sessions and role not in ("none", occupant.role):
-            affiliating.give_role(room, occupant, role, actor.nick, reason)
+    affiliating.give_roles(room, ((each.occupant, each.role, _told(actor, each)) for each in given))
     let_go_if_empty(room)
+
+
+def _told(actor: Actor, given: Given, codes: Sequence[str] = ()) -> Change:
+    return Change(codes=codes, actor=actor.nick, reason=given.reason)
 
 
 def _people(room: Room, actor: Actor, standing: Standing, items: list[Item]) -> dict[JID, Affiliation]:

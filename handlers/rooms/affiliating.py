@@ -1,13 +1,13 @@
 """XEP-0045 sections 8 to 10: what follows when people become something else in a room, for it and for its occupants."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from db.rooms import Affiliation
 from handlers.contacts.access import is_blocked
 from handlers.rooms import presence
 from handlers.rooms.entering import put_out
-from handlers.rooms.presence import Change
+from handlers.rooms.presence import Change, Changed
 from handlers.rooms.ranks import Standing, role_after
 from handlers.rooms.room import NOBODY, Occupant, Room
 from handlers.rooms.settings import RoomSettings
@@ -63,29 +63,43 @@ def keep(room: Room, changed: Mapping[JID, Affiliation]) -> Turned:
 
 def tell(room: Room, turned: Turned, actor: Actor) -> None:
     """Tell all of it: who may not be in the room any more leaves it, others are shown as they are now."""
+    ended, changed = list[tuple[Occupant, Change]](), list[Changed]()
     for occupant, was in turned.occupants:
-        _turn(room, occupant, was, actor.nick, turned.reason_for(occupant.account))
+        code, reason = _code_of_end(room, occupant), turned.reason_for(occupant.account)
+        change = Change(codes=[code] if code else [], actor=actor.nick, reason=reason)
+        if code:
+            ended.append((occupant, change))
+        else:
+            changed.append(Changed(occupant, occupant.role, change))
+            occupant.role = _role_after(room, occupant, was)
+    presence.show_put_out(room, put_out(room, ended))
+    presence.show_changes(room, changed)
     if turned.away:
         room.server.portions.begin(room.address, _tell_away(room, turned, actor))
 
 
-def give_role(room: Room, occupant: Occupant, role: str, actor: str = "", reason: str = "") -> None:
-    """Have an occupant have another role, and show it."""
-    was, occupant.role = occupant.role, role
-    presence.show_changed(room, occupant, Change(actor=actor, reason=reason), was)
-    if role == "moderator" != was and room.configuration.is_anonymous:
-        presence.show_others(room, occupant)
+def give_roles(room: Room, given: Iterable[tuple[Occupant, str, Change]]) -> None:
+    """Have occupants have these roles, and show it. Who has it already, or is not in the room any more, stays as it
+    is."""
+    changed = list[Changed]()
+    for occupant, role, change in given:
+        if occupant.sessions and occupant.role != role:
+            changed.append(Changed(occupant, occupant.role, change))
+            occupant.role = role
+    presence.show_changes(room, changed)
 
 
-def _turn(room: Room, occupant: Occupant, was: str, actor: str, reason: str) -> None:
-    now, configuration = room.affiliation(occupant.account), room.configuration
+def _code_of_end(room: Room, occupant: Occupant) -> str:
+    """Why somebody may not be in the room any more, if so."""
+    now = room.affiliation(occupant.account)
     if now == "outcast":
-        put_out(room, occupant, Change(codes=["301"], actor=actor, reason=reason))
-    elif configuration.membersonly and not Standing(now).is_at_least("member"):
-        put_out(room, occupant, Change(codes=["321"], actor=actor, reason=reason))
-    elif occupant.sessions:
-        role = role_after(was, now, occupant.role, is_moderated=configuration.moderatedroom)
-        give_role(room, occupant, role, actor, reason)
+        return "301"
+    return "321" if room.configuration.membersonly and not Standing(now).is_at_least("member") else ""
+
+
+def _role_after(room: Room, occupant: Occupant, was: str) -> str:
+    is_moderated = room.configuration.moderatedroom
+    return role_after(was, room.affiliation(occupant.account), occupant.role, is_moderated=is_moderated)
 
 
 def _is_of(occupant: Occupant, changed: Mapping[JID, Affiliation]) -> bool:

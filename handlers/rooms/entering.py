@@ -2,7 +2,7 @@
 leaving."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from db import rooms
 from handlers.contacts.access import is_at_home
 from handlers.rooms import history, nicks, presence
 from handlers.rooms.configuration import DEFAULT
-from handlers.rooms.presence import Change
+from handlers.rooms.presence import Change, Ended
 from handlers.rooms.ranks import Standing
 from handlers.rooms.room import Occupant, Room, Rooms, create, find, keep_in_memory, let_go_if_empty
 from handlers.rooms.settings import RoomSettings
@@ -72,12 +72,12 @@ def leave_room(room: Room, session: JID, said: bytes = b"", change: Change = pre
     let_go_if_empty(room)
 
 
-def put_out(room: Room, occupant: Occupant, change: Change) -> None:
-    """An occupant leaves with all its sessions: it is kicked, banned, or not a member any more."""
-    gone = room.take_out_all(occupant)
-    if gone:
-        presence.show_end(room, occupant, gone, change)
-        let_go_if_empty(room)
+def put_out(room: Room, occupants: Iterable[tuple[Occupant, Change]]) -> list[Ended]:
+    """Occupants leave with all their sessions: they are kicked, banned, or not members any more. They are told; the
+    others are not yet."""
+    ended = [Ended(occupant, gone, change) for occupant, change in occupants if (gone := room.take_out_all(occupant))]
+    presence.tell_put_out(room, ended)
+    return ended
 
 
 # -- entering

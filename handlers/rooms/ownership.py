@@ -15,7 +15,7 @@ from handlers.rooms.configuration import RoomConfiguration, Submitted
 from handlers.rooms.entering import put_out
 from handlers.rooms.presence import Change
 from handlers.rooms.ranks import Standing, role_on_entering
-from handlers.rooms.room import NOBODY, Room, destroy, let_go_if_empty, remove
+from handlers.rooms.room import NOBODY, Occupant, Room, destroy, let_go_if_empty, remove
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC_OWNER, MUC_USER, tell, tell_each
 from xmpp.data import dataforms
@@ -113,7 +113,8 @@ def _tell(room: Room, before: RoomConfiguration, turned: Turned, actor: Actor) -
     """Tell who has become what, put out who may not be in the room any more, and say that it is another one now."""
     affiliating.tell(room, turned, actor)
     if room.configuration.membersonly and not before.membersonly:
-        _put_out_strangers(room, actor)
+        told = Change(codes=["322"], actor=actor.nick)
+        presence.show_put_out(room, put_out(room, ((each, told) for each in _strangers(room))))
     if room.configuration.moderatedroom != before.moderatedroom:
         _moderate(room)
     codes = _codes(before, room.configuration)
@@ -124,20 +125,17 @@ def _tell(room: Room, before: RoomConfiguration, turned: Turned, actor: Actor) -
     let_go_if_empty(room)
 
 
-def _put_out_strangers(room: Room, actor: Actor) -> None:
-    for occupant in [*room.occupants.values()]:
-        if not Standing(room.affiliation(occupant.account)).is_at_least("member"):
-            put_out(room, occupant, Change(codes=["322"], actor=actor.nick))
+def _strangers(room: Room) -> list[Occupant]:
+    """The occupants that are no members."""
+    here = room.occupants.values()
+    return [each for each in here if not Standing(room.affiliation(each.account)).is_at_least("member")]
 
 
 def _moderate(room: Room) -> None:
     """Who is no member only listens in a room that is moderated, and speaks in one that is not (5.1.2)."""
     usual = room.usual_role("none")
     before = role_on_entering("none", is_moderated=not room.configuration.moderatedroom)
-    for occupant in [*room.occupants.values()]:
-        is_stranger = not Standing(room.affiliation(occupant.account)).is_at_least("member")
-        if is_stranger and occupant.role == before:
-            affiliating.give_role(room, occupant, usual)
+    affiliating.give_roles(room, [(each, usual, Change()) for each in _strangers(room) if each.role == before])
 
 
 def _codes(before: RoomConfiguration, now: RoomConfiguration) -> list[str]:

@@ -1,6 +1,7 @@
 """XEP-0045 section 7: presence in a room, as it is written, and to whom which of it is told."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from lxml import etree
 
@@ -113,28 +114,70 @@ def show_end(
     tell_each(room, told)
 
 
-def show_end_to_others(room: Room, occupant: Occupant, gone: Sequence[JID], change: Change) -> None:
-    """The same for the others alone, where those who are out have been told already."""
-    views = Views(room, occupant, change, "unavailable", gone[0], b"")
-    viewers = [(session, each) for session, each in room.by_session.items() if is_shown(room, occupant, each)]
-    tell_each(room, [(session, views.of(each)) for session, each in viewers])
+class Ended(NamedTuple):
+    """An occupant that was put out, with the sessions that it had, and why."""
+
+    occupant: Occupant
+    gone: Sequence[JID]
+    change: Change
 
 
-def show_changed(room: Room, occupant: Occupant, change: Change, was: str) -> None:
-    """Tell of an occupant whose role was another one; if that was shown, and the new one is not, it is gone for the
-    others."""
-    show(room, occupant, change)
-    shown = room.configuration.presencebroadcast
-    if was in shown and occupant.role not in shown:
-        views = Views(room, occupant, change, "unavailable", occupant.shown[0], b"")
-        others = [(session, each) for session, each in room.by_session.items() if each is not occupant]
-        tell_each(room, [(session, views.of(each)) for session, each in others])
+class Changed(NamedTuple):
+    """An occupant that has become something else in the room; `was` is the role that it had."""
+
+    occupant: Occupant
+    was: str
+    change: Change
 
 
-def show_others(room: Room, occupant: Occupant) -> None:
-    """Show an occupant the others anew: it sees their addresses from now on."""
-    others = list(others_of(room, occupant))
-    tell_each(room, [(session, stanza) for session in occupant.sessions for stanza in others])
+def tell_put_out(room: Room, ended: Sequence[Ended]) -> None:
+    """Tell those who were put out. They may be all of a large room, so each is written when it is its turn."""
+    tell_each(room, (told for each in ended for told in _told_themselves(room, each)))
+
+
+def show_put_out(room: Room, ended: Sequence[Ended]) -> None:
+    """Tell the others of those who were put out."""
+    tell_each(room, (told for each in ended for told in _told_others(room, each)))
+
+
+def show_changes(room: Room, changed: Sequence[Changed]) -> None:
+    """Tell everybody of those who have become something else, as they are when it is their turn."""
+    tell_each(room, (told for each in changed if each.occupant.sessions for told in _told_of_change(room, each)))
+
+
+def _told_themselves(room: Room, ended: Ended) -> Iterator[tuple[JID, Stanza]]:
+    for session in ended.gone:
+        yield session, _presence(room, ended.occupant, ended.change, "unavailable", session, b"", is_own=True)
+
+
+def _told_others(room: Room, ended: Ended) -> Iterator[tuple[JID, Stanza]]:
+    views = Views(room, ended.occupant, ended.change, "unavailable", ended.gone[0], b"")
+    for session, viewer in _those_here(room):
+        if is_shown(room, ended.occupant, viewer):
+            yield session, views.of(viewer)
+
+
+def _told_of_change(room: Room, changed: Changed) -> Iterator[tuple[JID, Stanza]]:
+    """If the role that it had was shown to others, and its new one is not, it is gone for them. A moderator is shown
+    the others anew: it sees their addresses from now on."""
+    occupant, was, change = changed
+    views = Views(room, occupant, change, None, *occupant.shown)
+    gone = None
+    if was in room.configuration.presencebroadcast:
+        gone = Views(room, occupant, change, "unavailable", occupant.shown[0], b"")
+    for session, viewer in _those_here(room):
+        if is_shown(room, occupant, viewer):
+            yield session, views.of(viewer)
+        elif gone is not None:
+            yield session, gone.of(viewer)
+    if occupant.role == "moderator" != was and room.configuration.is_anonymous:
+        for session in tuple(occupant.sessions):
+            yield from ((session, stanza) for stanza in others_of(room, occupant))
+
+
+def _those_here(room: Room) -> Iterator[tuple[JID, Occupant]]:
+    """The sessions that are in the room now, and still are when it is their turn."""
+    return ((session, each) for session, each in tuple(room.by_session.items()) if session in room.by_session)
 
 
 def own(room: Room, occupant: Occupant, session: JID, change: Change) -> Stanza:
