@@ -8,6 +8,7 @@ import pytest
 from lxml import etree
 
 from db.rooms import Affiliation
+from handlers.rooms import telling
 from handlers.rooms.configuration import PREFIX
 from handlers.rooms.room import Room, find
 from tests.harness.in_process import Client, add_accounts, online, server_in
@@ -264,7 +265,10 @@ def test_strangers_leave_a_room_that_is_for_members_now(
 
 
 @pytest.mark.usefixtures("small_portions")
-def test_a_large_room_is_emptied_a_little_at_a_time(server: Server, romeo: Client) -> None:
+def test_a_large_room_is_emptied_a_little_at_a_time(
+    server: Server, romeo: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "AT_ONCE", 1)
     room = opened(romeo, "Romeo")
     add_accounts(server, *(f"guest{number}" for number in range(20)))
     strangers = [Client(server, f"guest{number}@localhost/here") for number in range(20)]

@@ -17,7 +17,7 @@ from handlers.rooms.presence import Change
 from handlers.rooms.ranks import Standing, role_on_entering
 from handlers.rooms.room import NOBODY, Occupant, Room, destroy, let_go_if_empty, remove
 from handlers.rooms.settings import RoomSettings
-from handlers.rooms.telling import MUC_OWNER, MUC_USER, tell, tell_each
+from handlers.rooms.telling import MUC_OWNER, MUC_USER, forget_directed, tell, tell_each
 from xmpp.data import dataforms
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID, MalformedJID
@@ -182,4 +182,6 @@ def _tell_end(room: Room, content: str) -> None:
     """All that anybody hears of the end is that it is out itself."""
     told = Change(destroyed=content.encode(), affiliation="none", role="none")
     gone = [(session, occupant) for occupant in [*room.occupants.values()] for session in room.take_out_all(occupant)]
+    for session, occupant in gone:
+        forget_directed(room, occupant.nick, [session])
     tell_each(room, ((session, presence.to_nobody(room, occupant, told)) for session, occupant in gone))

@@ -132,6 +132,8 @@ class Changed(NamedTuple):
 
 def tell_put_out(room: Room, ended: Sequence[Ended]) -> None:
     """Tell those who were put out. They may be all of a large room, so each is written when it is its turn."""
+    for each in ended:
+        forget_directed(room, each.occupant.nick, each.gone)
     tell_each(room, (told for each in ended for told in _told_themselves(room, each)))
 
 
