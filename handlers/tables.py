@@ -207,6 +207,7 @@ TABLES = Tables(
         push.forget_account,
         contact_caps.forget_account,
         pubsub.forget_account,
+        rooms.forget_account,
         upkeep.note_removed,  # has what is left behind deleted bit by bit
     ),
     ITEM_PUBLISHED.runs(avatars.tell_of_avatar, vcard4.keep_as_vcard),

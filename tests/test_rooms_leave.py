@@ -2,10 +2,11 @@
 
 import pytest
 
+from handlers.login import accounts
 from handlers.rooms.room import Room, Rooms
-from tests.harness.in_process import Client
+from tests.harness.in_process import Client, add_accounts
 from tests.harness.managed_client import ManagedClient
-from tests.harness.rooms import ROOM, SERVICE, enter, leave, opened, say, told
+from tests.harness.rooms import ROOM, SERVICE, be, enter, leave, opened, room_at, say, told
 
 
 @pytest.fixture
@@ -116,3 +117,17 @@ def test_an_error_from_somebody_else_is_nothing(room: Room, romeo: Client, julie
     for to in (ROOM, f"{ROOM}/romeo", f"nowhere@{SERVICE}/romeo"):
         assert juliet.sends(f"<message to='{to}' type='error'>{error}</message>") == []
     assert romeo.received() == []
+
+
+def test_who_gets_the_name_of_an_account_that_is_gone_is_nothing_in_its_rooms(
+    room: Room, romeo: Client, juliet: Client
+) -> None:
+    be(room, juliet, "admin", "jule")
+    accounts.remove(romeo.server, juliet.account)
+    add_accounts(romeo.server, "juliet")
+    enter(romeo, "jule")
+    assert told(enter(Client(romeo.server, "juliet@localhost/balcony"), "juliet"))[1] == (
+        "juliet in none/participant juliet@localhost/balcony 110"
+    )
+    leave(romeo, "jule")
+    assert room_at(romeo.server).affiliations.keys() == {romeo.account}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
 
+from db import rooms
 from handlers.rooms import (
     administration,
     discovery,
@@ -21,12 +22,13 @@ from handlers.rooms import (
 )
 from handlers.rooms.announced import SERVICE_FEATURES, UNIQUE
 from handlers.rooms.presence import Change
-from handlers.rooms.room import Rooms, find
+from handlers.rooms.room import NOBODY, Rooms, find
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC, X
 from xmpp.data import dataforms
 from xmpp.data.disco import INFO_QUERY, ITEMS_QUERY, Identity
 from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature, Subdomain
@@ -82,6 +84,15 @@ def receive(delivery: Delivery) -> Literal["stop"] | None:
             error.about = etree.Element(f"{{{MUC}}}x", nsmap={None: MUC})  # as the texts show it for who wants to enter
         raise
     return None
+
+
+@feature.step
+def forget_account(server: "Server", account: JID) -> None:
+    """ACCOUNT_REMOVED: whoever has its name later is nothing in any room."""
+    for address in rooms.rooms_of(server.db, account):
+        room = find(server, address)
+        if room is not None:
+            room.set_affiliations({account: NOBODY})
 
 
 feature.step(to_occupants.pass_on)
