@@ -83,16 +83,18 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class TimesFloor:
-    """At most so many times what a row costs the floor, which has only the plainest of them."""
+    """At most so many times what a row costs the floor, which has only the plainest of them; there by another figure,
+    if one is named."""
 
     factor: float
     floor_row: str
     figure: Figure = MESSAGE
+    floor_figure: Figure | None = None
 
     def verdict(self, row: str, medians: Medians) -> Verdict | None:
         """As AtMost.verdict."""
         value = medians.get(("xserv", row, self.figure.key))
-        floor = medians.get(("floor", self.floor_row, self.figure.key))
+        floor = medians.get(("floor", self.floor_row, (self.floor_figure or self.figure).key))
         if value is None or not floor:
             return None
         times = value / floor
@@ -211,7 +213,7 @@ ROWS = (
         "message to a room of 100, per delivery",
         (*IN_A_ROOM, "100"),
         (GROUPCHAT,),
-        (AtMost(4, GROUPCHAT),),
+        (TimesFloor(0.5, "messages", GROUPCHAT, MESSAGE),),
         needs=frozenset({ROOMS}),
     ),
     Row(
@@ -219,7 +221,7 @@ ROWS = (
         "the same, archived",
         (*IN_A_ROOM, "100"),
         (GROUPCHAT,),
-        (AtMost(6, GROUPCHAT),),
+        (TimesFloor(0.75, "messages", GROUPCHAT, MESSAGE),),
         needs=frozenset({ROOMS, ARCHIVE}),
     ),
     Row(
@@ -227,7 +229,7 @@ ROWS = (
         "message to a room of 1,000, per delivery",
         (*IN_A_ROOM, "1000"),
         (GROUPCHAT,),
-        (AtMost(4, GROUPCHAT),),
+        (TimesFloor(0.5, "messages", GROUPCHAT, MESSAGE),),
         needs=frozenset({ROOMS}),
     ),
     Row(

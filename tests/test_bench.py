@@ -8,13 +8,14 @@ from bench import xmppload
 from bench.growth import Series
 from bench.measure import LONG, SHORT, SMOKE, Effort, Measurement, medians
 from bench.report import BEGIN, END, Outcome, markdown, write
-from bench.rows import MESSAGE, P99, RATE, ROWS, AtLeast, AtMost, Mark, Row, TimesFloor, TimesUnder
+from bench.rows import GROUPCHAT, MESSAGE, P99, RATE, ROWS, AtLeast, AtMost, Mark, Row, TimesFloor, TimesUnder
 
 FIGURES = {
     ("xserv", "messages", MESSAGE.key): 20.0,
     ("floor", "messages", MESSAGE.key): 8.0,
     ("ejabberd", "messages", MESSAGE.key): 60.0,
     ("xserv", "messages", RATE.key): 15_000.0,
+    ("xserv", "messages", GROUPCHAT.key): 1.0,
 }
 
 
@@ -55,6 +56,7 @@ def test_a_multiple_of_the_floor_is_of_a_row_that_the_floor_can_do(row: Row) -> 
         (AtLeast(12_000, RATE), -0.25),
         (TimesFloor(2, "messages"), 0.25),
         (TimesFloor(2.5, "messages"), 0.0),
+        (TimesFloor(0.25, "messages", GROUPCHAT, MESSAGE), -0.5),
         (TimesUnder(4, "ejabberd"), 0.25),
         (TimesUnder(2, "ejabberd"), -0.5),
     ],
