@@ -1,6 +1,7 @@
 """XEP-0045 section 7: presence in a room, as it is written, and to whom which of it is told."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from lxml import etree
@@ -85,11 +86,11 @@ def show(room: Room, occupant: Occupant, change: Change = PLAIN, *, but: JID | N
     views = Views(room, occupant, change, None, *occupant.shown)
     tell_each(
         room,
-        [
+        (
             (session, views.of(each))
-            for session, each in room.by_session.items()
+            for session, each in list(room.by_session.items())  # all who are in it now, and what each sees in its turn
             if session != but and is_shown(room, occupant, each)
-        ],
+        ),
     )
 
 
@@ -107,11 +108,11 @@ def show_end(
     views = Views(room, occupant, change, "unavailable", gone[0], said)
     forget_directed(room, occupant.nick, gone)
     told = [(session, views.of(occupant)) for session in gone]
-    if is_told_to_others:
-        told += [
-            (session, views.of(each)) for session, each in room.by_session.items() if is_shown(room, occupant, each)
-        ]
-    tell_each(room, told)
+    others = list(room.by_session.items()) if is_told_to_others else []
+    tell_each(
+        room,
+        chain(told, ((session, views.of(each)) for session, each in others if is_shown(room, occupant, each))),
+    )
 
 
 class Ended(NamedTuple):
