@@ -88,7 +88,6 @@ FEATURES = (
     vcard.feature,
     pubsub.feature,
     rooms.feature,
-    room_archive.feature,
     moderation.feature,
     avatars.feature,
     vcard4.feature,

@@ -132,6 +132,15 @@ def test_a_room_that_is_not_archived_keeps_nothing_and_says_so(server: Server, r
     assert refusal(romeo) == "service-unavailable"
 
 
+def test_where_the_archive_is_switched_off_rooms_have_none_either(tmp_path: Path) -> None:
+    with server_with_archive(tmp_path, archive={"enabled": False}) as server:
+        romeo = Client(server, "romeo@localhost/orchard")
+        opened(romeo, "Romeo")
+        assert [ids_in(each).keys() for each in say(romeo, "hi")] == [{ROOM}]
+        assert messages(server) == 0
+        assert refusal(romeo) == "service-unavailable"
+
+
 def test_who_has_had_as_much_kept_as_a_day_allows_is_not_heard(tmp_path: Path) -> None:
     with server_with_archive(tmp_path, archive={"daily_bytes": 1_000}) as server:
         romeo = Client(server, "romeo@localhost/orchard")

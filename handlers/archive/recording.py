@@ -33,7 +33,7 @@ class Digits:
 
 
 def spend(server: "Server", sender: JID, stanza: Stanza) -> None:
-    """Have an account pay for a message that is to be archived; raises StanzaError where that is too much for a day."""
+    """Take a message out of the daily budget of its sender (bare address). Raises StanzaError if too little is left."""
     daily = server.settings(ArchiveSettings).daily_bytes
     if not budget.spend(server.db, sender, len(stanza.wire()), daily):
         raise StanzaError("resource-constraint", "you have sent as much as is kept of one day; try again later")

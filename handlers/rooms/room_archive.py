@@ -1,6 +1,7 @@
 """XEP-0313 section "MUC Archives": what was said in a room, for those who may enter it when they ask.
 
-It is an archive as those of accounts, in which each message is once, with the address of who has written it.
+It is an archive as those of accounts, and on where they are. Each message is in it once, with the address of who has
+written it.
 """
 
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from lxml import etree
 from db import archive as archive_records
 from db import archives
 from db.archive import Entry
-from handlers.archive import answers, query, recording, results, retraction
+from handlers.archive import answers, feature, query, recording, results, retraction
 from handlers.messages import stanza_ids
 from handlers.rooms import SUBDOMAIN
 from handlers.rooms.occasions import Saying
@@ -20,12 +21,9 @@ from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import quoted
-from xmpp.routing.feature import Feature
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
-
-feature = Feature("room_archive", needs=["rooms", "archive"])
 
 OF_A_ROOM = (
     query.NAMESPACE,
