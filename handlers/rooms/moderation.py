@@ -23,9 +23,6 @@ MAX_REASON = 1_000
 
 feature = Feature("moderation", xep="0425", needs=["rooms"])
 
-OF_A_ROOM = (MODERATION, OLDER_MODERATION)
-"""What each room announces."""
-
 
 @feature.iq_set(MODERATE, to=[SUBDOMAIN.bare])
 def moderate(server: "Server", iq: Stanza) -> None:

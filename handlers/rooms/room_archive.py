@@ -11,8 +11,7 @@ from lxml import etree
 from db import archive as archive_records
 from db import archives
 from db.archive import Entry
-from handlers.archive import answers, feature, query, recording, results, retraction
-from handlers.messages import stanza_ids
+from handlers.archive import answers, feature, query, recording, results
 from handlers.rooms import SUBDOMAIN
 from handlers.rooms.occasions import Saying
 from handlers.rooms.room import Room, find
@@ -25,16 +24,6 @@ from xmpp.data.wire import quoted
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
-OF_A_ROOM = (
-    query.NAMESPACE,
-    f"{query.NAMESPACE}#extended",
-    "http://jabber.org/protocol/rsm",
-    "urn:xmpp:fulltext:0",
-    stanza_ids.NAMESPACE,
-    retraction.NAMESPACE,
-    retraction.TOMBSTONES,
-)
-"""What a room announces that is archived."""
 MESSAGE_END = b"</message>"
 
 
