@@ -15,7 +15,8 @@ from handlers.login import registration_form
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import ask, configure, create, form, owner, publish, pubsub, subscribe
 from tests.harness.rooms import ROOM as VERONA
-from tests.harness.rooms import opened
+from tests.harness.rooms import configure as configure_room
+from tests.harness.rooms import enter, opened
 from tests.harness.servers import ROOT
 from xmpp.data import dataforms
 from xmpp.data.wire import parse
@@ -27,6 +28,20 @@ INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
 PUBSUB = "http://jabber.org/protocol/pubsub"
 ROLES = ("abuse", "admin", "feedback", "sales", "security", "status", "support")
 
+ROOM_INFO = {
+    "maxhistoryfetch": "text-single",
+    "roomconfig_allowinvites": "boolean",
+    "roomconfig_allowpm": "text-single",
+    "roomconfig_roomname": "text-single",
+    "roomconfig_changesubject": "boolean",
+    "roominfo_contactjid": "jid-multi",
+    "roominfo_description": "text-single",
+    "roominfo_lang": "text-single",
+    "roominfo_occupants": "text-single",
+    "roominfo_slow_mode_duration": "text-single",
+    "roominfo_subject": "text-single",
+    "roominfo_subjectmod": "boolean",
+}
 NODE = {
     "access_model": "list-single",
     "contact": "jid-multi",
@@ -89,6 +104,14 @@ ROOM = {  # XEP-0045 section 18.5.3
 REGISTERED: Mapping[str, Mapping[str, str]] = {
     "http://jabber.org/network/serverinfo": {f"{role}-addresses": "list-multi" for role in ROLES},  # XEP-0157 section 6
     "http://jabber.org/protocol/muc#roomconfig": {f"muc#roomconfig_{var}": type for var, type in ROOM.items()},
+    "http://jabber.org/protocol/muc#register": {"muc#register_roomnick": "text-single"},  # XEP-0045 section 15.5
+    "http://jabber.org/protocol/muc#request": {
+        "muc#jid": "jid-single",
+        "muc#request_allow": "boolean",
+        "muc#role": "list-single",
+        "muc#roomnick": "text-single",
+    },
+    "http://jabber.org/protocol/muc#roominfo": {f"muc#{var}": type for var, type in ROOM_INFO.items()},
     f"{PUBSUB}#node_config": {f"pubsub#{var}": type for var, type in CONFIGURATION.items()},  # XEP-0060 section 16.4
     f"{PUBSUB}#meta-data": {f"pubsub#{var}": type for var, type in META_DATA.items()},
     f"{PUBSUB}#subscribe_options": {"pubsub#deliver": "boolean"},
@@ -133,6 +156,9 @@ MAKERS = {
     "handlers/login/registration_form.py",
     "handlers/discovery/search.py",
     "handlers/rooms/configuration.py",
+    "handlers/rooms/discovery.py",
+    "handlers/rooms/registration.py",
+    "handlers/rooms/voice.py",
 }
 """The files that make forms, all of which are sent below."""
 
@@ -184,15 +210,26 @@ def all_forms(server: Server) -> list[etree._Element]:
         *of_search(hamlet),
         *of_push(server, hamlet),
         *of_nodes(hamlet, francisco),
-        *of_rooms(hamlet),
+        *of_rooms(hamlet, francisco),
         etree.tostring(registration_form.query("Choose a username and a password."), encoding="unicode"),
     ]
     return [x for answer in answers for x in parse(answer.encode()).iter(dataforms.X) if x.get("type") != "submit"]
 
 
-def of_rooms(hamlet: Client) -> list[str]:
-    opened(hamlet, "Hamlet")
-    return [hamlet.asks("<query xmlns='http://jabber.org/protocol/muc#owner'/>", to=VERONA)]
+def of_rooms(hamlet: Client, francisco: Client) -> list[str]:
+    told = {"roomname": "Verona", "roomdesc": "Two households", "lang": "en", "whois": "anyone"}
+    configure_room(opened(hamlet, "Hamlet", moderatedroom=True, slow_mode_duration=1, publicroom=True), **told)
+    enter(francisco, "Francisco")
+    answers = [
+        hamlet.asks("<query xmlns='http://jabber.org/protocol/muc#owner'/>", to=VERONA),
+        hamlet.asks(INFO, to=VERONA),
+        hamlet.asks("<query xmlns='jabber:iq:register'/>", to=VERONA),
+    ]
+    hamlet.received()
+    asked = "<field var='muc#role'><value>participant</value></field>"
+    wish = f"<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#request</value></field>{asked}"
+    francisco.sends(f"<message to='{VERONA}'><x xmlns='jabber:x:data' type='submit'>{wish}</x></message>")
+    return [*answers, *hamlet.received()]
 
 
 def of_search(hamlet: Client) -> list[str]:

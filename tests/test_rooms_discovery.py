@@ -122,6 +122,25 @@ def features_in(info: str) -> set[str]:
     return {each.get("var", "") for each in found}
 
 
+ARCHIVED = {
+    "http://jabber.org/protocol/rsm",
+    "urn:xmpp:fulltext:0",
+    "urn:xmpp:mam:2",
+    "urn:xmpp:mam:2#extended",
+    "urn:xmpp:message-retract:1#tombstone",
+}
+
+
+def test_a_room_says_that_it_is_archived_if_it_is(tmp_path: Path) -> None:
+    with server_in(tmp_path, archive={"enabled": True}) as server:
+        add_accounts(server, "romeo")
+        romeo = Client(server, "romeo@localhost/orchard")
+        room = opened(romeo, "romeo")
+        assert features_in(romeo.asks(INFO, to=ROOM)) >= ARCHIVED
+        configure(room, enablearchiving=False)
+        assert ARCHIVED.isdisjoint(features_in(romeo.asks(INFO, to=ROOM)))
+
+
 def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
     configure(room, roomname="Verona", roomdesc="Two households", lang="en", publicroom=True)
     info = juliet.asks(INFO, to=ROOM)
@@ -140,7 +159,11 @@ def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
         "muc_semianonymous",
         "muc_unmoderated",
         "muc_unsecured",
+        "urn:xmpp:message-moderate:0",
+        "urn:xmpp:message-moderate:1",
+        "urn:xmpp:message-retract:1",
         "urn:xmpp:occupant-id:0",
+        "urn:xmpp:sid:0",
     }
     assert fields_in(parse(info.encode())) == {
         "FORM_TYPE": ["http://jabber.org/protocol/muc#roominfo"],

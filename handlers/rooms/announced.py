@@ -21,5 +21,15 @@ ROOM_FEATURES = (
     f"{MUC}#stable_id",
     "jabber:iq:register",
     "urn:xmpp:occupant-id:0",
+    "urn:xmpp:sid:0",
+    "urn:xmpp:message-retract:1",
 )
 """Beside those that tell how a room is configured."""
+MODERATED_FEATURES = ("urn:xmpp:message-moderate:0", "urn:xmpp:message-moderate:1")
+ARCHIVED_FEATURES = (
+    "urn:xmpp:mam:2",
+    "urn:xmpp:mam:2#extended",
+    "http://jabber.org/protocol/rsm",
+    "urn:xmpp:fulltext:0",
+    "urn:xmpp:message-retract:1#tombstone",
+)

@@ -7,7 +7,7 @@ from lxml import etree
 
 from db import rooms
 from handlers.rooms import configuration as configurations
-from handlers.rooms.announced import ROOM_FEATURES, UNIQUE
+from handlers.rooms.announced import ARCHIVED_FEATURES, MODERATED_FEATURES, ROOM_FEATURES, UNIQUE
 from handlers.rooms.room import NOBODY, Room, find
 from xmpp.data import resultsets
 from xmpp.data.dataforms import FieldType
@@ -91,8 +91,15 @@ def describe_room(server: "Server", iq: Stanza) -> etree._Element:
     if node:
         raise StanzaError("item-not-found")
     name = room.configuration.roomname or room.address.local
-    features = frozenset([*ROOM_FEATURES, *_kinds(room)])
+    features = frozenset([*ROOM_FEATURES, *_of_other_features(server, room), *_kinds(room)])
     return Info((Identity("conference", "text", name),), features, (_more(room, iq.sender),)).element()
+
+
+def _of_other_features(server: "Server", room: Room) -> tuple[str, ...]:
+    """What a room can do by other features of the server, if those are on."""
+    on = {feature.name for feature in server.registry.features}
+    archived = ARCHIVED_FEATURES if "archive" in on and room.configuration.enablearchiving else ()
+    return (*(MODERATED_FEATURES if "moderation" in on else ()), *archived)
 
 
 def list_items_of_room(server: "Server", iq: Stanza) -> etree._Element:
