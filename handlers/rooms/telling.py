@@ -66,8 +66,9 @@ def send(server: "Server", stanza: Stanza) -> None:
     """Send a stanza of a room to a session that is in it. Whoever has entered hears the room: it does not run through
     the steps of the account, which may have blocked others in there, and keeps no archive of rooms."""
     assert stanza.to is not None
+    if not server.ownership.is_ours(stanza.to):
+        server.router.route(stanza)
+        return
     session = server.online.session(stanza.to)
     if session is not None:
         session.send(stanza)
-    elif not server.ownership.is_ours(stanza.to):
-        server.router.route(stanza)
