@@ -158,6 +158,14 @@ def test_a_ticket_that_is_closed_already_holds_nothing_back() -> None:
     assert received.durable == 1
 
 
+def test_a_ticket_that_has_failed_already_counts_as_one_that_fails_later() -> None:
+    received, lost = Received(), Ticket()
+    lost.close(OSError("the disk is full"))
+    assert received.add(lost)
+    assert not received.add(None)
+    assert (received.handled, received.durable, received.ticket) == (2, 0, lost)
+
+
 def test_nothing_after_a_ticket_that_failed_is_ever_durable() -> None:
     received, lost, later = Received(), Ticket(), Ticket()
     for ticket in (None, lost, later, None):

@@ -231,6 +231,8 @@ def test_a_full_disk_loses_what_was_not_acknowledged_and_no_more(server: Server,
         server.db.flush()
     assert isinstance(lost.failed, StorageFull)
     server.db.connection.execute("PRAGMA max_page_count = 1073741823")
+    [refused] = romeo.received()
+    assert "<resource-constraint " in refused
     say(romeo, "after")
     server.db.flush()
     assert query(juliet).bodies == query(romeo).bodies == ["before", "after"]

@@ -19,6 +19,7 @@ from db.sqlite.database import Database
 from db.sqlite.errors import ConstraintViolated, DatabaseInUse, StorageError, StorageFull
 from db.sqlite.queries import ANY, Prepared
 from db.sqlite.wal import CHECKPOINT_BYTES
+from tests.harness.failures import undo_whole_group
 from xmpp.data.jid import JID
 from xmpp.running.handling import Handled, handled
 from xmpp.running.tickets import Ticket
@@ -61,9 +62,10 @@ def noted() -> Ticket:
 
 
 def keep(db: Database, stanza: bytes) -> Ticket:
-    """Writes a row, and returns the ticket of its group."""
-    offline.keep(db, ROMEO, stanza, at=0.0)
-    return noted()
+    """Writes a row, as something of its own, and returns the ticket of its group."""
+    with Handled():
+        offline.keep(db, ROMEO, stanza, at=0.0)
+        return noted()
 
 
 @contextmanager
@@ -99,8 +101,9 @@ _APPEND = Prepared(AccountActivity.insert(account=ANY, at=ANY, status=ANY))
 
 
 def append(db: Database, account: str, at: float) -> Ticket:
-    db.append(_APPEND, (account, at, ""))
-    return noted()
+    with Handled():
+        db.append(_APPEND, (account, at, ""))
+        return noted()
 
 
 def statements_of(db: Database) -> list[str]:
@@ -340,7 +343,71 @@ def test_a_statement_that_fails_leaves_the_rest_of_its_group(db: Database) -> No
     assert kept(db) == [b"1", b"2"]
 
 
+def lose_group(db: Database) -> None:
+    """Writes a row at which SQLite undoes the whole transaction, as it may on a full disk."""
+    undo_whole_group(db, "INSERT ON offline_message WHEN NEW.stanza = CAST('full' AS BLOB)")
+    with pytest.raises(StorageError):
+        offline.keep(db, ROMEO, b"full", at=0.0)
+
+
+def test_a_change_whose_group_is_lost_is_lost_as_a_whole(db: Database) -> None:
+    with pytest.raises(StorageError), db.change():
+        blocklists.add(db, ROMEO, [JULIET])
+        lose_group(db)
+        with pytest.raises(StorageError):
+            rosters.put(db, ROMEO, rosters.Item(JULIET))
+    rest(db)
+    assert blocklists.patterns(db, ROMEO) == frozenset()
+    assert rosters.item(db, ROMEO, JULIET) is None
+    assert kept(db) == []
+
+
+def test_a_change_around_one_whose_group_is_lost_is_lost_too(db: Database) -> None:
+    with pytest.raises(StorageError), db.change():
+        blocklists.add(db, ROMEO, [JULIET])
+        with pytest.raises(StorageError), db.change():
+            lose_group(db)
+    rest(db)
+    assert blocklists.patterns(db, ROMEO) == frozenset()
+
+
+def test_a_mistake_in_a_change_whose_group_is_lost_is_not_hidden(db: Database) -> None:
+    with pytest.raises(ZeroDivisionError), db.change():
+        lose_group(db)
+        1 / 0  # noqa: B018
+    assert keep(db, b"later").failed is None
+
+
 # Failures
+
+
+def test_what_is_handled_writes_no_more_once_its_group_is_lost_and_others_do(db: Database) -> None:
+    with Handled() as lost:
+        blocklists.add(db, ROMEO, [JULIET])
+        lose_group(db)
+        assert lost.is_lost
+        with pytest.raises(StorageError):
+            offline.keep(db, ROMEO, b"half", at=0.0)
+        with pytest.raises(StorageError):
+            db.append(_APPEND, (ROMEO, 1.0, ""))
+        with pytest.raises(StorageError):
+            db.wait_for_own()
+    ticket = keep(db, b"of others")
+    db.flush()
+    assert ticket.failed is None
+    assert kept(db) == [b"of others"]
+    assert last_activity.get(db, ROMEO) is None
+
+
+def test_who_reads_after_a_lost_group_waits_for_the_one_before_it(db: Database) -> None:
+    with slow_disk(db):
+        first = keep(db, b"on its way")
+        end_turn()
+        with Handled():
+            lose_group(db)
+        with Handled() as reader:
+            db.touch_unfinished()
+        assert reader.ticket is first and first.is_open
 
 
 def test_a_commit_that_fails_loses_its_group_and_says_so(db: Database) -> None:

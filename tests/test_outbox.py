@@ -115,6 +115,27 @@ def test_a_peer_that_reads_slowly_gets_everything(wire: Wire) -> None:
     assert not wire.failed
 
 
+def test_what_is_added_behind_a_ticket_that_has_failed_is_discarded_and_the_peer_can_be_told(wire: Wire) -> None:
+    failure, lost = OSError("disk full"), Ticket()
+    lost.close(failure)
+    wire.outbox.add(b"<result/>", after=lost)
+    assert wire.failed == [failure]
+    assert wire.outbox.is_empty
+    wire.outbox.add(b"<error/>")
+    assert wire.arrives(8) == b"<error/>"
+
+
+def test_what_is_added_behind_a_failed_ticket_leaves_what_was_added_before(wire: Wire) -> None:
+    failure, earlier, lost = OSError("disk full"), Ticket(), Ticket()
+    lost.close(failure)
+    wire.outbox.add(b"<stored/>", after=earlier)
+    wire.outbox.add(b"<result/>", after=lost)
+    earlier.close()
+    assert wire.failed == [failure]
+    wire.outbox.add(b"<error/>")
+    assert wire.arrives(17) == b"<stored/><error/>"
+
+
 def test_a_peer_that_does_not_read_is_dropped_at_the_limit() -> None:
     wire = Wire(limit=1000)
     wire.outbox.add(b"x" * 600, after=Ticket())

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from peewee import PeeweeException, SqliteDatabase
 
-from db.sqlite.errors import in_our_words
+from db.sqlite.errors import StorageError, in_our_words
 from db.sqlite.groups import GroupCommit
 from db.sqlite.lock import lock
 from db.sqlite.memory import Memory
@@ -41,7 +41,8 @@ class Database:
     """An open database; closed by close() or at the end of a `with` block. Raises StorageError and its subclasses.
 
     Every write notes its ticket in what is being handled (`handled().ticket`), so that what is sent meanwhile waits
-    until the write is on the disk. Without `may_migrate` a file of an earlier xserv is refused and not changed.
+    until the write is on the disk. If that group is lost, so is all of what is being handled: what it writes later is
+    refused. Without `may_migrate` a file of an earlier xserv is refused and not changed.
     """
 
     def __init__(self, path: str | Path, *, may_migrate: bool = True) -> None:
@@ -61,7 +62,7 @@ class Database:
         try:
             return self.connection.execute(query.text, values).fetchall()
         except sqlite3.Error as error:
-            raise in_our_words(error) from error
+            raise self._in_our_words(error) from error
 
     def row(self, query: Prepared, *values: object) -> Row | None:
         """The first row that a SELECT finds, or None."""
@@ -89,8 +90,10 @@ class Database:
 
         For rows that come in masses; not inside of a change. If the INSERT fails, the ticket fails.
         """
+        own = handled()
+        own.raise_if_lost()
         try:
-            handled().ticket = self._groups.append(query.text, row)
+            own.ticket = self._groups.append(query.text, row)
         except sqlite3.Error as error:
             raise in_our_words(error) from error
 
@@ -101,26 +104,43 @@ class Database:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """Makes several writes one: if an exception leaves the block, all are undone. May be nested; may not yield."""
+        """Makes several writes one: if an exception leaves the block, all are undone. May be nested; may not yield.
+
+        If the group is lost meanwhile, this raises what it was lost for, even if the block has caught that.
+        """
         self._run(self.connection.execute, "SAVEPOINT change")
+        group = self._groups.join()
         written = self.connection.total_changes
         try:
             yield
+            if group.failed is not None:
+                raise group.failed
             self.connection.execute("RELEASE change")
         except BaseException:
-            self._undo_change(is_empty=self.connection.total_changes == written)
+            is_lost = group.failed is not None
+            if not is_lost:  # otherwise SQLite undid the whole group, and the savepoint with it
+                self.connection.execute("ROLLBACK TO change")
+                self.connection.execute("RELEASE change")
+            if is_lost or self.connection.total_changes != written:
+                self.memory.clear()  # it may hold what was written in the change
             raise
 
     def touch_unfinished(self) -> None:
         """Makes what is sent now wait until all that has been written is on the disk, as after a write: for callers
         that send what they have read."""
         unfinished = self._groups.unfinished
-        if unfinished is not None:
+        if unfinished is not None and not handled().is_lost:
             handled().ticket = unfinished
 
     def flush(self) -> None:
         """Yields until everything written is on the disk; raises StorageError if the last group could not be stored."""
         self._groups.flush()
+
+    def wait_for_own(self) -> None:
+        """Yields until what was written by what is being handled is on the disk; raises StorageError if it is lost."""
+        ticket = handled().ticket
+        if ticket is not None:
+            self._groups.wait(ticket)
 
     def close(self) -> None:
         """Flushes, and closes the file. Yields. Raises as `flush` does, but closes in any case."""
@@ -158,23 +178,21 @@ class Database:
 
     def _run(self, execute: Callable[..., sqlite3.Cursor], *statement: object) -> sqlite3.Cursor:
         """Runs a statement in the open group. If it fails, only it is undone, unless SQLite undoes the whole group."""
+        own = handled()
+        own.raise_if_lost()
         try:
             self._groups.write_appended()
             ticket = self._groups.join()
             cursor = execute(*statement)
         except sqlite3.Error as error:
-            reason = in_our_words(error)
-            self._groups.notice_rollback(reason)
-            raise reason from error
-        handled().ticket = ticket
+            raise self._in_our_words(error) from error
+        own.ticket = ticket
         return cursor
 
-    def _undo_change(self, *, is_empty: bool) -> None:
-        if self.connection.in_transaction:  # otherwise SQLite undid the whole group
-            self.connection.execute("ROLLBACK TO change")
-            self.connection.execute("RELEASE change")
-        if not is_empty:
-            self.memory.clear()  # it may hold what was written in the change
+    def _in_our_words(self, error: sqlite3.Error) -> StorageError:
+        reason = in_our_words(error)
+        self._groups.notice_rollback(reason)
+        return reason
 
 
 def _connect(path: Path) -> SqliteDatabase:

@@ -52,7 +52,7 @@ class GroupCommit:
         self._undone = undone
         self._appended: dict[str, list[Sequence[object]]] = {}
         self._open: Ticket | None = None
-        self._latest: Ticket | None = None
+        self._latest: Ticket | None = None  # of the groups that were committed
         self._committed: list[Ticket] = []
         self._writer: gevent.Greenlet[[], None] | None = None
         self._worker = ThreadPool(1)
@@ -62,14 +62,16 @@ class GroupCommit:
         """The ticket of the open group. If there is none, a transaction begins. Raises sqlite3.Error."""
         if self._open is None:
             self._begin()
-            self._open = self._latest = Ticket()
+            self._open = Ticket()
             if self._writer is None:  # else the writer commits when it is done with the group before
                 gevent.get_hub().loop.run_callback(self.commit)
         return self._open
 
     @property
     def unfinished(self) -> Ticket | None:
-        """The ticket of what was written last, unless that is on the disk."""
+        """The ticket of what was written last and is not lost, unless that is on the disk."""
+        if self._open is not None:
+            return self._open
         return self._latest if self._latest is not None and self._latest.is_open else None
 
     def append(self, statement: str, row: Sequence[object]) -> Ticket:
@@ -113,6 +115,7 @@ class GroupCommit:
         except sqlite3.Error as error:
             self._lose(ticket, in_our_words(error))
             return
+        self._latest = ticket
         self._committed.append(ticket)
         if self._writer is None:
             self._writer = gevent.spawn(self._write_down)
@@ -129,11 +132,15 @@ class GroupCommit:
         pending = self.unfinished
         self.commit()
         if pending is not None:
-            closed = Event()
-            pending.when_closed(closed.set)
-            closed.wait()
-            if pending.failed:
-                raise pending.failed
+            self.wait(pending)
+
+    def wait(self, ticket: Ticket) -> None:
+        """Yields until the ticket is closed. Raises what it failed with."""
+        closed = Event()
+        ticket.when_closed(closed.set)
+        closed.wait()
+        if ticket.failed is not None:
+            raise ticket.failed
 
     def close(self) -> None:
         """Yields until nothing is on its way to the disk."""
@@ -156,8 +163,8 @@ class GroupCommit:
         if self._connection.in_transaction:
             self._connection.rollback()
         self._undone()
-        ticket.is_open, ticket.failed = False, reason
-        # Called later: what waits for the ticket may write, and this may be the middle of a statement or a change.
+        ticket.failed = reason
+        # Closed later: what waits for the ticket may write, and this may be the middle of a statement or a change.
         gevent.get_hub().loop.run_callback(ticket.close, reason)
 
     def _write_down(self) -> None:

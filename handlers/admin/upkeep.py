@@ -17,6 +17,7 @@ from db import archive, archive_deletion, archive_sizes, pubsub_deletion, pubsub
 from db.sqlite.database import Database
 from handlers.archive.settings import ArchiveSettings
 from xmpp.routing.feature import Feature
+from xmpp.running.handling import Handled
 from xmpp.running.logs import log_refusal
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def note_archived(server: "Server", text: str) -> None:
 def _again_and_again(server: "Server", work: "Callable[[Server], None]") -> None:
     while True:
         try:
-            work(server)
+            with Handled():
+                work(server)
         except server.storage_errors as error:
             log_refusal(log, error, "the archive cannot be looked after")
             gevent.sleep(INDEX_SECONDS)

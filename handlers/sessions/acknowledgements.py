@@ -137,10 +137,10 @@ class Received:
         self._unsettled: deque[tuple[Ticket, int]] = deque()  # with the count before its first stanza
 
     def add(self, ticket: Ticket | None) -> bool:
-        """Count a stanza that was handled, and stored something under this ticket. Returns whether the ticket is open
-        and was not waited for before."""
+        """Count a stanza that was handled, and stored something under this ticket. Returns whether the stanza waits
+        for the ticket, and none before it does."""
         before, self._handled = self._handled, self._handled + 1
-        if ticket is None or not ticket.is_open:
+        if ticket is None or not (ticket.is_open or ticket.failed is not None):
             return False
         if self._unsettled and self._unsettled[-1][0] is ticket:
             return False

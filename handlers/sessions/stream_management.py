@@ -293,7 +293,7 @@ def let_go(session: "Session") -> None:
 def _remember_count(session: "Session", id: str, h: int) -> None:
     db, account, now = session.server.db, session.account, time.time()
     if accounts.identity(db, account) == session.identity:
-        with suppress(*session.server.storage_errors):  # then the client cannot learn the count
+        with suppress(*session.server.storage_errors), Handled():  # if it fails, the client cannot learn the count
             ended_streams.remember(db, account, id, h, now, now + REMEMBERED_SECONDS)
 
 

@@ -46,3 +46,15 @@ def act_and_lose(server: Server, fail: Callable[[Database], None], line: Hashabl
 def _until_closed(db: Database) -> Iterator[None]:
     while db._groups.unfinished is not None:
         yield
+
+
+def undo_whole_group(db: Database, at: str) -> None:
+    """From now on SQLite undoes the whole transaction at statements such as "INSERT ON pubsub_item", as it does where a
+    disk is full in the middle of one."""
+    db.connection.execute("DROP TRIGGER IF EXISTS lost")
+    db.connection.execute(f"CREATE TEMP TRIGGER lost BEFORE {at} BEGIN SELECT RAISE(ROLLBACK, 'no more room'); END")
+
+
+def undo_no_more(db: Database) -> None:
+    """Store everything again."""
+    db.connection.execute("DROP TRIGGER lost")

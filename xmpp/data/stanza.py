@@ -294,11 +294,11 @@ class Stanza:
         return self.build(self.kind, content, type="error", id=self.id, to=self.sender, sender=self.to)
 
     def after_reply(self, act: Callable[[], None]) -> None:
-        """Call act() once this request has been answered; for example, to end the session that asked."""
+        """Call act() once this request has been answered with a result; for example, to end the session that asked."""
         self._afterwards = act
 
     def replied(self) -> None:
-        """Say that this request has been answered."""
+        """Say that this request has been answered with a result."""
         if self._afterwards is not None:
             self._afterwards()
 

@@ -11,6 +11,7 @@ from lxml import etree
 from xmpp.data.errors import StanzaError, not_stored
 from xmpp.data.stanza import Stanza
 from xmpp.routing.feature import ACCOUNT, OWN, SERVER, Addressee
+from xmpp.running.handling import handled
 from xmpp.running.logs import log_refusal
 
 if TYPE_CHECKING:
@@ -28,17 +29,22 @@ def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = No
         server.requests.answered(iq)
         return
     try:
-        reply = iq.result(_ask_handler(server, iq, to or _addressees(iq)))
+        answer = _ask_handler(server, iq, to or _addressees(iq))
+        handled().raise_if_lost()  # the handler went on all the same
+        reply = iq.result(answer)
     except StanzaError as error:
         reply = iq.error_reply(error)
     except server.storage_errors as error:
         log_refusal(log, error, "cannot store what %s asked for", iq.sender)
         reply = iq.error_reply(not_stored())
     if iq.origin is not None:
+        if reply.type == "error":
+            handled().forget_lost()
         iq.origin.send(reply)
     else:
         server.router.route(reply)  # the server itself asked, on behalf of an account
-    iq.replied()
+    if reply.type == "result":
+        iq.replied()
 
 
 def _ask_handler(server: "Server", iq: Stanza, to: tuple[Addressee, ...]) -> etree._Element | bytes | None:

@@ -17,7 +17,7 @@ from xmpp.data.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanz
 from xmpp.routing.bulk import Bulk
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.tables import CONNECTION_LOST, HANDLED, SESSION_ENDED, WRITTEN
-from xmpp.running.handling import Handled, handled
+from xmpp.running.handling import Handled, even_if_lost, handled
 from xmpp.running.logs import log_refusal
 from xmpp.running.tickets import Ticket
 
@@ -172,21 +172,26 @@ class Session:
         except StreamError:
             raise
         except StanzaError as error:
-            self.server.router.refuse(stanza, error)
+            self._refuse(stanza, error, own)
         except self.server.storage_errors as error:
             log_refusal(log, error, "cannot store what %s sent", self.jid)
-            self.server.router.refuse(stanza, not_stored())
+            self._refuse(stanza, not_stored(), own)
         except Exception:
             log.exception("handling failed: %r", stanza)
-            self.server.router.refuse(stanza, StanzaError("internal-server-error"))
+            self._refuse(stanza, StanzaError("internal-server-error"), own)
+
+    def _refuse(self, stanza: Stanza, error: StanzaError, own: Handled) -> None:
+        own.forget_lost()  # the error says that nothing was stored
+        self.server.router.refuse(stanza, error)
 
     def _refuse_if_not_stored(self, stanza: Stanza, ticket: Ticket) -> None:
         """Tell the sender if what this stanza stored does not reach the disk. (The answer to an iq waits for the ticket
         anyway.)"""
-        if ticket is not self._ticket:
-            self._ticket, self._stored = ticket, []
-            ticket.when_closed(partial(self._refuse_not_stored, ticket, self._stored))
-        self._stored.append(stanza.kept())
+        if ticket is self._ticket:
+            self._stored.append(stanza.kept())
+            return
+        self._ticket, self._stored = ticket, [stanza.kept()]
+        ticket.when_closed(partial(self._refuse_not_stored, ticket, self._stored))
 
     def _refuse_not_stored(self, ticket: Ticket, stanzas: list[Stanza]) -> None:
         if self._ticket is ticket:
@@ -268,7 +273,8 @@ class Session:
         self.server.online.remove(self)
         for step in self.server.tables[SESSION_ENDED]:
             try:
-                step(self)
+                with even_if_lost():
+                    step(self)
             except Exception:  # one feature's failure must not keep the others from saying good-bye
                 log.exception("%r: ending it failed", self)
 

@@ -10,7 +10,10 @@ logger = logging.getLogger(__name__)
 
 
 class Ticket:
-    """What depends on a group of writes waits for its ticket. `failed`: why they were not stored, or None."""
+    """What depends on a group of writes waits for its ticket.
+
+    `failed`: why they were not stored, or None. It may be known a moment before the ticket is closed.
+    """
 
     __slots__ = ("_waiting", "failed", "is_open")
 

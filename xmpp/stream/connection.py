@@ -158,8 +158,9 @@ class Connection:
         log.debug("%s: dropped: %s", self.peer, reason)
         if isinstance(reason, self.server.storage_errors):
             error = StreamError("resource-constraint", "what you sent could not be stored")
-            # Where it is closing already, the last words were among what was held back.
-            self._say_goodbye(error) if self.is_closing else self.close(error)
+            with Handled():  # this does not wait for what is lost
+                # Where it is closing already, the last words were among what was held back.
+                self._say_goodbye(error) if self.is_closing else self.close(error)
             return
         self.is_closing = True
         self._tell_closed(is_lost=True)

@@ -43,7 +43,7 @@ class Outbox:
 
     `failed` is called with a reason when they cannot get there. If the connection is broken, or more than `limit` bytes
     wait because the peer does not read, the outbox takes nothing more after that. If what is held back could not be
-    stored, only that is discarded, so that the peer can be told.
+    stored, only that is discarded, so that the peer can be told; so is what is added later behind that ticket.
 
     Many outboxes are flushed one after the other, or released by one ticket. So whatever goes wrong with one of them,
     in `failed` too, is logged and stops only that one.
@@ -65,10 +65,11 @@ class Outbox:
         self._when_room: Callable[[], None] | None = None
 
     def add(self, data: bytes, after: Ticket | None = None) -> None:
-        """Enqueue bytes, behind the ticket if it is still open. Never yields."""
+        """Enqueue bytes, behind the ticket unless what it stands for is stored. Never yields."""
         if self._is_dropped:
             return
-        if after is not None and after.is_open:
+        self._size += len(data)
+        if after is not None and (after.is_open or after.failed is not None):
             self._hold(data, after)
         elif self._held:
             self._held[-1][1].append(data)
@@ -76,7 +77,6 @@ class Outbox:
             self._ready.append(data)
             if not self._is_scheduled:
                 self._schedule()
-        self._size += len(data)
         if self._size > self._limit:
             self._overflow()
 
