@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from db import last_activity, offline, pubsub_items, pubsub_nodes
+from db import accounts, last_activity, offline, pubsub_items, pubsub_nodes
 from db.sqlite.errors import StorageError
+from handlers.admin import administration
 from tests.harness.failures import undo_no_more, undo_whole_group
 from tests.harness.in_process import Client, add_accounts, befriend, online, server_in
 from tests.harness.managed_client import ManagedClient, end_turn
 from tests.harness.nodes import ask, create, events, publish, subscribe
 from tests.harness.streams import Stream, listening_server, local_name
+from xmpp.control import Refused
 from xmpp.data.jid import JID
 from xmpp.running.handling import Handled
 from xmpp.server import Server
@@ -117,3 +119,22 @@ def test_a_session_that_ends_because_of_what_is_lost_leaves_nothing_else_undone(
         assert offline.usage(server.db, JULIET).messages == 1
         assert last_activity.get(server.db, JULIET) is not None
         assert any('type="unavailable"' in each for each in romeo.received())
+
+
+def test_the_administrator_is_told_that_a_removal_is_lost_while_contacts_are_told_of_it(tmp_path: Path) -> None:
+    contacts = [f"contact{number}" for number in range(40)]
+    with server_in(tmp_path) as server:
+        add_accounts(server, "romeo", *contacts)
+        for name in contacts:
+            befriend(server, ROMEO, JID.of(name, "localhost"))
+        for address in ("romeo@localhost/orchard", *(f"{name}@localhost/home" for name in contacts)):
+            online(server, address)
+        server.db.flush()
+        server.portions.seconds = 1e-7
+        with Handled():
+            offline.keep(server.db, ROMEO, b"in the same group", at=0.0)
+            server.db.connection.execute("PRAGMA defer_foreign_keys = ON")
+            offline.keep(server.db, JID.parse("nobody@localhost"), b"which COMMIT refuses", at=0.0)
+        with pytest.raises(Refused, match="cannot be stored"):
+            administration.carry_out(server, "remove", account="romeo@localhost")
+        assert accounts.exists(server.db, ROMEO)

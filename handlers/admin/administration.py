@@ -34,7 +34,7 @@ def carry_out(server: "Server", command: str, **arguments: Any) -> Any:
     try:
         with Handled():
             result = COMMANDS[command](server, **arguments)
-        server.db.flush()
+            server.db.wait_for_own()
     except StorageError as error:
         raise Refused(f"This cannot be stored: {error}.") from error
     return result
