@@ -74,3 +74,21 @@ def test_where_nothing_was_begun_all_that_a_greenlet_does_is_one_thing() -> None
     one, other = seen[:2]
     assert one is not other
     assert seen[2:] == [one, other]
+
+
+def test_a_greenlet_that_has_begun_nothing_can_store_again_after_something_was_lost() -> None:
+    raised = list[Exception]()
+
+    def act() -> None:
+        ticket = Ticket()
+        ticket.close(OSError("the disk is full"))
+        handled().ticket = ticket
+        handled().raise_if_lost()
+        with Handled(ticket) as own:
+            try:
+                own.raise_if_lost()
+            except OSError as error:
+                raised.append(error)
+
+    gevent.spawn(act).get()
+    assert len(raised) == 1

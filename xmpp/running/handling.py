@@ -58,7 +58,17 @@ def handled() -> Handled:
     try:
         return _current.get()
     except LookupError:
-        return Handled().__enter__()
+        return _Unbegun().__enter__()
+
+
+class _Unbegun(Handled):
+    """What a greenlet handles that has begun nothing. It has no end, so what was lost is only forgotten: or nothing
+    could ever be stored there again."""
+
+    __slots__ = ()
+
+    def raise_if_lost(self) -> None:
+        self.forget_lost()
 
 
 def even_if_lost() -> AbstractContextManager[object]:
