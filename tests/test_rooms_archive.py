@@ -31,18 +31,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, "romeo@localhost/orchard")
-
-
-@pytest.fixture
 def juliet(server: Server) -> Client:
     return Client(server, "juliet@localhost/balcony")
-
-
-@pytest.fixture
-def mercutio(server: Server) -> Client:
-    return Client(server, "mercutio@localhost/street")
 
 
 def query(client: Client, content: str = "") -> Answer:

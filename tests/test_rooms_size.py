@@ -27,11 +27,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, "romeo@localhost/orchard")
-
-
-@pytest.fixture
 def asked(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is asked of the storage from now on."""
     asked, rows = list[str](), server.db.rows

@@ -12,7 +12,6 @@ from xmpp.data.stanza import Stanza
 from xmpp.data.timestamps import format_utc
 from xmpp.data.wire import quoted
 
-RESULT = f"{{{NAMESPACE}}}result"
 FINISHED = f"{{{NAMESPACE}}}fin"
 METADATA = f"{{{NAMESPACE}}}metadata"
 

@@ -220,15 +220,8 @@ def _number(text: str) -> int | None:
 
 def form(configuration: NodeConfiguration) -> etree._Element:
     """The form to configure a node with, filled in as the node is configured (8.2.2)."""
-    filled = values_of(configuration)
-    return dataforms.form(NODE_CONFIG, [_filled(field, filled[field.var]) for field in FIELDS])
-
-
-def _filled(field: Field, values: tuple[str, ...]) -> Field:
-    """A field with its values, which an open list has to offer as well (XEP-0004 section 3.3)."""
-    if field.options is None or not field.is_open:
-        return replace(field, values=values)
-    return replace(field, values=values, options={**{value: value for value in values}, **field.options})
+    values = values_of(configuration)
+    return dataforms.form(NODE_CONFIG, [dataforms.filled(field, values[field.var]) for field in FIELDS])
 
 
 def result(configuration: NodeConfiguration) -> etree._Element:
@@ -238,17 +231,7 @@ def result(configuration: NodeConfiguration) -> etree._Element:
 
 def values_of(configuration: NodeConfiguration) -> dict[str, tuple[str, ...]]:
     """The values of all fields, as forms have them."""
-    return {PREFIX + name: _texts(value) for name, value in asdict(configuration).items()}
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return (MAX,)
-    if isinstance(value, bool):
-        return ("1" if value else "0",)
-    if isinstance(value, tuple):
-        return value
-    return (str(value),) if value != "" else ()
+    return {PREFIX + name: dataforms.texts(value, none=MAX) for name, value in asdict(configuration).items()}
 
 
 # -- to be kept

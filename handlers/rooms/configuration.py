@@ -64,7 +64,8 @@ def _boolean(var: str, label: str) -> Field:
     return Field(PREFIX + var, "boolean", label)
 
 
-OCCUPANTS = {**{str(number): str(number) for number in (10, 20, 50, 100, 200, 500, 1000, 5000)}, "none": "No limit"}
+NO_LIMIT = "none"
+OCCUPANTS = {**{str(number): str(number) for number in (10, 20, 50, 100, 200, 500, 1000, 5000)}, NO_LIMIT: "No limit"}
 FIELDS = (
     Field(PREFIX + "roomname", label="The name of the room"),
     Field(PREFIX + "roomdesc", label="What the room is about"),
@@ -149,7 +150,7 @@ def _value(field: Field, values: tuple[str, ...]) -> Any:
     if not values:
         return getattr(DEFAULT, name)
     if name in NUMBERS:
-        return None if values[0] == "none" else _number(name, values[0])
+        return None if values[0] == NO_LIMIT else _number(name, values[0])
     if len(values[0]) > MAX_TEXT:
         raise StanzaError("not-acceptable", f"{name} may have {MAX_TEXT} characters")
     return values[0]
@@ -172,27 +173,13 @@ def _number(name: str, text: str) -> int:
 
 def form(configuration: RoomConfiguration, admins: tuple[str, ...], owners: tuple[str, ...]) -> etree._Element:
     """The form to configure a room with, filled in as the room is configured (10.2)."""
-    filled = [replace(field, values=_texts(configuration, field)) for field in FIELDS]
-    people = [replace(field, values=values) for field, values in zip(PEOPLE, (admins, owners), strict=True)]
-    return dataforms.form(ROOM_CONFIG, [*map(_with_its_value, filled), *people], title="Configuration of the room")
-
-
-def _with_its_value(field: Field) -> Field:
-    """A list that is open offers what is chosen in any case (XEP-0004 section 3.3)."""
-    if field.options is None or not field.is_open:
-        return field
-    return replace(field, options={**{value: value for value in field.values}, **field.options})
-
-
-def _texts(configuration: RoomConfiguration, field: Field) -> tuple[str, ...]:
-    value = getattr(configuration, field.var.removeprefix(PREFIX))
-    if value is None:
-        return ("none",)
-    if isinstance(value, bool):
-        return ("1" if value else "0",)
-    if isinstance(value, tuple):
-        return value
-    return (str(value),) if value != "" else ()
+    chosen = asdict(configuration)
+    fields = [
+        dataforms.filled(field, dataforms.texts(chosen[field.var.removeprefix(PREFIX)], none=NO_LIMIT))
+        for field in FIELDS
+    ]
+    people = [dataforms.filled(field, values) for field, values in zip(PEOPLE, (admins, owners), strict=True)]
+    return dataforms.form(ROOM_CONFIG, [*fields, *people], title="Configuration of the room")
 
 
 # -- to be kept

@@ -3,7 +3,6 @@ leaving."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import gevent
@@ -17,11 +16,10 @@ from handlers.rooms.presence import Change, Ended
 from handlers.rooms.ranks import Standing
 from handlers.rooms.room import Occupant, Room, Rooms, create, find, keep_in_memory, let_go_if_empty
 from handlers.rooms.settings import RoomSettings
-from handlers.rooms.telling import MUC, tell_each
+from handlers.rooms.telling import MUC, session_here, tell_each
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
-from xmpp.running.handling import Handled
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -45,7 +43,7 @@ def receive(server: "Server", stanza: Stanza) -> None:
         else:
             _say_presence(room, occupant, stanza)
     elif muc is None:
-        _tell_outside(server, stanza)
+        _tell_outside(room, stanza)
     else:
         _enter(server, room, stanza, muc)
 
@@ -190,8 +188,7 @@ def _welcome(room: Room, occupant: Occupant, session: JID, muc: etree._Element, 
             yield history.delayed(room, each).addressed(session)
         yield history.subject(room).addressed(session)
 
-    server = room.server
-    ours = server.online.session(session) if server.ownership.is_ours(session) else None
+    ours = session_here(room.server, session)
     if ours is not None:
         ours.send_all(all_of_it())
     else:
@@ -219,14 +216,11 @@ def _say_presence(room: Room, occupant: Occupant, stanza: Stanza) -> None:
     presence.show(room, occupant)
 
 
-def _tell_outside(server: "Server", stanza: Stanza) -> None:
+def _tell_outside(room: Room | None, stanza: Stanza) -> None:
     """7.2.18: who is not in the room, and seems to think so, is told. This is not how one enters."""
     assert stanza.to is not None and stanza.sender is not None
-    room = find(server, stanza.to.bare)
     if room is None:
         raise StanzaError("item-not-found", "there is no such room")
     outside = Occupant(stanza.to.resource, stanza.sender.bare, room.id_of(stanza.sender.bare), "none")
     change = Change(own_codes=["307", "333"], reason="You are not in the room.")
-    told = presence.to_nobody(room, outside, change)
-    with suppress(StanzaError), Handled():
-        server.router.route(told.addressed(stanza.sender))
+    room.server.router.route(presence.to_nobody(room, outside, change).addressed(stanza.sender))

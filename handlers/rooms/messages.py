@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from handlers.archive import recording, rules
 from handlers.messages import delay, stanza_ids
-from handlers.messages.occupants import HATS, OCCUPANT_ID
+from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
 from handlers.messages.stanza_ids import STANZA_ID
 from handlers.rooms import history, tombstones
 from handlers.rooms.occasions import ROOM_SAID, Saying
@@ -81,8 +81,7 @@ def reflect(room: Room, occupant: Occupant, stanza: Stanza) -> Stanza:
     if delay.DELAY in stanza.child_tags:  # by which clients tell what is new from the history
         own = (room.address, room.address.domain)
         stanza = stanza.without(lambda child: child.tag == delay.DELAY and child.get("from", "").lower() in own)
-    id = f'<occupant-id xmlns="urn:xmpp:occupant-id:0" id="{occupant.id}"/>'.encode()
-    return stanza.with_last(id, OCCUPANT_ID).sent_by(room.address.with_resource(occupant.nick))
+    return stanza.with_last(occupant_id(occupant.id), OCCUPANT_ID).sent_by(room.address.with_resource(occupant.nick))
 
 
 def _is_subject(stanza: Stanza) -> bool:

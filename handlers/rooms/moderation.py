@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 from handlers.archive import recording, retraction
+from handlers.messages.occupants import occupant_id
 from handlers.rooms import SUBDOMAIN, tombstones
 from handlers.rooms.messages import say
 from handlers.rooms.room import Occupant, Room, find
@@ -85,8 +86,7 @@ def _notice(room: Room, moderator: Occupant, id: str, reason: str, notice_id: st
 
 def _moderated(room: Room, moderator: Occupant) -> bytes:
     by = quoted(room.address.with_resource(moderator.nick))
-    id = f'<occupant-id xmlns="urn:xmpp:occupant-id:0" id="{moderator.id}"/>'
-    return f'<moderated xmlns="{MODERATION}" by={by}>{id}</moderated>'.encode()
+    return f'<moderated xmlns="{MODERATION}" by={by}>'.encode() + occupant_id(moderator.id) + b"</moderated>"
 
 
 def _reason(reason: str) -> bytes:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from handlers.messages.occupants import HATS, OCCUPANT_ID
+from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
 from handlers.rooms.room import Occupant, Room
 from handlers.rooms.telling import MUC, MUC_USER, forget_directed, tell_each
 from xmpp.data.jid import JID
@@ -232,9 +232,8 @@ def _presence(
     codes = (*(change.own_codes if is_own else ()), *change.codes, *((SELF,) if is_own else ()))
     statuses = "".join(f'<status code="{code}"/>' for code in codes)
     x = f'<x xmlns="{MUC_USER}"><item{item}>{inner}</item>'.encode() + change.destroyed + f"{statuses}</x>".encode()
-    id = f'<occupant-id xmlns="urn:xmpp:occupant-id:0" id="{occupant.id}"/>'.encode()
     sender = room.address.with_resource(occupant.nick)
-    return Stanza.build("presence", said + x + id, type=type, to=to, sender=sender)
+    return Stanza.build("presence", said + x + occupant_id(occupant.id), type=type, to=to, sender=sender)
 
 
 def muc_of(presence: Stanza) -> etree._Element | None:

@@ -7,7 +7,7 @@ import hmac
 import time
 from base64 import urlsafe_b64encode
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from secrets import token_bytes
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -201,11 +201,6 @@ class Room:
         rooms.set_subject(self.server.db, self.number, subject)
         self.subject = subject
 
-    @property
-    def nick_of(self) -> "dict[JID, str]":
-        """The nicks that are reserved, by whom."""
-        return {jid: each.nick for jid, each in self.affiliations.items() if each.nick}
-
 
 class Rooms:
     """The rooms that somebody is in, or that are being configured, by their addresses; and in how many each session is
@@ -302,8 +297,3 @@ def remove(room: Room) -> None:
 def _forget(room: Room) -> None:
     room.server.state(Rooms).here.pop(room.address, None)
     room.server.db.memory[LATELY].forget(room.address)
-
-
-def sessions(occupants: Iterable[Occupant]) -> list[JID]:
-    """The sessions of these."""
-    return [session for each in occupants for session in each.sessions]

@@ -6,12 +6,13 @@ All that a room tells is one line of portions (xmpp/routing/portions.py), so eve
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from handlers.rooms.room import Occupant, Room
+from handlers.rooms.room import Room
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
+    from xmpp.routing.session import Session
 
 MUC = "http://jabber.org/protocol/muc"
 MUC_USER = f"{MUC}#user"
@@ -22,10 +23,9 @@ AT_ONCE = 16
 """So many are told in one step of a portion: a step that tells one costs a third of what that one does."""
 
 
-def tell(room: Room, stanza: Stanza, occupants: Iterable[Occupant] | None = None) -> None:
-    """Send a stanza, which has no addressee yet, to all sessions of these occupants, or of all."""
-    sessions = list(room.by_session) if occupants is None else [jid for each in occupants for jid in each.sessions]
-    room.server.portions.begin(room.address, _told(room.server, stanza, sessions))
+def tell(room: Room, stanza: Stanza) -> None:
+    """Send a stanza, which has no addressee yet, to all sessions that are in the room."""
+    room.server.portions.begin(room.address, _told(room.server, stanza, list(room.by_session)))
 
 
 def tell_each(room: Room, stanzas: Iterable[tuple[JID, Stanza]]) -> None:
@@ -37,9 +37,14 @@ def forget_directed(room: Room, nick: str, sessions: Iterable[JID]) -> None:
     """These sessions are not in the room any more under this nick, to which they had sent presence: when they end that
     is not to be ended there."""
     for jid in sessions:
-        session = room.server.online.session(jid) if room.server.ownership.is_ours(jid) else None
+        session = session_here(room.server, jid)
         if session is not None:
             session.directed.discard(room.address.with_resource(nick))
+
+
+def session_here(server: "Server", jid: JID) -> "Session | None":
+    """The session of this full address, if its account is ours and it is online."""
+    return server.online.session(jid) if server.ownership.is_ours(jid) else None
 
 
 def _told(server: "Server", stanza: Stanza, sessions: list[JID]) -> Iterator[None]:

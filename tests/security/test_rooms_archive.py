@@ -21,16 +21,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, "romeo@localhost/orchard")
-
-
-@pytest.fixture
-def mercutio(server: Server) -> Client:
-    return Client(server, "mercutio@localhost/street")
-
-
-@pytest.fixture
 def room(romeo: Client, mercutio: Client) -> Room:
     """Romeo's room, with Mercutio in it; something was said."""
     room = opened(romeo, "Romeo")

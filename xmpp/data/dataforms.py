@@ -1,7 +1,7 @@
 """Data forms (XEP-0004) with a FORM_TYPE (XEP-0068): fields in, an element out; a submitted element in, values out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lxml import etree
@@ -118,6 +118,24 @@ def values_of(x: etree._Element) -> dict[str, tuple[str, ...]]:
 def boolean(values: Sequence[str]) -> bool:
     """The value of a boolean field that `submitted` has accepted; false if it was emptied (section 3.3)."""
     return bool(values) and names.BOOLEANS[values[0]]
+
+
+def texts(value: object, *, none: str) -> tuple[str, ...]:
+    """The values of a field, of what a configuration has for it: `none` stands for None, and an empty text has none."""
+    if value is None:
+        return (none,)
+    if isinstance(value, bool):
+        return ("1" if value else "0",)
+    if isinstance(value, tuple):
+        return value
+    return (str(value),) if value != "" else ()
+
+
+def filled(field: Field, values: tuple[str, ...]) -> Field:
+    """A field with its values, which an open list offers in any case (section 3.3)."""
+    if field.options is None or not field.is_open:
+        return replace(field, values=values)
+    return replace(field, values=values, options={**{value: value for value in values}, **field.options})
 
 
 def _start(kind: str, form_type: str) -> etree._Element:

@@ -88,7 +88,6 @@ class State(Enum):
 IqHandler = Callable[["Server", Stanza], etree._Element | bytes | None]
 ElementHandler = Callable[["Server", "Stream", etree._Element], None]
 StreamFeature = Callable[["Stream"], etree._Element | None]
-InfoProvider = Callable[..., Iterable[etree._Element]]
 
 
 @dataclass(frozen=True)
