@@ -22,7 +22,7 @@ from handlers.rooms import (
 )
 from handlers.rooms.announced import SERVICE_FEATURES, UNIQUE
 from handlers.rooms.presence import Change
-from handlers.rooms.room import NOBODY, Rooms, find
+from handlers.rooms.room import NOBODY, Rooms, find, open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC, X
 from xmpp.data import dataforms
@@ -137,13 +137,12 @@ def _receive_message(server: "Server", stanza: Stanza) -> Literal["stop"] | None
 def _receive_for_room(server: "Server", stanza: Stanza) -> None:
     """What is not for all to read: invitations, and forms about the floor."""
     assert stanza.to is not None and stanza.sender is not None
-    room, x, form = find(server, stanza.to), stanza.child(X), stanza.child(dataforms.X)
+    x, form = stanza.child(X), stanza.child(dataforms.X)
     is_decline = x is not None and x.find(invitations.DECLINE) is not None
     is_invite = x is not None and x.find(invitations.INVITE) is not None
     if not is_decline and not is_invite and form is None:
         raise StanzaError("bad-request", "what is said to a room is of type groupchat")
-    if room is None or room.is_locked:
-        raise StanzaError("item-not-found", "there is no such room")
+    room = open_to(server, stanza.to)
     occupant = room.by_session.get(stanza.sender)
     if x is not None and is_decline:
         invitations.decline(room, stanza, x)

@@ -23,12 +23,12 @@ from handlers.rooms.ranks import (
     refusal_to_set_affiliation,
     refusal_to_set_role,
 )
-from handlers.rooms.room import NOBODY, Occupant, Room, find, let_go_if_empty
-from handlers.rooms.telling import MUC_ADMIN
+from handlers.rooms.room import NOBODY, Occupant, Room, existing, let_go_if_empty
+from handlers.rooms.telling import MUC_ADMIN, text_element
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID, AddressReader, MalformedJID
 from xmpp.data.stanza import Stanza
-from xmpp.data.wire import escaped, quoted
+from xmpp.data.wire import quoted
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -56,22 +56,13 @@ class Given(NamedTuple):
     reason: str
 
 
-def room_of(server: "Server", iq: Stanza) -> Room:
-    """The room that a request is for. Raises StanzaError where there is none."""
-    assert iq.to is not None
-    room = find(server, iq.to)
-    if room is None:
-        raise StanzaError("item-not-found", "there is no such room")
-    return room
-
-
 # -- lists
 
 
 def answer_list(server: "Server", iq: Stanza) -> bytes:
     """Who has an affiliation, or a role (8.5, 9.2, 9.5, 9.8, 10.5, 10.8)."""
-    assert iq.sender is not None
-    room, items = room_of(server, iq), _items(iq.only_child())
+    assert iq.to is not None and iq.sender is not None
+    room, items = existing(server, iq.to), _items(iq.only_child())
     if len(items) != 1:
         raise StanzaError("bad-request", "one list at a time")
     [item] = items
@@ -99,7 +90,7 @@ def _with_affiliation(room: Room, affiliation: str) -> Iterator[str]:
     for jid in room.those_who_are(affiliation):
         _, nick, reason = room.affiliations[jid]
         reserved = f" nick={quoted(nick)}" if nick else ""
-        inner = f"<reason>{escaped(reason)}</reason>" if reason and affiliation == "outcast" else ""
+        inner = text_element("reason", reason) if affiliation == "outcast" else ""
         yield f'<item affiliation="{affiliation}" jid={quoted(jid)}{reserved}>{inner}</item>'
 
 
@@ -116,8 +107,8 @@ def _with_role(room: Room, role: str) -> Iterator[str]:
 
 def change(server: "Server", iq: Stanza) -> None:
     """Roles and affiliations that are to be others. Nothing is done before everything is known to be allowed."""
-    assert iq.sender is not None
-    room, items = room_of(server, iq), _items(iq.only_child())
+    assert iq.to is not None and iq.sender is not None
+    room, items = existing(server, iq.to), _items(iq.only_child())
     actor, standing = affiliating.actor_of(room, iq.sender), room.standing(iq.sender.bare)
     people = _people(room, actor, standing, [item for item in items if item.affiliation])
     given = list(_roles(room, standing, [item for item in items if item.role], people))

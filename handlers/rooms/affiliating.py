@@ -7,15 +7,14 @@ from db.rooms import Affiliation
 from handlers.contacts.access import is_blocked
 from handlers.rooms import presence
 from handlers.rooms.entering import put_out
+from handlers.rooms.invitations import password_of
 from handlers.rooms.presence import Change, Changed
 from handlers.rooms.ranks import Standing, role_after
 from handlers.rooms.room import NOBODY, Occupant, Room
-from handlers.rooms.settings import RoomSettings
-from handlers.rooms.telling import MUC_USER
-from xmpp.data.errors import StanzaError
+from handlers.rooms.telling import MUC_USER, text_element
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
-from xmpp.data.wire import escaped, quoted
+from xmpp.data.wire import quoted
 
 MOST_TOLD = 100
 """Of those who are away, so many hear of one request: it is a message to whoever somebody likes to name."""
@@ -49,7 +48,9 @@ def actor_of(room: Room, session: JID) -> Actor:
 
 def keep(room: Room, changed: Mapping[JID, Affiliation]) -> Turned:
     """Have these people be something else, for good; nobody is told yet. Raises StanzaError for too many."""
-    _check_room_left(room, changed)
+    more = sum(each.affiliation != "none" and jid not in room.affiliations for jid, each in changed.items())
+    if more:
+        room.refuse_more_affiliations(more)
     touched = [(each, room.affiliation(each.account)) for each in room.occupants.values() if _is_of(each, changed)]
     before = {jid: room.affiliation(jid) for jid in changed}
     room.set_affiliations(dict(changed))
@@ -106,13 +107,6 @@ def _is_of(occupant: Occupant, changed: Mapping[JID, Affiliation]) -> bool:
     return occupant.account in changed or JID.parse(occupant.account.domain) in changed
 
 
-def _check_room_left(room: Room, changed: Mapping[JID, Affiliation]) -> None:
-    most = room.server.settings(RoomSettings).max_affiliations
-    more = sum(each.affiliation != "none" and jid not in room.affiliations for jid, each in changed.items())
-    if more and len(room.affiliations) + more > most:
-        raise StanzaError("resource-constraint", f"a room may know {most} people")
-
-
 # -- those who are away
 
 
@@ -132,14 +126,11 @@ def _tell_away(room: Room, turned: Turned, actor: Actor) -> Iterator[None]:
 
 def _notice(jid: JID, affiliation: str, reason: str) -> str:
     """Code 101: its affiliation was changed while it was not in the room."""
-    inner = f"<reason>{escaped(reason)}</reason>" if reason else ""
+    inner = text_element("reason", reason)
     item = f'<item affiliation="{affiliation}" jid={quoted(jid)} role="none">{inner}</item>'
     return item + '<status code="101"/>'
 
 
 def _invitation(room: Room, inviter: JID, reason: str) -> str:
     """Who may enter from now on is invited to (9.5)."""
-    inner = f"<reason>{escaped(reason)}</reason>" if reason else ""
-    secret = room.configuration.roomsecret if room.configuration.passwordprotectedroom else ""
-    password = f"<password>{escaped(secret)}</password>" if secret else ""
-    return f"<invite from={quoted(inviter)}>{inner}</invite>{password}"
+    return f"<invite from={quoted(inviter)}>{text_element('reason', reason)}</invite>{password_of(room)}"

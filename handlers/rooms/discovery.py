@@ -8,7 +8,7 @@ from lxml import etree
 from db import rooms
 from handlers.rooms import configuration as configurations
 from handlers.rooms.announced import ARCHIVED_FEATURES, MODERATED_FEATURES, ROOM_FEATURES, UNIQUE
-from handlers.rooms.room import NOBODY, Room, find
+from handlers.rooms.room import NOBODY, Room, open_to
 from xmpp.data import resultsets
 from xmpp.data.dataforms import FieldType
 from xmpp.data.disco import ITEMS, ITEMS_QUERY, Form, Identity, Info
@@ -112,10 +112,7 @@ def list_items_of_room(server: "Server", iq: Stanza) -> etree._Element:
 
 def _room(server: "Server", iq: Stanza) -> Room:
     assert iq.to is not None and iq.sender is not None
-    room = find(server, iq.to)
-    if room is None or (room.is_locked and iq.sender.bare != room.creator):
-        raise StanzaError("item-not-found", "there is no such room")
-    return room
+    return open_to(server, iq.to, iq.sender.bare)
 
 
 def _kinds(room: Room) -> list[str]:

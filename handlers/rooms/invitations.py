@@ -10,11 +10,12 @@ from db.rooms import Affiliation
 from handlers.contacts.access import is_blocked
 from handlers.rooms.ranks import Standing
 from handlers.rooms.room import NOBODY, Occupant, Room
-from handlers.rooms.telling import MUC_USER
+from handlers.rooms.telling import MUC_USER, text_element
+from xmpp.data import addresses
 from xmpp.data.errors import StanzaError
-from xmpp.data.jid import JID, AddressReader, MalformedJID
+from xmpp.data.jid import JID, AddressReader
 from xmpp.data.stanza import Stanza
-from xmpp.data.wire import escaped, quoted, wire
+from xmpp.data.wire import quoted, wire
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -36,10 +37,15 @@ def invite(room: Room, inviter: Occupant, stanza: Stanza, x: etree._Element) -> 
     for jid, _ in invited:
         _refuse_unheard(room.server, jid, inviter.account)
     _make_members(room, {jid.bare for jid, _ in invited if _has_to_become_member(room, jid)})
-    configured = room.configuration
-    password = f"<password>{escaped(configured.roomsecret)}</password>" if configured.passwordprotectedroom else ""
+    password = password_of(room)
     for jid, each in invited:
         _send(room, stanza, "invite", each, inviter.account, jid, password)
+
+
+def password_of(room: Room) -> str:
+    """By which who is invited enters, if one is asked for."""
+    configured = room.configuration
+    return text_element("password", configured.roomsecret) if configured.passwordprotectedroom else ""
 
 
 def decline(room: Room, stanza: Stanza, x: etree._Element) -> None:
@@ -89,10 +95,7 @@ def _refuse_unheard(server: "Server", jid: JID, sender: JID) -> None:
 
 
 def _address(element: etree._Element, reader: AddressReader) -> JID:
-    try:
-        jid = reader.read(element.get("to", ""))
-    except MalformedJID as error:
-        raise StanzaError("jid-malformed", str(error)) from None
+    jid = addresses.read(element.get("to", ""), reader)
     if not jid.local:
         raise StanzaError("jid-malformed", "people are invited, by their addresses")
     return jid

@@ -9,7 +9,7 @@ from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
 from handlers.messages.stanza_ids import STANZA_ID
 from handlers.rooms import history, tombstones
 from handlers.rooms.occasions import ROOM_SAID, Saying
-from handlers.rooms.room import Occupant, Room, Said, find
+from handlers.rooms.room import Occupant, Room, Said, open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import X, tell
 from xmpp.data import names
@@ -29,9 +29,7 @@ OURS = frozenset({OCCUPANT_ID, HATS, STANZA_ID, X})
 def receive_groupchat(server: "Server", stanza: Stanza) -> None:
     """A message of type groupchat to the room: the subject, or something for all to read (7.4, 8.1)."""
     assert stanza.to is not None and stanza.sender is not None
-    room = find(server, stanza.to)
-    if room is None or room.is_locked:
-        raise StanzaError("item-not-found", "there is no such room")
+    room = open_to(server, stanza.to)
     occupant = room.by_session.get(stanza.sender)
     if occupant is None:
         raise StanzaError("not-acceptable", "you are not in this room", type="cancel")

@@ -7,11 +7,12 @@ from handlers.archive import recording, retraction
 from handlers.messages.occupants import occupant_id
 from handlers.rooms import SUBDOMAIN, tombstones
 from handlers.rooms.messages import say
-from handlers.rooms.room import Occupant, Room, find
+from handlers.rooms.room import Occupant, Room, open_to
+from handlers.rooms.telling import text_element
 from handlers.rooms.tombstones import APPLY_TO, FASTENED, MODERATION, OLDER_MODERATION, OLDER_RETRACTION, RETRACT
 from xmpp.data.errors import StanzaError
 from xmpp.data.stanza import Stanza
-from xmpp.data.wire import escaped, quoted
+from xmpp.data.wire import quoted
 from xmpp.routing.feature import Feature
 
 if TYPE_CHECKING:
@@ -46,9 +47,7 @@ def moderate_as_before(server: "Server", iq: Stanza) -> None:
 
 def _take_back(server: "Server", iq: Stanza, id: str, reason: str) -> None:
     assert iq.to is not None and iq.sender is not None
-    room = find(server, iq.to)
-    if room is None or room.is_locked:
-        raise StanzaError("item-not-found", "there is no such room")
+    room = open_to(server, iq.to)
     moderator = room.by_session.get(iq.sender)
     if moderator is None or moderator.role != "moderator":
         raise StanzaError("forbidden", "only moderators take back what others have said")
@@ -91,4 +90,4 @@ def _moderated(room: Room, moderator: Occupant) -> bytes:
 
 def _reason(reason: str) -> bytes:
     """In the namespace of what it stands in."""
-    return f"<reason>{escaped(reason)}</reason>".encode() if reason else b""
+    return text_element("reason", reason).encode()

@@ -9,20 +9,20 @@ from lxml import etree
 
 from db.rooms import Affiliation
 from handlers.rooms import affiliating, configuration, presence
-from handlers.rooms.administration import MAX_REASON, room_of
+from handlers.rooms.administration import MAX_REASON
 from handlers.rooms.affiliating import Actor, Turned
 from handlers.rooms.configuration import RoomConfiguration, Submitted
 from handlers.rooms.entering import put_out
 from handlers.rooms.presence import Change
 from handlers.rooms.ranks import Standing, role_on_entering
-from handlers.rooms.room import NOBODY, Occupant, Room, destroy, let_go_if_empty, remove
+from handlers.rooms.room import NOBODY, Occupant, Room, destroy, existing, let_go_if_empty, remove
 from handlers.rooms.settings import RoomSettings
-from handlers.rooms.telling import MUC_OWNER, MUC_USER, forget_directed, tell, tell_each
+from handlers.rooms.telling import MUC_OWNER, MUC_USER, forget_directed, tell, tell_each, text_element
 from xmpp.data import dataforms
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID, MalformedJID
 from xmpp.data.stanza import Stanza
-from xmpp.data.wire import escaped, quoted
+from xmpp.data.wire import quoted
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -55,8 +55,8 @@ def receive(server: "Server", iq: Stanza) -> None:
 
 
 def _own_room(server: "Server", iq: Stanza) -> Room:
-    assert iq.sender is not None
-    room = room_of(server, iq)
+    assert iq.to is not None and iq.sender is not None
+    room = existing(server, iq.to)
     if room.affiliation(iq.sender.bare) != "owner":
         raise StanzaError("forbidden", "this is for the owners of the room")
     return room
@@ -67,7 +67,7 @@ def _own_room(server: "Server", iq: Stanza) -> Room:
 
 def _configure(room: Room, x: etree._Element, iq: Stanza) -> None:
     """Have the room be as an owner has filled in; an empty form takes it as it is (10.1.2)."""
-    assert iq.sender is not None
+    assert iq.to is not None and iq.sender is not None
     before, wanted = room.configuration, Submitted(x, room.configuration)
     people = _people(room, wanted)
     with room.server.db.change():
@@ -157,8 +157,7 @@ def _destroy(room: Room, element: etree._Element) -> None:
     if max(len(reason), len(password)) > MAX_REASON:
         raise StanzaError("not-acceptable", f"a reason may have {MAX_REASON} characters")
     venue = _venue(element)
-    inner = f"<reason>{escaped(reason)}</reason>" if reason else ""
-    inner += f"<password>{escaped(password)}</password>" if password else ""
+    inner = text_element("reason", reason) + text_element("password", password)
     where = f" jid={quoted(venue)}" if venue else ""
     until = time.time() + room.server.settings(RoomSettings).tombstone_days * DAY_SECONDS
     destroy(room, until=until, venue=venue, reason=reason)

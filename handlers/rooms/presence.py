@@ -8,10 +8,10 @@ from lxml import etree
 
 from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
 from handlers.rooms.room import Occupant, Room
-from handlers.rooms.telling import MUC, MUC_USER, forget_directed, tell_each
+from handlers.rooms.telling import MUC, MUC_USER, forget_directed, tell_each, text_element
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
-from xmpp.data.wire import escaped, quoted, wire
+from xmpp.data.wire import quoted, wire
 
 OWN_NAMESPACES = tuple(f"{{{MUC}{part}}}" for part in ("", "#user", "#admin", "#owner"))
 # What a room says of an occupant, and nobody says of himself.
@@ -228,7 +228,7 @@ def _presence(
     if change.nick:
         item += f" nick={quoted(change.nick)}"
     inner = f"<actor nick={quoted(change.actor)}/>" if change.actor else ""
-    inner += f"<reason>{escaped(change.reason)}</reason>" if change.reason else ""
+    inner += text_element("reason", change.reason)
     codes = (*(change.own_codes if is_own else ()), *change.codes, *((SELF,) if is_own else ()))
     statuses = "".join(f'<status code="{code}"/>' for code in codes)
     x = f'<x xmlns="{MUC_USER}"><item{item}>{inner}</item>'.encode() + change.destroyed + f"{statuses}</x>".encode()

@@ -6,7 +6,7 @@ from lxml import etree
 
 from handlers.rooms import nicks, presence
 from handlers.rooms.ranks import Standing
-from handlers.rooms.room import NOBODY, Room, find
+from handlers.rooms.room import NOBODY, Room, open_to
 from xmpp.data import dataforms
 from xmpp.data.dataforms import Field
 from xmpp.data.errors import StanzaError
@@ -56,9 +56,8 @@ def register(server: "Server", iq: Stanza) -> None:
 def _room_for(server: "Server", iq: Stanza) -> tuple[Room, JID]:
     """The room, and who asks, if it may register there: nobody gets the floor by that, or an entrance."""
     assert iq.to is not None and iq.sender is not None
-    room, account = find(server, iq.to), iq.sender.bare
-    if room is None or (room.is_locked and account != room.creator):
-        raise StanzaError("item-not-found", "there is no such room")
+    account = iq.sender.bare
+    room = open_to(server, iq.to, account)
     standing, configured = room.standing(account), room.configuration
     is_restricted = configured.membersonly or (configured.moderatedroom and not standing.has_role("participant"))
     if standing.affiliation == "outcast" or (is_restricted and not standing.is_at_least("member")):

@@ -248,6 +248,22 @@ def find(server: "Server", address: JID) -> Room | None:
     return room
 
 
+def existing(server: "Server", address: JID) -> Room:
+    """The same; raises StanzaError if there is none."""
+    room = find(server, address)
+    if room is None:
+        raise StanzaError("item-not-found", "there is no such room")
+    return room
+
+
+def open_to(server: "Server", address: JID, account: JID | None = None) -> Room:
+    """The same; one that is locked is not there, but for its creator, if that is who asks."""
+    room = existing(server, address)
+    if room.is_locked and account != room.creator:
+        raise StanzaError("item-not-found", "there is no such room")
+    return room
+
+
 def create(server: "Server", address: JID, creator: JID, wanted: RoomConfiguration) -> Room:
     """Make a room, locked and in memory; who makes it owns it."""
     secret = token_bytes(SECRET_BYTES)

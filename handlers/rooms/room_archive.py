@@ -14,7 +14,7 @@ from db.archive import Entry
 from handlers.archive import answers, feature, query, recording, results
 from handlers.rooms import SUBDOMAIN
 from handlers.rooms.occasions import Saying
-from handlers.rooms.room import Room, find
+from handlers.rooms.room import Room, open_to
 from handlers.rooms.telling import MUC_USER
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
@@ -74,9 +74,7 @@ def tell_ends(server: "Server", iq: Stanza) -> etree._Element:
 
 def _readable(server: "Server", iq: Stanza) -> Room:
     assert iq.to is not None and iq.sender is not None
-    room = find(server, iq.to)
-    if room is None or (room.is_locked and iq.sender.bare != room.creator):
-        raise StanzaError("item-not-found", "there is no such room")
+    room = open_to(server, iq.to, iq.sender.bare)
     if not room.configuration.enablearchiving:
         raise StanzaError("service-unavailable", "nothing is kept of what is said in this room")
     if not may_read(room, iq.sender):

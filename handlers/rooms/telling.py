@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from handlers.rooms.room import Room
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
+from xmpp.data.wire import escaped
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -21,6 +22,11 @@ MUC_OWNER = f"{MUC}#owner"
 X = f"{{{MUC_USER}}}x"
 AT_ONCE = 16
 """So many are told in one step of a portion: a step that tells one costs a third of what that one does."""
+
+
+def text_element(name: str, text: str) -> str:
+    """The element that says why, or by which password: nothing if there is no text."""
+    return f"<{name}>{escaped(text)}</{name}>" if text else ""
 
 
 def tell(room: Room, stanza: Stanza) -> None:

@@ -4,7 +4,8 @@ import time
 
 from lxml import etree
 
-from handlers.rooms import presence
+from handlers.rooms import affiliating
+from handlers.rooms.presence import PLAIN
 from handlers.rooms.ranks import refusal_to_set_role
 from handlers.rooms.room import Occupant, Room
 from handlers.rooms.telling import tell_each
@@ -83,5 +84,4 @@ def _decide(room: Room, moderator: Occupant, decided: dict[str, tuple[str, ...]]
     if refusal is not None:
         raise StanzaError(refusal)
     if dataforms.boolean(decided[ALLOW]) and decided[ROLE] == ("participant",) and target.role == "visitor":
-        target.role = "participant"
-        presence.show(room, target)
+        affiliating.give_roles(room, [(target, "participant", PLAIN)])
