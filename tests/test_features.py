@@ -9,6 +9,7 @@ import pytest
 from lxml import etree
 
 from handlers.tables import FEATURES, TABLES
+from tests.harness.in_process import configuration
 from tests.harness.servers import ROOT
 from xmpp.config.configuration import setting
 from xmpp.data.disco import Identity
@@ -29,6 +30,7 @@ from xmpp.routing.feature import (
     those_on,
 )
 from xmpp.routing.tables import IQ_SENT, MESSAGE_SENT, WRITTEN, OwnerlessStep, Tables
+from xmpp.server import Server
 
 NO_SERVER: Any = None
 PING = "{urn:xmpp:ping}ping"
@@ -202,6 +204,8 @@ def test_a_step_that_belongs_to_no_feature_is_found_at_the_start() -> None:
 
     with pytest.raises(OwnerlessStep, match="nobodys stands in the table MESSAGE_SENT"):
         Tables(MESSAGE_SENT.runs(nobodys)).check_owners([Feature("on")])
+    with pytest.raises(OwnerlessStep):  # found when a server starts
+        Server(configuration(), None, FEATURES, TABLES.but(MESSAGE_SENT.runs(nobodys)))
 
 
 def test_a_feature_is_off_where_one_is_that_it_needs() -> None:

@@ -150,6 +150,12 @@ def test_state_has_an_owner() -> None:
             for name, node in functions.items()
             if any(isinstance(n, ast.Yield | ast.YieldFrom) for n in ast.walk(node))
         }
+        moving += [
+            f"{path}: {ast.unparse(node)}"
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.GeneratorExp)
+            if isinstance(node.targets[0], ast.Name)  # several names take all that it has
+        ]
         called = [
             node.value.func for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
         ]
