@@ -17,7 +17,7 @@ def sent(acknowledged: int, waiting: int) -> Sent:
 
 
 def remaining(sent: Sent) -> str:
-    return "".join(each.stanza.decode() for each in sent)
+    return "".join(bytes(each.stanza).decode() for each in sent)
 
 
 # -- what the server sends

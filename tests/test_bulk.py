@@ -428,7 +428,7 @@ def test_what_waits_behind_a_bulk_and_could_not_be_stored_does_not_wait_for_anot
     juliet.session.send(Stanza.build("message", b"<body>kept</body>"))
     ticket.close(StorageError("the disk is full"))
     juliet.loses_connection()
-    assert [b"kept" in each.stanza for each in juliet.management.sent] == [True]
+    assert [b"kept" in bytes(each.stanza) for each in juliet.management.sent] == [True]
 
 
 def test_what_another_device_takes_over_is_not_sent_if_it_could_not_be_stored_meanwhile(

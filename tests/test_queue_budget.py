@@ -56,7 +56,7 @@ def test_of_an_accounts_sessions_the_fullest_ends_and_what_waited_for_it_is_kept
         assert server.state(Tallies).of(JULIET).size == left.management.sent.size <= LIMITS["max_account_bytes"]
         redelivery.finish(server)
         assert left is devices[1]
-        assert sum(LONG.encode() in each.stanza for each in left.management.sent) == 3
+        assert sum(LONG.encode() in bytes(each.stanza) for each in left.management.sent) == 3
         assert offline.count(server.db, JULIET) == 1  # what both were sent, kept for the phone
 
 

@@ -171,7 +171,7 @@ def test_what_nobody_else_got_is_not_only_in_the_archive(archiving_server: Serve
     phone.session.end()
     [message] = log_in(archiving_server)
     assert bodies([message]) == ["one"]
-    assert stanza_id(message) == stanza_id(waiting.stanza.decode()) != ""
+    assert stanza_id(message) == stanza_id(bytes(waiting.stanza).decode()) != ""
 
 
 def test_an_id_of_somebody_else_is_not_of_this_archive(server: Server, phone: ManagedClient) -> None:
@@ -396,7 +396,7 @@ def test_what_a_device_is_given_that_waits_too_waits_for_the_disk(server: Server
     with Handled(ticket):
         gets(phone, CHAT)
     phone.session.end()
-    assert [each.ticket for each in tablet.management.sent if BODY in each.stanza.decode()] == [ticket]
+    assert [each.ticket for each in tablet.management.sent if BODY in bytes(each.stanza).decode()] == [ticket]
 
 
 def test_another_device_does_not_get_later_what_could_not_be_stored_meanwhile(

@@ -1,6 +1,7 @@
 """Rooms of many: what is told to all takes turns with everything else, and nobody has a room read again and again."""
 
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from db.sqlite.queries import Prepared
 from handlers.rooms.telling import AT_ONCE
 from tests.harness.archives import server_with_archive
 from tests.harness.in_process import Client
+from tests.harness.managed_client import ManagedClient
 from tests.harness.rooms import ROOM, enter, leave, opened, room_at, say, told
 from xmpp.data.jid import JID
 from xmpp.routing import portions
@@ -123,3 +125,26 @@ def test_who_enters_a_room_of_many_costs_no_query(server: Server, romeo: Client,
     del asked[:]
     enter(juliet, "Juliet")
     assert asked == []
+
+
+def test_what_waits_for_many_phones_that_sleep_is_in_memory_once(server: Server, romeo: Client) -> None:
+    room, phones, text = opened(romeo, "Romeo"), [], "x" * 10_000
+    for number in range(50):
+        phone = ManagedClient(server, f"juliet@localhost/{number}")
+        phone.enables(resume="true")
+        room.put(f"juliet{number}", phone.jid, b"", "participant")
+        phone.loses_connection()
+        phones.append(phone)
+    say(romeo, text)
+    tracemalloc.start()
+    try:
+        for _ in range(10):
+            say(romeo, text)
+        taken, _peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 1_000_000  # with a text of its own for each phone it is 5,000,000
+    for phone in phones:
+        assert [text in bytes(each.stanza).decode() for each in phone.management.sent] == [True] * 11
+    for phone in phones:
+        phone.session.end()

@@ -78,13 +78,6 @@ def test_a_copy_to_somebody_else(before: str, after: str) -> None:
     assert same(original.wire(), before)
 
 
-def test_one_stanza_to_many() -> None:
-    addressed = stanza("<presence from='a@b' to='x@y'><show>away</show></presence>").copies()
-    for to in (ROMEO, JULIET, NURSE):
-        assert addressed(to).to == to
-        assert same(addressed(to).wire(), f"<presence from='a@b' to='{to}'><show>away</show></presence>")
-
-
 @pytest.mark.parametrize(
     ("before", "first", "last"),
     [

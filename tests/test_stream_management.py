@@ -250,6 +250,6 @@ def test_the_count_of_what_was_sent_wraps(juliet: ManagedClient, romeo: Client) 
     juliet.management.sent = Sent(LAST - 1)
     write(romeo, *"abc")
     juliet.does("a", h=str(LAST))
-    assert [bodies([each.stanza.decode()]) for each in juliet.management.sent] == [["b"], ["c"]]
+    assert [bodies([bytes(each.stanza).decode()]) for each in juliet.management.sent] == [["b"], ["c"]]
     juliet.does("a", h="1")
     assert len(juliet.management.sent) == 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from db import blocklists, rosters
 from handlers.contacts import missed_presence
 from handlers.contacts.access import is_blocked
+from xmpp.data.copies import copies
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
@@ -37,7 +38,7 @@ def show(
     Contacts who are not online must cost nothing: some accounts have thousands.
     """
     assert stanza.sender is not None
-    addressed, available = stanza.copies(), server.ownership.available
+    addressed, available = copies(stanza), server.ownership.available
     for contact in contacts:
         theirs = available(contact)
         if theirs is None:

@@ -16,6 +16,7 @@ from handlers.pubsub import configuration as configurations
 from handlers.pubsub.announced import EVENT
 from handlers.pubsub.configuration import NodeConfiguration
 from handlers.pubsub.hosts import Host
+from xmpp.data.copies import copies
 from xmpp.data.ids import random_id
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
@@ -180,7 +181,7 @@ class _Events:
         for addressed in self._put_together:
             yield addressed(jid)
         for content in self._contents:
-            addressed = _event(self._host, content, self._type).copies()
+            addressed = copies(_event(self._host, content, self._type))
             self._put_together.append(addressed)
             yield addressed(jid)
 

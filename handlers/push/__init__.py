@@ -167,8 +167,9 @@ def note_lost(session: "Session") -> None:
     session.server.state(Bursts).end(session.jid)
     management = session.state(Management)
     if management is not None and management.id is not None:
-        unacknowledged = (each.stanza for each in management.sent if each.stanza.startswith(b"<message"))
-        _wake(session.server, session.account, map(Stanza.from_wire, unacknowledged), session.jid.__eq__)
+        written = map(bytes, (each.stanza for each in management.sent))
+        messages = (Stanza.from_wire(each) for each in written if each.startswith(b"<message"))
+        _wake(session.server, session.account, messages, session.jid.__eq__)
 
 
 @feature.step

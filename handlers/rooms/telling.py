@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from handlers.rooms.room import Room
+from xmpp.data.copies import copies
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import escaped
@@ -54,7 +55,7 @@ def session_here(server: "Server", jid: JID) -> "Session | None":
 
 
 def _told(server: "Server", stanza: Stanza, sessions: list[JID]) -> Iterator[None]:
-    copy = stanza.copies()
+    copy = copies(stanza)
     for start in range(0, len(sessions), AT_ONCE):
         for jid in sessions[start : start + AT_ONCE]:
             send(server, copy(jid))
@@ -65,7 +66,7 @@ def _each(server: "Server", stanzas: Iterable[tuple[JID, Stanza]]) -> Iterator[N
     last, copy, left = None, None, AT_ONCE
     for jid, stanza in stanzas:
         if copy is None or stanza is not last:  # most are the same for many, one after the other
-            last, copy = stanza, stanza.copies()
+            last, copy = stanza, copies(stanza)
         send(server, copy(jid))
         left -= 1
         if not left:

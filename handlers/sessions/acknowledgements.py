@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Collection, Container, Iterator
 from typing import NamedTuple
 
+from xmpp.data.wire import Written
 from xmpp.running.tickets import Ticket
 
 COUNTS = 1 << 32  # on the wire a counter goes on from 2^32 - 1 at zero; in here it just goes on
@@ -25,7 +26,7 @@ class Unacknowledged(NamedTuple):
     only once this has closed. `is_kept`: another of those sessions ended, and offline storage has the stanza for it.
     """
 
-    stanza: bytes
+    stanza: Written
     at: float
     devices: Collection[int] = ()
     ticket: Ticket | None = None
@@ -79,7 +80,7 @@ class Sent:
     def __iter__(self) -> Iterator[Unacknowledged]:
         return iter(self._waiting)
 
-    def add(self, stanza: bytes, at: float, devices: Collection[int] = (), ticket: Ticket | None = None) -> None:
+    def add(self, stanza: Written, at: float, devices: Collection[int] = (), ticket: Ticket | None = None) -> None:
         """Count and keep a stanza that is sent."""
         self._waiting.append(Unacknowledged(stanza, at, devices, ticket))
         self._grow(len(stanza))
@@ -101,7 +102,7 @@ class Sent:
         return 0 < behind <= min(self.acknowledged, COUNTS // 2)
 
     def note_kept(self, stanzas: Container[int]) -> None:
-        """Mark stanzas, given by the `id()` of their bytes, as kept for another session that was sent them too."""
+        """Mark stanzas, given by the `id()` of what was written, as kept for another session that was sent them too."""
         self._waiting = deque(
             each._replace(is_kept=True) if id(each.stanza) in stanzas else each for each in self._waiting
         )

@@ -78,10 +78,11 @@ def _note_kept(over: Session, shared: Collection[int]) -> None:
 
 def once_more(session: Session, each: Unacknowledged) -> bytes:
     """The bytes to send again to a client that resumes; a message says when it was sent first (XEP-0203)."""
-    if not each.stanza.startswith(b"<message"):
-        return each.stanza
+    written = bytes(each.stanza)
+    if not written.startswith(b"<message"):
+        return written
     try:
-        return delay.stamped(Stanza.from_wire(each.stanza), session.account.domain, each.at).wire()
+        return delay.stamped(Stanza.from_wire(written), session.account.domain, each.at).wire()
     except Unreadable:
         log.exception("what %s has missed cannot be read", session.jid)
         return NOTHING
@@ -134,7 +135,7 @@ def _send_one(over: Session, each: Unacknowledged, outgoing: Outgoing) -> None:
         return
     server, account = over.server, over.account
     try:
-        stanza = Stanza.from_wire(each.stanza)
+        stanza = Stanza.from_wire(bytes(each.stanza))
     except Unreadable:
         log.exception("what %s did not acknowledge cannot be read", account)
         return

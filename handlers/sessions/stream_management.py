@@ -149,7 +149,7 @@ def remember_until_acked(session: "Session", stanza: Stanza) -> None:
     is that its device may be woken."""
     management = session.state(Management)
     assert management is not None
-    management.sent.add(stanza.wire(), time.time(), stanza.devices, handled().ticket)
+    management.sent.add(stanza.lasting(), time.time(), stanza.devices, handled().ticket)
     if not management.is_asked:
         _ask_soon(session, management)
     if management.has_too_much or management.crowds_others:

@@ -15,7 +15,7 @@ from lxml import etree
 from xmpp.data import names
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
-from xmpp.data.wire import escaped, parse, quoted, wire, without_addresses, without_to, written_around
+from xmpp.data.wire import Written, escaped, parse, quoted, wire, without_addresses, without_to, written_around
 
 KINDS = ("message", "presence", "iq")
 MESSAGE_TYPES = frozenset({"chat", "error", "groupchat", "headline", "normal"})
@@ -135,8 +135,7 @@ class Stanza:
     def element(self) -> etree._Element:
         """The element, to be read and not changed."""
         if self._element is None:
-            assert self._wire is not None
-            self._element = parse(self._wire)
+            self._element = parse(self.wire())
         elif self._is_stamped:
             self._element.attrib.update(self._attributes)
             self._is_stamped = False
@@ -214,15 +213,23 @@ class Stanza:
             self._wire = around or wire(self.element)
         return self._wire
 
-    def kept(self) -> Self:
+    def lasting(self) -> Written:
+        """Its bytes, to be kept for a while: those that are the same for many addressees are in memory once."""
+        return self.wire()
+
+    def kept(self) -> "Stanza":
         """The same stanza as bytes alone, to be kept: an element keeps a parsed tree and libxml2's names in memory."""
         return self._changed(self.wire(), self._child_tags)
 
     def addressed(self, to: JID) -> "Stanza":
-        """The same stanza to somebody else."""
-        return self.copies()(to)
+        """The same stanza to somebody else. For many addressees there is copies.py."""
+        data, name_end = self.wire(), len(self.kind) + 1
+        attribute = f" to={quoted(to)}".encode()
+        copy = self._changed(data[:name_end] + attribute + without_to(data[name_end:]), self._child_tags)
+        copy.to = to
+        return copy
 
-    def sent_by(self, sender: JID) -> Self:
+    def sent_by(self, sender: JID) -> "Stanza":
         """The same stanza in somebody else's name, and to nobody yet: what a service passes on."""
         data, name_end = self.wire(), len(self.kind) + 1
         attribute = f" from={quoted(sender)}".encode()
@@ -230,20 +237,7 @@ class Stanza:
         copy.sender, copy.to, copy.origin = sender, None, None
         return copy
 
-    def copies(self) -> "Callable[[JID], Stanza]":
-        """A function that does what `addressed` does, for many copies: what they have in common is made once."""
-        data, name_end = self.wire(), len(self.kind) + 1
-        start, rest = data[:name_end], without_to(data[name_end:])
-
-        def addressed(to: JID) -> Stanza:
-            attribute = ' to="' + (to if to.is_plain else escaped(to)) + '"'
-            copy = self._changed(start + attribute.encode() + rest, self._child_tags)
-            copy.to = to
-            return copy
-
-        return addressed
-
-    def with_last(self, child: bytes, tag: str | None = None) -> Self:
+    def with_last(self, child: bytes, tag: str | None = None) -> "Stanza":
         """The same stanza with one more child at the end. To give its tag saves later steps the parsing."""
         data = self.wire()
         if data.endswith(b"/>"):
@@ -251,7 +245,7 @@ class Stanza:
         end = len(data) - len(self.kind) - 3
         return self._changed(data[:end] + child + data[end:], self._child_tags_and(tag))
 
-    def with_first(self, child: bytes, tag: str | None = None) -> Self:
+    def with_first(self, child: bytes, tag: str | None = None) -> "Stanza":
         """The same stanza with one more child before the others. As `with_last`."""
         data = self.wire()
         head = data.index(b">") + 1
@@ -259,7 +253,7 @@ class Stanza:
             return self.with_last(child, tag)
         return self._changed(data[:head] + child + data[head:], self._child_tags_and(tag))
 
-    def without(self, is_unwanted: Callable[[etree._Element], bool]) -> Self:
+    def without(self, is_unwanted: Callable[[etree._Element], bool]) -> "Stanza":
         """The same stanza without some of its children. This parses it anew."""
         element = parse(self.wire())
         for child in list(element):
@@ -270,8 +264,8 @@ class Stanza:
     def _child_tags_and(self, tag: str | None) -> frozenset[str] | None:
         return None if tag is None or self._child_tags is None else self._child_tags | {tag}
 
-    def _changed(self, data: bytes, child_tags: frozenset[str] | None) -> Self:
-        copy = type(self).__new__(type(self))
+    def _changed(self, data: bytes, child_tags: frozenset[str] | None) -> "Stanza":
+        copy = Stanza.__new__(Stanza)
         copy.kind, copy.type, copy.id, copy.to, copy.sender = self.kind, self.type, self.id, self.to, self.sender
         copy.origin, copy.devices = self.origin, self.devices
         copy._element = copy._content = copy._afterwards = None

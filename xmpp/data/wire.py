@@ -7,7 +7,7 @@ back. libxml2 writes namespace declarations right after the name of an element: 
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from lxml import etree
 
@@ -19,6 +19,13 @@ ROOT_END = b"</stream:stream>"
 DEFAULT = f' xmlns="{names.CLIENT}"'.encode()
 SHORT_NAMESPACE = 64  # bytes: the names of namespaces that are in use are shorter
 INHERITED = DEFAULT + f' xmlns:stream="{names.STREAM}"'.encode()
+
+
+class Written(Protocol):
+    """What was, or will be, written: bytes, or what makes them when they are asked for."""
+
+    def __bytes__(self) -> bytes: ...
+    def __len__(self) -> int: ...
 
 
 def hardened(parser: type, **options: Any) -> Any:
