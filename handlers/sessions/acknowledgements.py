@@ -42,12 +42,6 @@ class Tally:
         self.size = 0
         self.larger = larger
 
-    def change(self, by: int) -> None:
-        """Count so many bytes more, or fewer if negative."""
-        self.size += by
-        if self.larger is not None:
-            self.larger.size += by
-
 
 class Sent:
     """What the client was sent: how many stanzas, and those that it has not acknowledged, oldest first.
@@ -121,7 +115,10 @@ class Sent:
 
     def _grow(self, by: int) -> None:
         self.size += by
-        self.tally.change(by)
+        tally: Tally | None = self.tally
+        while tally is not None:
+            tally.size += by
+            tally = tally.larger
 
 
 class Received:

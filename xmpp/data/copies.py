@@ -15,13 +15,14 @@ from xmpp.data.wire import escaped, without_to
 
 def copies(stanza: Stanza) -> Callable[[JID], Stanza]:
     """A function that does what `stanza.addressed` does, for many addressees."""
-    common, new = _Common(stanza), _Copy.__new__
+    common, new, kind, type = _Common(stanza), _Copy.__new__, stanza.kind, stanza.type
 
     def addressed(to: JID) -> Stanza:
         copy = new(_Copy)
         copy.common = common
         copy.to = to
         copy.devices = ()
+        copy.kind, copy.type, copy._lasting = kind, type, None  # every copy is asked for these
         return copy
 
     return addressed
@@ -102,5 +103,5 @@ class _Copy(Stanza):
         return self
 
 
-_OWN = {"_element": None, "_content": None, "_is_stamped": False, "_afterwards": None, "_wire": None, "_lasting": None}
+_OWN = {"_element": None, "_content": None, "_is_stamped": False, "_afterwards": None, "_wire": None}
 """What a copy does not take from the stanza that it is a copy of, until it has made it for itself."""

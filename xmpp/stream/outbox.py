@@ -75,7 +75,7 @@ class Outbox:
             self._held[-1][1].append(data)
         else:
             self._ready.append(data)
-            if not self._is_scheduled:
+            if not self._is_scheduled:  # looked at here as well: nearly all bytes come this way
                 self._schedule()
         if self._size > self._limit:
             self._overflow()
@@ -122,7 +122,10 @@ class Outbox:
         self._is_scheduled = False
         if self._is_draining or self._is_dropped or not self._ready:
             return
-        self._or_drop(self._send)
+        try:
+            self._send()
+        except Exception as error:
+            self._broke(error)
         if self._ready:
             self._is_draining = True
             gevent.spawn(self._drain)
@@ -151,21 +154,17 @@ class Outbox:
 
     def _drain(self) -> None:
         while self._ready:
-            self._or_drop(self._send_more)
+            try:
+                self._transport.wait_writable()
+                self._send()
+            except Exception as error:
+                self._broke(error)
         self._is_draining = False
 
-    def _send_more(self) -> None:
-        self._transport.wait_writable()
-        self._send()
-
-    def _or_drop(self, send: Callable[[], None]) -> None:
-        try:
-            send()
-        except OSError as error:
-            self._drop(error)
-        except Exception as error:
-            log.exception("writing failed")
-            self._drop(error)
+    def _broke(self, error: Exception) -> None:
+        if not isinstance(error, OSError):
+            log.error("writing failed", exc_info=error)
+        self._drop(error)
 
     # -- behind the disk
 
