@@ -262,6 +262,16 @@ def test_who_is_away_is_told_what_it_has_become(verona: Room, romeo: Client, jul
     ]
 
 
+def test_who_is_banned_from_a_room_of_members_while_away_is_not_invited(romeo: Client, juliet: Client) -> None:
+    opened(romeo, "Romeo", membersonly=True)
+    juliet.sends("<presence/>")
+    juliet.received()
+    admin(romeo, be(juliet, "outcast", WHY))
+    [notice] = juliet.received()
+    assert "<invite" not in notice
+    assert '<item affiliation="outcast"' in notice and '<status code="101">' in notice
+
+
 def test_who_is_made_a_member_of_a_members_room_is_invited(romeo: Client, juliet: Client) -> None:
     opened(romeo, "Romeo", membersonly=True, passwordprotectedroom=True, roomsecret="cauldronburn")
     juliet.sends("<presence/>")

@@ -115,7 +115,7 @@ def _tell_away(room: Room, turned: Turned, actor: Actor) -> Iterator[None]:
         if room.server.ownership.is_ours(jid) and is_blocked(room.server, jid, actor.account):
             continue
         now = room.affiliations.get(jid, NOBODY).affiliation
-        if room.configuration.membersonly and now != "none" and was == "none":
+        if room.configuration.membersonly and was == "none" and Standing(now).is_at_least("member"):
             content = _invitation(room, actor.account, turned.reason_for(jid))
         else:
             content = _notice(jid, now, turned.reason_for(jid))
