@@ -35,10 +35,20 @@ class UnderWay(Counter[JID]):
 
 def pass_on(delivery: Delivery) -> Literal["stop"] | None:
     """SUBDOMAIN.received: requests to occupants. Answers to those are answers to what the room has asked."""
-    server, iq = delivery.server, delivery.stanza
-    assert iq.to is not None and iq.sender is not None
+    iq = delivery.stanza
+    assert iq.to is not None
     if not iq.is_request or not iq.to.local or iq.to.is_bare:
         return None
+    try:
+        _pass_on(delivery.server, iq)
+    except StanzaError as error:
+        error.by = iq.to.bare
+        raise
+    return STOP
+
+
+def _pass_on(server: "Server", iq: Stanza) -> None:
+    assert iq.to is not None and iq.sender is not None
     room = find(server, iq.to.bare)
     asker = room.by_session.get(iq.sender) if room is not None else None
     tag = iq.only_child().tag
@@ -53,7 +63,6 @@ def pass_on(delivery: Delivery) -> Literal["stop"] | None:
         server.router.route(iq.result())
     else:
         _ask(room, asker, asked, iq)
-    return STOP
 
 
 def _ask(room: Room, asker: Occupant, asked: Occupant, iq: Stanza) -> None:
