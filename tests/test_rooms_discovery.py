@@ -7,7 +7,7 @@ from lxml import etree
 
 from handlers.rooms.room import Room
 from tests.harness.in_process import Client, add_accounts, server_in
-from tests.harness.rooms import INFO, ITEMS, ROOM, SERVICE, be, configure, enter, fields_in, leave, opened
+from tests.harness.rooms import INFO, ITEMS, MUC, ROOM, SERVICE, be, configure, enter, fields_in, leave, opened
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse
 
@@ -30,6 +30,7 @@ def test_the_service_says_what_it_is(romeo: Client) -> None:
     assert '<identity category="conference" name="Rooms" type="text">' in info
     for feature in (
         "http://jabber.org/protocol/muc",
+        "http://jabber.org/protocol/muc#stable_id",
         "http://jabber.org/protocol/muc#unique",
         "urn:xmpp:occupant-id:0",
     ):
@@ -220,6 +221,12 @@ def test_a_room_that_is_not_there_says_nothing(romeo: Client, juliet: Client) ->
     enter(romeo, "romeo")  # which makes it, locked
     assert juliet.asks(INFO, to=ROOM) == "item-not-found"
     assert "muc_hidden" in romeo.asks(INFO, to=ROOM)
+
+
+def test_a_room_keeps_nothing_back_of_what_is_said(room: Room, romeo: Client) -> None:
+    assert romeo.asks(f"<query xmlns='http://jabber.org/protocol/disco#info' node='{MUC}#traffic'/>", to=ROOM) == (
+        "service-unavailable"
+    )
 
 
 def test_nobody_is_told_who_is_in_a_room(room: Room, romeo: Client) -> None:

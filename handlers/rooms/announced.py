@@ -4,10 +4,12 @@ from handlers.rooms.telling import MUC
 from xmpp.data.disco import INFO, ITEMS
 
 UNIQUE = f"{MUC}#unique"
+STABLE_ID = f"{MUC}#stable_id"
 
 SERVICE_FEATURES = (
     MUC,
     ITEMS,
+    STABLE_ID,
     UNIQUE,
     "http://jabber.org/protocol/rsm",
     "urn:xmpp:occupant-id:0",
@@ -18,7 +20,7 @@ ROOM_FEATURES = (
     ITEMS,
     f"{MUC}#request",
     f"{MUC}#self-ping-optimization",
-    f"{MUC}#stable_id",
+    STABLE_ID,
     "jabber:iq:register",
     "urn:xmpp:occupant-id:0",
     "urn:xmpp:sid:0",

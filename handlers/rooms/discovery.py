@@ -9,6 +9,7 @@ from db import rooms
 from handlers.rooms import configuration as configurations
 from handlers.rooms.announced import ARCHIVED_FEATURES, MODERATED_FEATURES, ROOM_FEATURES, UNIQUE
 from handlers.rooms.room import NOBODY, Room, open_to
+from handlers.rooms.telling import MUC
 from xmpp.data import resultsets
 from xmpp.data.dataforms import FieldType
 from xmpp.data.disco import ITEMS, ITEMS_QUERY, Form, Identity, Info
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 ROOM_INFO = "http://jabber.org/protocol/muc#roominfo"
 OWN_NICK = "x-roomuser-item"
+TRAFFIC = f"{MUC}#traffic"
 MAX_PAGE = 100
 MOST_CONTACTS = 20
 TYPES: Mapping[str, FieldType] = {
@@ -82,12 +84,15 @@ def _page_asked_for(iq: Stanza) -> PageRequest:
 
 
 def describe_room(server: "Server", iq: Stanza) -> etree._Element:
-    """6.4: what a room is like; or, by the node for that, the nick that is reserved for the asker (7.12)."""
+    """6.4: what a room is like; or, by the node for that, the nick that is reserved for the asker (7.12), or that
+    nothing is kept back of what is said there (17.1.1)."""
     assert iq.sender is not None
     room, node = _room(server, iq), iq.only_child().get("node")
     if node == OWN_NICK:
         nick = room.affiliations.get(iq.sender.bare, NOBODY).nick
         return Info((Identity("conference", "text", nick),) if nick else (), frozenset()).element(node)
+    if node == TRAFFIC:
+        raise StanzaError("service-unavailable", "whatever is said to this room is passed on")
     if node:
         raise StanzaError("item-not-found")
     name = room.configuration.roomname or room.address.local
