@@ -4,7 +4,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from handlers.rooms.messages import reflect
-from handlers.rooms.room import Room, find
+from handlers.rooms.room import Room, open_to
 from handlers.rooms.telling import MUC_USER, X
 from xmpp.data import names
 from xmpp.data.errors import StanzaError
@@ -36,9 +36,9 @@ def receive(server: "Server", stanza: Stanza) -> None:
     assert stanza.to is not None and stanza.sender is not None
     if stanza.type == "groupchat":
         raise StanzaError("bad-request", "what is for all goes to the room")
-    room = find(server, stanza.to.bare)
-    occupant = room.by_session.get(stanza.sender) if room is not None else None
-    if room is None or occupant is None:
+    room = open_to(server, stanza.to.bare, stanza.sender.bare)
+    occupant = room.by_session.get(stanza.sender)
+    if occupant is None:
         raise StanzaError("not-acceptable", "you are not in this room", type="cancel")
     needed = FROM_ROLES.get(room.configuration.allowpm)
     if needed is None or not room.standing_of(occupant).has_role(needed):
