@@ -80,7 +80,7 @@ def test_members_invite_where_the_room_says_so(room: Room, juliet: Client, mercu
         ("", "jid-malformed modify"),
         ("@localhost", "jid-malformed modify"),
         ("localhost", "jid-malformed modify"),
-        ("nobody@localhost", "service-unavailable cancel"),
+        ("nobody@localhost", "item-not-found cancel"),
     ],
 )
 def test_what_is_nobody_is_not_invited_nor_are_the_others(
@@ -102,7 +102,7 @@ def test_who_has_blocked_somebody_is_not_invited_by_it(room: Room, romeo: Client
     configure(room, membersonly=True)
     juliet.sends("<presence/>")
     juliet.asks("<block xmlns='urn:xmpp:blocking'><item jid='romeo@localhost'/></block>", type="set")
-    assert told(invite(romeo, "juliet@localhost")) == ["room error service-unavailable cancel"]
+    assert told(invite(romeo, "juliet@localhost")) == ["room error item-not-found cancel"]
     assert juliet.received() == [] and juliet.account not in room.affiliations
 
 

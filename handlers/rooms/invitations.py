@@ -87,11 +87,12 @@ def _make_members(room: Room, people: set[JID]) -> None:
 
 
 def _refuse_unheard(server: "Server", jid: JID, sender: JID) -> None:
-    """Who has blocked somebody does not hear of it by way of a room either. It looks as if there were no account."""
+    """Who has blocked somebody does not hear of it by way of a room either. It looks as if there were no account: who
+    invites one that does not exist is told so (7.8.2)."""
     if server.ownership.is_ours(jid) and (
         not accounts.exists(server.db, jid.bare) or is_blocked(server, jid.bare, sender)
     ):
-        raise StanzaError("service-unavailable")
+        raise StanzaError("item-not-found", "there is no such account")
 
 
 def _address(element: etree._Element, reader: AddressReader) -> JID:
