@@ -111,7 +111,7 @@ def change(server: "Server", iq: Stanza) -> None:
     room, items = existing(server, iq.to), _items(iq.only_child())
     actor, standing = affiliating.actor_of(room, iq.sender), room.standing(iq.sender.bare)
     people = _people(room, actor, standing, [item for item in items if item.affiliation])
-    given = list(_roles(room, standing, [item for item in items if item.role], people))
+    given = list(_roles(room, actor, standing, [item for item in items if item.role], people))
     turned = affiliating.keep(room, people)
     kicked = [each for each in given if each.role == "none"]
     ended = put_out(room, ((each.occupant, _told(actor, each, ["307"])) for each in kicked))
@@ -181,15 +181,18 @@ def _refuse_nicks_twice(people: Mapping[JID, Affiliation]) -> None:
         raise StanzaError("conflict", "a nick is reserved for one person")
 
 
-def _roles(room: Room, actor: Standing, items: Iterable[Item], people: Mapping[JID, Affiliation]) -> Iterator[Given]:
+def _roles(
+    room: Room, actor: Actor, standing: Standing, items: Iterable[Item], people: Mapping[JID, Affiliation]
+) -> Iterator[Given]:
     """What roles occupants are to have, beside what they become. Raises StanzaError for what is not allowed."""
     for item in items:
-        if not actor.has_role("moderator") and not actor.is_at_least("admin"):
+        if not standing.has_role("moderator") and not standing.is_at_least("admin"):
             raise StanzaError("forbidden", "roles are for moderators to give")
         occupant = _occupant(room, item)
         becomes = people.get(occupant.account)
         target = Standing(becomes.affiliation if becomes else room.affiliation(occupant.account), occupant.role)
-        refusal = refusal_to_set_role(actor, target, item.role)
+        is_oneself = occupant.account == actor.account
+        refusal = refusal_to_set_role(standing, target, item.role, is_oneself=is_oneself)
         if refusal is not None:
             raise StanzaError(refusal, f"you may not give {occupant.nick} the role {item.role}")
         yield Given(occupant, item.role, item.reason)

@@ -74,23 +74,30 @@ def refusal_to_set_affiliation(
     return None
 
 
-def refusal_to_set_role(actor: Standing, target: Standing, wanted: str) -> str | None:
+def refusal_to_set_role(actor: Standing, target: Standing, wanted: str, *, is_oneself: bool = False) -> str | None:
     """Why somebody may not give this role to an occupant (8.2 to 8.4, 9.6, 9.7); role none is a kick."""
     if wanted == "moderator":
         return None if actor.is_at_least("admin") else "forbidden"
     if wanted == "none":
-        return _refusal_to_kick(actor, target)
+        return _refusal_to_kick(actor, target, is_oneself)
     if target.role == "moderator":
         return _refusal_to_take_moderation(actor, target)
     if not actor.has_role("moderator"):
         return "forbidden"
-    return "not-allowed" if wanted == "visitor" and target.is_above(actor) else None
+    return "not-allowed" if wanted == "visitor" and _keeps_the_floor(actor, target) else None
 
 
-def _refusal_to_kick(actor: Standing, target: Standing) -> str | None:
-    """Moderators kick who is not above them; moderators are kicked by admins (5.1.3)."""
+def _keeps_the_floor(actor: Standing, target: Standing) -> bool:
+    """Nobody takes the floor from who has the same affiliation or a higher one (8.4); who has none has no level."""
+    return target.affiliation != "none" and not actor.is_above(target)
+
+
+def _refusal_to_kick(actor: Standing, target: Standing, is_oneself: bool) -> str | None:
+    """Moderators kick who is not above them; moderators are kicked by admins (5.1.3), or kick themselves (8.2)."""
     if not actor.has_role("moderator"):
         return "forbidden"
+    if is_oneself:
+        return None
     is_spared = target.role == "moderator" and not actor.is_at_least("admin")
     return "not-allowed" if is_spared or target.is_above(actor) else None
 

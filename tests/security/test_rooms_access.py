@@ -89,7 +89,7 @@ OF_ROLES = {
     ("owner/none", "visitor"): "           N     N     ok     ok    F      F     F      F",
     ("admin/moderator", "visitor"): "      N     N     ok     ok    ok     ok    ok     ok",
     ("admin/none", "visitor"): "           N     N     ok     ok    F      F     F      F",
-    ("member/moderator", "visitor"): "     N     N     F      F     ok     ok    ok     ok",
+    ("member/moderator", "visitor"): "     N     N     F      F     N      ok    N      ok",
     ("none/moderator", "visitor"): "       N     N     N      F     N      ok    N      ok",
     ("owner/moderator", "participant"): "  N     N     ok     ok    ok     ok    ok     ok",
     ("owner/none", "participant"): "       N     N     ok     ok    F      F     F      F",
@@ -103,6 +103,13 @@ OF_ROLES = {
     ("admin/none", "moderator"): "         ok    ok    ok     ok    ok     ok    ok     ok",
     ("member/moderator", "moderator"): "   F     F     F      F     F      F     F      F",
     ("none/moderator", "moderator"): "     F     F     F      F     F      F     F      F",
+}
+#        what they make of themselves      moderator participant visitor none
+OF_ONES_OWN_ROLE = {
+    "owner/moderator": "                   ok        N           N       ok",
+    "admin/moderator": "                   ok        N           N       ok",
+    "member/moderator": "                  F         F           F       ok",
+    "none/moderator": "                    F         F           F       ok",
 }
 NOTHING = "F " * len(TARGETS)
 """What everybody else may do: who is neither a moderator nor an admin changes nobody's role."""
@@ -171,6 +178,14 @@ def test_row_114_what_people_make_of_themselves(actor: str, wanted: str) -> None
 @pytest.mark.parametrize(("actor", "wanted", "target", "answer"), ROLE_CELLS)
 def test_row_114_roles_are_given_by_rank(actor: str, wanted: str, target: str, answer: str) -> None:
     assert refusal_to_set_role(standing(actor), standing(target), wanted) == ANSWERS[answer]
+
+
+@pytest.mark.parametrize("wanted", ROLES)
+@pytest.mark.parametrize("actor", OF_ONES_OWN_ROLE)
+def test_row_114_which_role_moderators_give_themselves(actor: str, wanted: str) -> None:
+    own = standing(actor)
+    refusal = refusal_to_set_role(own, own, wanted, is_oneself=True)
+    assert refusal == ANSWERS[OF_ONES_OWN_ROLE[actor].split()[ROLES.index(wanted)]]
 
 
 @pytest.mark.parametrize("is_anonymous", [True, False])
@@ -294,6 +309,8 @@ def test_row_114_a_room_gives_roles_by_rank(
     room: Room, people: dict[str, Client], actor: str, wanted: str, target: str, expected: str
 ) -> None:
     one, other = people[actor], people[target]
+    if actor == target and actor in OF_ONES_OWN_ROLE:
+        expected = OF_ONES_OWN_ROLE[actor].split()[ROLES.index(wanted)]
     assert answer(one, f"nick='{name_of(target)}' role='{wanted}'") == (ANSWERS[expected] or "")
     is_now = room.standing(other.jid).role
     assert is_now == (wanted if expected == "ok" else standing(target).role)
