@@ -10,6 +10,7 @@ from handlers.rooms.room import Room
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.rooms import ROOM, SERVICE, be, configure, enter, leave, opened, room_at, say, told
 from xmpp.data.jid import JID
+from xmpp.data.wire import parse
 
 
 @pytest.fixture
@@ -167,6 +168,21 @@ def test_addresses_are_for_moderators_or_for_everybody(romeo: Client, juliet: Cl
     assert told(enter(mercutio, "mercutio"))[:2] == ["romeo in owner/moderator", "juliet in none/participant"]
     assert told(juliet.received()) == ["mercutio in none/participant"]
     assert told(romeo.received())[-1] == "mercutio in none/participant mercutio@localhost/street"
+
+
+def test_the_own_presence_has_the_id_of_the_request_that_it_answers(room: Room, romeo: Client, juliet: Client) -> None:
+    ids = [parse(each.encode()).get("id") for each in enter(juliet, "juliet")]
+    assert ids[:2] == [None, "in"]  # that of the other one, and its own
+    assert parse(romeo.received()[0].encode()).get("id") is None
+
+
+def test_a_nick_that_is_changed_is_told_by_210_as_well(room: Room, romeo: Client, juliet: Client) -> None:
+    enter(juliet, "juliet")
+    romeo.received()
+    assert told(juliet.sends(f"<presence to='{ROOM}/ju\u0041\u030aliet'/>"))[-1] == (
+        "ju\u00c5liet in none/participant juliet@localhost/balcony 210 110"
+    )
+    assert told(romeo.received())[-1] == "ju\u00c5liet in none/participant juliet@localhost/balcony"
 
 
 def test_a_nick_in_another_form_than_was_asked_for_is_told_by_210(room: Room, juliet: Client) -> None:

@@ -80,8 +80,8 @@ def receive(delivery: Delivery) -> Literal["stop"] | None:
             return _receive_message(server, stanza)
     except StanzaError as error:
         error.by = stanza.to.bare
-        if f"{{{MUC}}}x" in stanza.child_tags:
-            error.about = etree.Element(f"{{{MUC}}}x", nsmap={None: MUC})  # as the texts show it for who wants to enter
+        if stanza.kind == "presence":
+            error.about = etree.Element(f"{{{MUC}}}x", nsmap={None: MUC})  # as the texts show it (7.2, 7.6)
         raise
     return None
 

@@ -37,7 +37,7 @@ def receive(server: "Server", stanza: Stanza) -> None:
     if room is not None and occupant is not None:
         if occupant.nick != nick:
             _check_presence(server, stanza)
-            nicks.change(room, occupant, nick, session, presence.content_of(stanza))
+            nicks.change(room, occupant, stanza, presence.content_of(stanza))
         elif muc is not None:
             _enter_again(room, occupant, stanza, muc)
         else:
@@ -64,6 +64,8 @@ def leave_room(room: Room, session: JID, said: bytes = b"", change: Change = pre
         return
     was_shown = occupant.shown[0] == session
     room.take_out(session)
+    if room.is_locked and not room.occupants:  # nobody has configured it, so it ends with that (10.1.3)
+        change = Change(codes=change.codes, destroyed=b"<destroy/>", affiliation="none")
     presence.show_end(room, occupant, [session], change, said, is_told_to_others=not occupant.sessions)
     if occupant.sessions and was_shown:
         presence.show(room, occupant)
@@ -95,8 +97,7 @@ def _enter(server: "Server", room: Room | None, stanza: Stanza, muc: etree._Elem
     occupant = room.put(nick, session, presence.content_of(stanza), role)
     keep_in_memory(room)
     presence.show(room, occupant, but=session)
-    codes = [*(["201"] if is_new else []), *(["210"] if nick != nicks.asked_for(stanza) else [])]
-    _welcome(room, occupant, session, muc, codes)
+    _welcome(room, occupant, stanza, muc, [*(["201"] if is_new else []), *nicks.codes_of(stanza)])
 
 
 def refuse_entrance(room: Room, session: JID, nick: str, password: str | None) -> None:
@@ -173,9 +174,13 @@ def _open_if_locked(room: Room) -> None:
     room.is_locked = False
 
 
-def _welcome(room: Room, occupant: Occupant, session: JID, muc: etree._Element, more_codes: Sequence[str] = ()) -> None:
-    """What who enters gets, in this order (7.2.2): presence of the others, its own, history, the subject. It may have
-    left before it is its turn."""
+def _welcome(
+    room: Room, occupant: Occupant, asked: Stanza, muc: etree._Element, more_codes: Sequence[str] = ()
+) -> None:
+    """What who enters gets, in this order (7.2.2): presence of the others, its own with the id of its request, history,
+    the subject. It may have left before it is its turn."""
+    assert asked.sender is not None
+    session, id = asked.sender, asked.id
     codes = [*([] if room.configuration.is_anonymous else ["100"]), *more_codes]
     said = history.wanted(room, muc)
 
@@ -183,7 +188,7 @@ def _welcome(room: Room, occupant: Occupant, session: JID, muc: etree._Element, 
         yield from presence.others_of(room, occupant, session)
         if session not in occupant.sessions:
             return
-        yield presence.own(room, occupant, session, Change(own_codes=codes)).addressed(session)
+        yield presence.own(room, occupant, session, Change(own_codes=codes), id).addressed(session)
         for each in said:
             yield history.delayed(room, each).addressed(session)
         yield history.subject(room).addressed(session)
@@ -206,7 +211,7 @@ def _enter_again(room: Room, occupant: Occupant, stanza: Stanza, muc: etree._Ele
     if occupant.sessions[stanza.sender] != said:
         room.put(occupant.nick, stanza.sender, said, occupant.role)
         presence.show(room, occupant, but=stanza.sender)
-    _welcome(room, occupant, stanza.sender, muc)
+    _welcome(room, occupant, stanza, muc)
 
 
 def _say_presence(room: Room, occupant: Occupant, stanza: Stanza) -> None:

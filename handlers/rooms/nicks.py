@@ -29,15 +29,18 @@ def refuse_taken(room: Room, account: JID, nick: str) -> None:
         raise StanzaError("conflict", "this nick is somebody else's")
 
 
-def asked_for(presence: Stanza) -> str:
-    """The nick as its sender has written it, before it was brought into its normal form."""
+def codes_of(presence: Stanza) -> list[str]:
+    """What its sender is told of the nick: 210, if it is another one in its normal form than as it was written."""
+    assert presence.to is not None
     address: str = presence.element.get("to", "")
-    return address.partition("/")[2]
+    return ["210"] if presence.to.resource != address.partition("/")[2] else []
 
 
-def change(room: Room, occupant: Occupant, nick: str, session: JID, said: bytes) -> None:
+def change(room: Room, occupant: Occupant, asked: Stanza, said: bytes) -> None:
     """A session takes another nick. Others see the occupant leave under the old one and come under the new one, unless
     it has other sessions, which keep theirs. Raises StanzaError."""
+    assert asked.to is not None and asked.sender is not None
+    nick, session = asked.to.resource, asked.sender
     check(room.server, nick)
     refuse_taken(room, session.bare, nick)
     _tell_of_end(room, occupant, nick, session)
@@ -49,7 +52,7 @@ def change(room: Room, occupant: Occupant, nick: str, session: JID, said: bytes)
     renamed = room.put(nick, session, said, occupant.role)
     if not is_alone and was_shown:
         presence.show(room, occupant)
-    presence.show(room, renamed)
+    presence.show(room, renamed, Change(own_codes=codes_of(asked)))
 
 
 def _tell_of_end(room: Room, occupant: Occupant, nick: str, session: JID) -> None:

@@ -183,9 +183,9 @@ def _those_here(room: Room) -> Iterator[tuple[JID, Occupant]]:
     return ((session, each) for session, each in tuple(room.by_session.items()) if session in room.by_session)
 
 
-def own(room: Room, occupant: Occupant, session: JID, change: Change) -> Stanza:
-    """What a session that enters is told of itself."""
-    return _presence(room, occupant, change, None, session, occupant.sessions[session], is_own=True)
+def own(room: Room, occupant: Occupant, session: JID, change: Change, id: str | None) -> Stanza:
+    """What a session that enters is told of itself; `id`: that of its request."""
+    return _presence(room, occupant, change, None, session, occupant.sessions[session], is_own=True, id=id)
 
 
 def others_of(room: Room, occupant: Occupant, to: JID | None = None) -> Iterator[Stanza]:
@@ -219,6 +219,7 @@ def _presence(
     *,
     is_own: bool,
     to: JID | None = None,
+    id: str | None = None,
 ) -> Stanza:
     affiliation = change.affiliation or room.affiliation(occupant.account)
     role = change.role or ("none" if type and not change.nick else occupant.role)
@@ -233,7 +234,7 @@ def _presence(
     statuses = "".join(f'<status code="{code}"/>' for code in codes)
     x = f'<x xmlns="{MUC_USER}"><item{item}>{inner}</item>'.encode() + change.destroyed + f"{statuses}</x>".encode()
     sender = room.address.with_resource(occupant.nick)
-    return Stanza.build("presence", said + x + occupant_id(occupant.id), type=type, to=to, sender=sender)
+    return Stanza.build("presence", said + x + occupant_id(occupant.id), type=type, id=id, to=to, sender=sender)
 
 
 def muc_of(presence: Stanza) -> etree._Element | None:
