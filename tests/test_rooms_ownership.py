@@ -8,7 +8,7 @@ import pytest
 from lxml import etree
 
 from db.rooms import Affiliation
-from handlers.rooms import telling
+from handlers.rooms import shown_anew, telling
 from handlers.rooms.configuration import PREFIX
 from handlers.rooms.room import Room, find
 from tests.harness.in_process import Client, add_accounts, online, server_in
@@ -249,7 +249,8 @@ def test_all_are_told_that_the_configuration_is_another_one(verona: Room, romeo:
         ({"enablelogging": "0"}, ["notice 104"]),  # it is kept for those who may enter: 170 is for what is published
     ):
         assert configure(romeo, **fields) == ""
-        assert hear(juliet, romeo) == [notice, notice]
+        heard = hear(juliet, romeo)
+        assert [[each for each in one if each.startswith("notice")] for one in heard] == [notice, notice]
 
 
 def test_strangers_leave_a_room_that_is_for_members_now(
@@ -425,3 +426,77 @@ def test_a_room_that_is_made_anew_is_another_one(tmp_path: Path) -> None:
         assert again.owners() == [juliet.account]
         assert again.secret != room.secret
         assert again.configuration.roomname == ""
+
+
+# -- what is seen after it
+
+
+def test_who_may_see_addresses_from_now_on_is_shown_them(
+    verona: Room, romeo: Client, juliet: Client, mercutio: Client
+) -> None:
+    assert configure(romeo, whois="anyone") == ""
+    assert hear(romeo, juliet, mercutio) == [
+        ["notice 172"],  # a moderator has seen them before
+        [
+            "Romeo in owner/moderator romeo@localhost/orchard",
+            "Mercutio in none/participant mercutio@localhost/street",
+            "notice 172",
+        ],
+        [
+            "Romeo in owner/moderator romeo@localhost/orchard",
+            "Juliet in none/participant juliet@localhost/balcony",
+            "notice 172",
+        ],
+    ]
+    assert configure(romeo, whois="moderators") == ""
+    assert hear(romeo, juliet) == [["notice 173"], ["notice 173"]]  # nobody forgets what he has seen
+
+
+def test_whose_presence_is_not_shown_any_more_is_gone_for_others_until_it_is(
+    verona: Room, romeo: Client, juliet: Client, mercutio: Client
+) -> None:
+    juliet.sends(f"<presence to='{ROOM}/Juliet'><show>away</show></presence>")
+    hear(romeo, juliet, mercutio)
+    assert configure(romeo, presencebroadcast=["moderator"]) == ""
+    assert hear(romeo, juliet, mercutio) == [
+        [
+            "Juliet out none/none juliet@localhost/balcony",
+            "Mercutio out none/none mercutio@localhost/street",
+            "notice 104",
+        ],
+        ["Mercutio out none/none", "notice 104"],
+        ["Juliet out none/none", "notice 104"],
+    ]
+    assert configure(romeo, presencebroadcast=["moderator", "participant"]) == ""
+    assert "<show>away</show>" in mercutio.received()[0]
+    assert hear(romeo, juliet) == [
+        [
+            "Juliet in none/participant juliet@localhost/balcony",
+            "Mercutio in none/participant mercutio@localhost/street",
+            "notice 104",
+        ],
+        ["Mercutio in none/participant", "notice 104"],
+    ]
+
+
+def test_who_is_hidden_and_loses_the_floor_at_once_is_gone_for_others_once(
+    verona: Room, romeo: Client, juliet: Client, mercutio: Client
+) -> None:
+    assert configure(romeo, presencebroadcast=["moderator"], moderatedroom="1") == ""
+    [told_romeo, told_juliet] = hear(romeo, juliet)
+    assert [each for each in told_romeo if each.startswith("Juliet")] == [
+        "Juliet out none/none juliet@localhost/balcony"
+    ]
+    assert told_juliet == [
+        "Mercutio out none/none",
+        "Juliet in none/visitor juliet@localhost/balcony 110",
+        "notice 104",
+    ]
+
+
+def test_in_a_room_of_very_many_nobody_is_shown_anew(
+    verona: Room, romeo: Client, juliet: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown_anew, "MOST_SESSIONS", 2)
+    assert configure(romeo, whois="anyone", presencebroadcast=["moderator"]) == ""
+    assert hear(juliet) == [["notice 172 104"]]

@@ -17,6 +17,7 @@ from handlers.rooms.presence import Change
 from handlers.rooms.ranks import Standing, role_on_entering
 from handlers.rooms.room import NOBODY, Occupant, Room, destroy, existing, let_go_if_empty, remove
 from handlers.rooms.settings import RoomSettings
+from handlers.rooms.shown_anew import show_anew
 from handlers.rooms.telling import MUC_OWNER, MUC_USER, forget_directed, tell, tell_each, text_element
 from xmpp.data import dataforms
 from xmpp.data.errors import StanzaError
@@ -111,6 +112,7 @@ def _listed(room: Room, given: Collection[str] | None, affiliation: str) -> set[
 
 def _tell(room: Room, before: RoomConfiguration, turned: Turned, actor: Actor) -> None:
     """Tell who has become what, put out who may not be in the room any more, and say that it is another one now."""
+    show_anew(room, before)
     affiliating.tell(room, turned, actor)
     if room.configuration.membersonly and not before.membersonly:
         told = Change(codes=["322"], actor=actor.nick)

@@ -155,7 +155,7 @@ def _told_themselves(room: Room, ended: Ended) -> Iterator[tuple[JID, Stanza]]:
 
 def _told_others(room: Room, ended: Ended) -> Iterator[tuple[JID, Stanza]]:
     views = Views(room, ended.occupant, ended.change, "unavailable", ended.gone[0], b"")
-    for session, viewer in _those_here(room):
+    for session, viewer in those_here(room):
         if is_shown(room, ended.occupant, viewer):
             yield session, views.of(viewer)
 
@@ -168,7 +168,7 @@ def _told_of_change(room: Room, changed: Changed) -> Iterator[tuple[JID, Stanza]
     gone = None
     if was in room.configuration.presencebroadcast:
         gone = Views(room, occupant, change, "unavailable", occupant.shown[0], b"")
-    for session, viewer in _those_here(room):
+    for session, viewer in those_here(room):
         if is_shown(room, occupant, viewer):
             yield session, views.of(viewer)
         elif gone is not None:
@@ -178,7 +178,7 @@ def _told_of_change(room: Room, changed: Changed) -> Iterator[tuple[JID, Stanza]
             yield from ((session, stanza) for stanza in others_of(room, occupant))
 
 
-def _those_here(room: Room) -> Iterator[tuple[JID, Occupant]]:
+def those_here(room: Room) -> Iterator[tuple[JID, Occupant]]:
     """The sessions that are in the room now, and still are when it is their turn."""
     return ((session, each) for session, each in tuple(room.by_session.items()) if session in room.by_session)
 
