@@ -10,6 +10,7 @@ from handlers.rooms.room import Room
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.rooms import ROOM, SERVICE, be, configure, enter, leave, opened, room_at, say, told
 from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
 from xmpp.data.wire import parse
 
 
@@ -170,6 +171,44 @@ def test_addresses_are_for_moderators_or_for_everybody(romeo: Client, juliet: Cl
     assert told(romeo.received())[-1] == "mercutio in none/participant mercutio@localhost/street"
 
 
+def probe(client: Client, to: str) -> list[str]:
+    return told(client.sends(f"<presence to='{to}' type='probe'/>"))
+
+
+def test_who_is_in_a_room_learns_by_a_probe_what_it_has_missed(room: Room, romeo: Client, juliet: Client) -> None:
+    enter(juliet, "juliet", says="<show>away</show>")
+    romeo.received()
+    assert probe(romeo, f"{ROOM}/juliet") == ["juliet in none/participant juliet@localhost/balcony"]
+    assert probe(juliet, f"{ROOM}/romeo") == ["romeo in owner/moderator"]
+    for to in (ROOM, f"{ROOM}/juliet"):
+        [own] = juliet.sends(f"<presence to='{to}' type='probe'/>")
+        assert told([own]) == ["juliet in none/participant juliet@localhost/balcony 110"]
+        assert "<show>away</show>" in own
+    assert probe(juliet, f"{ROOM}/tybalt") == []  # nobody has this nick
+    configure(room, presencebroadcast=("participant",))
+    assert probe(juliet, f"{ROOM}/romeo") == []
+
+
+def test_a_probe_tells_that_who_has_a_nick_is_away(room: Room, romeo: Client, juliet: Client, mercutio: Client) -> None:
+    be(room, mercutio, "member", "mercutio")
+    [away] = romeo.sends(f"<presence to='{ROOM}/mercutio' type='probe'/>")
+    assert told([away]) == ["mercutio out member/none"]
+    assert f'<occupant-id xmlns="urn:xmpp:occupant-id:0" id="{room.id_of(mercutio.account)}">' in away
+
+
+def test_the_server_of_who_is_in_a_room_probes_for_it(room: Room, juliet: Client) -> None:
+    enter(juliet, "juliet")
+    probed = Stanza.build("presence", type="probe", to=JID.parse(f"{ROOM}/romeo"), sender=juliet.account)
+    juliet.server.router.route(probed)
+    assert told(juliet.received()) == ["romeo in owner/moderator"]
+
+
+def test_others_learn_nothing_by_probes(room: Room, juliet: Client) -> None:
+    for to in (ROOM, f"{ROOM}/romeo", f"nowhere@{SERVICE}", f"nowhere@{SERVICE}/romeo"):
+        assert probe(juliet, to) == []
+    assert told(enter(juliet, "juliet"))  # nor is it how one enters
+
+
 def test_the_own_presence_has_the_id_of_the_request_that_it_answers(room: Room, romeo: Client, juliet: Client) -> None:
     ids = [parse(each.encode()).get("id") for each in enter(juliet, "juliet")]
     assert ids[:2] == [None, "in"]  # that of the other one, and its own
@@ -235,7 +274,8 @@ def test_presence_of_other_types_neither_enters_nor_leaves(room: Room, juliet: C
     assert juliet.sends(f"<presence to='{ROOM}/juliet' type='{type}'>{x}</presence>") == []
     assert juliet.jid not in room.by_session
     enter(juliet, "juliet")
-    assert juliet.sends(f"<presence to='{ROOM}/juliet' type='{type}'/>") == []
+    answered = ["juliet in none/participant juliet@localhost/balcony 110"] if type == "probe" else []
+    assert told(juliet.sends(f"<presence to='{ROOM}/juliet' type='{type}'/>")) == answered
     assert juliet.jid in room.by_session
 
 

@@ -16,6 +16,7 @@ from handlers.rooms import (
     messages,
     ownership,
     private_messages,
+    probes,
     registration,
     to_occupants,
     voice,
@@ -110,6 +111,8 @@ def _receive_presence(server: "Server", stanza: Stanza) -> None:
         _note_error(server, stanza)
     elif not stanza.to.local:
         return
+    elif stanza.type == "probe":
+        probes.answer(server, stanza)
     elif stanza.to.is_bare:
         if stanza.type is None:
             raise StanzaError("jid-malformed", "a nick is needed to enter")

@@ -199,9 +199,15 @@ def others_of(room: Room, occupant: Occupant, to: JID | None = None) -> Iterator
             yield _presence(room, other, PLAIN, None, shows, said, is_own=False, to=to)
 
 
-def to_nobody(room: Room, occupant: Occupant, change: Change) -> Stanza:
-    """What somebody is told who is not in the room."""
-    return _presence(room, occupant, change, "unavailable", None, b"", is_own=True)
+def as_seen_by(room: Room, occupant: Occupant, viewer: Occupant) -> Stanza:
+    """The presence of an occupant, as another one sees it, or it itself."""
+    session, said = occupant.shown
+    return Views(room, occupant, PLAIN, None, session, said).of(viewer)
+
+
+def to_nobody(room: Room, occupant: Occupant, change: Change, *, is_own: bool = True) -> Stanza:
+    """What is told of somebody who is not in the room, to itself or to others."""
+    return _presence(room, occupant, change, "unavailable", None, b"", is_own=is_own)
 
 
 def is_shown(room: Room, occupant: Occupant, viewer: Occupant) -> bool:
