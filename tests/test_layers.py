@@ -43,6 +43,7 @@ WITHOUT_GEVENT = (
     "xmpp/data/errors.py",
     "xmpp/data/dataforms.py",
     "xmpp/data/disco.py",
+    "xmpp/data/kept.py",
     "xmpp/data/resultsets.py",
     "xmpp/stream/xml/xmlfeed.py",
     "xmpp/stream/xml/nameguard.py",

@@ -1,7 +1,6 @@
 """XEP-0060 section 16.4.4: the configuration of a node, read from forms, written as forms, and as the text that is
 kept."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
@@ -10,7 +9,7 @@ from typing import Any
 from lxml import etree
 
 from handlers.pubsub.conditions import refused
-from xmpp.data import dataforms
+from xmpp.data import dataforms, kept
 from xmpp.data.dataforms import Field
 
 NODE_CONFIG = "http://jabber.org/protocol/pubsub#node_config"
@@ -238,14 +237,11 @@ def values_of(configuration: NodeConfiguration) -> dict[str, tuple[str, ...]]:
 
 
 def to_text(configuration: NodeConfiguration) -> str:
-    """A configuration as the text that is kept: with all fields, so that it stays when defaults change."""
-    return json.dumps(asdict(configuration), ensure_ascii=False)
+    """A configuration as the text that is kept."""
+    return kept.to_text(configuration)
 
 
 @lru_cache(maxsize=1_024)
 def from_text(text: str) -> NodeConfiguration:
     """The configuration of which this text was kept."""
-    kept: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
-    }
-    return NodeConfiguration(**kept)
+    return kept.from_text(NodeConfiguration, text)

@@ -1,14 +1,13 @@
 """XEP-0060 section 6.3: the options of a subscription, read from forms, written as forms, and as the text that is
 kept."""
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from lxml import etree
 
 from handlers.pubsub.conditions import refused
-from xmpp.data import dataforms
+from xmpp.data import dataforms, kept
 from xmpp.data.dataforms import Field
 
 SUBSCRIBE_OPTIONS = "http://jabber.org/protocol/pubsub#subscribe_options"
@@ -52,10 +51,10 @@ def _values(options: SubscriptionOptions) -> dict[str, tuple[str, ...]]:
 
 def to_text(options: SubscriptionOptions) -> str:
     """The options as the text that is kept."""
-    return json.dumps(asdict(options))
+    return kept.to_text(options)
 
 
 @lru_cache(maxsize=1_024)
 def from_text(text: str) -> SubscriptionOptions:
     """The options of which this text was kept; the default ones for ""."""
-    return SubscriptionOptions(**json.loads(text)) if text else SubscriptionOptions()
+    return kept.from_text(SubscriptionOptions, text) if text else SubscriptionOptions()

@@ -1,13 +1,12 @@
 """XEP-0045 section 10.1.3 and its registry: how a room is configured: from forms, to forms, and as it is kept."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lxml import etree
 
-from xmpp.data import dataforms
+from xmpp.data import dataforms, kept
 from xmpp.data.dataforms import Field
 from xmpp.data.errors import StanzaError
 
@@ -186,13 +185,10 @@ def form(configuration: RoomConfiguration, admins: tuple[str, ...], owners: tupl
 
 
 def to_text(configuration: RoomConfiguration) -> str:
-    """The text that is kept of a configuration: all of it, so that it stays when what rooms begin with changes."""
-    return json.dumps(asdict(configuration), ensure_ascii=False)
+    """The text that is kept of a configuration."""
+    return kept.to_text(configuration)
 
 
 def from_text(text: str) -> RoomConfiguration:
     """The configuration that a text was kept of."""
-    kept: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
-    }
-    return RoomConfiguration(**kept)
+    return kept.from_text(RoomConfiguration, text)
