@@ -49,6 +49,16 @@ def test_who_registers_is_a_member_and_has_a_nick(room: Room, romeo: Client, jul
     assert told(romeo.sends(f"<presence to='{ROOM}/jule'/>")) == ["jule error conflict cancel"]
 
 
+def test_who_registers_has_the_floor_after_it_is_told_that_it_is_done(room: Room, juliet: Client) -> None:
+    enter(juliet, "juliet")
+    configure(room, moderatedroom=True)
+    done, seen = juliet.sends(f"<iq type='set' id='r' to='{ROOM}'>{registration('jule')}</iq>")
+    assert 'type="result"' in done
+    assert told([seen]) == ["juliet in member/participant juliet@localhost/balcony 110"]
+    assert "<actor" not in seen
+    assert room.by_session[juliet.jid].role == "participant"
+
+
 def test_a_nick_is_given_back(room: Room, juliet: Client, mercutio: Client) -> None:
     juliet.asks(registration("jule"), type="set", to=ROOM)
     assert mercutio.asks(registration("jule"), type="set", to=ROOM) == "conflict"

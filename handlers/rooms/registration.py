@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from handlers.rooms import nicks, presence
-from handlers.rooms.ranks import Standing
+from handlers.rooms import affiliating, nicks
+from handlers.rooms.affiliating import Actor
 from handlers.rooms.room import NOBODY, Room, open_to
 from xmpp.data import dataforms
 from xmpp.data.dataforms import Field
@@ -46,11 +46,9 @@ def register(server: "Server", iq: Stanza) -> None:
         nicks.refuse_taken(room, account, nick)
     had = room.affiliations.get(account, NOBODY)
     is_new = had.affiliation == "none" and not is_removed
-    if is_new and not had.nick:
-        room.refuse_more_affiliations()
-    room.set_affiliations({account: had._replace(nick=nick, affiliation="member" if is_new else had.affiliation)})
-    if is_new:
-        _show_member(room, account)
+    becomes = had._replace(nick=nick, affiliation="member" if is_new else had.affiliation)
+    turned = affiliating.keep(room, {account: becomes})
+    iq.after_reply(lambda: affiliating.tell(room, turned, Actor(account)))
 
 
 def _room_for(server: "Server", iq: Stanza) -> tuple[Room, JID]:
@@ -80,11 +78,3 @@ def _nick_in(room: Room, query: etree._Element) -> str:
         raise StanzaError("jid-malformed", str(error)) from None
     except ValueError as error:
         raise StanzaError("bad-request", str(error)) from None
-
-
-def _show_member(room: Room, account: JID) -> None:
-    usual = room.usual_role("member")
-    for occupant in room.of_account(account):
-        if not Standing(role=occupant.role).has_role(usual):
-            occupant.role = usual
-        presence.show(room, occupant)
