@@ -10,6 +10,7 @@ from lxml import etree
 from db import rooms
 from handlers.rooms import (
     administration,
+    channel_search,
     discovery,
     entering,
     invitations,
@@ -98,6 +99,7 @@ def forget_account(server: "Server", account: JID) -> None:
 
 feature.step(to_occupants.pass_on)
 feature.iq_get(ITEMS_QUERY, to=[SUBDOMAIN.service])(discovery.list_rooms)
+feature.iq_get(channel_search.SEARCH, to=[SUBDOMAIN.service])(channel_search.answer)
 feature.iq_get(f"{{{UNIQUE}}}unique", to=[SUBDOMAIN.service])(discovery.make_unique_name)
 feature.iq_get(INFO_QUERY, to=[SUBDOMAIN.bare])(discovery.describe_room)
 feature.iq_get(ITEMS_QUERY, to=[SUBDOMAIN.bare])(discovery.list_items_of_room)

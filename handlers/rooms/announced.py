@@ -12,6 +12,7 @@ SERVICE_FEATURES = (
     STABLE_ID,
     UNIQUE,
     "http://jabber.org/protocol/rsm",
+    "urn:xmpp:channel-search:0:search",
     "urn:xmpp:occupant-id:0",
 )
 ROOM_FEATURES = (
