@@ -81,9 +81,8 @@ ROOM = {  # XEP-0045 section 18.5.3
     "allowinvites": "boolean",
     "allowpm": "list-single",
     "changesubject": "boolean",
-    "enablearchiving": "boolean",  # in no registry, as historylength: what other servers call it
+    "enablearchiving": "boolean",  # in no registry: what other servers call it
     "getmemberlist": "list-multi",
-    "historylength": "text-single",
     "lang": "text-single",
     "maxusers": "list-single",
     "membersonly": "boolean",
@@ -103,7 +102,10 @@ ROOM = {  # XEP-0045 section 18.5.3
 }
 REGISTERED: Mapping[str, Mapping[str, str]] = {
     "http://jabber.org/network/serverinfo": {f"{role}-addresses": "list-multi" for role in ROLES},  # XEP-0157 section 6
-    "http://jabber.org/protocol/muc#roomconfig": {f"muc#roomconfig_{var}": type for var, type in ROOM.items()},
+    "http://jabber.org/protocol/muc#roomconfig": {
+        "muc#maxhistoryfetch": "text-single",
+        **{f"muc#roomconfig_{var}": type for var, type in ROOM.items()},
+    },
     "http://jabber.org/protocol/muc#register": {"muc#register_roomnick": "text-single"},  # XEP-0045 section 15.5
     "http://jabber.org/protocol/muc#request": {
         "muc#jid": "jid-single",
@@ -127,6 +129,15 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
         "jid": "jid-single",  # section 3: only in answers, and in no registry
         "last": "text-single",
         "nick": "text-single",
+    },
+    "urn:xmpp:channel-search:0:search-params": {  # XEP-0433 section 6.1
+        "all": "boolean",
+        "key": "list-single",
+        "q": "text-single",
+        "sinaddress": "boolean",
+        "sindescription": "boolean",
+        "sinname": "boolean",
+        "types": "list-multi",
     },
     "urn:xmpp:mam:2": {  # XEP-0313 section 4.1.5; its registry has text-multi for ids
         "after-id": "text-single",
@@ -155,6 +166,7 @@ MAKERS = {
     "handlers/push/bursts.py",
     "handlers/login/registration_form.py",
     "handlers/discovery/search.py",
+    "handlers/rooms/channel_search.py",
     "handlers/rooms/configuration.py",
     "handlers/rooms/discovery.py",
     "handlers/rooms/registration.py",
@@ -224,6 +236,7 @@ def of_rooms(hamlet: Client, francisco: Client) -> list[str]:
         hamlet.asks("<query xmlns='http://jabber.org/protocol/muc#owner'/>", to=VERONA),
         hamlet.asks(INFO, to=VERONA),
         hamlet.asks("<query xmlns='jabber:iq:register'/>", to=VERONA),
+        hamlet.asks("<search xmlns='urn:xmpp:channel-search:0:search'/>", to="rooms.localhost"),
     ]
     hamlet.received()
     asked = "<field var='muc#role'><value>participant</value></field>"

@@ -127,7 +127,7 @@ def test_every_field_keeps_what_was_filled_in(verona: Room, romeo: Client) -> No
         "membersonly": "1", "moderatedroom": "1", "passwordprotectedroom": "1", "roomsecret": "alike in dignity",
         "whois": "anyone", "maxusers": "50", "changesubject": "1", "allowinvites": "1", "allowpm": "moderators",
         "getmemberlist": ["moderator"], "presencebroadcast": ["moderator", "participant"], "enablearchiving": "0",
-        "historylength": "5", "slow_mode_duration": "30", "pubsub": "xmpp:pubsub.localhost?;node=verona",
+        "muc#maxhistoryfetch": "5", "slow_mode_duration": "30", "pubsub": "xmpp:pubsub.localhost?;node=verona",
         "roomadmins": ["juliet@localhost"], "roomowners": ["romeo@localhost", "paris@localhost"],
     }  # fmt: skip
     before = form(romeo)
@@ -185,7 +185,7 @@ def test_every_choice_can_be_made(verona: Room, romeo: Client) -> None:
         ({"roomowners": [""]}, "conflict"),
         ({"passwordprotectedroom": "1"}, "not-acceptable"),
         ({"passwordprotectedroom": "1", "roomsecret": ""}, "not-acceptable"),
-        ({"historylength": "many"}, "not-acceptable"),
+        ({"muc#maxhistoryfetch": "many"}, "not-acceptable"),
         ({"roomname": "o" * 1_001}, "not-acceptable"),
     ],
 )
@@ -201,12 +201,37 @@ def test_a_form_that_is_refused_changes_nothing(
 def test_what_clients_of_other_servers_send_is_understood(verona: Room, romeo: Client) -> None:
     assert asked(romeo, submit({"muc#roomconfig_enablelogging": "0", "public_list": "1"})) == ""
     assert form(romeo)["enablearchiving"] == ["0"]
-    conversations = {"muc#roomconfig_mam": "1", "muc#maxhistoryfetch": "7", "muc#roomconfig_captcha_protected": ""}
+    conversations = {
+        "muc#roomconfig_mam": "1",
+        "muc#roomconfig_historylength": "7",
+        "muc#roomconfig_captcha_protected": "",
+    }
     assert asked(romeo, submit(conversations)) == ""
     assert form(romeo)["enablearchiving"] == ["1"]
-    assert form(romeo)["historylength"] == ["7"]
-    assert asked(romeo, submit({"muc#maxhistoryfetch": ""})) == ""
-    assert form(romeo)["historylength"] == ["7"]
+    assert form(romeo)["muc#maxhistoryfetch"] == ["7"]
+    assert asked(romeo, submit({"muc#roomconfig_historylength": ""})) == ""
+    assert form(romeo)["muc#maxhistoryfetch"] == ["7"]
+
+
+# What is sent unasked to ejabberd and Prosody, of which a room here knows nothing, or what it has by another name.
+UNASKED = (
+    "public_list", "members_by_default", "allow_private_messages", "allow_private_messages_from_visitors",
+    "allow_query_users", "allow_visitor_status", "allow_visitor_nickchange", "allow_voice_requests",
+    "voice_request_min_interval", "allow_subscription", "enable_hats", "captcha_protected", "vcard", "mam",
+    "muc#roomconfig_mam", "muc#roomconfig_captcha_whitelist", "muc#roomconfig_allowvoicerequests",
+    "muc#roomconfig_voicerequestmininterval", "muc#roomconfig_defaulthistorymessages",
+    "muc#roomconfig_anonymous", "{http://prosody.im/protocol/muc}roomconfig_allowmemberinvites",
+    "{http://prosody.im/protocol/muc}roomconfig_registered_users_only",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [[], "", "1", "0", ["1", "0"]])
+def test_what_other_servers_have_costs_nobody_his_form(verona: Room, romeo: Client, value: object) -> None:
+    inner = "".join(f"<value>{each}</value>" for each in _several(value))
+    fields = "".join(f"<field var='{var}'>{inner}</field>" for var in UNASKED)
+    name = f"<field var='{PREFIX}roomname'><value>Verona</value></field>"
+    assert asked(romeo, query(f"<x xmlns='jabber:x:data' type='submit'>{name}{fields}</x>")) == ""
+    assert form(romeo)["roomname"] == ["Verona"]
 
 
 @pytest.mark.parametrize("content", ["", "<destroy/><destroy/>", "<x xmlns='jabber:x:data' type='result'/>", "<oops/>"])

@@ -13,6 +13,7 @@ from xmpp.data.errors import StanzaError
 
 ROOM_CONFIG = "http://jabber.org/protocol/muc#roomconfig"
 PREFIX = "muc#roomconfig_"
+HISTORY = "muc#maxhistoryfetch"
 PRESENT = ("moderator", "participant", "visitor")
 MAX_TEXT = 1_000
 SLOW_MODE_MOST = 86_400
@@ -91,7 +92,7 @@ FIELDS = (
     _roles("getmemberlist", "Who may ask for the list of members"),
     _roles("presencebroadcast", "Whose presence is shown"),
     _boolean("enablearchiving", "Whether messages are kept, for those who may enter"),
-    Field(PREFIX + "historylength", label="How many messages are shown on entering"),
+    Field(HISTORY, label="How many messages are shown on entering"),
     Field(PREFIX + "slow_mode_duration", label="How many seconds a participant waits between two messages"),
     Field(PREFIX + "pubsub", label="A node that belongs to the room"),
 )
@@ -101,7 +102,7 @@ ALIASES: Mapping[str, str] = {
     "muc#roomconfig_mam": "enablearchiving",
     "muc#roomconfig_enablelogging": "enablearchiving",
     "muc#roomconfig_defaulthistorymessages": "historylength",
-    "muc#maxhistoryfetch": "historylength",
+    "muc#roomconfig_historylength": "historylength",
     "{http://prosody.im/protocol/muc}roomconfig_allowmemberinvites": "allowinvites",
     "muc#roomconfig_allowmemberinvites": "allowinvites",
 }
@@ -129,8 +130,7 @@ class Submitted:
             answers = dataforms.submitted(x, ROOM_CONFIG, [*FIELDS, *PEOPLE])
         except ValueError as error:
             raise StanzaError("bad-request", str(error)) from None
-        said = {field.var.removeprefix(PREFIX): (field, answers[field.var]) for field in FIELDS if field.var in answers}
-        changes = {name: _value(field, values) for name, (field, values) in said.items()}
+        changes = {_name(field): _value(field, answers[field.var]) for field in FIELDS if field.var in answers}
         for alias, name in ALIASES.items():
             if any(given.get(alias, ())) and name not in changes:
                 changes[name] = _aliased(name, given[alias])
@@ -141,8 +141,13 @@ class Submitted:
             raise StanzaError("not-acceptable", "a room with a password needs one")
 
 
+def _name(field: Field) -> str:
+    """What a field is called in the configuration."""
+    return "historylength" if field.var == HISTORY else field.var.removeprefix(PREFIX)
+
+
 def _value(field: Field, values: tuple[str, ...]) -> Any:
-    name = field.var.removeprefix(PREFIX)
+    name = _name(field)
     if field.type == "boolean":
         return dataforms.boolean(values)
     if field.type in dataforms.MULTIPLE:
@@ -174,10 +179,7 @@ def _number(name: str, text: str) -> int:
 def form(configuration: RoomConfiguration, admins: tuple[str, ...], owners: tuple[str, ...]) -> etree._Element:
     """The form to configure a room with, filled in as the room is configured (10.2)."""
     chosen = asdict(configuration)
-    fields = [
-        dataforms.filled(field, dataforms.texts(chosen[field.var.removeprefix(PREFIX)], none=NO_LIMIT))
-        for field in FIELDS
-    ]
+    fields = [dataforms.filled(field, dataforms.texts(chosen[_name(field)], none=NO_LIMIT)) for field in FIELDS]
     people = [dataforms.filled(field, values) for field, values in zip(PEOPLE, (admins, owners), strict=True)]
     return dataforms.form(ROOM_CONFIG, [*fields, *people], title="Configuration of the room")
 
