@@ -32,6 +32,7 @@ class Room(Model):
     subject = TextField()
     subject_nick = TextField()
     subject_at = FloatField()
+    subject_by = TextField()
 
     class Meta:
         table_name = "room"
@@ -60,11 +61,13 @@ class RoomTombstone(Model):
 
 
 class Subject(NamedTuple):
-    """The subject of a room, who has set it, by nick, and when, in seconds since the epoch; 0 where nobody has."""
+    """The subject of a room, who has set it, by nick and by the id of that occupant, and when, in seconds since the
+    epoch; 0 where nobody has."""
 
     text: str = ""
     nick: str = ""
     at: float = 0.0
+    by: str = ""
 
 
 class Kept(NamedTuple):
@@ -98,7 +101,7 @@ SERVICE = "substr(jid, instr(jid, '@') + 1)"
 AFTER_ALL = "\U0010ffff"
 """After every address."""
 _R, _A, _T = Room, RoomAffiliation, RoomTombstone
-_COLUMNS = (_R.id, _R.creator, _R.configuration, _R.secret, _R.subject, _R.subject_nick, _R.subject_at)
+_COLUMNS = (_R.id, _R.creator, _R.configuration, _R.secret, _R.subject, _R.subject_nick, _R.subject_at, _R.subject_by)
 _FIND = Prepared(_R.select(*_COLUMNS).where(_R.jid == ANY))
 _INSERT = Prepared(
     _R.insert(
@@ -111,10 +114,11 @@ _INSERT = Prepared(
         subject=ANY,
         subject_nick=ANY,
         subject_at=ANY,
+        subject_by=ANY,
     )
 )
 _CONFIGURE = Prepared(_R.update(configuration=ANY, is_public=ANY).where(_R.id == ANY))
-_SET_SUBJECT = Prepared(_R.update(subject=ANY, subject_nick=ANY, subject_at=ANY).where(_R.id == ANY))
+_SET_SUBJECT = Prepared(_R.update(subject=ANY, subject_nick=ANY, subject_at=ANY, subject_by=ANY).where(_R.id == ANY))
 _DELETE = Prepared(_R.delete().where(_R.id == ANY))
 _COUNT_OF = Prepared(_R.select(fn.COUNT(_R.id)).where(_R.creator == ANY))
 _AT = (SQL("is_public"), SQL(f"{SERVICE} = ?"))

@@ -10,6 +10,7 @@ from lxml import etree
 from db import archive, archives
 from db.archive import Entry, Selection
 from handlers.messages import delay, stanza_ids
+from handlers.messages.occupants import occupant_id
 from handlers.rooms.room import MOST_HISTORY, Room, Said
 from handlers.rooms.telling import MUC
 from xmpp.data import names, timestamps
@@ -59,11 +60,13 @@ def delayed(room: Room, said: Said) -> Stanza:
 
 def subject(room: Room) -> Stanza:
     """The subject, empty where there is none; from whom it was set, with when."""
-    text, nick, at = room.subject
+    text, nick, at, by = room.subject
     sender = room.address.with_resource(nick) if nick else room.address
     content = f"<subject>{escaped(text)}</subject>".encode() if text else b"<subject/>"
     if at:
         content += delay.stamp(room.address, at)
+    if by:
+        content += occupant_id(by)
     return Stanza.build("message", content, type="groupchat", sender=sender)
 
 

@@ -97,4 +97,4 @@ def _set_subject(room: Room, occupant: Occupant, stanza: Stanza) -> None:
     if len(text.encode()) > room.server.settings(RoomSettings).max_subject_bytes:
         raise StanzaError("not-acceptable", "the subject is too long")
     say(room, stanza.sender, reflect(room, occupant, stanza), text)
-    room.set_subject(text, occupant.nick)
+    room.set_subject(text, occupant)

@@ -195,9 +195,9 @@ class Room:
         if len(self.affiliations) + more > most:
             raise StanzaError("resource-constraint", f"in one room {most} people can be something")
 
-    def set_subject(self, text: str, nick: str) -> None:
+    def set_subject(self, text: str, author: Occupant) -> None:
         """Have another subject, for good."""
-        subject = Subject(text, nick, time.time())
+        subject = Subject(text, author.nick, time.time(), author.id)
         rooms.set_subject(self.server.db, self.number, subject)
         self.subject = subject
 

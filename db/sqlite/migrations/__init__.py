@@ -18,6 +18,7 @@ from db.sqlite.migrations import (
     v0010_pubsub,
     v0011_bit_by_bit,
     v0012_rooms,
+    v0017_room_subject_author,
 )
 
 MIGRATIONS: Sequence[Sequence[str]] = (
@@ -33,6 +34,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0010_pubsub.STATEMENTS,
     v0011_bit_by_bit.STATEMENTS,
     v0012_rooms.STATEMENTS,
+    v0017_room_subject_author.STATEMENTS,
 )
 
 
