@@ -109,6 +109,22 @@ def test_nobody_gets_an_entrance_or_the_floor_by_registering(
     assert juliet.asks(registration("jule"), type="set", to=ROOM) == ""
 
 
+def test_who_is_banned_loses_the_nick_that_it_has_registered(
+    room: Room, romeo: Client, juliet: Client, mercutio: Client
+) -> None:
+    admin = "<query xmlns='http://jabber.org/protocol/muc#admin'><item {}/></query>"
+    assert juliet.asks(registration("jule"), type="set", to=ROOM) == ""
+    assert 'nick="jule"' in romeo.asks(admin.format("affiliation='member'"), to=ROOM)
+    ban = admin.format("affiliation='outcast' jid='juliet@localhost'")
+    assert romeo.asks(ban, type="set", to=ROOM) == ""
+    assert romeo.asks(admin.format("affiliation='outcast'"), to=ROOM).endswith(
+        '<item affiliation="outcast" jid="juliet@localhost"></item></query>'
+    )
+    assert "juliet" not in romeo.asks(admin.format("affiliation='member'"), to=ROOM)
+    assert juliet.asks(REGISTER, to=ROOM) == "not-allowed"
+    assert mercutio.asks(registration("jule"), type="set", to=ROOM) == ""
+
+
 def test_who_is_banned_does_not_register(room: Room, juliet: Client) -> None:
     be(room, juliet, "outcast")
     assert juliet.asks(registration("jule"), type="set", to=ROOM) == "not-allowed"
