@@ -311,6 +311,23 @@ def test_as_much_is_told_of_what_was_said_as_is_asked_for(
     assert told(received)[-1] == "room subject "
 
 
+def test_whole_stanzas_are_counted_by_their_characters(talk: None, romeo: Client, juliet: Client) -> None:
+    say(romeo, "Schöne Grüße")
+    raw = list[str]()
+    juliet.write = lambda data: raw.append(data.decode())  # type: ignore[method-assign]
+
+    def history(most: int) -> list[int]:
+        """The characters of each message."""
+        raw.clear()
+        enter(juliet, "juliet", f"<history maxchars='{most}'/>")
+        return [len(each) for each in raw if "<body>" in each]
+
+    *_, last_but_one, last = history(100_000)
+    assert history(last_but_one + last) == [last_but_one, last]
+    assert history(last_but_one + last - 1) == [last]
+    assert history(last - 1) == []
+
+
 def test_a_room_tells_no_more_than_it_is_configured_to(romeo: Client, juliet: Client) -> None:
     opened(romeo, "romeo", historylength=2)
     for word in ("one", "two", "three"):

@@ -182,7 +182,7 @@ def _welcome(
     assert asked.sender is not None
     session, id = asked.sender, asked.id
     codes = [*([] if room.configuration.is_anonymous else ["100"]), *more_codes]
-    said = history.wanted(room, muc)
+    said = history.wanted(room, muc, session)
 
     def all_of_it() -> Iterator[Stanza]:
         yield from presence.others_of(room, occupant, session)

@@ -14,6 +14,7 @@ from handlers.messages.occupants import occupant_id
 from handlers.rooms.room import MOST_HISTORY, Room, Said
 from handlers.rooms.telling import MUC
 from xmpp.data import names, timestamps
+from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza, Unreadable
 from xmpp.data.wire import escaped
 
@@ -31,8 +32,8 @@ def remember(room: Room, said: Said) -> None:
         room.history.popleft()
 
 
-def wanted(room: Room, muc: etree._Element) -> Sequence[Said]:
-    """What somebody who enters asks for, the oldest first: of all limits that are given the narrowest."""
+def wanted(room: Room, muc: etree._Element, to: JID) -> Sequence[Said]:
+    """What a session that enters asks for, the oldest first: of all limits that are given the narrowest."""
     asked = muc.find(HISTORY)
     most = room.configuration.historylength
     since, characters = 0.0, None
@@ -46,7 +47,7 @@ def wanted(room: Room, muc: etree._Element) -> Sequence[Said]:
     chosen = list[Said]()
     for said in newest_first:
         if characters is not None:
-            characters -= len(said.stanza.wire())
+            characters -= len(delayed(room, said).addressed(to).wire().decode())  # as it gets them (7.2.14)
         if len(chosen) >= most or (characters is not None and characters < 0):
             break
         chosen.append(said)
