@@ -1,6 +1,6 @@
 """A server in this process, a few devices of a few people, and the lines between them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,14 @@ class Town:
     """Everybody knows everybody. `restart` may be called; `stop` must be."""
 
     def __init__(
-        self, folder: Path, addresses: Iterable[str], tables: Tables, settings: Mapping[str, Mapping[str, Any]]
+        self,
+        folder: Path,
+        addresses: Iterable[str],
+        tables: Tables,
+        settings: Mapping[str, Mapping[str, Any]],
+        device: Callable[[str], Device] = Device,
     ) -> None:
-        self.devices = [Device(address) for address in addresses]
+        self.devices = [device(address) for address in addresses]
         self._folder = folder
         self._tables = tables
         self._settings = settings
