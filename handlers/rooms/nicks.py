@@ -52,6 +52,8 @@ def change(room: Room, occupant: Occupant, asked: Stanza, said: bytes) -> None:
     renamed = room.put(nick, session, said, occupant.role)
     if not is_alone and was_shown:
         presence.show(room, occupant)
+    elif not is_alone:  # to itself the old nick has just ended
+        presence.show_to(room, occupant, session)
     presence.show(room, renamed, Change(own_codes=codes_of(asked)))
 
 

@@ -94,6 +94,13 @@ def show(room: Room, occupant: Occupant, change: Change = PLAIN, *, but: JID | N
     )
 
 
+def show_to(room: Room, occupant: Occupant, session: JID) -> None:
+    """Tell one session alone of an occupant's presence."""
+    viewer = room.by_session[session]
+    if is_shown(room, occupant, viewer):
+        tell_each(room, [(session, Views(room, occupant, PLAIN, None, *occupant.shown).of(viewer))])
+
+
 def show_end(
     room: Room,
     occupant: Occupant,
