@@ -52,8 +52,12 @@ class Person(ClientXMPP):
         self.interests = {**interests, READY: "ready"} if interests else {}
         self.happened: dict[str, asyncio.Queue[Any]] = {}
         for event in (*EVENTS, *(f"{name}_publish" for name in self.interests.values())):
-            self.happened[event] = asyncio.Queue()
-            self.add_event_handler(event, self.happened[event].put_nowait)
+            self.note(event)
+
+    def note(self, event: str) -> None:
+        """Keep what happens of this kind, too."""
+        self.happened[event] = asyncio.Queue()
+        self.add_event_handler(event, self.happened[event].put_nowait)
 
     async def appear(self) -> None:
         """Send presence, with capabilities that name the interests if there are any (XEP-0163 section 4.2), and wait
