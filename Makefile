@@ -30,7 +30,8 @@ quick: lint types
 	$(BIN)/python -m tests.harness.quick
 
 soak: $(VENV)/tests
-	SOAK=1 $(BIN)/python -m pytest -rP tests/test_every_message_arrives.py tests/test_archive_crash.py
+	SOAK=1 $(BIN)/python -m pytest -rP tests/test_every_message_arrives.py tests/test_rooms_course.py \
+		tests/test_archive_crash.py
 
 bench: $(VENV)/tests
 	$(BIN)/python -m bench $(ARGS)

@@ -28,7 +28,7 @@ from tests.harness.town import Town
 from xmpp.data.jid import JID
 from xmpp.routing.tables import Tables
 
-COURSES = rounds(60, 3000)
+COURSES = rounds(60, 1000)
 STEPS = rounds(30, 60)
 
 ROOMS = (JID.parse(ROOM), JID.parse("mantua@rooms.localhost"))
