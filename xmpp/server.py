@@ -102,6 +102,10 @@ class Server:
         found: State = self._states[of]
         return found
 
+    def runs(self, domain: str) -> bool:
+        """True if it is a service of ours that answers at this domain."""
+        return domain in self.subdomains.by_address and self.ownership.runs(domain)
+
     def close_unbound_streams(self, account: JID, error: StreamError) -> None:
         """Close the streams that have logged in as this account and have no session yet."""
         for listener in self.listeners:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from handlers.rooms.messages import reflect
-from handlers.rooms.room import Room, open_to
+from handlers.rooms.room import Room, Rooms, open_to
 from handlers.rooms.telling import MUC_USER, X
 from xmpp.data import names
 from xmpp.data.errors import StanzaError
@@ -49,11 +49,14 @@ def receive(server: "Server", stanza: Stanza) -> None:
 
 
 def pass_error_back(server: "Server", error: Stanza) -> bool:
-    """Whether this is about such a message: then it goes to who has sent that."""
+    """Whether this is about such a message: then it goes to who has sent that, unless another session has got it."""
     assert error.sender is not None and error.to is not None
-    passed = server.state(Passed).pop((error.sender, error.to, error.id or ""), None)
+    remembered = server.state(Passed)
+    passed = remembered.pop((error.sender, error.to, error.id or ""), None)
     if passed is None:
         return False
+    if _has_another_session(server, passed, error, remembered):
+        return True
     content = b"".join(map(wire, error.children(names.ERROR)))
     server.router.route(
         Stanza.build("message", content, type="error", id=error.id, to=passed.sender, sender=passed.addressee)
@@ -61,13 +64,20 @@ def pass_error_back(server: "Server", error: Stanza) -> bool:
     return True
 
 
+def _has_another_session(server: "Server", passed: _Passed, error: Stanza, remembered: Passed) -> bool:
+    room = server.state(Rooms).here.get(passed.addressee.bare)
+    addressee = None if room is None else room.occupants.get(passed.addressee.resource)
+    assert error.to is not None
+    key = (error.to, error.id or "")
+    return addressee is not None and any((session, *key) in remembered for session in addressee.sessions)
+
+
 def _pass_on(room: Room, passed: Stanza, stanza: Stanza) -> None:
     assert stanza.to is not None and stanza.sender is not None and passed.sender is not None
     server, addressee = room.server, room.occupants[stanza.to.resource]
     remembered = server.state(Passed)
     for session in tuple(addressee.sessions):
-        if stanza.id:
-            remembered[session, passed.sender, stanza.id] = _Passed(stanza.sender, stanza.to)
+        remembered[session, passed.sender, stanza.id or ""] = _Passed(stanza.sender, stanza.to)
         server.router.route(passed.addressed(session))
     while len(remembered) > MAX_REMEMBERED:
         remembered.popitem(last=False)

@@ -10,7 +10,7 @@ import gevent
 
 from db import accounts as account_records
 from handlers.messages import delay, offline, stanza_ids
-from handlers.messages.payloads import CARBON_RECEIVED, CARBON_SENT, ONE_TO_ONE
+from handlers.messages.payloads import CARBON_RECEIVED, CARBON_SENT, MUC_USER, ONE_TO_ONE
 from handlers.sessions.acknowledgements import Unacknowledged
 from handlers.sessions.managed_sessions import Management
 from xmpp.data.errors import StanzaError, not_stored
@@ -57,11 +57,11 @@ def send_another_way(over: Session, stanzas: Collection[Unacknowledged]) -> None
     The first ones at once. There may be thousands, so the rest follows in a greenlet. The account may be removed
     meanwhile; somebody who takes its name then gets nothing of it.
     """
-    waiting = deque(stanzas)
-    _send_some(over, waiting)
+    waiting, rooms_told = deque(stanzas), set[JID]()
+    _send_some(over, waiting, rooms_told)
     if waiting:
         under_way = over.server.state(UnderWay)
-        rest = gevent.spawn(_send_rest, over, waiting)
+        rest = gevent.spawn(_send_rest, over, waiting, rooms_told)
         under_way.add(rest)
         rest.link(under_way.discard)
     _note_kept(over, {id(each.stanza) for each in stanzas if each.devices})
@@ -93,19 +93,19 @@ def finish(server: "Server") -> None:
     gevent.joinall(list(server.state(UnderWay)))
 
 
-def _send_rest(over: Session, waiting: deque[Unacknowledged]) -> None:
+def _send_rest(over: Session, waiting: deque[Unacknowledged], rooms_told: set[JID]) -> None:
     while waiting:
         gevent.sleep(PAUSE_SECONDS)
         with Handled():
-            _send_some(over, waiting)
+            _send_some(over, waiting, rooms_told)
 
 
-def _send_some(over: Session, waiting: deque[Unacknowledged]) -> None:
+def _send_some(over: Session, waiting: deque[Unacknowledged], rooms_told: set[JID]) -> None:
     room, outgoing = BYTES_AT_ONCE, Outgoing()
     for _ in range(min(len(waiting), STANZAS_AT_ONCE)):
         each = waiting.popleft()
         with Handled(each.ticket):  # what brought it may not be on the disk yet
-            _send_one(over, each, outgoing)
+            _send_one(over, each, outgoing, rooms_told)
         room -= len(each.stanza)
         if room < 0:
             break
@@ -130,7 +130,7 @@ def _is_lost(ticket: Ticket | None) -> bool:
     return ticket is not None and ticket.failed is not None
 
 
-def _send_one(over: Session, each: Unacknowledged, outgoing: Outgoing) -> None:
+def _send_one(over: Session, each: Unacknowledged, outgoing: Outgoing, rooms_told: set[JID]) -> None:
     if _is_lost(each.ticket):
         return
     server, account = over.server, over.account
@@ -140,7 +140,9 @@ def _send_one(over: Session, each: Unacknowledged, outgoing: Outgoing) -> None:
         log.exception("what %s did not acknowledge cannot be read", account)
         return
     try:
-        if stanza.kind == "message":
+        if stanza.type == "groupchat":
+            _tell_room(server, stanza, rooms_told)
+        elif stanza.kind == "message":
             _send_message(over, each, stanza, outgoing)
         elif stanza.is_request:
             raise StanzaError("service-unavailable")
@@ -160,10 +162,21 @@ def _refuse(over: Session, each: Unacknowledged, stanza: Stanza, error: StanzaEr
         server.router.refuse(stanza, error)
 
 
+def _tell_room(server: "Server", stanza: Stanza, rooms_told: set[JID]) -> None:
+    """The session has left its rooms, which keep what was said there. A room elsewhere may not have heard that, and
+    removes who is no longer there: one error says so, not one for each message (XEP-0045 section 17.1.3)."""
+    room = stanza.sender
+    if room is not None and not server.runs(room.domain) and room.bare not in rooms_told:
+        rooms_told.add(room.bare)
+        raise StanzaError("recipient-unavailable")
+
+
 def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing: Outgoing) -> None:
     server, account = over.server, over.account
-    if stanza.type == "groupchat":
-        raise StanzaError("recipient-unavailable")  # the room removes who is no longer there
+    if _is_private_message(stanza):
+        if stanza_ids.id_by(stanza, account) is None:  # with an id, it is in the archive, and not lost
+            raise StanzaError("recipient-unavailable")  # it is for who was in the room, and for no other device
+        return
     if stanza.type not in ONE_TO_ONE or not SECOND_HAND.isdisjoint(stanza.child_tags):
         return
     if stanza.child_tags <= offline.PASSING:  # that somebody was typing is over
@@ -178,6 +191,16 @@ def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing:
         _deliver(server, account, repeat, outgoing)
     elif not each.is_kept and stanza_ids.id_by(stanza, account) is None:  # with an id, it is in the archive
         _keep(server, account, repeat, each.devices)
+
+
+def _is_private_message(stanza: Stanza) -> bool:
+    """True for what another occupant of a room has said to this one (XEP-0045 section 7.5)."""
+    return (
+        stanza.type in ONE_TO_ONE
+        and MUC_USER in stanza.child_tags
+        and stanza.sender is not None
+        and stanza.sender.is_full
+    )
 
 
 def _deliver(server: "Server", account: JID, repeat: Stanza, outgoing: Outgoing) -> None:

@@ -93,5 +93,8 @@ class Server(Protocol):
     def state(self, of: type[State]) -> State:
         """What a feature remembers while the server runs, by its class; made when it is first asked for."""
 
+    def runs(self, domain: str) -> bool:
+        """True if it is a service of ours that answers at this domain."""
+
     def close_unbound_streams(self, account: "JID", error: "StreamError") -> None:
         """Close the streams that have logged in as this account and have no session yet."""
