@@ -33,7 +33,7 @@ from handlers.profile import avatars, bookmarks, private, vcard, vcard4
 from handlers.profile.private import PRIVATE_XML_KEPT
 from handlers.pubsub import hosts, last_items, members, rechecking
 from handlers.pubsub.occasions import ITEM_PUBLISHED, NODE_CHANGED
-from handlers.rooms import moderation, room_archive, to_occupants
+from handlers.rooms import moderation, restarts, room_archive, to_occupants
 from handlers.rooms.occasions import ROOM_SAID
 from handlers.sessions import client_state, stream_management
 from handlers.sessions.redelivery import MESSAGE_KEPT, MESSAGE_REDELIVERED
@@ -51,6 +51,7 @@ from xmpp.routing.tables import (
     SERVER_STARTED,
     SERVER_STOPPING,
     SESSION_ENDED,
+    STREAMS_CLOSING,
     WRITTEN,
     Tables,
 )
@@ -213,6 +214,8 @@ TABLES = Tables(
     SERVER_STARTED.runs(
         upkeep.start,
         server_info.publish,
+        restarts.begin,
     ),
+    STREAMS_CLOSING.runs(restarts.tell_shutdown),
     SERVER_STOPPING.runs(upkeep.stop, stream_management.end_hibernating),
 )

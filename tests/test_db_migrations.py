@@ -21,6 +21,8 @@ from db import (
     pubsub_people,
     pubsub_usage,
     push,
+    rooms,
+    rooms_passing,
     rosters,
     secrets,
     stream_management,
@@ -47,6 +49,8 @@ SUBJECTS = (
     pubsub_people,
     pubsub_usage,
     push,
+    rooms,
+    rooms_passing,
     rosters,
     secrets,
     stream_management,
@@ -157,6 +161,10 @@ def test_whatever_belongs_to_an_account_goes_with_it(path: Path) -> None:
         "pubsub_affiliation": {("pubsub_node", "node", "CASCADE")},  # also of people elsewhere
         "pubsub_subscription": {("pubsub_node", "node", "CASCADE")},
         "pubsub_usage": set(),  # goes when there is nothing left to count
+        "room": set(),  # outlives who has made it
+        "room_affiliation": {("room", "room", "CASCADE")},  # also of people elsewhere
+        "room_passing": {("room", "room", "CASCADE")},
+        "room_tombstone": set(),
     }
     with Database(path) as db:
         for model in MODELS:

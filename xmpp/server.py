@@ -20,7 +20,7 @@ from xmpp.routing.ownership import Elsewhere, Ownership
 from xmpp.routing.portions import Portions
 from xmpp.routing.requests import Requests
 from xmpp.routing.router import Router
-from xmpp.routing.tables import SERVER_STARTED, SERVER_STOPPING, Tables
+from xmpp.routing.tables import SERVER_STARTED, SERVER_STOPPING, STREAMS_CLOSING, ServerStep, Table, Tables
 
 log = logging.getLogger(__name__)
 
@@ -138,14 +138,19 @@ class Server:
         self.is_stopping = True
         for listener in self.listeners:
             listener.stop()
+        self._run(STREAMS_CLOSING)
+        for listener in self.listeners:
             listener.close_streams(StreamError("system-shutdown"))
-        for step in self.tables[SERVER_STOPPING]:
+        self._run(SERVER_STOPPING)
+        self.portions.stop()
+        gevent.with_timeout(SHUTDOWN_SECONDS, self._wait_until_told, timeout_value=None)
+
+    def _run(self, table: Table[ServerStep]) -> None:
+        for step in self.tables[table]:
             try:
                 step(self)
             except Exception:  # the other steps still have something to save
                 log.exception("stopping: %s failed", step.__qualname__)
-        self.portions.stop()
-        gevent.with_timeout(SHUTDOWN_SECONDS, self._wait_until_told, timeout_value=None)
 
     def _wait_until_told(self) -> None:
         for listener in self.listeners:

@@ -19,6 +19,7 @@ from handlers.rooms import (
     private_messages,
     probes,
     registration,
+    restarts,
     to_occupants,
     voice,
 )
@@ -98,6 +99,8 @@ def forget_account(server: "Server", account: JID) -> None:
 
 
 feature.step(to_occupants.pass_on)
+feature.step(restarts.tell_shutdown)
+feature.step(restarts.begin)
 feature.iq_get(ITEMS_QUERY, to=[SUBDOMAIN.service])(discovery.list_rooms)
 feature.iq_get(channel_search.SEARCH, to=[SUBDOMAIN.service])(channel_search.answer)
 feature.iq_get(f"{{{UNIQUE}}}unique", to=[SUBDOMAIN.service])(discovery.make_unique_name)

@@ -1,6 +1,7 @@
 """XEP-0045 sections 7.2, 7.7, 7.14 and 10.1: entering a room, with its errors, making one by that, presence in it, and
 leaving."""
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -20,9 +21,13 @@ from handlers.rooms.telling import MUC, session_here, tell_each
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
+from xmpp.running.handling import Handled
+from xmpp.running.logs import log_refusal
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
+
+log = logging.getLogger(__name__)
 
 ABOVE_THE_LIMIT = 20
 """So many owners and admins still enter a room that is full."""
@@ -171,7 +176,13 @@ def _percent(character: str) -> str:
 
 def _open_if_locked(room: Room) -> None:
     """Its creator has not configured it: then it is as it is."""
-    room.is_locked = False
+    if room.is_locked:
+        try:
+            with Handled():
+                room.unlock()
+        except room.server.storage_errors as error:
+            log_refusal(log, error, "cannot keep that %s is open", room.address)
+            room.is_locked = False
 
 
 def _welcome(

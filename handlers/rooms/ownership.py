@@ -75,7 +75,8 @@ def _configure(room: Room, x: etree._Element, iq: Stanza) -> None:
         turned = affiliating.keep(room, people)
         if wanted.configuration != before:
             room.configure(wanted.configuration)
-    room.is_locked = False
+        if room.is_locked:
+            room.unlock()
     actor = affiliating.actor_of(room, iq.sender)
     iq.after_reply(lambda: _tell(room, before, turned, actor))
 

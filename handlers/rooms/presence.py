@@ -142,7 +142,7 @@ def tell_put_out(room: Room, ended: Sequence[Ended]) -> None:
     """Tell those who were put out. They may be all of a large room, so each is written when it is its turn."""
     for each in ended:
         forget_directed(room, each.occupant.nick, each.gone)
-    tell_each(room, (told for each in ended for told in _told_themselves(room, each)))
+    tell_each(room, (told for each in ended for told in told_themselves(room, each)))
 
 
 def show_put_out(room: Room, ended: Sequence[Ended]) -> None:
@@ -155,7 +155,8 @@ def show_changes(room: Room, changed: Sequence[Changed]) -> None:
     tell_each(room, (told for each in changed if each.occupant.sessions for told in _told_of_change(room, each)))
 
 
-def _told_themselves(room: Room, ended: Ended) -> Iterator[tuple[JID, Stanza]]:
+def told_themselves(room: Room, ended: Ended) -> Iterator[tuple[JID, Stanza]]:
+    """What those are told who were put out, without an addressee, each with whom it is for."""
     for session in ended.gone:
         yield session, _presence(room, ended.occupant, ended.change, "unavailable", session, b"", is_own=True)
 

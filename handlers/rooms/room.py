@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from secrets import token_bytes
 from typing import TYPE_CHECKING, NamedTuple
 
-from db import rooms
+from db import rooms, rooms_passing
 from db.rooms import Affiliation, Subject
 from db.sqlite.memory import Remembered
 from handlers.admin import upkeep
@@ -175,6 +175,19 @@ class Room:
         text = configurations.to_text(wanted)
         rooms.configure(self.server.db, self.number, text, is_public=wanted.publicroom)
         self.configuration = wanted
+        if not self.is_locked:
+            self._note_whether_it_stays()
+
+    def unlock(self) -> None:
+        """Have everybody enter who may: its creator has configured it, or has had the time to."""
+        self._note_whether_it_stays()
+        self.is_locked = False
+
+    def _note_whether_it_stays(self) -> None:
+        if self.configuration.persistentroom:
+            rooms_passing.stays(self.server.db, self.number)
+        else:
+            rooms_passing.put(self.server.db, self.number, is_locked=False)
 
     def set_affiliations(self, changed: dict[JID, Affiliation]) -> None:
         """Have these people be something else, for good."""
@@ -272,6 +285,7 @@ def create(server: "Server", address: JID, creator: JID, wanted: RoomConfigurati
             server.db, address, creator, configurations.to_text(wanted), is_public=wanted.publicroom, secret=secret,
             at=time.time(),
         )  # fmt: skip
+        rooms_passing.put(server.db, number, is_locked=True)
         rooms.put_affiliations(server.db, number, [(creator, Affiliation("owner"))])
     kept = rooms.find(server.db, address)
     assert kept is not None
@@ -308,6 +322,11 @@ def remove(room: Room) -> None:
     _forget(room)
     rooms.remove(room.server.db, room.number)
     upkeep.note_left(room.server)
+
+
+def let_go(room: Room) -> None:
+    """Nobody is in it any more, and it is kept all the same."""
+    _forget(room)
 
 
 def _forget(room: Room) -> None:

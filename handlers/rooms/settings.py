@@ -23,5 +23,7 @@ class RoomSettings:
     max_presence_bytes: int = setting(4_096, "The longest presence of an occupant.", minimum=500, maximum=65_536)
     lock_seconds: int = setting(300, "How long the creator of a room may take to configure it.",
                                 minimum=10, maximum=86_400)  # fmt: skip
+    return_seconds: int = setting(600, "How long a room that does not stay without occupants waits for them after a "
+                                  "restart.", minimum=1, maximum=86_400)  # fmt: skip
     tombstone_days: int = setting(31, "How long the name of a room that was destroyed stays taken.",
                                   minimum=0, maximum=3_650)  # fmt: skip

@@ -65,6 +65,7 @@ ServerStep = Callable[["Server"], None]
 AccountStep = Callable[["Server", JID], None]
 
 SERVER_STARTED = Table[ServerStep]("SERVER_STARTED")  # it listens
+STREAMS_CLOSING = Table[ServerStep]("STREAMS_CLOSING")  # it stops, and all streams are about to be closed
 SERVER_STOPPING = Table[ServerStep]("SERVER_STOPPING")  # all streams are closed
 
 

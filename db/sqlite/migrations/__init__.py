@@ -19,6 +19,7 @@ from db.sqlite.migrations import (
     v0011_bit_by_bit,
     v0012_rooms,
     v0017_room_subject_author,
+    v0016_passing_rooms,
 )
 
 MIGRATIONS: Sequence[Sequence[str]] = (
@@ -35,6 +36,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0011_bit_by_bit.STATEMENTS,
     v0012_rooms.STATEMENTS,
     v0017_room_subject_author.STATEMENTS,
+    v0016_passing_rooms.STATEMENTS,
 )
 
 
