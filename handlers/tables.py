@@ -33,7 +33,7 @@ from handlers.profile import avatars, bookmarks, private, vcard, vcard4
 from handlers.profile.private import PRIVATE_XML_KEPT
 from handlers.pubsub import hosts, last_items, members, rechecking
 from handlers.pubsub.occasions import ITEM_PUBLISHED, NODE_CHANGED
-from handlers.rooms import moderation, restarts, room_archive, to_occupants
+from handlers.rooms import moderation, restarts, room_archive, rooms_elsewhere, to_occupants
 from handlers.rooms.occasions import ROOM_SAID
 from handlers.sessions import client_state, stream_management
 from handlers.sessions.redelivery import MESSAGE_KEPT, MESSAGE_REDELIVERED
@@ -89,6 +89,7 @@ FEATURES = (
     vcard.feature,
     pubsub.feature,
     rooms.feature,
+    rooms_elsewhere.feature,
     moderation.feature,
     avatars.feature,
     vcard4.feature,
@@ -136,6 +137,7 @@ TABLES = Tables(
         client_caps.note_announced,  # likewise
         offline.deliver,  # what waited, once the session is available
         presence.direct,  # presence with an addressee goes on to the router
+        rooms_elsewhere.note_entering,
     ),
     PRESENCE_RECEIVED.runs(  # not run for broadcasts among our accounts: presence_shown checks who is blocked itself
         accounts.ignore_unknown,
@@ -145,10 +147,12 @@ TABLES = Tables(
         subscriptions.received,
         presence.answer_probe,
         contact_caps.note_contact,
+        rooms_elsewhere.note_told,
         devices.choose_for_presence,
     ),
     IQ_SENT.runs(blocking.refuse_to_blocked),
     IQ_RECEIVED.runs(
+        rooms_elsewhere.take_answer,  # before it is looked who may ask whom: it is an answer that the server waits for
         last_activity.hide_clients,  # these two give the same answer for an account that does not exist
         roster.refuse_push,
         accounts.refuse_unknown,
@@ -194,6 +198,7 @@ TABLES = Tables(
         presence.leave,
         carbons.forget_messages,
         offline.let_go,  # before the next: what had waited, and was not acknowledged, goes another way with the rest
+        rooms_elsewhere.forget_session,
         stream_management.let_go,  # the others see the session leave before they get what it did not acknowledge
         offline.hand_over,  # last: what was sent and not acknowledged comes before what was not sent yet
     ),
@@ -217,5 +222,5 @@ TABLES = Tables(
         restarts.begin,
     ),
     STREAMS_CLOSING.runs(restarts.tell_shutdown),
-    SERVER_STOPPING.runs(upkeep.stop, stream_management.end_hibernating),
+    SERVER_STOPPING.runs(upkeep.stop, rooms_elsewhere.stop, stream_management.end_hibernating),
 )

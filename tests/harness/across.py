@@ -142,6 +142,15 @@ class House:
     def server_of(self, address: str) -> Server:
         return self.servers[self.owner(address)]
 
+    def give_second(self, *accounts: str) -> None:
+        """Say which accounts are the second server's; those that were named before are the first's again."""
+        self._second = frozenset(accounts)
+
+    def settle(self) -> None:
+        """Wait until each server has taken what the other one has sent."""
+        while self.under_way:
+            gevent.sleep(0)
+
     def play(self, script: Path, *more: str, first_beside_services: bool) -> str:
         """Play a dialogue, with accounts that last as long: what went wrong; nothing if it went well. They are divided
         between the servers in turn; the first of them is that of the server with the services, or of the other."""
@@ -159,8 +168,7 @@ class House:
             finally:
                 for account in order:
                     self._remove_account(JID.parse(account))
-                while self.under_way:
-                    gevent.sleep(0)
+                self.settle()
 
     def _make_account(self, account: JID, password: str) -> None:
         server = self.server_of(account)

@@ -42,13 +42,16 @@ class Requests:
         self._waiting[id] = _Waiting(to, on_reply, gevent.spawn_later(seconds, self._time_out, id))
         self._router.route(Stanza.build("iq", payload, type=type, id=id, to=to, sender=sender))
 
-    def answered(self, iq: Stanza) -> None:
-        """Take an answer. It is ignored if nobody waits for it, or if it comes from somebody who was not asked."""
+    def answered(self, iq: Stanza) -> bool:
+        """Take an answer. It is ignored, and False returned, if nobody waits for it, or if it comes from somebody who
+        was not asked."""
         waiting = self._waiting.get(iq.id or "")
-        if waiting is not None and waiting.asked == iq.sender:
-            del self._waiting[iq.id or ""]
-            waiting.deadline.kill(block=False)
-            waiting.on_reply(iq)
+        if waiting is None or waiting.asked != iq.sender:
+            return False
+        del self._waiting[iq.id or ""]
+        waiting.deadline.kill(block=False)
+        waiting.on_reply(iq)
+        return True
 
     def _time_out(self, id: str) -> None:
         waiting = self._waiting.pop(id, None)
