@@ -420,3 +420,37 @@ def test_it_can_be_switched_off(tmp_path: Path) -> None:
         say(juliet, "soft")
         house.settle()
         assert told(juliet.received()) == ["juliet says soft"]
+
+
+# -- blocked in a room
+
+
+def blocks(house: House, juliet: Client, *addresses: str) -> None:
+    items = "".join(f"<item jid='{address}'/>" for address in addresses)
+    assert juliet.asks(f"<block xmlns='urn:xmpp:blocking'>{items}</block>", type="set") == ""
+    house.settle()
+    juliet.received()
+
+
+def test_who_has_blocked_another_occupant_hears_the_room_and_stays_in_it(
+    house: House, juliet: Client, room: Room, romeo: Client
+) -> None:
+    blocks(house, juliet, f"{ROOM}/romeo")
+    say(romeo, "soft")
+    romeo.sends(f"<presence to='{ROOM}/romeo'><show>away</show></presence>")
+    house.settle()
+    assert told(juliet.received()) == ["romeo says soft", "romeo in owner/moderator"]
+    romeo.received()
+    romeo.sends(f"<message to='{ROOM}/juliet' type='chat' id='psst'><body>psst</body></message>")
+    house.settle()
+    assert juliet.received() == [] and told(romeo.received()) == ["juliet error service-unavailable cancel"]
+    assert juliet.jid in room.by_session
+
+
+def test_who_has_blocked_the_room_has_left_it(house: House, juliet: Client, room: Room, romeo: Client) -> None:
+    romeo.received()
+    blocks(house, juliet, ROOM)
+    assert told(romeo.received()) == ["juliet out none/none juliet@localhost/balcony"]
+    say(romeo, "soft")
+    house.settle()
+    assert juliet.received() == []

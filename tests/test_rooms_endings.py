@@ -12,7 +12,7 @@ from db import offline
 from handlers.rooms.room import Room, Rooms
 from handlers.sessions import redelivery
 from tests.harness.in_process import Client, add_accounts, server_in
-from tests.harness.managed_client import ManagedClient
+from tests.harness.managed_client import ManagedClient, ReturningClient, bodies
 from tests.harness.rooms import ROOM, enter, in_short, opened, say, told
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
@@ -78,6 +78,24 @@ def test_devices_that_sleep_for_good_leave_once_and_nothing_of_what_they_missed_
     assert [each for each in routed if each.type == "error"] == []
     assert list(room.by_session) == [romeo.jid, juliet.jid]
     assert told(say(romeo, "still here?")) == told(juliet.received()) == ["romeo says still here?"]
+
+
+def test_a_device_that_comes_back_has_all_that_was_said_and_is_still_there(
+    server: Server, room: Room, romeo: Client
+) -> None:
+    phone = ManagedClient(server, "mercutio@localhost/tomb")
+    id = phone.enables(resume="true")
+    enter(phone, "mercutio")
+    had = phone.management.sent.count
+    phone.loses_connection()
+    romeo.received()
+    for body in BODIES:
+        say(romeo, body)
+    again = ReturningClient(server, "mercutio@localhost")
+    missed = again.resumes(id, had)
+    assert bodies(missed) == BODIES
+    say(again, "I have it all")
+    assert "mercutio says I have it all" in told(romeo.received())
 
 
 def test_a_device_in_several_rooms_leaves_them_all(server: Server, room: Room, romeo: Client) -> None:

@@ -7,6 +7,7 @@ from handlers.rooms.room import Room, Rooms
 from tests.harness.in_process import Client, add_accounts
 from tests.harness.managed_client import ManagedClient
 from tests.harness.rooms import ROOM, SERVICE, be, enter, leave, opened, room_at, say, told
+from xmpp.data.wire import parse
 
 
 @pytest.fixture
@@ -91,12 +92,21 @@ def test_rooms_that_were_left_leave_nothing_behind(room: Room, juliet: Client) -
     ("condition", "is_gone"),
     [
         ("gone", True),
+        ("internal-server-error", True),
         ("item-not-found", True),
+        ("jid-malformed", True),
         ("recipient-unavailable", True),
+        ("redirect", True),
         ("remote-server-not-found", True),
+        ("remote-server-timeout", True),
         ("service-unavailable", True),
+        ("bad-request", False),
+        ("feature-not-implemented", False),
+        ("forbidden", False),
+        ("not-acceptable", False),
         ("not-allowed", False),
         ("policy-violation", False),
+        ("resource-constraint", False),
     ],
 )
 @pytest.mark.parametrize("kind", ["message", "presence"])
@@ -110,6 +120,16 @@ def test_who_cannot_be_reached_is_out_of_the_room(
     assert told(received) == (["juliet out none/none juliet@localhost/balcony 333 110"] if is_gone else [])
     assert told(romeo.received()) == (["juliet out none/none juliet@localhost/balcony 333"] if is_gone else [])
     assert bool(juliet.session.directed) != is_gone
+
+
+def test_who_refuses_a_request_stays(room: Room, romeo: Client, juliet: Client) -> None:
+    enter(juliet, "juliet")
+    juliet.sends(f"<iq to='{ROOM}/romeo' type='get' id='r'><query xmlns='jabber:iq:version'/></iq>")
+    id = parse(romeo.received()[-1].encode()).get("id")
+    error = "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+    romeo.sends(f"<iq to='{ROOM}/juliet' type='error' id='{id}'>{error}</iq>")
+    assert told(juliet.received()) == ["romeo error service-unavailable cancel"]
+    assert romeo.jid in room.by_session
 
 
 def test_an_error_from_somebody_else_is_nothing(room: Room, romeo: Client, juliet: Client) -> None:

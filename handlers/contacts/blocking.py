@@ -73,11 +73,24 @@ def refuse_from_blocked(delivery: Delivery) -> Literal["stop"] | None:
     stanza = delivery.stanza
     if stanza.sender is None or not is_blocked(delivery.server, delivery.account, stanza.sender):
         return None
+    if _is_of_a_room_entered(delivery):
+        return None
     if stanza.kind == "message" or stanza.is_request:
         raise StanzaError("service-unavailable")
     if stanza.kind == "presence" and stanza.type in (None, "unavailable"):
         _note_missed(delivery.server, delivery.account, stanza.sender, is_end=stanza.type == "unavailable")
     return STOP
+
+
+def _is_of_a_room_entered(delivery: Delivery) -> bool:
+    """True for what all hear in a room that the session is in: to refuse what one of them says would put it out of the
+    room (XEP-0045 section 17.1.3). What that one says to it alone is refused. Who blocks the room has left it."""
+    stanza = delivery.stanza
+    for_all = stanza.type == "groupchat" or (stanza.kind == "presence" and MUC_USER in stanza.child_tags)
+    if not for_all or stanza.to is None or stanza.to.is_bare or stanza.sender is None:
+        return False
+    session, room = delivery.server.online.session(stanza.to), stanza.sender.bare
+    return session is not None and any(to.bare == room for to in session.directed)
 
 
 @feature.step
