@@ -5,7 +5,7 @@ from lxml import etree
 
 from tests.harness.feeds import HEADER, canonical, opened_feed, stanzas
 from xmpp.data import names
-from xmpp.data.wire import parse, wire
+from xmpp.data.wire import attributes_of, parse, wire
 
 INHERITED = b' xmlns="jabber:client" xmlns:stream="http://etherx.jabber.org/streams"'
 
@@ -122,3 +122,19 @@ def test_a_tail_is_not_written() -> None:
 def test_bytes_that_were_written_are_read_again(data: bytes) -> None:
     element = parse(data)
     assert etree.QName(element).namespace == ("u" if b"u" in data else names.CLIENT)
+
+
+@pytest.mark.parametrize(
+    ("written", "attributes"),
+    [
+        (b"<iq/>", {}),
+        (b'<iq type="get" id="1"/>', {b"type": b"get", b"id": b"1"}),
+        (b'<iq id="1"><a type="b"/></iq>', {b"id": b"1"}),
+        (b'<iq id=" from=" to=" a=&quot;b&quot;&gt;">c="d"</iq>', {b"id": b" from=", b"to": b" a=&quot;b&quot;&gt;"}),
+        (b'<iq xmlns:ns0="u" ns0:a="" xml:lang="de"/>', {b"xmlns:ns0": b"u", b"ns0:a": b"", b"xml:lang": b"de"}),
+    ],
+)  # fmt: skip
+def test_the_attributes_of_an_element_are_read_off_its_bytes(written: bytes, attributes: dict[bytes, bytes]) -> None:
+    assert attributes_of(written) == attributes
+    element = parse(written)
+    assert len(element.attrib) == len([name for name in attributes if not name.startswith(b"xmlns")])

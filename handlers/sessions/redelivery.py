@@ -16,6 +16,7 @@ from handlers.sessions.managed_sessions import Management
 from xmpp.data.errors import StanzaError, not_stored
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza, Unreadable
+from xmpp.data.wire import attributes_of
 from xmpp.routing.delivery import Delivery, Step
 from xmpp.routing.session import Session
 from xmpp.routing.tables import Table
@@ -133,15 +134,17 @@ def _is_lost(ticket: Ticket | None) -> bool:
 def _send_one(over: Session, each: Unacknowledged, outgoing: Outgoing, rooms_told: set[JID]) -> None:
     if _is_lost(each.ticket):
         return
-    server, account = over.server, over.account
+    server, account, written = over.server, over.account, bytes(each.stanza)
+    if written.startswith(b"<presence") or _is_of_a_room_of_ours(server, written):
+        return
     try:
-        stanza = Stanza.from_wire(bytes(each.stanza))
+        stanza = Stanza.from_wire(written)
     except Unreadable:
         log.exception("what %s did not acknowledge cannot be read", account)
         return
     try:
         if stanza.type == "groupchat":
-            _tell_room(server, stanza, rooms_told)
+            _tell_room(stanza, rooms_told)
         elif stanza.kind == "message":
             _send_message(over, each, stanza, outgoing)
         elif stanza.is_request:
@@ -162,11 +165,20 @@ def _refuse(over: Session, each: Unacknowledged, stanza: Stanza, error: StanzaEr
         server.router.refuse(stanza, error)
 
 
-def _tell_room(server: "Server", stanza: Stanza, rooms_told: set[JID]) -> None:
-    """The session has left its rooms, which keep what was said there. A room elsewhere may not have heard that, and
-    removes who is no longer there: one error says so, not one for each message (XEP-0045 section 17.1.3)."""
+def _is_of_a_room_of_ours(server: "Server", written: bytes) -> bool:
+    """True for what was said to all in a room that the session has left: the room has it. Hundreds may wait for each of
+    hundreds of devices, so these are not parsed."""
+    if b' type="groupchat"' not in written.partition(b">")[0]:
+        return False
+    sender = attributes_of(written).get(b"from", b"").decode()
+    return server.runs(sender.partition("/")[0].rpartition("@")[2])
+
+
+def _tell_room(stanza: Stanza, rooms_told: set[JID]) -> None:
+    """A room elsewhere may not have heard that the session has left, and removes who is no longer there: one error says
+    so, not one for each message (XEP-0045 section 17.1.3)."""
     room = stanza.sender
-    if room is not None and not server.runs(room.domain) and room.bare not in rooms_told:
+    if room is not None and room.bare not in rooms_told:
         rooms_told.add(room.bare)
         raise StanzaError("recipient-unavailable")
 

@@ -149,6 +149,12 @@ def without_addresses(rest: bytes) -> bytes:
     return rest if found is None else found[1] + rest[found.end() :]
 
 
+def attributes_of(data: bytes) -> dict[bytes, bytes]:
+    """The attributes of an element by its bytes, with the values as they are written: for those that are not worth
+    parsing."""
+    return dict(_ATTRIBUTE.findall(data.partition(b">")[0]))
+
+
 def quoted(value: str) -> str:
     """The value of an attribute as libxml2 writes it: escaped, between double quotes."""
     return '"' + escaped(value) + '"'
@@ -168,5 +174,6 @@ _PLAIN = bytes(set(range(0x20, 0x100)) - set(b'&<>"{\x7f'))  # can stand in an a
 # Attribute by attribute, from the name on, since a value may contain what looks like an attribute.
 _TO = re.compile(rb'((?: [^ =]++="[^"]*+")*?) to="[^"]*+"')
 _FROM = re.compile(rb'((?: [^ =]++="[^"]*+")*?) from="[^"]*+"')
+_ATTRIBUTE = re.compile(rb' ([^ =]++)="([^"]*+)"')
 _AFTER_NAME = re.compile(rb"(?=[ />])")
 _PARSER = hardened(etree.XMLParser)
