@@ -454,3 +454,18 @@ def test_who_has_blocked_the_room_has_left_it(house: House, juliet: Client, room
     say(romeo, "soft")
     house.settle()
     assert juliet.received() == []
+
+
+# -- a server that has forgotten its people
+
+
+def test_who_cannot_be_reached_elsewhere_is_out_of_the_room_once(
+    house: House, home: Server, juliet: Client, room: Room, romeo: Client
+) -> None:
+    romeo.received()
+    home.online.remove(juliet.session)  # as after a kill: nobody was told
+    received = [each for number in range(20) for each in say(romeo, str(number))]
+    house.settle()
+    seen = told(received + romeo.received())
+    assert [each for each in seen if "out" in each] == ["juliet out none/none juliet@localhost/balcony 333"]
+    assert len(seen) == 21 and juliet.jid not in room.by_session

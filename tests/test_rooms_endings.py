@@ -16,6 +16,7 @@ from tests.harness.managed_client import ManagedClient, ReturningClient, bodies
 from tests.harness.rooms import ROOM, enter, in_short, opened, say, told
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
+from xmpp.routing import portions
 from xmpp.server import Server
 
 BODIES = [f"line {number}" for number in range(500)]
@@ -179,3 +180,23 @@ def test_who_has_blocked_somebody_stays_in_the_room_whatever_that_one_says(
     [error] = romeo.sends(f"<message to='{ROOM}/juliet' type='chat' {id}><body>psst</body></message>")
     assert in_short(error) == "juliet error service-unavailable cancel"
     assert juliet.jid in room.by_session
+
+
+# -- a new session of the same address
+
+
+def test_a_new_session_of_the_address_hears_nothing_of_the_end_of_the_old_one(
+    server: Server, room: Room, romeo: Client
+) -> None:
+    """Where a room has more to tell than can be told at once, the end of a session waits for its turn."""
+    enter(Client(server, "mercutio@localhost/tomb"), "mercutio")
+    old = server.online.session(JID.parse("mercutio@localhost/tomb"))
+    server.portions.begin(room.address, iter(range(2 * portions.STEPS)))
+    assert old is not None
+    old.end()
+    new = Client(server, "mercutio@localhost/tomb")
+    entered = enter(new, "mercutio")
+    while server.portions.are_left:
+        gevent.sleep(0.001)
+    assert [each for each in told([*entered, *new.received()]) if "out" in each] == []
+    assert new.jid in room.by_session

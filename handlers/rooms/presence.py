@@ -8,7 +8,7 @@ from lxml import etree
 
 from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
 from handlers.rooms.room import Occupant, Room
-from handlers.rooms.telling import MUC, MUC_USER, forget_directed, tell_each, text_element
+from handlers.rooms.telling import MUC, MUC_USER, forget_directed, is_over, tell_each, text_element
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import quoted, wire
@@ -114,7 +114,7 @@ def show_end(
     them, the others."""
     views = Views(room, occupant, change, "unavailable", gone[0], said)
     forget_directed(room, occupant.nick, gone)
-    told = [(session, views.of(occupant)) for session in gone]
+    told = [(session, views.of(occupant)) for session in gone if not is_over(room.server, session)]
     others = list(room.by_session.items()) if is_told_to_others else []
     tell_each(
         room,

@@ -54,6 +54,11 @@ def session_here(server: "Server", jid: JID) -> "Session | None":
     return server.online.session(jid) if server.ownership.is_ours(jid) else None
 
 
+def is_over(server: "Server", jid: JID) -> bool:
+    """True if a session has ended: by the time that it would be told something, its address may be that of another."""
+    return server.ownership.is_ours(jid) and server.online.session(jid) is None
+
+
 def _told(server: "Server", stanza: Stanza, sessions: list[JID]) -> Iterator[None]:
     copy = copies(stanza)
     for start in range(0, len(sessions), AT_ONCE):
