@@ -13,7 +13,7 @@ from handlers.rooms.room import Room, Rooms
 from handlers.sessions import redelivery
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.managed_client import ManagedClient, ReturningClient, bodies
-from tests.harness.rooms import ROOM, enter, in_short, opened, say, told
+from tests.harness.rooms import MUC, ROOM, enter, in_short, opened, say, told
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing import portions
@@ -135,6 +135,8 @@ def test_what_was_said_to_a_device_alone_comes_back_to_who_has_said_it(
     laptop.sends("<presence/>")
     for id in ("one", "two"):
         romeo.sends(f"<message to='{ROOM}/mercutio' type='chat' id='{id}'><body>psst</body></message>")
+    composing = "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
+    romeo.sends(f"<message to='{ROOM}/mercutio' type='chat' id='typing'>{composing}</message>")
     romeo.received()
     expire(server, sleeper)
     left, *errors = romeo.received()
@@ -142,6 +144,18 @@ def test_what_was_said_to_a_device_alone_comes_back_to_who_has_said_it(
     assert told(errors) == ["mercutio error recipient-unavailable wait"] * 2
     assert [f' id="{id}"' in error for id, error in zip(("one", "two"), errors, strict=True)] == [True, True]
     assert laptop.received() == [] and offline.count(server.db, sleeper.account) == 0
+
+
+def test_an_invitation_is_kept_for_whoever_comes_next(server: Server, room: Room, romeo: Client) -> None:
+    sleeper = ManagedClient(server, "mercutio@localhost/tomb")
+    sleeper.enables(resume="true")
+    sleeper.sends("<presence/>")
+    sleeper.management.seconds = 0
+    sleeper.loses_connection()
+    invite = "<invite to='mercutio@localhost'/>"
+    romeo.sends(f"<message to='{ROOM}'><x xmlns='{MUC}#user'>{invite}</x></message>")
+    expire(server, sleeper)
+    assert offline.count(server.db, sleeper.account) == 1 and romeo.received() == []
 
 
 def test_what_another_device_under_the_nick_has_got_does_not_come_back(

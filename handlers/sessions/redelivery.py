@@ -10,6 +10,7 @@ import gevent
 
 from db import accounts as account_records
 from handlers.messages import delay, offline, stanza_ids
+from handlers.messages.occupants import OCCUPANT_ID
 from handlers.messages.payloads import CARBON_RECEIVED, CARBON_SENT, MUC_USER, ONE_TO_ONE
 from handlers.sessions.acknowledgements import Unacknowledged
 from handlers.sessions.managed_sessions import Management
@@ -37,6 +38,9 @@ PAUSE_SECONDS = 0.001
 SECOND_HAND = frozenset(
     {CARBON_SENT, CARBON_RECEIVED, "{urn:xmpp:mam:2}result", "{http://jabber.org/protocol/pubsub#event}event"}
 )
+
+BY_ROOM = frozenset({MUC_USER, OCCUPANT_ID})
+"""What rooms add to what one occupant says to another."""
 
 # A message that a session never acknowledged before it ended: for the account's other devices, or to be kept.
 MESSAGE_REDELIVERED = Table[Step]("MESSAGE_REDELIVERED")
@@ -185,13 +189,15 @@ def _tell_room(stanza: Stanza, rooms_told: set[JID]) -> None:
 
 def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing: Outgoing) -> None:
     server, account = over.server, over.account
-    if _is_private_message(stanza):
-        if stanza_ids.id_by(stanza, account) is None:  # with an id, it is in the archive, and not lost
-            raise StanzaError("recipient-unavailable")  # it is for who was in the room, and for no other device
-        return
     if stanza.type not in ONE_TO_ONE or not SECOND_HAND.isdisjoint(stanza.child_tags):
         return
-    if stanza.child_tags <= offline.PASSING:  # that somebody was typing is over
+    is_private = _is_private_message(stanza)
+    tags = stanza.child_tags - BY_ROOM if is_private else stanza.child_tags
+    if tags <= offline.PASSING:  # that somebody was typing is over
+        return
+    if is_private:
+        if stanza_ids.id_by(stanza, account) is None:  # with an id, it is in the archive, and not lost
+            raise StanzaError("recipient-unavailable")  # it is for who was in the room, and for no other device
         return
     if account_records.identity(server.db, account) != over.identity:
         if not each.devices:
@@ -207,12 +213,7 @@ def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing:
 
 def _is_private_message(stanza: Stanza) -> bool:
     """True for what another occupant of a room has said to this one (XEP-0045 section 7.5)."""
-    return (
-        stanza.type in ONE_TO_ONE
-        and MUC_USER in stanza.child_tags
-        and stanza.sender is not None
-        and stanza.sender.is_full
-    )
+    return MUC_USER in stanza.child_tags and stanza.sender is not None and stanza.sender.is_full
 
 
 def _deliver(server: "Server", account: JID, repeat: Stanza, outgoing: Outgoing) -> None:
