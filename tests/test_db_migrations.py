@@ -21,6 +21,7 @@ from db import (
     pubsub_people,
     pubsub_usage,
     push,
+    room_vcards,
     rooms,
     rooms_passing,
     rosters,
@@ -51,6 +52,7 @@ SUBJECTS = (
     push,
     rooms,
     rooms_passing,
+    room_vcards,
     rosters,
     secrets,
     stream_management,
@@ -160,6 +162,7 @@ def test_whatever_belongs_to_an_account_goes_with_it(path: Path) -> None:
         "pubsub_item": {("pubsub_node", "node", "CASCADE")},
         "pubsub_affiliation": {("pubsub_node", "node", "CASCADE")},  # also of people elsewhere
         "pubsub_subscription": {("pubsub_node", "node", "CASCADE")},
+        "room_vcard": {("room", "room", "CASCADE")},
         "pubsub_usage": set(),  # goes when there is nothing left to count
         "room": set(),  # outlives who has made it
         "room_affiliation": {("room", "room", "CASCADE")},  # also of people elsewhere

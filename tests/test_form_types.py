@@ -25,6 +25,7 @@ from xmpp.server import Server
 HAMLET, FRANCISCO, APP = "hamlet@localhost", "francisco@localhost", "app@localhost/service"
 SERVICE = "pubsub.localhost"
 INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
+AVATAR = "<vCard xmlns='vcard-temp'><PHOTO><BINVAL>aGF0</BINVAL></PHOTO></vCard>"
 PUBSUB = "http://jabber.org/protocol/pubsub"
 ROLES = ("abuse", "admin", "feedback", "sales", "security", "status", "support")
 
@@ -34,6 +35,7 @@ ROOM_INFO = {
     "roomconfig_allowpm": "text-single",
     "roomconfig_roomname": "text-single",
     "roomconfig_changesubject": "boolean",
+    "roominfo_avatarhash": "text-multi",  # XEP-0486
     "roominfo_contactjid": "jid-multi",
     "roominfo_description": "text-single",
     "roominfo_lang": "text-single",
@@ -232,6 +234,7 @@ def of_rooms(hamlet: Client, francisco: Client) -> list[str]:
     told = {"roomname": "Verona", "roomdesc": "Two households", "lang": "en", "whois": "anyone"}
     configure_room(opened(hamlet, "Hamlet", moderatedroom=True, slow_mode_duration=1, publicroom=True), **told)
     enter(francisco, "Francisco")
+    hamlet.asks(AVATAR, type="set", to=VERONA)
     answers = [
         hamlet.asks("<query xmlns='http://jabber.org/protocol/muc#owner'/>", to=VERONA),
         hamlet.asks(INFO, to=VERONA),

@@ -165,6 +165,7 @@ def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
         "urn:xmpp:message-retract:1",
         "urn:xmpp:occupant-id:0",
         "urn:xmpp:sid:0",
+        "vcard-temp",
     }
     assert fields_in(parse(info.encode())) == {
         "FORM_TYPE": ["http://jabber.org/protocol/muc#roominfo"],

@@ -105,7 +105,7 @@ def take_photo(server: "Server", account: JID, vcard: etree._Element) -> None:
     """Publish the photo of a new vCard as the avatar, unless it is the same, and leave an empty <PHOTO/> in its place.
     A vCard without a photo removes the avatar. Raises StanzaError if the photo is malformed or too big."""
     photo = vcard.find(PHOTO)
-    image = _image(photo)
+    image = b"" if photo is None else image_in(photo)
     shown = current_avatar.current(server, account)
     if image:
         assert photo is not None
@@ -116,9 +116,10 @@ def take_photo(server: "Server", account: JID, vcard: etree._Element) -> None:
         _publish_metadata(server, account, NO_AVATAR)
 
 
-def _image(photo: etree._Element | None) -> bytes:
+def image_in(photo: etree._Element) -> bytes:
+    """The image in the photo of a vCard; b"" if there is none. Raises StanzaError if it is malformed."""
     try:
-        return b"" if photo is None else current_avatar.decoded(photo.findtext(PHOTO_DATA, ""))
+        return current_avatar.decoded(photo.findtext(PHOTO_DATA, ""))
     except ValueError:
         raise StanzaError("bad-request", "the photo is not base64") from None
 

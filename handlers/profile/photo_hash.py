@@ -30,10 +30,11 @@ def with_photo_hash(server: "Server", account: JID, stanza: Stanza) -> Stanza:
         if len(own) == 1 and said == ([] if hash is None else [hash]):
             return stanza
         stanza = stanza.without(lambda child: child.tag == UPDATE)
-    return stanza.with_last(_element(hash), UPDATE)
+    return stanza.with_last(update(hash), UPDATE)
 
 
-def _element(hash: str | None) -> bytes:
+def update(hash: str | None) -> bytes:
+    """The element of presence that tells the hash of a photo: "" if there is none any more, None if there never was."""
     if hash is None:
         return b'<x xmlns="vcard-temp:x:update"/>'
     photo = b"<photo>%b</photo>" % hash.encode() if hash else b"<photo/>"

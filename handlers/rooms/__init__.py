@@ -20,6 +20,7 @@ from handlers.rooms import (
     probes,
     registration,
     restarts,
+    room_vcard,
     to_occupants,
     voice,
 )
@@ -108,6 +109,8 @@ feature.iq_get(INFO_QUERY, to=[SUBDOMAIN.bare])(discovery.describe_room)
 feature.iq_get(ITEMS_QUERY, to=[SUBDOMAIN.bare])(discovery.list_items_of_room)
 feature.iq_get(registration.QUERY, to=[SUBDOMAIN.bare])(registration.show)
 feature.iq_set(registration.QUERY, to=[SUBDOMAIN.bare])(registration.register)
+feature.iq_get(room_vcard.VCARD, to=[SUBDOMAIN.bare])(room_vcard.show)
+feature.iq_set(room_vcard.VCARD, to=[SUBDOMAIN.bare])(room_vcard.publish)
 
 
 def _receive_presence(server: "Server", stanza: Stanza) -> None:

@@ -14,6 +14,7 @@ SERVICE_FEATURES = (
     "http://jabber.org/protocol/rsm",
     "urn:xmpp:channel-search:0:search",
     "urn:xmpp:occupant-id:0",
+    "vcard-temp",
 )
 ROOM_FEATURES = (
     MUC,
@@ -26,6 +27,7 @@ ROOM_FEATURES = (
     "urn:xmpp:occupant-id:0",
     "urn:xmpp:sid:0",
     "urn:xmpp:message-retract:1",
+    "vcard-temp",
 )
 """Beside those that tell how a room is configured."""
 MODERATED_FEATURES = ("urn:xmpp:message-moderate:0", "urn:xmpp:message-moderate:1")

@@ -7,6 +7,7 @@ from lxml import etree
 
 from db import rooms
 from handlers.rooms import configuration as configurations
+from handlers.rooms import room_vcard
 from handlers.rooms.announced import ARCHIVED_FEATURES, MODERATED_FEATURES, ROOM_FEATURES, UNIQUE
 from handlers.rooms.room import NOBODY, Room, open_to
 from handlers.rooms.telling import MUC
@@ -29,6 +30,7 @@ MAX_PAGE = 100
 MOST_CONTACTS = 20
 TYPES: Mapping[str, FieldType] = {
     "muc#roominfo_subjectmod": "boolean",
+    "muc#roominfo_avatarhash": "text-multi",
     "muc#roominfo_contactjid": "jid-multi",
     "muc#roomconfig_changesubject": "boolean",
     "muc#roomconfig_allowinvites": "boolean",
@@ -149,6 +151,9 @@ def _more(room: Room, asker: JID) -> Form:
     if configured.slow_mode_duration:
         told["muc#roominfo_slow_mode_duration"] = str(configured.slow_mode_duration)
     values: dict[str, tuple[str, ...]] = {var: (value,) if value else () for var, value in told.items()}
+    hashes = room_vcard.hashes_for(room, asker)
+    if hashes:
+        values["muc#roominfo_avatarhash"] = hashes
     if configured.publicroom or _is_in_the_know(room, asker):
         values["muc#roominfo_subject"] = (room.subject.text,)
         values["muc#roominfo_occupants"] = (str(len(room.occupants)),)

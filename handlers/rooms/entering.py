@@ -11,7 +11,7 @@ from lxml import etree
 
 from db import rooms
 from handlers.contacts.access import is_at_home
-from handlers.rooms import history, nicks, presence
+from handlers.rooms import history, nicks, presence, room_vcard
 from handlers.rooms.configuration import DEFAULT
 from handlers.rooms.presence import Change, Ended
 from handlers.rooms.ranks import Standing
@@ -188,14 +188,17 @@ def _open_if_locked(room: Room) -> None:
 def _welcome(
     room: Room, occupant: Occupant, asked: Stanza, muc: etree._Element, more_codes: Sequence[str] = ()
 ) -> None:
-    """What who enters gets, in this order (7.2.2): presence of the others, its own with the id of its request, history,
-    the subject. It may have left before it is its turn."""
+    """What who enters gets, in this order (7.2.2): presence of the room itself if that is wanted, of the others, its own
+    with the id of its request, history, the subject. It may have left before it is its turn."""
     assert asked.sender is not None
     session, id = asked.sender, asked.id
     codes = [*([] if room.configuration.is_anonymous else ["100"]), *more_codes]
     said = history.wanted(room, muc, session)
 
     def all_of_it() -> Iterator[Stanza]:
+        of_room = room_vcard.presence_of(room)
+        if of_room is not None:
+            yield of_room.addressed(session)
         yield from presence.others_of(room, occupant, session)
         if session not in occupant.sessions:
             return

@@ -18,7 +18,7 @@ from handlers.rooms.ranks import Standing, role_on_entering
 from handlers.rooms.room import NOBODY, Occupant, Room, destroy, existing, let_go_if_empty, remove
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.shown_anew import show_anew
-from handlers.rooms.telling import MUC_OWNER, MUC_USER, forget_directed, tell, tell_each, text_element
+from handlers.rooms.telling import MUC_OWNER, forget_directed, tell_codes, tell_each, text_element
 from xmpp.data import dataforms
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID, MalformedJID
@@ -122,9 +122,7 @@ def _tell(room: Room, before: RoomConfiguration, turned: Turned, actor: Actor) -
         _moderate(room)
     codes = _codes(before, room.configuration)
     if codes:
-        statuses = "".join(f'<status code="{code}"/>' for code in codes)
-        x = f'<x xmlns="{MUC_USER}">{statuses}</x>'.encode()
-        tell(room, Stanza.build("message", x, type="groupchat", sender=room.address))
+        tell_codes(room, codes)
     let_go_if_empty(room)
 
 

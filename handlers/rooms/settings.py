@@ -21,6 +21,11 @@ class RoomSettings:
     max_nick_characters: int = setting(100, "The longest nick.", minimum=1, maximum=1_023)
     max_subject_bytes: int = setting(2_000, "The longest subject.", minimum=100, maximum=100_000)
     max_presence_bytes: int = setting(4_096, "The longest presence of an occupant.", minimum=500, maximum=65_536)
+    max_vcard_bytes: int = setting(262_144, "The longest vCard of a room, with its avatar.", minimum=1_000,
+                                   maximum=10_000_000, at_most="streams.stanza_bytes")  # fmt: skip
+    avatar_in_presence: bool = setting(False, "Whether who enters a room is sent presence of the room itself, with "
+                                       "the hash of its avatar. Some older clients wait for that, and others take it "
+                                       "for somebody without a nick.")  # fmt: skip
     lock_seconds: int = setting(300, "How long the creator of a room may take to configure it.",
                                 minimum=10, maximum=86_400)  # fmt: skip
     return_seconds: int = setting(600, "How long a room that does not stay without occupants waits for them after a "

@@ -21,6 +21,8 @@ MUC_USER = f"{MUC}#user"
 MUC_ADMIN = f"{MUC}#admin"
 MUC_OWNER = f"{MUC}#owner"
 X = f"{{{MUC_USER}}}x"
+CHANGED = ("104",)
+"""What a room says when something has changed that whoever wants to know asks for."""
 AT_ONCE = 16
 """So many are told in one step of a portion: a step that tells one costs a third of what that one does."""
 
@@ -33,6 +35,13 @@ def text_element(name: str, text: str) -> str:
 def tell(room: Room, stanza: Stanza) -> None:
     """Send a stanza, which has no addressee yet, to all sessions that are in the room."""
     room.server.portions.begin(room.address, _told(room.server, stanza, list(room.by_session)))
+
+
+def tell_codes(room: Room, codes: Iterable[str]) -> None:
+    """Tell all that are in the room what has changed, by codes of XEP-0045 section 10.2.1."""
+    statuses = "".join(f'<status code="{code}"/>' for code in codes)
+    x = f'<x xmlns="{MUC_USER}">{statuses}</x>'.encode()
+    tell(room, Stanza.build("message", x, type="groupchat", sender=room.address))
 
 
 def tell_each(room: Room, stanzas: Iterable[tuple[JID, Stanza]]) -> None:

@@ -18,8 +18,9 @@ from db.sqlite.migrations import (
     v0010_pubsub,
     v0011_bit_by_bit,
     v0012_rooms,
-    v0017_room_subject_author,
+    v0013_room_vcards_and_hats,
     v0016_passing_rooms,
+    v0017_room_subject_author,
 )
 
 MIGRATIONS: Sequence[Sequence[str]] = (
@@ -37,6 +38,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0012_rooms.STATEMENTS,
     v0017_room_subject_author.STATEMENTS,
     v0016_passing_rooms.STATEMENTS,
+    v0013_room_vcards_and_hats.STATEMENTS,
 )
 
 
