@@ -71,6 +71,16 @@ def test_a_report_has_the_values_of_several_items() -> None:
     )
 
 
+def test_a_report_leaves_out_what_a_row_does_not_have_and_requires_nothing() -> None:
+    fields = [Field("jid", "jid-single", required=True), Field("nick")]
+    assert etree.tostring(dataforms.report("jabber:iq:search", fields, [{"jid": "a@b"}], title="People")).decode() == (
+        '<x xmlns="jabber:x:data" type="result">'
+        '<field var="FORM_TYPE" type="hidden"><value>jabber:iq:search</value></field><title>People</title>'
+        '<reported><field var="jid" type="jid-single"/><field var="nick" type="text-single"/></reported>'
+        '<item><field var="jid"><value>a@b</value></field><field var="nick"/></item></x>'
+    )
+
+
 @pytest.mark.parametrize(
     ("inner", "answers"),
     [

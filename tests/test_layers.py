@@ -41,6 +41,7 @@ WITHOUT_GEVENT = (
     "xmpp/data/stanza.py",
     "xmpp/data/wire.py",
     "xmpp/data/errors.py",
+    "xmpp/data/commands.py",
     "xmpp/data/dataforms.py",
     "xmpp/data/disco.py",
     "xmpp/data/kept.py",

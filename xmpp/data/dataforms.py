@@ -70,16 +70,20 @@ def types_of(fields: Iterable[Field]) -> Mapping[str, FieldType]:
     return {field.var: field.type for field in fields}
 
 
-def report(form_type: str, fields: Sequence[Field], rows: Iterable[Mapping[str, str]]) -> etree._Element:
-    """A result of several items, each with a value for these fields (section 3.4)."""
+def report(
+    form_type: str, fields: Sequence[Field], rows: Iterable[Mapping[str, str]], *, title: str = ""
+) -> etree._Element:
+    """A result of several items, each with these fields, and a value for those that its row has (section 3.4)."""
     x = _start("result", form_type)
+    if title:
+        _add(x, "title").text = title
     reported = _add(x, "reported")
     for field in fields:
-        _add_field(reported, field)
+        _add_field(reported, replace(field, required=False))
     for row in rows:
         item = _add(x, "item")
         for field in fields:
-            _add_values(_add(item, "field", var=field.var), [row[field.var]])
+            _add_values(_add(item, "field", var=field.var), [row[field.var]] if field.var in row else [])
     return x
 
 
