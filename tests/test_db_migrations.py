@@ -21,6 +21,7 @@ from db import (
     pubsub_people,
     pubsub_usage,
     push,
+    room_hats,
     room_vcards,
     rooms,
     rooms_passing,
@@ -52,6 +53,7 @@ SUBJECTS = (
     push,
     rooms,
     rooms_passing,
+    room_hats,
     room_vcards,
     rosters,
     secrets,
@@ -163,6 +165,8 @@ def test_whatever_belongs_to_an_account_goes_with_it(path: Path) -> None:
         "pubsub_affiliation": {("pubsub_node", "node", "CASCADE")},  # also of people elsewhere
         "pubsub_subscription": {("pubsub_node", "node", "CASCADE")},
         "room_vcard": {("room", "room", "CASCADE")},
+        "room_hat": {("room", "room", "CASCADE")},
+        "room_hat_worn": {("room_hat", "room", "CASCADE"), ("room_hat", "uri", "CASCADE")},
         "pubsub_usage": set(),  # goes when there is nothing left to count
         "room": set(),  # outlives who has made it
         "room_affiliation": {("room", "room", "CASCADE")},  # also of people elsewhere

@@ -25,6 +25,7 @@ from xmpp.server import Server
 HAMLET, FRANCISCO, APP = "hamlet@localhost", "francisco@localhost", "app@localhost/service"
 SERVICE = "pubsub.localhost"
 INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
+HATS = "urn:xmpp:hats:commands"
 AVATAR = "<vCard xmlns='vcard-temp'><PHOTO><BINVAL>aGF0</BINVAL></PHOTO></vCard>"
 PUBSUB = "http://jabber.org/protocol/pubsub"
 ROLES = ("abuse", "admin", "feedback", "sales", "security", "status", "support")
@@ -115,7 +116,9 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
         "muc#role": "list-single",
         "muc#roomnick": "text-single",
     },
-    "http://jabber.org/protocol/muc#roominfo": {f"muc#{var}": type for var, type in ROOM_INFO.items()},
+    "http://jabber.org/protocol/muc#roominfo": {f"muc#{var}": type for var, type in ROOM_INFO.items()}
+    | {"hats#hash": "text-single"},
+    HATS: {"hats#hue": "text-single", "hats#jid": "jid-single", "hats#title": "text-single", "hats#uri": "text-single"},
     f"{PUBSUB}#node_config": {f"pubsub#{var}": type for var, type in CONFIGURATION.items()},  # XEP-0060 section 16.4
     f"{PUBSUB}#meta-data": {f"pubsub#{var}": type for var, type in META_DATA.items()},
     f"{PUBSUB}#subscribe_options": {"pubsub#deliver": "boolean"},
@@ -171,6 +174,7 @@ MAKERS = {
     "handlers/rooms/channel_search.py",
     "handlers/rooms/configuration.py",
     "handlers/rooms/discovery.py",
+    "handlers/rooms/hat_commands.py",
     "handlers/rooms/registration.py",
     "handlers/rooms/voice.py",
 }
@@ -236,6 +240,7 @@ def of_rooms(hamlet: Client, francisco: Client) -> list[str]:
     enter(francisco, "Francisco")
     hamlet.asks(AVATAR, type="set", to=VERONA)
     answers = [
+        *of_hats(hamlet),
         hamlet.asks("<query xmlns='http://jabber.org/protocol/muc#owner'/>", to=VERONA),
         hamlet.asks(INFO, to=VERONA),
         hamlet.asks("<query xmlns='jabber:iq:register'/>", to=VERONA),
@@ -246,6 +251,20 @@ def of_rooms(hamlet: Client, francisco: Client) -> list[str]:
     wish = f"<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#request</value></field>{asked}"
     francisco.sends(f"<message to='{VERONA}'><x xmlns='jabber:x:data' type='submit'>{wish}</x></message>")
     return [*answers, *hamlet.received()]
+
+
+def of_hats(hamlet: Client) -> list[str]:
+    """The lists come last: in other forms, of the hats that there are, one is chosen (XEP-0317 section "Assigning a
+    Hat")."""
+    command = "<command xmlns='http://jabber.org/protocol/commands' node='urn:xmpp:hats:commands:{}'>{}</command>"
+    values = {"FORM_TYPE": HATS, "hats#title": "Teacher", "hats#uri": "urn:example:teacher"}
+    fields = "".join(f"<field var='{var}'><value>{value}</value></field>" for var, value in values.items())
+    made = hamlet.asks(
+        command.format("create", f"<x xmlns='jabber:x:data' type='submit'>{fields}</x>"), type="set", to=VERONA
+    )
+    assert "completed" in made
+    nodes = ("create", "destroy", "assign", "unassign", "list", "list-assigned")
+    return [hamlet.asks(command.format(node, ""), type="set", to=VERONA) for node in nodes]
 
 
 def of_search(hamlet: Client) -> list[str]:

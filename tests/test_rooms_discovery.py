@@ -148,6 +148,7 @@ def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
     assert '<identity category="conference" name="Verona" type="text">' in info
     assert features_in(info) == {
         "http://jabber.org/protocol/disco#info",
+        "http://jabber.org/protocol/commands",
         "http://jabber.org/protocol/disco#items",
         "http://jabber.org/protocol/muc",
         "http://jabber.org/protocol/muc#request",
@@ -160,6 +161,7 @@ def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
         "muc_semianonymous",
         "muc_unmoderated",
         "muc_unsecured",
+        "urn:xmpp:hats:0",
         "urn:xmpp:message-moderate:0",
         "urn:xmpp:message-moderate:1",
         "urn:xmpp:message-retract:1",

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
 
-from db import rooms
+from db import room_hats, rooms
 from handlers.rooms import (
     administration,
     channel_search,
     discovery,
     entering,
+    hat_commands,
     invitations,
     messages,
     ownership,
@@ -29,7 +30,7 @@ from handlers.rooms.presence import Change
 from handlers.rooms.room import NOBODY, Rooms, find, open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC, X
-from xmpp.data import dataforms
+from xmpp.data import commands, dataforms
 from xmpp.data.disco import INFO_QUERY, ITEMS_QUERY, Identity
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
@@ -97,6 +98,10 @@ def forget_account(server: "Server", account: JID) -> None:
         room = find(server, address)
         if room is not None:
             room.set_affiliations({account: NOBODY})
+    for address in room_hats.rooms_where_worn(server.db, account):
+        room = find(server, address)
+        if room is not None:
+            room.hats.take_all(account)
 
 
 feature.step(to_occupants.pass_on)
@@ -111,6 +116,7 @@ feature.iq_get(registration.QUERY, to=[SUBDOMAIN.bare])(registration.show)
 feature.iq_set(registration.QUERY, to=[SUBDOMAIN.bare])(registration.register)
 feature.iq_get(room_vcard.VCARD, to=[SUBDOMAIN.bare])(room_vcard.show)
 feature.iq_set(room_vcard.VCARD, to=[SUBDOMAIN.bare])(room_vcard.publish)
+feature.iq_set(commands.COMMAND, to=[SUBDOMAIN.bare])(hat_commands.execute)
 
 
 def _receive_presence(server: "Server", stanza: Stanza) -> None:

@@ -69,14 +69,15 @@ def answer_list(server: "Server", iq: Stanza) -> bytes:
     actor = room.standing(iq.sender.bare)
     if item.role == "none":
         raise StanzaError("bad-request", "who has no role is not in the room")
-    refusal = refusal_to_list_role(actor, item.role) if item.role else _refusal_to_list(room, actor, item.affiliation)
+    refusal = refusal_to_list_role(actor, item.role) if item.role else refusal_to_list(room, actor, item.affiliation)
     if refusal is not None:
         raise StanzaError(refusal, "you may not have this list")
     listed = _with_role(room, item.role) if item.role else _with_affiliation(room, item.affiliation)
     return f'<query xmlns="{MUC_ADMIN}">{"".join(listed)}</query>'.encode()
 
 
-def _refusal_to_list(room: Room, actor: Standing, asked: str) -> str | None:
+def refusal_to_list(room: Room, actor: Standing, asked: str) -> str | None:
+    """Why somebody may not have the list of those who have this affiliation here."""
     return refusal_to_list_affiliation(
         actor,
         asked,

@@ -1,6 +1,8 @@
 """What the service of rooms, and each room, say that they can do (XEP-0045 section 6, XEP-0030)."""
 
+from handlers.rooms import hats
 from handlers.rooms.telling import MUC
+from xmpp.data import commands
 from xmpp.data.disco import INFO, ITEMS
 
 UNIQUE = f"{MUC}#unique"
@@ -20,6 +22,8 @@ ROOM_FEATURES = (
     MUC,
     INFO,
     ITEMS,
+    commands.NAMESPACE,
+    hats.NAMESPACE,
     f"{MUC}#request",
     f"{MUC}#self-ping-optimization",
     STABLE_ID,

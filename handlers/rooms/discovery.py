@@ -1,17 +1,17 @@
 """XEP-0045 sections 6 and 7.12: what can be found out about the rooms of a service, and about each; and XEP-0307."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from db import rooms
 from handlers.rooms import configuration as configurations
-from handlers.rooms import room_vcard
+from handlers.rooms import hat_commands, room_vcard
 from handlers.rooms.announced import ARCHIVED_FEATURES, MODERATED_FEATURES, ROOM_FEATURES, UNIQUE
 from handlers.rooms.room import NOBODY, Room, open_to
 from handlers.rooms.telling import MUC
-from xmpp.data import resultsets
+from xmpp.data import commands, resultsets
 from xmpp.data.dataforms import FieldType
 from xmpp.data.disco import ITEMS, ITEMS_QUERY, Form, Identity, Info
 from xmpp.data.errors import StanzaError
@@ -96,7 +96,7 @@ def describe_room(server: "Server", iq: Stanza) -> etree._Element:
     if node == TRAFFIC:
         raise StanzaError("service-unavailable", "whatever is said to this room is passed on")
     if node:
-        raise StanzaError("item-not-found")
+        return hat_commands.describe(room, iq.sender, node).element(node)
     name = room.configuration.roomname or room.address.local
     features = frozenset([*ROOM_FEATURES, *_of_other_features(server, room), *_kinds(room)])
     return Info((Identity("conference", "text", name),), features, (_more(room, iq.sender),)).element()
@@ -110,9 +110,12 @@ def _of_other_features(server: "Server", room: Room) -> tuple[str, ...]:
 
 
 def list_items_of_room(server: "Server", iq: Stanza) -> etree._Element:
-    """6.5: nobody is told who is in a room."""
-    _room(server, iq)
-    if iq.only_child().get("node"):
+    """6.5: nobody is told who is in a room. At the node for that, the commands that the asker may use."""
+    assert iq.sender is not None
+    room, node = _room(server, iq), iq.only_child().get("node")
+    if node == commands.NAMESPACE:
+        return hat_commands.listed(room, iq.sender)
+    if node:
         raise StanzaError("item-not-found")
     return etree.Element(ITEMS_QUERY, nsmap={None: ITEMS})
 
@@ -151,9 +154,7 @@ def _more(room: Room, asker: JID) -> Form:
     if configured.slow_mode_duration:
         told["muc#roominfo_slow_mode_duration"] = str(configured.slow_mode_duration)
     values: dict[str, tuple[str, ...]] = {var: (value,) if value else () for var, value in told.items()}
-    hashes = room_vcard.hashes_for(room, asker)
-    if hashes:
-        values["muc#roominfo_avatarhash"] = hashes
+    values |= {var: hashes for var, hashes in _hashes(room, asker) if hashes}
     if configured.publicroom or _is_in_the_know(room, asker):
         values["muc#roominfo_subject"] = (room.subject.text,)
         values["muc#roominfo_occupants"] = (str(len(room.occupants)),)
@@ -162,6 +163,12 @@ def _more(room: Room, asker: JID) -> Form:
         if not configured.is_anonymous:
             values["muc#roominfo_contactjid"] = tuple(room.owners()[:MOST_CONTACTS])
     return Form(ROOM_INFO, tuple(values.items()), TYPES)
+
+
+def _hashes(room: Room, asker: JID) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """By which a client knows whether it has its avatar, and its list of hats."""
+    yield "muc#roominfo_avatarhash", room_vcard.hashes_for(room, asker)
+    yield "hats#hash", hat_commands.hash_for(room, asker)
 
 
 def _is_in_the_know(room: Room, asker: JID) -> bool:

@@ -188,8 +188,8 @@ def _open_if_locked(room: Room) -> None:
 def _welcome(
     room: Room, occupant: Occupant, asked: Stanza, muc: etree._Element, more_codes: Sequence[str] = ()
 ) -> None:
-    """What who enters gets, in this order (7.2.2): presence of the room itself if that is wanted, of the others, its own
-    with the id of its request, history, the subject. It may have left before it is its turn."""
+    """What who enters gets, in this order (7.2.2): presence of the room itself if that is wanted, of the others, and
+    its own with the id of its request; history, the subject. It may have left before it is its turn."""
     assert asked.sender is not None
     session, id = asked.sender, asked.id
     codes = [*([] if room.configuration.is_anonymous else ["100"]), *more_codes]

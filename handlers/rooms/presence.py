@@ -247,8 +247,11 @@ def _presence(
     codes = (*(change.own_codes if is_own else ()), *change.codes, *((SELF,) if is_own else ()))
     statuses = "".join(f'<status code="{code}"/>' for code in codes)
     x = f'<x xmlns="{MUC_USER}"><item{item}>{inner}</item>'.encode() + change.destroyed + f"{statuses}</x>".encode()
+    x += occupant_id(occupant.id)
+    if occupant.account in room.hats.worn and type is None:
+        x += room.hats.element(occupant.account)
     sender = room.address.with_resource(occupant.nick)
-    return Stanza.build("presence", said + x + occupant_id(occupant.id), type=type, id=id, to=to, sender=sender)
+    return Stanza.build("presence", said + x, type=type, id=id, to=to, sender=sender)
 
 
 def muc_of(presence: Stanza) -> etree._Element | None:

@@ -17,6 +17,7 @@ from db.sqlite.memory import Remembered
 from handlers.admin import upkeep
 from handlers.rooms import configuration as configurations
 from handlers.rooms.configuration import RoomConfiguration
+from handlers.rooms.hats import Hats
 from handlers.rooms.ranks import Standing, role_on_entering
 from handlers.rooms.settings import RoomSettings
 from xmpp.data.errors import StanzaError
@@ -65,7 +66,8 @@ class Occupant:
 
 class Room:
     """A room. `occupants` by nick, `by_session` by full address. It is `is_locked` until its creator has configured it.
-    `history`: what was said last, the newest last; it is that of the archive where it `is_history_whole`."""
+    `hats`: those that there are, and who wears which. `history`: what was said last, the newest last; it is that of the
+    archive where it `is_history_whole`."""
 
     def __init__(self, server: "Server", kept: rooms.Kept, *, is_locked: bool = False) -> None:
         self.server = server
@@ -76,6 +78,7 @@ class Room:
         self.secret = kept.secret
         self.subject = kept.subject
         self.affiliations = rooms.affiliations(server.db, kept.id)
+        self.hats = Hats(server.db, kept.id)
         self._reserved = {each.nick: jid for jid, each in self.affiliations.items() if each.nick}
         self.occupants: dict[str, Occupant] = {}
         self.by_session: dict[JID, Occupant] = {}
@@ -122,6 +125,13 @@ class Room:
     def sees_addresses(self, occupant: Occupant) -> bool:
         """Whether an occupant is shown the real addresses of others."""
         return not self.configuration.is_anonymous or occupant.role == "moderator"
+
+    def is_known_to(self, asker: JID) -> bool:
+        """Whether somebody may know what the room shows to those who want to enter: not who is banned, nor strangers if
+        it is hidden and for its members."""
+        affiliation = self.affiliation(asker.bare)
+        is_secret = self.configuration.membersonly and not self.configuration.publicroom
+        return affiliation != "outcast" and (not is_secret or Standing(affiliation).is_at_least("member"))
 
     def usual_role(self, affiliation: str) -> str:
         """The role that goes with an affiliation here."""
@@ -257,7 +267,7 @@ def find(server: "Server", address: JID) -> Room | None:
     if lately is not None and lately.room.number == kept.id:
         return lately.room
     room = Room(server, kept)
-    server.db.memory[LATELY].put(address, Lately(room, ROOM_WEIGHT + len(room.affiliations)))
+    server.db.memory[LATELY].put(address, Lately(room, ROOM_WEIGHT + len(room.affiliations) + room.hats.given))
     return room
 
 

@@ -7,7 +7,6 @@ from lxml import etree
 from db import room_vcards
 from handlers.profile import avatars, photo_hash
 from handlers.profile.current_avatar import Avatar
-from handlers.rooms.ranks import Standing
 from handlers.rooms.room import Room, open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import CHANGED, tell, tell_codes
@@ -28,7 +27,7 @@ def show(server: "Server", iq: Stanza) -> bytes:
     """The vCard, for who may know of the room."""
     assert iq.to is not None and iq.sender is not None
     room = open_to(server, iq.to, iq.sender.bare)
-    if not _may_know(room, iq.sender):
+    if not room.is_known_to(iq.sender):
         raise StanzaError("forbidden", "this is for who may enter the room")
     vcard = room_vcards.get(server.db, room.number)
     if vcard is None:
@@ -66,20 +65,13 @@ def _hashes(vcard: etree._Element) -> tuple[str, ...]:
     return tuple(dict.fromkeys(Avatar(image).hash for image in images))
 
 
-def _may_know(room: Room, asker: JID) -> bool:
-    """Who is banned does not see it, nor do strangers that of a room that is hidden, and for its members."""
-    affiliation = room.affiliation(asker.bare)
-    is_secret = room.configuration.membersonly and not room.configuration.publicroom
-    return affiliation != "outcast" and (not is_secret or Standing(affiliation).is_at_least("member"))
-
-
 # -- how people learn of it
 
 
 def hashes_for(room: Room, asker: JID) -> tuple[str, ...]:
     """What disco#info tells somebody of the avatars, by which a client knows whether it has them. No query, as a
     rule."""
-    return room_vcards.photo_hashes(room.server.db, room.number) if _may_know(room, asker) else ()
+    return room_vcards.photo_hashes(room.server.db, room.number) if room.is_known_to(asker) else ()
 
 
 def presence_of(room: Room) -> Stanza | None:

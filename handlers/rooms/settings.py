@@ -26,6 +26,11 @@ class RoomSettings:
     avatar_in_presence: bool = setting(False, "Whether who enters a room is sent presence of the room itself, with "
                                        "the hash of its avatar. Some older clients wait for that, and others take it "
                                        "for somebody without a nick.")  # fmt: skip
+    max_hats: int = setting(50, "The most hats that there are in one room.", minimum=1, maximum=1_000)
+    max_hats_worn: int = setting(10, "The most hats that one person wears in one room: they are in its presence.",
+                                 minimum=1, maximum=100)  # fmt: skip
+    max_hats_given: int = setting(1_000, "The most hats that all people together wear in one room.",
+                                  minimum=1, maximum=2_000)  # fmt: skip
     lock_seconds: int = setting(300, "How long the creator of a room may take to configure it.",
                                 minimum=10, maximum=86_400)  # fmt: skip
     return_seconds: int = setting(600, "How long a room that does not stay without occupants waits for them after a "
