@@ -179,6 +179,7 @@ def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
         "muc#roomconfig_changesubject": ["0"],
         "muc#roomconfig_allowinvites": ["0"],
         "muc#roomconfig_allowpm": ["anyone"],
+        "muc#roominfo_slow_mode_duration": ["0"],
         "muc#roominfo_subject": [""],
         "muc#roominfo_occupants": ["1"],
     }

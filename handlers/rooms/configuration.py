@@ -93,7 +93,11 @@ FIELDS = (
     _roles("presencebroadcast", "Whose presence is shown"),
     _boolean("enablearchiving", "Whether messages are kept, for those who may enter"),
     Field(HISTORY, label="How many messages are shown on entering"),
-    Field(PREFIX + "slow_mode_duration", label="How many seconds a participant waits between two messages"),
+    Field(
+        PREFIX + "slow_mode_duration",
+        label="How many seconds a participant waits between two messages",
+        within=(0, SLOW_MODE_MOST),
+    ),
     Field(PREFIX + "pubsub", label="A node that belongs to the room"),
 )
 # What clients of other servers send for the same (checked in their sources); what they ask for is never more.

@@ -150,9 +150,8 @@ def _more(room: Room, asker: JID) -> Form:
         "muc#roomconfig_changesubject": _boolean(configured.changesubject),
         "muc#roomconfig_allowinvites": _boolean(configured.allowinvites),
         "muc#roomconfig_allowpm": configured.allowpm,
+        "muc#roominfo_slow_mode_duration": str(configured.slow_mode_duration),
     }
-    if configured.slow_mode_duration:
-        told["muc#roominfo_slow_mode_duration"] = str(configured.slow_mode_duration)
     values: dict[str, tuple[str, ...]] = {var: (value,) if value else () for var, value in told.items()}
     values |= {var: hashes for var, hashes in _hashes(room, asker) if hashes}
     if configured.publicroom or _is_in_the_know(room, asker):

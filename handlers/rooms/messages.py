@@ -7,7 +7,7 @@ from handlers.archive import recording, rules
 from handlers.messages import delay, stanza_ids
 from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
 from handlers.messages.stanza_ids import STANZA_ID
-from handlers.rooms import history, tombstones
+from handlers.rooms import history, slow_mode, tombstones
 from handlers.rooms.occasions import ROOM_SAID, Saying
 from handlers.rooms.room import Occupant, Room, Said, open_to
 from handlers.rooms.settings import RoomSettings
@@ -39,11 +39,13 @@ def receive_groupchat(server: "Server", stanza: Stanza) -> None:
     if occupant.role == "visitor":
         raise StanzaError("forbidden", "visitors only listen in this room")
     tombstones.refuse_forged(stanza)
+    slow_mode.refuse_too_soon(room, occupant, stanza)
     reflected = reflect(room, occupant, stanza)
     if tombstones.RETRACT in stanza.child_tags:
         _take_back(room, occupant, stanza, reflected)
     else:
         say(room, stanza.sender, reflected, rules.text_if_worthy_in_a_room(stanza))
+    slow_mode.note(room, occupant, stanza)
 
 
 def _take_back(room: Room, occupant: Occupant, stanza: Stanza, reflected: Stanza) -> None:

@@ -33,7 +33,8 @@ MULTIPLE: frozenset[FieldType] = frozenset({"hidden", "jid-multi", "list-multi",
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of a form. `options` are the choices of a list, by value, with their labels; `values` what is filled in
-    already. A list that `is_open` takes other values too (XEP-0122).
+    already. A list that `is_open` takes other values too, and a text `within` two numbers is one from the first to the
+    second (XEP-0122).
     """
 
     var: str
@@ -43,6 +44,7 @@ class Field:
     required: bool = False
     options: Mapping[str, str] | None = None
     is_open: bool = False
+    within: tuple[int, int] | None = None
 
 
 def form(form_type: str, fields: Sequence[Field], *, title: str = "", instructions: str = "") -> etree._Element:
@@ -166,8 +168,14 @@ def _add_field(x: etree._Element, field: Field) -> None:
     for value, option_label in (field.options or {}).items():
         _add_values(_add(element, "option", label=option_label), [value])
     if field.is_open:
-        validate = etree.SubElement(element, VALIDATE, datatype="xs:string", nsmap={None: VALIDATION})
-        etree.SubElement(validate, f"{{{VALIDATION}}}open")
+        etree.SubElement(_validate(element, "xs:string"), f"{{{VALIDATION}}}open")
+    if field.within is not None:
+        least, most = map(str, field.within)
+        etree.SubElement(_validate(element, "xs:integer"), f"{{{VALIDATION}}}range", min=least, max=most)
+
+
+def _validate(element: etree._Element, datatype: str) -> etree._Element:
+    return etree.SubElement(element, VALIDATE, datatype=datatype, nsmap={None: VALIDATION})
 
 
 def _checked(field: Field, values: tuple[str, ...], reader: AddressReader) -> tuple[str, ...]:
