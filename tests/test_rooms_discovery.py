@@ -182,6 +182,7 @@ def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
         "muc#roominfo_slow_mode_duration": ["0"],
         "muc#roominfo_subject": [""],
         "muc#roominfo_occupants": ["1"],
+        "{urn:xmpp:muc-activity}message-activity": ["0.00"],
     }
 
 

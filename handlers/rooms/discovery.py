@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from db import rooms
+from handlers.rooms import activity, hat_commands, room_vcard
 from handlers.rooms import configuration as configurations
-from handlers.rooms import hat_commands, room_vcard
 from handlers.rooms.announced import ARCHIVED_FEATURES, MODERATED_FEATURES, ROOM_FEATURES, UNIQUE
 from handlers.rooms.room import NOBODY, Room, open_to
 from handlers.rooms.telling import MUC
@@ -161,6 +161,9 @@ def _more(room: Room, asker: JID) -> Form:
             values["muc#roomconfig_pubsub"] = (configured.pubsub,)
         if not configured.is_anonymous:
             values["muc#roominfo_contactjid"] = tuple(room.owners()[:MOST_CONTACTS])
+    messages_per_hour = activity.of(room)
+    if messages_per_hour is not None:
+        values[activity.FIELD] = (messages_per_hour,)
     return Form(ROOM_INFO, tuple(values.items()), TYPES)
 
 

@@ -7,7 +7,7 @@ from handlers.archive import recording, rules
 from handlers.messages import delay, stanza_ids
 from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
 from handlers.messages.stanza_ids import STANZA_ID
-from handlers.rooms import history, slow_mode, tombstones
+from handlers.rooms import activity, history, slow_mode, tombstones
 from handlers.rooms.occasions import ROOM_SAID, Saying
 from handlers.rooms.room import Occupant, Room, Said, open_to
 from handlers.rooms.settings import RoomSettings
@@ -45,6 +45,7 @@ def receive_groupchat(server: "Server", stanza: Stanza) -> None:
         _take_back(room, occupant, stanza, reflected)
     else:
         say(room, stanza.sender, reflected, rules.text_if_worthy_in_a_room(stanza))
+        activity.count(room, stanza)
     slow_mode.note(room, occupant, stanza)
 
 
