@@ -197,7 +197,7 @@ def house_in(folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> Iterato
             server = Server(chosen, db, FEATURES, TABLES, storage_errors=(StorageError,), elsewhere=other)
             server.online = OwnOnline(house, number)
             server.ownership = Ownership(server.domains, server.online, other)
-            listen = ListenSettings(addresses=("127.0.0.1",), port=0)
+            listen = ListenSettings(addresses=("127.0.0.1",), port=0, tls_port=0)
             server.listeners.append(ClientListener(server, must_be_secure=False, settings=listen))
             house.servers.append(server)
             server.start()

@@ -47,7 +47,7 @@ def listening_server(
     chosen = {name: {**SETTINGS.get(name, {}), **settings.get(name, {})} for name in {*SETTINGS, *settings}}
     with storage(folder / "test.db") as db:
         server = Server(configuration(**chosen), db, FEATURES, TABLES, storage_errors=(StorageError,))
-        settings_of_listener = ListenSettings(addresses=("127.0.0.1",), port=0)
+        settings_of_listener = ListenSettings(addresses=("127.0.0.1",), port=0, tls_port=0)
         server.listeners.append(ClientListener(server, tls, must_be_secure=False, settings=settings_of_listener))
         if not account_records.exists(db, JULIET):
             accounts.create(server, JULIET, "secret")
