@@ -351,6 +351,28 @@ def test_nobody_else_answers_for_the_room(house: House, home: Server, juliet: Cl
     assert [each for each in told(juliet.received()) if "out" in each] == []
 
 
+@pytest.mark.parametrize("sleeps", [False, True])
+def test_where_the_room_passes_the_question_on_the_server_answers_it(
+    house: House, home: Server, room: Room, crossed: list[Stanza], sleeps: bool
+) -> None:
+    phone = ManagedClient(home, "juliet@localhost/phone")
+    phone.enables(resume="true")
+    enter(phone, "jule")
+    house.settle()
+    phone.received()
+    if sleeps:
+        phone.loses_connection()
+    count = phone.management.sent.count
+    question = f"<iq type='get' id='passed-on' from='{ROOM}/jule' to='{phone.jid}'><ping xmlns='{PING}'/></iq>"
+    rooms_elsewhere.ask_due(home, monotonic() + LATER)
+    home.router.route(Stanza.from_wire(question.encode()))
+    assert [each.type for each in crossed if each.id == "passed-on"] == ["result"]
+    assert phone.management.sent.count == count
+    house.settle()
+    home.router.route(Stanza.from_wire(question.encode()))  # somebody else in the room asks
+    assert phone.management.sent.count == count + 1
+
+
 # -- how much
 
 

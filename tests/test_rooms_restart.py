@@ -13,7 +13,7 @@ from tests.harness.configured import PASSWORDS, run_server
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.managed_client import ManagedClient
 from tests.harness.rawclient import RawClient
-from tests.harness.rooms import MUC, ROOM, enter, in_short, leave, opened, room_at, say, told
+from tests.harness.rooms import INFO, MUC, ROOM, enter, in_short, leave, opened, room_at, say, told
 from tests.harness.servers import RunningServer
 from xmpp.data.jid import JID
 from xmpp.server import Server
@@ -140,6 +140,24 @@ def test_a_device_that_wants_to_go_on_after_a_restart_learns_that_it_has_to_begi
         assert etree.QName(refused).localname == "failed" and etree.QName(refused[0]).localname == "item-not-found"
         juliet.bind("balcony")
         assert enters(juliet, "jule")[0] == "jule in member/participant juliet@localhost/balcony 100 110"
+
+
+def test_the_server_removes_by_itself_what_nobody_comes_back_to(tmp_path: Path) -> None:
+    new = "mantua@rooms.localhost"
+    with (
+        run_server(tmp_path, rooms={"return_seconds": 1}) as server,
+        member(server.port, "romeo", "orchard") as romeo,
+    ):
+        enters(romeo, "romeo")
+        assert romeo.ask("set", form(persistentroom="0"), to=ROOM).get("type") == "result"
+        romeo.send(f"<presence to='{new}/romeo'><x xmlns='{MUC}'/></presence>")
+        romeo.comes_before_pong()
+        server.kill()
+    with running_again(tmp_path) as server, member(server.port, "romeo", "orchard") as romeo:
+        for room in (new, ROOM):
+            while (answer := romeo.ask("get", INFO, to=room)).get("type") == "result":
+                pass  # it is there until the server gets to it
+            assert in_short(etree.tostring(answer).decode()) == "room error item-not-found cancel"
 
 
 # -- a server in the test

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PING = b'<ping xmlns="urn:xmpp:ping"/>'
+PING_TAG = "{urn:xmpp:ping}ping"
 STATUS = f"{{{MUC_USER}}}status"
 SELF, NEW_NICK = "110", "303"
 LOST = (
@@ -67,14 +68,15 @@ feature = Feature("rooms_elsewhere", xep="0410", settings=RoomsElsewhereSettings
 
 class Stay:
     """A session in a room elsewhere, or about to enter it until the room says that it `is_in`. `address` is its own in
-    the room. `missed`: how many questions in a row have not reached the room's server."""
+    the room. `is_asked`: the server waits for the answer to a question. `missed`: how many questions in a row have not
+    reached the room's server."""
 
-    __slots__ = ("session", "address", "is_in", "is_over", "missed")
+    __slots__ = ("session", "address", "is_in", "is_asked", "is_over", "missed")
 
     def __init__(self, session: "Session", address: JID) -> None:
         self.session = session
         self.address = address
-        self.is_in = self.is_over = False
+        self.is_in = self.is_asked = self.is_over = False
         self.missed = 0
 
 
@@ -205,9 +207,17 @@ def _forget_those_left(session: "Session", stays: Stays) -> None:
 
 @feature.step
 def take_answer(delivery: Delivery) -> Literal["stop"] | None:
-    """IQ_RECEIVED: an answer to what the server has asked as this session is not for its client."""
-    iq = delivery.stanza
-    return STOP if not iq.is_request and delivery.server.requests.answered(iq) else None
+    """IQ_RECEIVED: an answer to what the server has asked as this session is not for its client. Nor is the question,
+    which rooms without the optimisation of section 4 pass on to the session itself: a client that sleeps could not
+    answer it."""
+    iq, server = delivery.stanza, delivery.server
+    if not iq.is_request:
+        return STOP if server.requests.answered(iq) else None
+    stay = _stay_of(delivery)
+    if stay is None or not stay.is_asked or iq.sender != stay.address or iq.only_child().tag != PING_TAG:
+        return None
+    server.router.route(iq.result())
+    return STOP
 
 
 def ask_due(server: "Server", now: float) -> None:
@@ -245,6 +255,7 @@ def _ask(server: "Server", rounds: Rounds, stay: Stay) -> None:
         _forget(stay)
         return
     rounds.under_way += 1
+    stay.is_asked = True
     server.requests.ask(
         "get",
         PING,
@@ -258,6 +269,7 @@ def _ask(server: "Server", rounds: Rounds, stay: Stay) -> None:
 def _heed(server: "Server", stay: Stay, asked: JID, answer: Stanza | None) -> None:
     """What the answer says of a stay; None where there was none, which says nothing."""
     server.state(Rounds).under_way -= 1
+    stay.is_asked = False
     if stay.is_over:
         return
     if answer is not None and asked == stay.address and _is_lost(stay, answer):
