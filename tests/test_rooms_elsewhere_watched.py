@@ -11,15 +11,8 @@ import pytest
 
 from handlers.rooms import restarts, rooms_elsewhere
 from handlers.rooms.room import Room
-from handlers.rooms.rooms_elsewhere import (
-    AT_ONCE,
-    MAX_UNDER_WAY,
-    MOST_MISSED,
-    RoomsElsewhereSettings,
-    Rounds,
-    Stay,
-    Stays,
-)
+from handlers.rooms.rooms_elsewhere import AT_ONCE, MAX_UNDER_WAY, MOST_MISSED, RoomsElsewhereSettings
+from handlers.rooms.stays import Rounds, Stay, Stays
 from tests.harness.across import House, house_in
 from tests.harness.in_process import Client, add_accounts
 from tests.harness.managed_client import ManagedClient
