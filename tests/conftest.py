@@ -24,13 +24,14 @@ def demo() -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="session")
 def demo_with_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """The same, and it knows of a STUN and a TURN server, and lets people search for others."""
+    """The same, and it knows of a STUN and a TURN server, lets people search for others, and nobody make rooms."""
     stun = {"type": "stun", "host": "stun.localhost", "port": 3478}
     turn = {"type": "turn", "host": "turn.localhost", "port": 3478, "secret": "wherefore"}
     with demo_server(
         tmp_path_factory.mktemp("with-services"),
         external_services={"services": [stun, turn]},
         search={"enabled": True},
+        rooms={"creators": "nobody"},
     ) as server:
         yield server
         assert server.terminate() == 0

@@ -36,6 +36,7 @@ _SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "archive": {"enabled": True},
         "external_services": {"services": SERVICES},
         "search": {"enabled": True},
+        "rooms": {"creators": "nobody"},
     },
     WITHOUT_ARCHIVE: {},
 }
