@@ -15,8 +15,11 @@ from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from handlers.contacts import presence
+from handlers.rooms import room_archive
 from handlers.rooms.room import Rooms
 from handlers.rooms.to_occupants import UnderWay
+from handlers.sessions import stream_management
 from handlers.tables import TABLES
 from tests.harness.chronicle import Chronicle, Judge, compare_kept, compare_pictures, look_for_ghosts
 from tests.harness.courses import ACTIVE, INACTIVE, Lines, courses_of, devices_that, if_any
@@ -26,6 +29,7 @@ from tests.harness.rooms import MUC, ROOM
 from tests.harness.soak import IS_SOAKING, rounds
 from tests.harness.town import Town
 from xmpp.data.jid import JID
+from xmpp.routing.feature import Feature
 from xmpp.routing.tables import Tables
 
 COURSES = rounds(60, 1000)
@@ -45,6 +49,7 @@ CONFIGURATIONS = (
     ("membersonly", "1"), ("membersonly", "0"), ("moderatedroom", "1"), ("moderatedroom", "0"), ("whois", "anyone"),
     ("whois", "moderators"), ("persistentroom", "0"), ("persistentroom", "1"), ("enablearchiving", "0"),
     ("enablearchiving", "1"), ("historylength", "2"), ("changesubject", "1"), ("allowpm", "moderators"),
+    ("presencebroadcast", "moderator"), ("presencebroadcast", "participant"),
 )  # fmt: skip
 
 ROOM_OF_COURSE = st.sampled_from((ROOMS[0], *ROOMS))  # mostly in the first one
@@ -258,3 +263,14 @@ def take(tables: Tables, courses: int, **other: Any) -> Counter[str]:
 def test_everybody_sees_a_room_as_it_is() -> None:
     """The same courses each time in the short form; the one that fails is printed."""
     print(take(TABLES, COURSES, derandomize=not IS_SOAKING, phases=[Phase.generate, Phase.shrink]))
+
+
+@pytest.mark.parametrize(
+    "dropped",
+    [stream_management.remember_until_acked, room_archive.record, presence.leave],
+    ids=["that does not remember what is not acknowledged", "that keeps no archive", "that tells no room who is gone"],
+)
+def test_a_server_is_found_out(dropped: Any) -> None:
+    without = TABLES.of([Feature("all the others", steps=[step for step in TABLES.all_steps if step is not dropped])])
+    with pytest.raises(AssertionError):
+        take(without, 300, derandomize=True, phases=[Phase.generate])
