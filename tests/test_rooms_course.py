@@ -32,7 +32,7 @@ from xmpp.data.jid import JID
 from xmpp.routing.feature import Feature
 from xmpp.routing.tables import Tables
 
-COURSES = rounds(60, 1000)
+COURSES = rounds(40, 1000)
 STEPS = rounds(30, 60)
 
 ROOMS = (JID.parse(ROOM), JID.parse("mantua@rooms.localhost"))
@@ -42,7 +42,9 @@ PEOPLE = tuple(dict.fromkeys(JID.parse(device).bare for device in DEVICES))
 NICKS = ("juliet", "romeo", "mercutio", "rose", "lark")
 MANAGEMENTS = ("resumable", "resumable", "counted")
 HISTORIES = ("", "<history maxstanzas='0'/>", "<history maxstanzas='2'/>")
-PRESENCES = ("<presence/>", "<presence><show>away</show></presence>", "<presence type='unavailable'/>")
+OFFLINE = "<presence type='unavailable'/>"
+PRESENCES = ("<presence/>", "<presence><show>away</show></presence>", OFFLINE)
+WISHES = ("block", "unblock", "unblock")
 ROLES = ("moderator", "participant", "visitor", "none")
 AFFILIATIONS = ("owner", "admin", "member", "none", "outcast")
 CONFIGURATIONS = (
@@ -169,8 +171,12 @@ class Course(Lines):
 
     @rule(device=devices_that("jid"), management=st.sampled_from(MANAGEMENTS), presence=st.sampled_from(PRESENCES))
     def log_in(self, device: Roomgoer, management: Management, presence: str) -> None:
+        """Who is not offline enters the rooms again that it has been in."""
         self.town.log_in(device, management)
         self._send(device, presence)
+        if presence != OFFLINE:
+            for room, nick in tuple(device.bookmarks.items()):
+                self.enter(device, room, nick, "")
         self.tally["sessions"] += 1
         self._is_new = False
 
@@ -178,6 +184,15 @@ class Course(Lines):
     @if_any("is_here")
     def change_presence(self, device: Roomgoer, presence: str) -> None:
         self._send(device, presence)
+
+    @rule(
+        device=devices_that("is_here"), address=st.sampled_from((*ROOMS, f"{ROOM}/romeo")), wish=st.sampled_from(WISHES)
+    )
+    @if_any("is_here")
+    def block(self, device: Roomgoer, address: str, wish: str) -> None:
+        """Or unblock. Who blocks a room leaves it; who blocks an occupant still hears what it says to all."""
+        wish = f"<{wish} xmlns='urn:xmpp:blocking'><item jid='{address}'/></{wish}>"
+        self._send(device, f"<iq type='set' id='i{next(self._numbers)}'>{wish}</iq>")
 
     def change_client_state(self, device: Device, state: str) -> None:
         pass
@@ -190,12 +205,15 @@ class Course(Lines):
         device.write(INACTIVE if is_inactive else ACTIVE)
         self.town.settle()
 
-    @rule()
+    @rule(there=st.sets(devices_that("jid")))
     @precondition(lambda course: not course._is_new)
-    def restart(self) -> None:
+    def restart(self, there: set[Roomgoer]) -> None:
+        """Some come back at once."""
         compare_kept(self.town.server)
         self.town.restart()
-        self._is_new = True
+        for device in sorted(there, key=str):
+            self.log_in(device, "resumable", "<presence/>")
+        self._is_new = not there
         self.tally["restarts"] += 1
 
     # -- at any time

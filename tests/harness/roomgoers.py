@@ -66,13 +66,15 @@ class Picture:
 class Roomgoer(Device):
     """A device that goes to rooms. It counts on no presence to tell it that it is not in a room after a new login.
 
-    `heard`: by session, what came from rooms. `whispers`: the ids of private messages that came. `archives`: of each
-    room that has been asked for it, the ids of messages with those of the room; None where it was refused.
+    `bookmarks`: the rooms that it has been in, with its nick there. `heard`: by session, what came from rooms.
+    `whispers`: the ids of private messages that came. `archives`: of each room that has been asked for it, the ids of
+    messages with those of the room; None where it was refused.
     """
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
         self.pictures: defaultdict[JID, Picture] = defaultdict(Picture)
+        self.bookmarks: dict[JID, str] = {}
         self.heard: defaultdict[Any, list[Heard]] = defaultdict(list)
         self.whispers: list[str] = []
         self.archives: dict[JID, list[tuple[str, str]] | None] = {}
@@ -125,6 +127,8 @@ class Roomgoer(Device):
         sender = JID.parse(presence.get("from", ""))
         if sender.domain == SERVICE and not _is_error(presence):
             self.pictures[sender.bare].take(sender.resource, presence)
+            if nick := self.nick_in(sender.bare):
+                self.bookmarks[sender.bare] = nick
 
     def _take_message(self, message: Element) -> None:
         sender = JID.parse(message.get("from", ""))
