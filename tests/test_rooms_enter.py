@@ -215,6 +215,35 @@ def test_the_own_presence_has_the_id_of_the_request_that_it_answers(room: Room, 
     assert parse(romeo.received()[0].encode()).get("id") is None
 
 
+@pytest.mark.parametrize(
+    ("to", "more", "answers"), [("juliet", "", 1), ("jule", "", 2), ("juliet", " type='unavailable'", 1)]
+)
+def test_so_has_every_answer_to_presence_of_ones_own(
+    room: Room, romeo: Client, juliet: Client, to: str, more: str, answers: int
+) -> None:
+    phone = Client(juliet.server, "juliet@localhost/phone")
+    for client in (phone, juliet):
+        enter(client, "juliet")
+    leave(phone, "juliet")
+    romeo.received()
+
+    def ids(received: list[str]) -> list[str | None]:
+        return [parse(each.encode()).get("id") for each in received]
+
+    assert ids(juliet.sends(f"<presence to='{ROOM}/{to}' id='p1'{more}/>")) == ["p1"] * answers
+    assert ids(romeo.received()) == [None] * answers
+
+
+def test_only_the_device_that_has_sent_it_gets_its_id(room: Room, juliet: Client) -> None:
+    phone = Client(juliet.server, "juliet@localhost/phone")
+    for client in (juliet, phone):
+        enter(client, "juliet")
+    juliet.received()
+    assert ' id="p1"' in phone.sends(f"<presence to='{ROOM}/juliet' id='p1'/>")[0]
+    [seen] = juliet.received()
+    assert ' id="p1"' not in seen and 'code="110"' in seen
+
+
 def test_a_nick_that_is_changed_is_told_by_210_as_well(room: Room, romeo: Client, juliet: Client) -> None:
     enter(juliet, "juliet")
     romeo.received()

@@ -58,7 +58,7 @@ def leave(server: "Server", stanza: Stanza) -> None:
     assert stanza.to is not None and stanza.sender is not None
     room = server.state(Rooms).here.get(stanza.to.bare)
     if room is not None:
-        leave_room(room, stanza.sender, presence.content_of(stanza))
+        leave_room(room, stanza.sender, presence.content_of(stanza), Change(answers=stanza))
 
 
 def leave_room(room: Room, session: JID, said: bytes = b"", change: Change = presence.PLAIN) -> None:
@@ -70,7 +70,7 @@ def leave_room(room: Room, session: JID, said: bytes = b"", change: Change = pre
     was_shown = occupant.shown[0] == session
     room.take_out(session)
     if room.is_locked and not room.occupants:  # nobody has configured it, so it ends with that (10.1.3)
-        change = Change(codes=change.codes, destroyed=b"<destroy/>", affiliation="none")
+        change = Change(codes=change.codes, destroyed=b"<destroy/>", affiliation="none", answers=change.answers)
     presence.show_end(room, occupant, [session], change, said, is_told_to_others=not occupant.sessions)
     if occupant.sessions and was_shown:
         presence.show(room, occupant)
@@ -232,7 +232,7 @@ def _say_presence(room: Room, occupant: Occupant, stanza: Stanza) -> None:
     assert stanza.sender is not None
     _check_presence(room.server, stanza)
     room.put(occupant.nick, stanza.sender, presence.content_of(stanza), occupant.role)
-    presence.show(room, occupant)
+    presence.show(room, occupant, Change(answers=stanza))
 
 
 def _tell_outside(room: Room | None, stanza: Stanza) -> None:

@@ -43,7 +43,7 @@ def change(room: Room, occupant: Occupant, asked: Stanza, said: bytes) -> None:
     nick, session = asked.to.resource, asked.sender
     check(room.server, nick)
     refuse_taken(room, session.bare, nick)
-    _tell_of_end(room, occupant, nick, session)
+    _tell_of_end(room, occupant, asked)
     is_alone, was_shown = len(occupant.sessions) == 1, occupant.shown[0] == session
     if is_alone and nick not in room.occupants:
         room.rename(occupant, nick)
@@ -54,11 +54,13 @@ def change(room: Room, occupant: Occupant, asked: Stanza, said: bytes) -> None:
         presence.show(room, occupant)
     elif not is_alone:  # to itself the old nick has just ended
         presence.show_to(room, occupant, session)
-    presence.show(room, renamed, Change(own_codes=codes_of(asked)))
+    presence.show(room, renamed, Change(own_codes=codes_of(asked), answers=asked))
 
 
-def _tell_of_end(room: Room, occupant: Occupant, nick: str, session: JID) -> None:
-    views = Views(room, occupant, Change(codes=["303"], nick=nick), "unavailable", session, b"")
+def _tell_of_end(room: Room, occupant: Occupant, asked: Stanza) -> None:
+    assert asked.to is not None and asked.sender is not None
+    session, change = asked.sender, Change(codes=["303"], nick=asked.to.resource, answers=asked)
+    views = Views(room, occupant, change, "unavailable", session, b"")
     viewers = room.by_session.items() if len(occupant.sessions) == 1 else [(session, occupant)]
     forget_directed(room, occupant.nick, [session])
-    tell_each(room, [(to, views.of(each)) for to, each in viewers if presence.is_shown(room, occupant, each)])
+    tell_each(room, [(to, views.to(to, each)) for to, each in viewers if presence.is_shown(room, occupant, each)])

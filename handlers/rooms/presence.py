@@ -31,9 +31,10 @@ def content_of(presence: Stanza) -> bytes:
 
 class Change:
     """What presence tells beside itself: why it comes. `codes` are those of section 15.6, `own_codes` for the occupant
-    alone; `nick` is the new one where it has changed, `actor` the nick of who did it."""
+    alone; `nick` is the new one where it has changed, `actor` the nick of who did it. `answers`: what the occupant has
+    sent for it, the id of which its session gets back."""
 
-    __slots__ = ("codes", "own_codes", "reason", "actor", "nick", "destroyed", "role", "affiliation")
+    __slots__ = ("codes", "own_codes", "reason", "actor", "nick", "destroyed", "role", "affiliation", "answers")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Change:
         destroyed: bytes = b"",
         role: str | None = None,
         affiliation: str | None = None,
+        answers: Stanza | None = None,
     ) -> None:
         self.codes = codes
         self.own_codes = own_codes
@@ -55,6 +57,7 @@ class Change:
         self.destroyed = destroyed
         self.role = role
         self.affiliation = affiliation
+        self.answers = answers
 
 
 PLAIN = Change()
@@ -64,7 +67,7 @@ class Views:
     """Presence of an occupant, as those see it who see its address, those who do not, and the occupant itself, without
     an addressee. `type` is None while it is there."""
 
-    __slots__ = ("_occupant", "_room", "_others", "_moderators", "_own")
+    __slots__ = ("_occupant", "_room", "_others", "_moderators", "_own", "_answered", "_answer")
 
     def __init__(
         self, room: Room, occupant: Occupant, change: Change, type: str | None, session: JID, said: bytes
@@ -72,7 +75,15 @@ class Views:
         self._room, self._occupant = room, occupant
         self._others = _presence(room, occupant, change, type, None, said, is_own=False)
         self._moderators = _presence(room, occupant, change, type, session, said, is_own=False)
-        self._own = _presence(room, occupant, change, type, session, said, is_own=True)
+        self._own = self._answer = _presence(room, occupant, change, type, session, said, is_own=True)
+        self._answered = None
+        if change.answers is not None and change.answers.id is not None:
+            self._answered, id = change.answers.sender, change.answers.id
+            self._answer = _presence(room, occupant, change, type, session, said, is_own=True, id=id)
+
+    def to(self, session: JID, viewer: Occupant) -> Stanza:
+        """What this session of an occupant sees."""
+        return self._answer if session == self._answered else self.of(viewer)
 
     def of(self, viewer: Occupant) -> Stanza:
         """What this occupant sees."""
@@ -87,7 +98,7 @@ def show(room: Room, occupant: Occupant, change: Change = PLAIN, *, but: JID | N
     tell_each(
         room,
         (
-            (session, views.of(each))
+            (session, views.to(session, each))
             for session, each in list(room.by_session.items())  # all who are in it now, and what each sees in its turn
             if session != but and is_shown(room, occupant, each)
         ),
@@ -114,7 +125,7 @@ def show_end(
     them, the others."""
     views = Views(room, occupant, change, "unavailable", gone[0], said)
     forget_directed(room, occupant.nick, gone)
-    told = [(session, views.of(occupant)) for session in gone if not is_over(room.server, session)]
+    told = [(session, views.to(session, occupant)) for session in gone if not is_over(room.server, session)]
     others = list(room.by_session.items()) if is_told_to_others else []
     tell_each(
         room,
