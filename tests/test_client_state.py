@@ -32,6 +32,10 @@ RECEIPT = "<received xmlns='urn:xmpp:receipts' id='1'/>"
 JINGLE = "<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='1'/>"
 PROPOSE = "<propose xmlns='urn:xmpp:jingle-message:0' id='1'/>"
 ENCRYPTED = "<encrypted xmlns='eu.siacs.conversations.axolotl'/>"
+VERSIONED = (
+    "<x xmlns='http://jabber.org/protocol/muc#user'><mav xmlns='urn:xmpp:muc:affiliations:0' since='1' until='2'/>"
+    "<item affiliation='member'/></x>"
+)
 STATUS = "<x xmlns='http://jabber.org/protocol/muc#user'><item role='none'/><status code='{}'/></x>"
 
 
@@ -100,6 +104,7 @@ MATTERS = [
     (f"<presence {FROM}>{STATUS.format('100')}</presence>", False),
     (f"<presence {FROM}>{STATUS.format('110')}</presence>", True),
     (f"<presence {FROM} type='unavailable'>{STATUS.format('110')}</presence>", True),
+    (f"<presence {FROM}>{VERSIONED}</presence>", True),
     (f"<iq {FROM} type='result' id='1'/>", True),
     (f"<iq {FROM} type='error' id='1'/>", True),
     (f"<iq {FROM} type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>", True),

@@ -22,6 +22,7 @@ from xmpp.server import Server
 BODY = "<body>hi</body>"
 ARCHIVED = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{JULIET}' id='28482-98726-73623'/>"
 STATE = "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
+VERSIONED = "<x xmlns='http://jabber.org/protocol/muc#user'><mav xmlns='urn:xmpp:muc:affiliations:0' until='2'/></x>"
 FORWARDED = "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client'><body>hi</body></message></forwarded>"
 
 
@@ -327,6 +328,7 @@ def test_an_account_that_is_removed_keeps_nothing(server: Server, romeo: Client,
         f"<iq type='set' id='1' to='{JULIET}/phone'><query xmlns='jabber:iq:roster'/></iq>",
         f"<message type='chat' from='{ROMEO}/orchard' to='{JULIET}'>{BODY}<no-store xmlns='urn:xmpp:hints'/></message>",
         f"<message type='chat' from='{ROMEO}/orchard' to='{JULIET}'>{STATE}</message>",
+        f"<message from='verona@rooms.localhost' to='{JULIET}/phone'>{VERSIONED}</message>",
     ],
 )
 def test_what_passes_is_dropped(server: Server, romeo: Client, phone: ManagedClient, stanza: str) -> None:

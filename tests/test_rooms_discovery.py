@@ -165,6 +165,7 @@ def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
         "urn:xmpp:message-moderate:0",
         "urn:xmpp:message-moderate:1",
         "urn:xmpp:message-retract:1",
+        "urn:xmpp:muc:affiliations:0",
         "urn:xmpp:occupant-id:0",
         "urn:xmpp:sid:0",
         "vcard-temp",

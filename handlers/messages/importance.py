@@ -12,6 +12,7 @@ from handlers.messages.payloads import (
     NO_PERMANENT_STORE,
     NO_STORE,
     PRIVATE,
+    tells_of_affiliations,
 )
 from xmpp.data import names
 from xmpp.data.stanza import Stanza
@@ -44,10 +45,13 @@ def matters(stanza: Stanza) -> bool:
 
 
 def _is_self_presence(stanza: Stanza) -> bool:
-    """True if a room tells the client that it has joined or left: the client waits for that."""
+    """True if a room tells the client that it has joined or left: the client waits for that. Or if it tells who is
+    something else now, by version: a version that is missing makes the client ask for all of them again."""
     # Presence comes in masses, mostly as bytes: only what may come from a room is parsed.
     if b"/muc#user" not in stanza.wire():
         return False
+    if tells_of_affiliations(stanza):
+        return True
     return any(status.get("code") == SELF_PRESENCE for status in stanza.element.iterfind(f"{MUC_USER}/{STATUS}"))
 
 

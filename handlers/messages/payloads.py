@@ -24,10 +24,17 @@ NO_PERMANENT_STORE = "{urn:xmpp:hints}no-permanent-store"
 MUC_USER = "{http://jabber.org/protocol/muc#user}x"
 MUC_INVITE = "{http://jabber.org/protocol/muc#user}invite"
 DIRECT_INVITATION = "{jabber:x:conference}x"
+# XEP-0463, within that of XEP-0045
+MAV = "{urn:xmpp:muc:affiliations:0}mav"
 # XEP-0280
 PRIVATE = "{urn:xmpp:carbons:2}private"
 CARBON_SENT = "{urn:xmpp:carbons:2}sent"
 CARBON_RECEIVED = "{urn:xmpp:carbons:2}received"
+
+
+def tells_of_affiliations(stanza: Stanza) -> bool:
+    """True for what a room tells a client that knows its affiliations by version (XEP-0463)."""
+    return MUC_USER in stanza.child_tags and any(room.find(MAV) is not None for room in stanza.children(MUC_USER))
 
 
 def invites(stanza: Stanza) -> bool:

@@ -30,6 +30,7 @@ from handlers.rooms.presence import Change
 from handlers.rooms.room import NOBODY, Rooms, find, open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC, X
+from handlers.rooms.versions import Chain
 from xmpp.data import commands, dataforms
 from xmpp.data.disco import INFO_QUERY, ITEMS_QUERY, Identity
 from xmpp.data.errors import StanzaError
@@ -97,7 +98,7 @@ def forget_account(server: "Server", account: JID) -> None:
     for address in rooms.rooms_of(server.db, account):
         room = find(server, address)
         if room is not None:
-            room.set_affiliations({account: NOBODY})
+            Chain(room, room.set_affiliations({account: NOBODY})).tell_the_rest()
     for address in room_hats.rooms_where_worn(server.db, account):
         room = find(server, address)
         if room is not None:

@@ -12,13 +12,13 @@ from db.rooms import Affiliation
 from handlers.rooms import affiliating, nicks, presence
 from handlers.rooms.affiliating import Actor, Turned
 from handlers.rooms.entering import put_out
+from handlers.rooms.lists import refusal_to_list
 from handlers.rooms.presence import Change, Ended
 from handlers.rooms.ranks import (
     AFFILIATIONS,
     FOR_OWNERS,
     ROLES,
     Standing,
-    refusal_to_list_affiliation,
     refusal_to_list_role,
     refusal_to_set_affiliation,
     refusal_to_set_role,
@@ -74,17 +74,6 @@ def answer_list(server: "Server", iq: Stanza) -> bytes:
         raise StanzaError(refusal, "you may not have this list")
     listed = _with_role(room, item.role) if item.role else _with_affiliation(room, item.affiliation)
     return f'<query xmlns="{MUC_ADMIN}">{"".join(listed)}</query>'.encode()
-
-
-def refusal_to_list(room: Room, actor: Standing, asked: str) -> str | None:
-    """Why somebody may not have the list of those who have this affiliation here."""
-    return refusal_to_list_affiliation(
-        actor,
-        asked,
-        is_anonymous=room.configuration.is_anonymous,
-        usual_role=room.usual_role(actor.affiliation),
-        may_ask=room.configuration.getmemberlist,
-    )
 
 
 def _with_affiliation(room: Room, affiliation: str) -> Iterator[str]:

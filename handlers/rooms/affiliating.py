@@ -6,12 +6,14 @@ from typing import NamedTuple
 from db.rooms import Affiliation
 from handlers.contacts.access import is_blocked
 from handlers.rooms import presence
+from handlers.rooms.affiliation_log import Step
 from handlers.rooms.entering import put_out
 from handlers.rooms.invitations import password_of
 from handlers.rooms.presence import Change, Changed
 from handlers.rooms.ranks import Standing, role_after
 from handlers.rooms.room import NOBODY, Occupant, Room
 from handlers.rooms.telling import MUC_USER, text_element
+from handlers.rooms.versions import Chain
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import quoted
@@ -34,6 +36,7 @@ class Turned(NamedTuple):
     occupants: list[tuple[Occupant, str]]
     away: list[tuple[JID, str]]
     why: Mapping[JID, Affiliation]
+    step: Step
 
     def reason_for(self, account: JID) -> str:
         """Why that of somebody was changed, or that of its domain."""
@@ -53,18 +56,19 @@ def keep(room: Room, changed: Mapping[JID, Affiliation]) -> Turned:
         room.refuse_more_affiliations(more)
     touched = [(each, room.affiliation(each.account)) for each in room.occupants.values() if _is_of(each, changed)]
     before = {jid: room.affiliation(jid) for jid in changed}
-    room.set_affiliations(dict(changed))
+    step = room.set_affiliations(dict(changed))
     here = {each.account for each, _ in touched}
     return Turned(
         [(each, was) for each, was in touched if room.affiliation(each.account) != was],
         [(jid, was) for jid, was in before.items() if jid.local and jid not in here and room.affiliation(jid) != was],
         changed,
+        step,
     )
 
 
 def tell(room: Room, turned: Turned, actor: Actor) -> None:
     """Tell all of it: who may not be in the room any more leaves it, others are shown as they are now."""
-    ended, changed = list[tuple[Occupant, Change]](), list[Changed]()
+    ended, changed, chain = list[tuple[Occupant, Change]](), list[Changed](), Chain(room, turned.step)
     for occupant, was in turned.occupants:
         code, reason = _code_of_end(room, occupant), turned.reason_for(occupant.account)
         change = Change(codes=[code] if code else [], actor=actor.nick, reason=reason)
@@ -73,8 +77,15 @@ def tell(room: Room, turned: Turned, actor: Actor) -> None:
         else:
             changed.append(Changed(occupant, occupant.role, change))
             occupant.role = _role_after(room, occupant, was)
-    presence.show_put_out(room, put_out(room, ended))
+    were, gone = dict(turned.occupants), put_out(room, ended)
+    for ended_one in gone:  # in the order in which all this is told
+        ended_one.change.marks = chain.show(ended_one.occupant, were[ended_one.occupant])
+    for changed_one in changed:
+        if changed_one.occupant.sessions:
+            changed_one.change.marks = chain.show(changed_one.occupant, were[changed_one.occupant])
+    presence.show_put_out(room, gone)
     presence.show_changes(room, changed)
+    chain.tell_the_rest()
     if turned.away:
         room.server.portions.begin(room.address, _tell_away(room, turned, actor))
 

@@ -31,6 +31,7 @@ ROOM_FEATURES = (
     "urn:xmpp:occupant-id:0",
     "urn:xmpp:sid:0",
     "urn:xmpp:message-retract:1",
+    "urn:xmpp:muc:affiliations:0",
     "vcard-temp",
 )
 """Beside those that tell how a room is configured."""

@@ -11,7 +11,7 @@ from lxml import etree
 
 from db import rooms
 from handlers.contacts.access import is_at_home
-from handlers.rooms import history, nicks, presence, room_vcard
+from handlers.rooms import history, nicks, presence, room_vcard, versions
 from handlers.rooms.configuration import DEFAULT
 from handlers.rooms.presence import Change, Ended
 from handlers.rooms.ranks import Standing
@@ -193,23 +193,25 @@ def _welcome(
     assert asked.sender is not None
     session, id = asked.sender, asked.id
     codes = [*([] if room.configuration.is_anonymous else ["100"]), *more_codes]
-    said = history.wanted(room, muc, session)
+    said, versioned = history.wanted(room, muc, session), versions.answer(room, occupant, session, muc)
 
     def all_of_it() -> Iterator[Stanza]:
         of_room = room_vcard.presence_of(room)
         if of_room is not None:
             yield of_room.addressed(session)
+        yield from versioned.messages
         yield from presence.others_of(room, occupant, session)
         if session not in occupant.sessions:
             return
-        yield presence.own(room, occupant, session, Change(own_codes=codes), id).addressed(session)
+        own = presence.own(room, occupant, session, Change(own_codes=codes), id, versioned.mark)
+        yield own.addressed(session)
         for each in said:
             yield history.delayed(room, each).addressed(session)
         yield history.subject(room).addressed(session)
 
     ours = session_here(room.server, session)
     if ours is not None:
-        ours.send_all(all_of_it())
+        ours.send_all(all_of_it(), held=versioned.held)
     else:
         tell_each(room, ((session, stanza) for stanza in all_of_it()))
 

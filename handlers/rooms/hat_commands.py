@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lxml import etree
 
 from db.room_hats import Hat
-from handlers.rooms import administration, presence
+from handlers.rooms import lists, presence
 from handlers.rooms.presence import PLAIN, Changed
 from handlers.rooms.ranks import Standing
 from handlers.rooms.room import Room, open_to
@@ -229,7 +229,7 @@ def _is_admin(room: Room, asker: JID) -> bool:
 
 def _may_list_people(room: Room, asker: JID) -> bool:
     """Whoever may have the list of members: it shows addresses, too."""
-    return administration.refusal_to_list(room, room.standing(asker.bare), "member") is None
+    return lists.refusal_to_list(room, room.standing(asker.bare), "member") is None
 
 
 COMMANDS: Mapping[str, Command] = {

@@ -11,6 +11,7 @@ from handlers.contacts.access import is_blocked
 from handlers.rooms.ranks import Standing
 from handlers.rooms.room import NOBODY, Occupant, Room
 from handlers.rooms.telling import MUC_USER, text_element
+from handlers.rooms.versions import Chain
 from xmpp.data import addresses
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID, AddressReader
@@ -83,7 +84,8 @@ def _make_members(room: Room, people: set[JID]) -> None:
     if people:
         room.refuse_more_affiliations(len(people))
         nicks = {jid: room.affiliations.get(jid, NOBODY).nick for jid in people}
-        room.set_affiliations({jid: Affiliation("member", nick) for jid, nick in nicks.items()})
+        step = room.set_affiliations({jid: Affiliation("member", nick) for jid, nick in nicks.items()})
+        Chain(room, step).tell_the_rest()
 
 
 def _refuse_unheard(server: "Server", jid: JID, sender: JID) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from handlers.archive import recording, rules
 from handlers.messages import delay, stanza_ids
 from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
+from handlers.messages.payloads import MAV
 from handlers.messages.stanza_ids import STANZA_ID
 from handlers.rooms import activity, history, slow_mode, tombstones
 from handlers.rooms.occasions import ROOM_SAID, Saying
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 SUBJECT = f"{{{names.CLIENT}}}subject"
 THREAD = f"{{{names.CLIENT}}}thread"
-OURS = frozenset({OCCUPANT_ID, HATS, STANZA_ID, X})
+OURS = frozenset({OCCUPANT_ID, HATS, STANZA_ID, X, MAV})
 """What a room says of a message, and nobody else."""
 
 

@@ -44,12 +44,15 @@ def change(room: Room, occupant: Occupant, asked: Stanza, said: bytes) -> None:
     check(room.server, nick)
     refuse_taken(room, session.bare, nick)
     _tell_of_end(room, occupant, asked)
+    version = room.versioned.get(session)
     is_alone, was_shown = len(occupant.sessions) == 1, occupant.shown[0] == session
     if is_alone and nick not in room.occupants:
         room.rename(occupant, nick)
     else:
         room.take_out(session)
     renamed = room.put(nick, session, said, occupant.role)
+    if version is not None:
+        room.versioned[session] = version
     if not is_alone and was_shown:
         presence.show(room, occupant)
     elif not is_alone:  # to itself the old nick has just ended

@@ -1,12 +1,14 @@
 """XEP-0045 section 7: presence in a room, as it is written, and to whom which of it is told."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 from lxml import etree
 
 from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
+from handlers.messages.payloads import MAV
 from handlers.rooms.room import Occupant, Room
 from handlers.rooms.telling import MUC, MUC_USER, forget_directed, is_over, tell_each, text_element
 from xmpp.data.jid import JID
@@ -15,7 +17,7 @@ from xmpp.data.wire import quoted, wire
 
 OWN_NAMESPACES = tuple(f"{{{MUC}{part}}}" for part in ("", "#user", "#admin", "#owner"))
 # What a room says of an occupant, and nobody says of himself.
-OURS = frozenset({OCCUPANT_ID, HATS})
+OURS = frozenset({OCCUPANT_ID, HATS, MAV})
 SELF = "110"
 
 
@@ -32,9 +34,12 @@ def content_of(presence: Stanza) -> bytes:
 class Change:
     """What presence tells beside itself: why it comes. `codes` are those of section 15.6, `own_codes` for the occupant
     alone; `nick` is the new one where it has changed, `actor` the nick of who did it. `answers`: what the occupant has
-    sent for it, the id of which its session gets back."""
+    sent for it, the id of which its session gets back. `marks`: what is added for a viewer, by the session that it has
+    (versions.Chain)."""
 
-    __slots__ = ("codes", "own_codes", "reason", "actor", "nick", "destroyed", "role", "affiliation", "answers")
+    __slots__ = (
+        "codes", "own_codes", "reason", "actor", "nick", "destroyed", "role", "affiliation", "answers", "marks"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -48,7 +53,9 @@ class Change:
         role: str | None = None,
         affiliation: str | None = None,
         answers: Stanza | None = None,
+        marks: Callable[[Occupant, JID], bytes] | None = None,
     ) -> None:
+        self.marks = marks
         self.codes = codes
         self.own_codes = own_codes
         self.reason = reason
@@ -67,26 +74,34 @@ class Views:
     """Presence of an occupant, as those see it who see its address, those who do not, and the occupant itself, without
     an addressee. `type` is None while it is there."""
 
-    __slots__ = ("_occupant", "_room", "_others", "_moderators", "_own", "_answered", "_answer")
+    __slots__ = ("_occupant", "_room", "_others", "_moderators", "_own", "_shows", "_write", "_change", "_particular")
 
     def __init__(
         self, room: Room, occupant: Occupant, change: Change, type: str | None, session: JID, said: bytes
     ) -> None:
-        self._room, self._occupant = room, occupant
-        self._others = _presence(room, occupant, change, type, None, said, is_own=False)
-        self._moderators = _presence(room, occupant, change, type, session, said, is_own=False)
-        self._own = self._answer = _presence(room, occupant, change, type, session, said, is_own=True)
-        self._answered = None
-        if change.answers is not None and change.answers.id is not None:
-            self._answered, id = change.answers.sender, change.answers.id
-            self._answer = _presence(room, occupant, change, type, session, said, is_own=True, id=id)
+        self._room, self._occupant, self._change, self._shows = room, occupant, change, session
+        self._write = partial(_presence, room, occupant, change, type, said=said)
+        self._others = self._write(None, is_own=False)
+        self._moderators = self._write(session, is_own=False)
+        self._own = self._write(session, is_own=True)
+        self._particular: dict[tuple[JID | None, bool, bytes, str | None], Stanza] = {}
 
     def to(self, session: JID, viewer: Occupant) -> Stanza:
-        """What this session of an occupant sees."""
-        return self._answer if session == self._answered else self.of(viewer)
+        """What this session of an occupant sees: with what is added for it alone."""
+        marks, answers = self._change.marks, self._change.answers
+        mark = marks(viewer, session) if marks is not None else b""
+        id = answers.id if answers is not None and answers.sender == session else None
+        if not mark and id is None:
+            return self.of(viewer)
+        is_own = viewer is self._occupant
+        shows = self._shows if is_own or self._room.sees_addresses(viewer) else None
+        key = shows, is_own, mark, id
+        if key not in self._particular:
+            self._particular[key] = self._write(shows, is_own=is_own, mark=mark, id=id)
+        return self._particular[key]
 
     def of(self, viewer: Occupant) -> Stanza:
-        """What this occupant sees."""
+        """What this occupant sees, by whatever session."""
         if viewer is self._occupant:
             return self._own
         return self._moderators if self._room.sees_addresses(viewer) else self._others
@@ -176,7 +191,7 @@ def _told_others(room: Room, ended: Ended) -> Iterator[tuple[JID, Stanza]]:
     views = Views(room, ended.occupant, ended.change, "unavailable", ended.gone[0], b"")
     for session, viewer in those_here(room):
         if is_shown(room, ended.occupant, viewer):
-            yield session, views.of(viewer)
+            yield session, views.to(session, viewer)
 
 
 def _told_of_change(room: Room, changed: Changed) -> Iterator[tuple[JID, Stanza]]:
@@ -189,7 +204,7 @@ def _told_of_change(room: Room, changed: Changed) -> Iterator[tuple[JID, Stanza]
         gone = Views(room, occupant, change, "unavailable", occupant.shown[0], b"")
     for session, viewer in those_here(room):
         if is_shown(room, occupant, viewer):
-            yield session, views.of(viewer)
+            yield session, views.to(session, viewer)
         elif gone is not None:
             yield session, gone.of(viewer)
     if occupant.role == "moderator" != was and room.configuration.is_anonymous:
@@ -202,9 +217,10 @@ def those_here(room: Room) -> Iterator[tuple[JID, Occupant]]:
     return ((session, each) for session, each in tuple(room.by_session.items()) if session in room.by_session)
 
 
-def own(room: Room, occupant: Occupant, session: JID, change: Change, id: str | None) -> Stanza:
+def own(room: Room, occupant: Occupant, session: JID, change: Change, id: str | None, mark: bytes = b"") -> Stanza:
     """What a session that enters is told of itself; `id`: that of its request."""
-    return _presence(room, occupant, change, None, session, occupant.sessions[session], is_own=True, id=id)
+    said = occupant.sessions[session]
+    return _presence(room, occupant, change, None, session, said, is_own=True, id=id, mark=mark)
 
 
 def others_of(room: Room, occupant: Occupant, to: JID | None = None) -> Iterator[Stanza]:
@@ -245,6 +261,7 @@ def _presence(
     is_own: bool,
     to: JID | None = None,
     id: str | None = None,
+    mark: bytes = b"",
 ) -> Stanza:
     affiliation = change.affiliation or room.affiliation(occupant.account)
     role = change.role or ("none" if type and not change.nick else occupant.role)
@@ -257,8 +274,8 @@ def _presence(
     inner += text_element("reason", change.reason)
     codes = (*(change.own_codes if is_own else ()), *change.codes, *((SELF,) if is_own else ()))
     statuses = "".join(f'<status code="{code}"/>' for code in codes)
-    x = f'<x xmlns="{MUC_USER}"><item{item}>{inner}</item>'.encode() + change.destroyed + f"{statuses}</x>".encode()
-    x += occupant_id(occupant.id)
+    x = f'<x xmlns="{MUC_USER}">'.encode() + mark + f"<item{item}>{inner}</item>".encode()
+    x += change.destroyed + f"{statuses}</x>".encode() + occupant_id(occupant.id)
     if occupant.account in room.hats.worn and type is None:
         x += room.hats.element(occupant.account)
     sender = room.address.with_resource(occupant.nick)

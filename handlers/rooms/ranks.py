@@ -10,6 +10,9 @@ from typing import NamedTuple
 AFFILIATIONS = ("owner", "admin", "member", "none", "outcast")
 ROLES = ("moderator", "participant", "visitor", "none")
 
+LETTERS = {"owner": "o", "admin": "a", "member": "m", "outcast": "x", "none": "-"}
+"""Of affiliations, in a text that says which of them somebody may list; nobody lists those who are nothing."""
+
 _AFFILIATION_RANK = {affiliation: -rank for rank, affiliation in enumerate(AFFILIATIONS)}
 _ROLE_RANK = {role: -rank for rank, role in enumerate(ROLES)}
 FOR_OWNERS = frozenset({"owner", "admin"})

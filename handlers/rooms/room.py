@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from secrets import token_bytes
 from typing import TYPE_CHECKING, NamedTuple
 
-from db import rooms, rooms_passing
+from db import room_changes, rooms, rooms_passing
 from db.rooms import Affiliation, Subject
 from db.sqlite.memory import Remembered
 from handlers.admin import upkeep
 from handlers.rooms import configuration as configurations
+from handlers.rooms.affiliation_log import AffiliationLog, Step
 from handlers.rooms.configuration import RoomConfiguration
 from handlers.rooms.hats import Hats
 from handlers.rooms.ranks import Standing, role_on_entering
@@ -66,8 +67,9 @@ class Occupant:
 
 class Room:
     """A room. `occupants` by nick, `by_session` by full address. It is `is_locked` until its creator has configured it.
-    `hats`: those that there are, and who wears which. `history`: what was said last, the newest last; it is that of the
-    archive where it `is_history_whole`."""
+    `hats`: those that there are, and who wears which. `versioned`: the sessions that are told of each change of
+    affiliations, and from which version on (XEP-0463). `history`: what was said last, the newest last; it is that of
+    the archive where it `is_history_whole`."""
 
     def __init__(self, server: "Server", kept: rooms.Kept, *, is_locked: bool = False) -> None:
         self.server = server
@@ -82,6 +84,8 @@ class Room:
         self._reserved = {each.nick: jid for jid, each in self.affiliations.items() if each.nick}
         self.occupants: dict[str, Occupant] = {}
         self.by_session: dict[JID, Occupant] = {}
+        self.versioned: dict[JID, int] = {}
+        self._log: AffiliationLog | None = None
         self.history: deque[Said] = deque(maxlen=MOST_HISTORY)
         self.is_history_whole = False
         self.is_locked = is_locked
@@ -158,6 +162,7 @@ class Room:
     def take_out(self, session: JID) -> Occupant | None:
         """Take a session out; returns the occupant that it was, if it was here."""
         occupant = self.by_session.pop(session, None)
+        self.versioned.pop(session, None)
         if occupant is not None:
             del occupant.sessions[session]
             self.server.state(Rooms).leaves_one(session)
@@ -199,9 +204,22 @@ class Room:
         else:
             rooms_passing.put(self.server.db, self.number, is_locked=False)
 
-    def set_affiliations(self, changed: dict[JID, Affiliation]) -> None:
+    @property
+    def log(self) -> AffiliationLog:
+        """How its affiliations have changed; read when it is first asked for."""
+        if self._log is None:
+            self._log = AffiliationLog(room_changes.of(self.server.db, self.number))
+        return self._log
+
+    def set_affiliations(self, changed: dict[JID, Affiliation]) -> Step:
         """Have these people be something else, for good."""
-        rooms.put_affiliations(self.server.db, self.number, changed.items())
+        were = {jid: self.affiliations.get(jid, NOBODY).affiliation for jid in changed}
+        step = self.log.next((jid, was, now) for jid, was in were.items() if (now := changed[jid].affiliation) != was)
+        with self.server.db.change():
+            rooms.put_affiliations(self.server.db, self.number, changed.items())
+            if step.changes:
+                room_changes.add(self.server.db, self.number, step.changes)
+        self._note(step)
         for jid in changed:
             self._reserved.pop(self.affiliations.get(jid, NOBODY).nick, None)
         for jid, each in changed.items():
@@ -211,6 +229,14 @@ class Room:
                 self.affiliations.pop(jid, None)
             else:
                 self.affiliations[jid] = each
+        return step
+
+    def _note(self, step: Step) -> None:
+        """A quarter too many are kept for a while, so that not every change has one forgotten."""
+        self.log.add(step)
+        most = self.server.settings(RoomSettings).max_changes
+        if len(self.log) > most + most // 4:
+            room_changes.forget(self.server.db, self.number, self.log.shorten(most))
 
     def refuse_more_affiliations(self, more: int = 1) -> None:
         """Raise StanzaError where it would be too many with so many more people who are something."""

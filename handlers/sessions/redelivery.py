@@ -11,7 +11,7 @@ import gevent
 from db import accounts as account_records
 from handlers.messages import delay, offline, stanza_ids
 from handlers.messages.occupants import OCCUPANT_ID
-from handlers.messages.payloads import CARBON_RECEIVED, CARBON_SENT, MUC_USER, ONE_TO_ONE
+from handlers.messages.payloads import CARBON_RECEIVED, CARBON_SENT, MUC_USER, ONE_TO_ONE, tells_of_affiliations
 from handlers.sessions.acknowledgements import Unacknowledged
 from handlers.sessions.managed_sessions import Management
 from xmpp.data.errors import StanzaError, not_stored
@@ -34,7 +34,7 @@ NOTHING = b"<message/>"  # in place of what cannot be read any more: the client 
 STANZAS_AT_ONCE, BYTES_AT_ONCE = 50, 262_144  # takes some milliseconds, for which all others wait
 PAUSE_SECONDS = 0.001
 
-# What a client can get in another way: copies, results of an archive, events.
+# What a client can get in another way: copies, results of an archive, events. (And so it can who is what in a room.)
 SECOND_HAND = frozenset(
     {CARBON_SENT, CARBON_RECEIVED, "{urn:xmpp:mam:2}result", "{http://jabber.org/protocol/pubsub#event}event"}
 )
@@ -189,7 +189,7 @@ def _tell_room(stanza: Stanza, rooms_told: set[JID]) -> None:
 
 def _send_message(over: Session, each: Unacknowledged, stanza: Stanza, outgoing: Outgoing) -> None:
     server, account = over.server, over.account
-    if stanza.type not in ONE_TO_ONE or not SECOND_HAND.isdisjoint(stanza.child_tags):
+    if stanza.type not in ONE_TO_ONE or not SECOND_HAND.isdisjoint(stanza.child_tags) or tells_of_affiliations(stanza):
         return
     is_private = _is_private_message(stanza)
     tags = stanza.child_tags - BY_ROOM if is_private else stanza.child_tags

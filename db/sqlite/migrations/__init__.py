@@ -19,6 +19,7 @@ from db.sqlite.migrations import (
     v0011_bit_by_bit,
     v0012_rooms,
     v0013_room_vcards_and_hats,
+    v0014_room_changes,
     v0016_passing_rooms,
     v0017_room_subject_author,
 )
@@ -36,6 +37,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0010_pubsub.STATEMENTS,
     v0011_bit_by_bit.STATEMENTS,
     v0012_rooms.STATEMENTS,
+    v0014_room_changes.STATEMENTS,
     v0017_room_subject_author.STATEMENTS,
     v0016_passing_rooms.STATEMENTS,
     v0013_room_vcards_and_hats.STATEMENTS,
