@@ -355,6 +355,15 @@ def test_a_request_has_an_item(verona: Room, romeo: Client) -> None:
     assert condition(romeo, "<item role='none'/>", type="get") == "bad-request"
 
 
+def test_a_request_has_so_many_items(verona: Room, romeo: Client) -> None:
+    before = dict(verona.affiliations)
+    items = [f"<item affiliation='member' jid='member{number}@localhost'/>" for number in range(1_001)]
+    assert condition(romeo, *items) == "policy-violation"
+    assert verona.affiliations == before
+    admin(romeo, *items[1:])
+    assert len(verona.affiliations) == len(before) + 1_000
+
+
 def test_a_ban_and_a_kick_of_the_same_person_are_one_end(verona: Room, romeo: Client, mercutio: Client) -> None:
     admin(romeo, be(mercutio, "outcast"), give("Mercutio", "none"), give("Mercutio", "none"))
     assert len(mercutio.received()) == 1

@@ -14,12 +14,14 @@ from db.sqlite.database import Row
 from db.sqlite.queries import Prepared
 from handlers.rooms.telling import AT_ONCE
 from tests.harness.archives import server_with_archive
-from tests.harness.in_process import Client
+from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.managed_client import ManagedClient
 from tests.harness.rooms import ROOM, enter, leave, opened, room_at, say, told
 from xmpp.data.jid import JID
 from xmpp.routing import portions
 from xmpp.server import Server
+
+MEMBERS = "<query xmlns='http://jabber.org/protocol/muc#admin'><item affiliation='member'/></query>"
 
 
 @pytest.fixture
@@ -91,6 +93,40 @@ def test_a_room_that_nobody_is_in_is_not_read_again_with_each_message_from_outsi
     for _ in range(10):
         assert "not-acceptable" in say(romeo, "hi")[0]
     assert len([text for text in asked if "room_affiliation" in text]) == 1
+
+
+def test_a_list_of_thousands_costs_no_query(server: Server, romeo: Client, asked: list[str]) -> None:
+    room = opened(romeo, "Romeo")
+    room.set_affiliations({JID.parse(f"member{number}@localhost"): Affiliation("member") for number in range(5_000)})
+    del asked[:]
+    listed = romeo.asks(MEMBERS, to=ROOM)
+    assert listed.count("<item ") == 5_000
+    assert asked == []
+
+
+def test_what_is_read_of_a_room_of_thousands_is_text_and_shared(server: Server, romeo: Client) -> None:
+    room = opened(romeo, "Romeo")
+    people = {JID.parse(f"member{number}@localhost"): Affiliation("member") for number in range(100)}
+    room.set_affiliations({**people, JID.parse("paris@localhost"): Affiliation("member", "Paris")})
+    read = rooms.affiliations(server.db, room.number)
+    assert {type(jid) for jid in read} == {str}
+    assert len({id(each) for each in read.values()}) == 3  # romeo's, that of all members, and that of Paris
+    assert read == room.affiliations
+
+
+def test_a_list_that_would_end_the_stream_of_who_asks_is_refused(tmp_path: Path) -> None:
+    with server_in(tmp_path, streams={"unsent_bytes": 300_000}) as server:
+        add_accounts(server, "romeo")
+        romeo = Client(server, "romeo@localhost/orchard")
+        room = opened(romeo, "Romeo")
+        people = [JID.parse(f"member{number}@localhost") for number in range(3_000)]
+        room.set_affiliations(dict.fromkeys(people[:1_000], Affiliation("member")))
+        assert romeo.asks(MEMBERS, to=ROOM).count("<item ") == 1_000
+        room.set_affiliations(dict.fromkeys(people, Affiliation("member")))
+        assert romeo.asks(MEMBERS, to=ROOM) == "resource-constraint"
+        asked_by_version = enter(romeo, "Romeo", "<mav xmlns='urn:xmpp:muc:affiliations:0'/>")
+        assert sum(each.count("<item ") for each in asked_by_version if each.startswith("<message")) == 3_001
+        assert max(map(len, asked_by_version)) < 20_000
 
 
 def test_what_is_known_of_a_room_that_nobody_is_in_is_what_is_kept(server: Server, romeo: Client) -> None:

@@ -1,7 +1,11 @@
-"""XEP-0045 sections 9.2, 9.5, 10.5 and 10.8: who may see which of the lists of those who are something in a room."""
+"""XEP-0045 sections 9.2, 9.5, 10.5 and 10.8: the lists of those who are something in a room, and who may see which."""
+
+from collections.abc import Iterator
 
 from handlers.rooms.ranks import LETTERS, Standing, refusal_to_list_affiliation
 from handlers.rooms.room import Room
+from handlers.rooms.telling import text_element
+from xmpp.data.wire import quoted
 
 
 def refusal_to_list(room: Room, actor: Standing, asked: str) -> str | None:
@@ -27,3 +31,14 @@ def seen_by(room: Room, actor: Standing) -> str:
 def as_seen(affiliation: str, seen: str) -> str:
     """What somebody is for those who may list this much."""
     return affiliation if LETTERS[affiliation] in seen else "none"
+
+
+def items(room: Room, affiliation: str) -> Iterator[str]:
+    """Those who have this affiliation, by address, as the list has them. There may be very many: a bare address has
+    nothing in it that would have to be escaped."""
+    start = f'<item affiliation="{affiliation}" jid="'
+    for jid in room.addresses_of(affiliation):
+        _, nick, reason = room.affiliations[jid]
+        reserved = f" nick={quoted(nick)}" if nick else ""
+        inner = text_element("reason", reason) if affiliation == "outcast" and reason else ""
+        yield f'{start}{jid}"{reserved}>{inner}</item>'

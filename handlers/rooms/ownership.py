@@ -96,7 +96,7 @@ def _people(room: Room, wanted: Submitted) -> dict[JID, Affiliation]:
     rest = "member" if wanted.configuration.membersonly else "none"
     become = dict.fromkeys((*room.owners(), *room.those_who_are("admin")), rest)
     become |= dict.fromkeys(sorted(admins), "admin") | dict.fromkeys(sorted(owners), "owner")
-    known: Mapping[JID, Affiliation] = room.affiliations
+    known: Mapping[str, Affiliation] = room.affiliations
     return {
         jid: Affiliation(affiliation, "" if affiliation == "none" else known.get(jid, NOBODY).nick)
         for jid, affiliation in become.items()

@@ -79,9 +79,9 @@ class Room:
         self.configuration = configurations.from_text(kept.configuration)
         self.secret = kept.secret
         self.subject = kept.subject
-        self.affiliations = rooms.affiliations(server.db, kept.id)
+        self.affiliations = rooms.affiliations(server.db, kept.id)  # by bare address, or domain
         self.hats = Hats(server.db, kept.id)
-        self._reserved = {each.nick: jid for jid, each in self.affiliations.items() if each.nick}
+        self._reserved: dict[str, str] = {each.nick: jid for jid, each in self.affiliations.items() if each.nick}
         self.occupants: dict[str, Occupant] = {}
         self.by_session: dict[JID, Occupant] = {}
         self.versioned: dict[JID, int] = {}
@@ -120,11 +120,16 @@ class Room:
 
     def those_who_are(self, affiliation: str) -> list[JID]:
         """All who have this affiliation, by address."""
-        return sorted(jid for jid, each in self.affiliations.items() if each.affiliation == affiliation)
+        return [JID.parse(jid) for jid in self.addresses_of(affiliation)]
+
+    def addresses_of(self, affiliation: str) -> list[str]:
+        """The same as text, which is much faster where they are many."""
+        return sorted([jid for jid, each in self.affiliations.items() if each.affiliation == affiliation])
 
     def reserved_by(self, nick: str) -> JID | None:
         """Whose nick this is, whether they are here or not."""
-        return self._reserved.get(nick)
+        owner = self._reserved.get(nick)
+        return None if owner is None else JID.parse(owner)
 
     def sees_addresses(self, occupant: Occupant) -> bool:
         """Whether an occupant is shown the real addresses of others."""

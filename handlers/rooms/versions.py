@@ -96,7 +96,7 @@ def _everybody(room: Room, seen: str) -> Iterator[bytes]:
             yield _item(jid, affiliation)
 
 
-def _these(room: Room, jids: Iterable[JID], seen: str) -> Iterator[bytes]:
+def _these(room: Room, jids: Iterable[str], seen: str) -> Iterator[bytes]:
     for jid in jids:
         yield _item(jid, as_seen(room.affiliations.get(jid, NOBODY).affiliation, seen))
 
@@ -245,8 +245,9 @@ def _mark(since: str | None, until: str) -> bytes:
     return f'<mav xmlns="{NAMESPACE}"{begin} until={quoted(until)}/>'.encode()
 
 
-def _item(jid: JID, affiliation: str, role: str = "") -> bytes:
-    return f'<item jid={quoted(jid)} affiliation="{affiliation}"{role}/>'.encode()
+def _item(jid: str, affiliation: str, role: str = "") -> bytes:
+    """No bare address has anything in it that would have to be escaped."""
+    return f'<item jid="{jid}" affiliation="{affiliation}"{role}/>'.encode()
 
 
 def _message(room: Room, content: bytes, to: JID | None = None) -> Stanza:
