@@ -4,6 +4,7 @@ import json
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from bench.process import StartFailed
@@ -43,9 +44,16 @@ class Effort:
 
     def arguments(self, row: Row) -> list[str]:
         """The load generator's arguments for a row; of an option that is given twice, the last counts."""
-        command, *options = row.load
-        settle = ["--settle", str(self.settle_seconds)] if command == "idle" else []
-        return [command, *options, *settle, *self.timing(row.has_archive), *self.sizes.get(command, ())]
+        return self._arguments(row.load, row.has_archive)
+
+    def arguments_before(self, row: Row) -> list[str]:
+        """The same for what is done with an earlier process."""
+        return self._arguments(row.before, row.has_archive)
+
+    def _arguments(self, words: tuple[str, ...], has_archive: bool) -> list[str]:
+        command, *options = words
+        settle = ["--settle", str(self.settle_seconds)] if command in ("idle", "muc-idle") else []
+        return [command, *settle, *options, *self.timing(has_archive), *self.sizes.get(command, ())]
 
     def timing(self, has_archive: bool = False) -> list[str]:
         """How long a load runs, and how long before it counts."""
@@ -67,7 +75,10 @@ SMOKE = Effort(
         "presence": ("--contacts", "10"),
         "idle": ("--clients", "50"),
         "muc": ("--occupants", "10"),
-        "muc-join": ("--occupants", "10"),
+        "muc-join": ("--occupants", "10", "--newcomers", "3"),
+        "muc-make": ("--members", "20"),
+        "muc-many": ("--rooms", "6", "--clients", "20"),
+        "muc-idle": ("--rooms", "6", "--clients", "20", "--before", "2"),
     },
     idle_sessions=(50,),
     database_accounts=(100,),
@@ -112,7 +123,8 @@ def measure(
     stage: Stage, rows: Iterable[Row], servers: Sequence[Server], effort: Effort, notice: Notice
 ) -> Iterator[Measurement]:
     """Run each row on all servers in turn, so that whatever drifts on this machine hits all alike."""
-    for row in rows:
+    for _, alike in groupby(rows, measured_alike):
+        row, *others = alike
         able = [server for server in servers if row.needs <= server.offers]
         runs: dict[str, list[Mapping[str, float]]] = {server.name: [] for server in able}
         failures = dict[str, str]()
@@ -123,8 +135,14 @@ def measure(
                     runs[server.name].append(_run(stage, row, server, effort))
                 except (StartFailed, LoadFailed) as failure:
                     failures[server.name] = str(failure)
-        for name, done in runs.items():
-            yield Measurement(row, name, tuple(done), failures.get(name, ""))
+        for each in (row, *others):
+            for name, done in runs.items():
+                yield Measurement(each, name, tuple(done), failures.get(name, ""))
+
+
+def measured_alike(row: Row) -> object:
+    """What rows have in common that one run has the figures for."""
+    return row.before, row.load, row.needs
 
 
 def medians(measurements: Iterable[Measurement]) -> Medians:
@@ -148,5 +166,10 @@ def load(stage: Stage, running: Running, arguments: Sequence[str]) -> Mapping[st
 
 
 def _run(stage: Stage, row: Row, server: Server, effort: Effort) -> Mapping[str, float]:
-    with stage.running(server, effort.accounts, has_archive=row.has_archive) as running:
+    def before(earlier: Running) -> object:
+        return load(stage, earlier, effort.arguments_before(row))
+
+    with stage.running(
+        server, effort.accounts, has_archive=row.has_archive, before=before if row.before else None
+    ) as running:
         return load(stage, running, effort.arguments(row))

@@ -70,7 +70,12 @@ modules:
   mod_client_state: {{}}
   mod_disco: {{}}
   mod_last: {{}}
-  mod_muc: {{host: {rooms}, max_users: 5000, default_room_options: {{mam: {rooms_are_archived}, max_users: 5000}}}}
+  mod_muc:
+    host: {rooms}
+    max_users: 6000
+    max_users_presence: 6000
+    max_user_conferences: 1000
+    default_room_options: {{mam: {rooms_are_archived}, max_users: 6000}}
   mod_offline: {{access_max_user_messages: max_user_offline_messages}}
   mod_ping: {{}}
   mod_privacy: {{}}

@@ -17,7 +17,7 @@ class Figure:
     @property
     def digits(self) -> int:
         """How many decimals are worth printing."""
-        return {"us": 1, "ms": 2, "KiB": 1}.get(self.unit, 0)
+        return {"us": 1, "ms": 2, "s": 2, "KiB": 1}.get(self.unit, 0)
 
     def text(self, value: float) -> str:
         """The number with its unit."""
@@ -30,10 +30,15 @@ PING = Figure("server_cpu_s_per_1000_pings", "us", 1000)
 PRESENCES = Figure("server_cpu_s_per_1000_presences", "us", 1000)
 GROUPCHAT = Figure("server_cpu_s_per_1000_groupchats", "us", 1000)
 JOIN = Figure("server_cpu_s_per_1000_joins", "ms")
+LEAVING = Figure("server_cpu_s_per_1000_leaves", "ms")
+JOIN_AT_ONCE = Figure("server_cpu_s_per_1000_joins_at_once", "ms")
+UNTIL_ALL_ARE_IN = Figure("seconds_until_all_are_in", "s")
 LOGIN = Figure("server_cpu_s_per_1000_logins", "ms")
 P99 = Figure("latency_ms_p99", "ms")
 RATE = Figure("messages_per_s", "per s")
 MEMORY = Figure("kib_per_connection", "KiB")
+OCCUPANT_MEMORY = Figure("kib_per_occupant", "KiB")
+ROOM_MEMORY = Figure("kib_per_room", "KiB")
 
 Medians = Mapping[tuple[str, str, str], float]
 """By server, row and the figure's key."""
@@ -119,12 +124,33 @@ class TimesUnder:
         return Verdict(f"{times:.1f} x under {self.server}, at least {self.factor:g}", 1 - times / self.factor)
 
 
-Mark = AtMost | AtLeast | TimesFloor | TimesUnder
+@dataclass(frozen=True)
+class TimesRow:
+    """At most so many times what another row costs xserv."""
+
+    factor: float
+    other_row: str
+    title: str
+    figure: Figure
+
+    def verdict(self, row: str, medians: Medians) -> Verdict | None:
+        """As AtMost.verdict."""
+        value = medians.get(("xserv", row, self.figure.key))
+        other = medians.get(("xserv", self.other_row, self.figure.key))
+        if value is None or not other:
+            return None
+        times = value / other
+        return Verdict(f"{times:.2f} x {self.title}, at most {self.factor:g}", times / self.factor - 1)
+
+
+Mark = AtMost | AtLeast | TimesFloor | TimesUnder | TimesRow
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table. `load` is the load generator's sub-command with its options."""
+    """A line of the table. `load` is the load generator's sub-command with its options; `before` is one too, for an
+    earlier process of the server, which is ended then: what it has kept is there. Rows that follow each other and have
+    both in common are measured in one go."""
 
     name: str
     title: str
@@ -132,6 +158,7 @@ class Row:
     figures: tuple[Figure, ...]
     marks: tuple[Mark, ...]
     needs: frozenset[str] = frozenset()
+    before: tuple[str, ...] = ()
 
     @property
     def has_archive(self) -> bool:
@@ -150,7 +177,29 @@ PAIRS = ("throughput", "--pairs", "50", "--window", "16")
 PACED = (*PAIRS, "--rate", "1000")
 LOGINS = ("connect", "--clients", "500", "--mech", "SCRAM-SHA-1", "--full")
 IDLE = ("idle", "--clients", "5000")
-IN_A_ROOM = ("muc", "--muc-host", ROOMS_HOST, "--occupants")
+ROOM = ("--muc-host", ROOMS_HOST)
+IN_A_ROOM = ("muc", *ROOM, "--occupants")
+MANY_MEMBERS = ("muc-make", *ROOM, "--room", "crowd", "--members", "4999")
+ENTERING = ("muc-join", *ROOM, "--room", "crowd")
+MEMORY_OF_ROOMS = ("muc-idle", *ROOM, "--quiet")
+EMPTY_ROOMS = (
+    *MEMORY_OF_ROOMS,
+    "--room",
+    "empty",
+    "--empty",
+    "--rooms",
+    "2000",
+    "--before",
+    "1000",
+    "--clients",
+    "100",
+)
+
+
+def no_dearer(figure: Figure) -> tuple[Mark, ...]:
+    """Nothing in a room costs more than elsewhere."""
+    return TimesUnder(1, "ejabberd", figure), TimesUnder(1, "Prosody", figure)
+
 
 ROWS = (
     Row(
@@ -213,7 +262,7 @@ ROWS = (
         "message to a room of 100, per delivery",
         (*IN_A_ROOM, "100"),
         (GROUPCHAT,),
-        (TimesFloor(0.5, "messages", GROUPCHAT, MESSAGE),),
+        (TimesFloor(0.5, "messages", GROUPCHAT, MESSAGE), *no_dearer(GROUPCHAT)),
         needs=frozenset({ROOMS}),
     ),
     Row(
@@ -221,24 +270,87 @@ ROWS = (
         "the same, archived",
         (*IN_A_ROOM, "100"),
         (GROUPCHAT,),
-        (TimesFloor(0.75, "messages", GROUPCHAT, MESSAGE),),
+        (
+            TimesFloor(0.75, "messages", GROUPCHAT, MESSAGE),
+            TimesRow(1.5, "room", "without an archive", GROUPCHAT),
+            *no_dearer(GROUPCHAT),
+        ),
         needs=frozenset({ROOMS, ARCHIVE}),
     ),
     Row(
         "room-large",
         "message to a room of 1,000, per delivery",
-        (*IN_A_ROOM, "1000"),
+        (*IN_A_ROOM, "1000", "--quiet"),
         (GROUPCHAT,),
-        (TimesFloor(0.5, "messages", GROUPCHAT, MESSAGE),),
+        (
+            TimesFloor(0.5, "messages", GROUPCHAT, MESSAGE),
+            TimesRow(1.1, "room", "a room of 100", GROUPCHAT),
+            *no_dearer(GROUPCHAT),
+        ),
         needs=frozenset({ROOMS}),
     ),
     Row(
-        "room-join",
-        "entering a room of 1,000, and leaving it",
-        ("muc-join", "--muc-host", ROOMS_HOST),
-        (JOIN,),
-        (AtMost(60, JOIN),),
+        "room-largest",
+        "message to a room of 5,000, per delivery",
+        (*IN_A_ROOM, "5000", "--quiet"),
+        (GROUPCHAT,),
+        (
+            TimesFloor(0.5, "messages", GROUPCHAT, MESSAGE),
+            TimesRow(1.1, "room", "a room of 100", GROUPCHAT),
+            *no_dearer(GROUPCHAT),
+        ),
         needs=frozenset({ROOMS}),
+    ),
+    Row(
+        "rooms",
+        "messages to 1,000 rooms of 10, per delivery",
+        ("muc-many", *ROOM),
+        (GROUPCHAT,),
+        no_dearer(GROUPCHAT),
+        needs=frozenset({ROOMS}),
+    ),
+    Row(
+        "room-restart",
+        "1,000 enter one room at once after a restart: until all are in; CPU for each",
+        ENTERING,
+        (UNTIL_ALL_ARE_IN, JOIN_AT_ONCE),
+        no_dearer(UNTIL_ALL_ARE_IN),
+        needs=frozenset({ROOMS}),
+        before=MANY_MEMBERS,
+    ),
+    Row(
+        "room-join",
+        "entering that room of 1,000, with 5,000 in its list; leaving it",
+        ENTERING,
+        (JOIN, LEAVING),
+        (AtMost(60, JOIN), *no_dearer(JOIN)),
+        needs=frozenset({ROOMS}),
+        before=MANY_MEMBERS,
+    ),
+    Row(
+        "room-occupant",
+        "an idle occupant of 10,000, in 10 rooms: memory",
+        (*MEMORY_OF_ROOMS, "--rooms", "10", "--occupants", "1000"),
+        (OCCUPANT_MEMORY,),
+        no_dearer(OCCUPANT_MEMORY),
+        needs=frozenset({ROOMS}),
+    ),
+    Row(
+        "room-idle",
+        "an idle room of 2,000, with its one occupant: memory",
+        (*MEMORY_OF_ROOMS, "--rooms", "2000", "--occupants", "1", "--clients", "200"),
+        (ROOM_MEMORY,),
+        no_dearer(ROOM_MEMORY),
+        needs=frozenset({ROOMS}),
+    ),
+    Row(
+        "room-empty",
+        "a room of 2,000 that stays, and that all have left: memory",
+        EMPTY_ROOMS,
+        (ROOM_MEMORY,),
+        (AtMost(0.5, ROOM_MEMORY),),
+        needs=frozenset({ROOMS}),
+        before=(*EMPTY_ROOMS, "--settle", "0"),
     ),
     Row(
         "login",

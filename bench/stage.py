@@ -61,16 +61,21 @@ class Stage:
         *,
         has_archive: bool = False,
         fill: tuple[str, Fill] | None = None,
+        before: Callable[[Running], object] | None = None,
         command: Callable[[Setup], Sequence[str]] | None = None,
     ) -> Iterator[Running]:
         """A fresh process of this server with so many accounts, u0 and up; `fill` adds to its data, under a name.
 
-        `command` is in place of the server's own. Raises StartFailed.
+        `before` is done with an earlier process on the same data, which is ended then; `command` is in place of the
+        server's own. Raises StartFailed.
         """
         prepared = self._prepare(server, accounts, fill)
         with TemporaryDirectory(dir=self._folder) as folder:
             data = Path(folder) / "data"
             shutil.copytree(prepared, data)
+            if before:
+                with self._started(server, data, has_archive, command or server.command) as earlier:
+                    before(earlier)
             with self._started(server, data, has_archive, command or server.command) as running:
                 yield running
 

@@ -1,14 +1,29 @@
 """The benchmark's own parts that work on data; nothing here is timed."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bench import xmppload
 from bench.growth import Series
-from bench.measure import LONG, SHORT, SMOKE, Effort, Measurement, medians
+from bench.measure import LONG, SHORT, SMOKE, Effort, Measurement, measured_alike, medians
 from bench.report import BEGIN, END, Outcome, markdown, write
-from bench.rows import GROUPCHAT, MESSAGE, P99, RATE, ROWS, AtLeast, AtMost, Mark, Row, TimesFloor, TimesUnder
+from bench.rows import (
+    GROUPCHAT,
+    MESSAGE,
+    P99,
+    RATE,
+    ROWS,
+    AtLeast,
+    AtMost,
+    Mark,
+    Row,
+    TimesFloor,
+    TimesRow,
+    TimesUnder,
+)
+from bench.servers import ROOMS, ROOMS_HOST
 
 FIGURES = {
     ("xserv", "messages", MESSAGE.key): 20.0,
@@ -16,6 +31,7 @@ FIGURES = {
     ("ejabberd", "messages", MESSAGE.key): 60.0,
     ("xserv", "messages", RATE.key): 15_000.0,
     ("xserv", "messages", GROUPCHAT.key): 1.0,
+    ("xserv", "room", GROUPCHAT.key): 0.8,
 }
 
 
@@ -30,6 +46,61 @@ def measurement(row: Row, server: str, *costs: float) -> Measurement:
 def test_the_load_generator_knows_what_each_row_asks_of_it(row: Row, effort: Effort) -> None:
     options = xmppload.parser().parse_args(effort.arguments(row))
     assert options.cmd == row.load[0]
+
+
+@pytest.mark.parametrize("effort", [SMOKE, SHORT, LONG], ids=lambda effort: effort.name)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.before], ids=lambda row: row.name)
+def test_the_load_generator_knows_what_a_row_asks_of_an_earlier_process(row: Row, effort: Effort) -> None:
+    options = xmppload.parser().parse_args(effort.arguments_before(row))
+    assert (options.cmd, options.muc_host) == (row.before[0], ROOMS_HOST)
+
+
+@pytest.mark.parametrize("effort", [SMOKE, SHORT, LONG], ids=lambda effort: effort.name)
+@pytest.mark.parametrize("row", [row for row in ROWS if ROOMS in row.needs], ids=lambda row: row.name)
+def test_everybody_in_a_room_has_an_account(row: Row, effort: Effort) -> None:
+    options = vars(xmppload.parser().parse_args(effort.arguments(row)))
+    clients = options.get("clients") or options["occupants"] + options.get("newcomers", 0)
+    assert clients <= effort.accounts
+
+
+def test_entering_one_by_one_is_measured_in_the_run_in_which_all_enter_at_once() -> None:
+    names = [row.name for row in ROWS]
+    restart = names.index("room-restart")
+    assert names[restart + 1] == "room-join"
+    assert measured_alike(ROWS[restart]) == measured_alike(ROWS[restart + 1])
+
+
+def in_two_rooms_of_two() -> tuple[xmppload.Rounds, list[xmppload.Conn]]:
+    """Messages that go round, with clients that have no connection."""
+    clients = [xmppload.Conn.__new__(xmppload.Conn) for _ in range(3)]
+    for number, client in enumerate(clients):
+        client.user, client.exp = f"u{number}", 0
+    rooms = [(b"r0@rooms.localhost", clients[:2]), (b"r1@rooms.localhost", clients[1:])]
+    return xmppload.Rounds(SimpleNamespace(a=None), rooms), clients
+
+
+def test_in_a_round_the_next_speaks_when_all_of_the_room_have_the_message() -> None:
+    flow, (first, both, _) = in_two_rooms_of_two()
+    flow.dirty.clear()
+    flow.on_data(first, b"<message id='xl-0-0-1~'/>")
+    assert not flow.dirty
+    flow.on_data(both, b"<message id='xl-1-0-1~'/><message id='xl-0-0-1~'/>")
+    assert (flow.dirty, flow.complete, flow.delivered) == ({0}, [1, 0], 3)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"<message id='xl-0-1-1~'/>",  # its first message is lost
+        b"<message id='xl-0-0-1~'/><message id='xl-0-0-1~'/>",
+        b"<message id='xl-1-0-1~'/>",  # it is not in that room
+    ],
+    ids=["lost", "twice", "another room's"],
+)
+def test_a_round_in_which_a_message_goes_wrong_fails(told: bytes) -> None:
+    flow, (first, *_) = in_two_rooms_of_two()
+    with pytest.raises(xmppload.Fail):
+        flow.on_data(first, told)
 
 
 def test_the_smoke_run_replaces_the_sizes_of_a_row_by_small_ones() -> None:
@@ -59,6 +130,7 @@ def test_a_multiple_of_the_floor_is_of_a_row_that_the_floor_can_do(row: Row) -> 
         (TimesFloor(0.25, "messages", GROUPCHAT, MESSAGE), -0.5),
         (TimesUnder(4, "ejabberd"), 0.25),
         (TimesUnder(2, "ejabberd"), -0.5),
+        (TimesRow(1, "room", "a room of 100", GROUPCHAT), 0.25),
     ],
     ids=str,
 )
@@ -69,7 +141,11 @@ def test_a_mark_says_by_what_part_it_was_missed(mark: Mark, missed_by: float) ->
     assert verdict.is_hit == (missed_by <= 0)
 
 
-@pytest.mark.parametrize("mark", [AtMost(1, P99), TimesFloor(2, "paced"), TimesUnder(4, "Prosody")], ids=str)
+@pytest.mark.parametrize(
+    "mark",
+    [AtMost(1, P99), TimesFloor(2, "paced"), TimesUnder(4, "Prosody"), TimesRow(1, "room-large", "", GROUPCHAT)],
+    ids=str,
+)
 def test_a_mark_says_nothing_where_what_it_takes_was_not_measured(mark: Mark) -> None:
     assert mark.verdict("messages", FIGURES) is None
 
