@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -32,6 +33,8 @@ class Effort:
     archive_seconds: float
     """Where there is an archive: some servers do a few hundred messages a second then, of 800 that are on their way."""
     warmup: float
+    most_seconds: float
+    """A load that takes longer is given up: Prosody needs many minutes to fill a room of 5,000."""
     repeats: int
     accounts: int
     settle_seconds: float
@@ -66,6 +69,7 @@ SMOKE = Effort(
     seconds=0.5,
     archive_seconds=0.5,
     warmup=0.1,
+    most_seconds=60,
     repeats=1,
     accounts=60,
     settle_seconds=0.5,
@@ -89,6 +93,7 @@ SHORT = Effort(
     seconds=3,
     archive_seconds=15,
     warmup=1,
+    most_seconds=300,
     repeats=1,
     accounts=5000,
     settle_seconds=10,
@@ -97,7 +102,7 @@ SHORT = Effort(
     database_accounts=(10, 1000, 100_000),
     roster_contacts=(10, 100, 1000),
 )
-LONG = replace(SHORT, name="long", seconds=4, archive_seconds=20, repeats=3, settle_seconds=60)
+LONG = replace(SHORT, name="long", seconds=4, archive_seconds=20, most_seconds=1_800, repeats=3, settle_seconds=60)
 
 
 @dataclass(frozen=True)
@@ -155,10 +160,15 @@ def medians(measurements: Iterable[Measurement]) -> Medians:
     }
 
 
-def load(stage: Stage, running: Running, arguments: Sequence[str]) -> Mapping[str, Any]:
-    """Run the load generator against a server; returns its figures. Raises LoadFailed."""
+def load(
+    stage: Stage, running: Running, arguments: Sequence[str], most_seconds: float | None = None
+) -> Mapping[str, Any]:
+    """Run the load generator against a server for so long at most; returns its figures. Raises LoadFailed."""
     server = ["--port", str(running.port), *(word for pid in running.pids for word in ("--server-pid", str(pid)))]
-    done = stage.run_load(*arguments, *server, "--json")
+    try:
+        done = stage.run_load(*arguments, *server, "--json", most_seconds=most_seconds)
+    except subprocess.TimeoutExpired as late:
+        raise LoadFailed(f"{running.server.name}: not done after {late.timeout:.0f} s") from late
     if done.returncode:
         raise LoadFailed(f"{running.server.name}: {done.stderr.strip() or f'status {done.returncode}'}")
     figures: Mapping[str, Any] = json.loads(done.stdout)["figures"]
@@ -167,9 +177,9 @@ def load(stage: Stage, running: Running, arguments: Sequence[str]) -> Mapping[st
 
 def _run(stage: Stage, row: Row, server: Server, effort: Effort) -> Mapping[str, float]:
     def before(earlier: Running) -> object:
-        return load(stage, earlier, effort.arguments_before(row))
+        return load(stage, earlier, effort.arguments_before(row), effort.most_seconds)
 
     with stage.running(
         server, effort.accounts, has_archive=row.has_archive, before=before if row.before else None
     ) as running:
-        return load(stage, running, effort.arguments(row))
+        return load(stage, running, effort.arguments(row), effort.most_seconds)

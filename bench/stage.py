@@ -79,10 +79,10 @@ class Stage:
             with self._started(server, data, has_archive, command or server.command) as running:
                 yield running
 
-    def run_load(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run the load generator."""
+    def run_load(self, *arguments: str, most_seconds: float | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run the load generator. Raises subprocess.TimeoutExpired if it takes longer."""
         command = [sys.executable, str(XMPPLOAD), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=most_seconds)
 
     @contextmanager
     def _started(
