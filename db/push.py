@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from peewee import BlobField, CompositeKey, Model, TextField
 
+from db.rooms import BELONGS, RoomAffiliation
 from db.sqlite.database import Database
 from db.sqlite.memory import Remembered
 from db.sqlite.queries import ANY, Prepared
@@ -46,6 +47,12 @@ _FIND = Prepared(
     .where(PushRegistration.account == ANY)
     .order_by(PushRegistration.service, PushRegistration.node)
 )
+_IN_ROOM = Prepared(
+    RoomAffiliation.select(RoomAffiliation.jid)
+    .join(PushRegistration, on=PushRegistration.account == RoomAffiliation.jid)
+    .where(RoomAffiliation.room == ANY, BELONGS)
+    .distinct()
+)
 _PUT = Prepared(PushRegistration.replace(account=ANY, service=ANY, node=ANY, resource=ANY, options=ANY))
 _DELETE = Prepared(
     PushRegistration.delete().where(
@@ -64,6 +71,11 @@ def registrations(db: Database, account: str) -> tuple[Registration, ...]:
         return known
     found = [Registration(JID.parse(service), *others) for service, *others in db.rows(_FIND, account)]
     return db.memory[REGISTRATIONS].put(account, tuple(found))
+
+
+def those_of_room(db: Database, room: int) -> set[str]:
+    """The accounts that are members of a room, or more, and have enabled push."""
+    return {account for (account,) in db.rows(_IN_ROOM, room)}
 
 
 def put(db: Database, account: str, registration: Registration) -> None:

@@ -96,6 +96,8 @@ class Tombstone(NamedTuple):
     reason: str
 
 
+BELONGS = SQL("affiliation IN ('member', 'admin', 'owner')")
+"""Of an affiliation: whose it is belongs to the room."""
 SERVICE = "substr(jid, instr(jid, '@') + 1)"
 """Of the address of a room, as it stands in the index of those that are public."""
 AFTER_ALL = "\U0010ffff"

@@ -33,8 +33,17 @@ from handlers.profile import avatars, bookmarks, private, vcard, vcard4
 from handlers.profile.private import PRIVATE_XML_KEPT
 from handlers.pubsub import hosts, last_items, members, rechecking
 from handlers.pubsub.occasions import ITEM_PUBLISHED, NODE_CHANGED
-from handlers.rooms import moderation, restarts, room_archive, rooms_elsewhere, to_occupants
-from handlers.rooms.occasions import ROOM_SAID
+from handlers.push.occasions import DEVICE_WOKEN, PUSH_ENABLED
+from handlers.rooms import (
+    absent_members,
+    moderation,
+    restarts,
+    room_archive,
+    rooms_elsewhere,
+    to_occupants,
+    visits,
+)
+from handlers.rooms.occasions import ROOM_ENTERED, ROOM_LEFT, ROOM_PEOPLE_CHANGED, ROOM_SAID, ROOM_TOLD
 from handlers.sessions import client_state, stream_management
 from handlers.sessions.redelivery import MESSAGE_KEPT, MESSAGE_REDELIVERED
 from handlers.sessions.stream_management import SESSION_RESUMED
@@ -91,6 +100,7 @@ FEATURES = (
     rooms.feature,
     rooms_elsewhere.feature,
     moderation.feature,
+    absent_members.feature,
     avatars.feature,
     vcard4.feature,
     bookmarks.feature,
@@ -171,6 +181,12 @@ TABLES = Tables(
     hosts.SUBDOMAIN.received.runs(members.take_approval),
     rooms.SUBDOMAIN.received.runs(rooms.receive, to_occupants.pass_on),
     ROOM_SAID.runs(room_archive.record),
+    ROOM_TOLD.runs(visits.note_said, absent_members.wake),
+    ROOM_ENTERED.runs(absent_members.note_entered),
+    ROOM_LEFT.runs(visits.note_left, absent_members.note_left),
+    ROOM_PEOPLE_CHANGED.runs(visits.forget, absent_members.note_people),
+    DEVICE_WOKEN.runs(absent_members.spare_author),
+    PUSH_ENABLED.runs(absent_members.note_enabled),
     HANDLED.runs(stream_management.count_handled),
     SESSION_RESUMED.runs(client_caps.ask_again, offline.send_waiting),
     SESSION_BOUND.runs(bookmarks.adopt, avatars.adopt),
@@ -187,6 +203,7 @@ TABLES = Tables(
     CONNECTION_LOST.runs(
         client_state.begin_active,  # what it held is remembered with the rest
         push.note_lost,
+        absent_members.note_lost,
         offline.hand_over,
         stream_management.hibernate,  # last: if it says STOP, the session does not end
     ),
@@ -194,6 +211,7 @@ TABLES = Tables(
         comings_and_goings.note_end,
         client_caps.let_others_go_on,
         push.note_logout,
+        absent_members.note_logout,
         last_activity.note_end,  # before presence.leave: it looks whether the session was still available
         presence.leave,
         carbons.forget_messages,

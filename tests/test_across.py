@@ -35,6 +35,7 @@ IS_NOT_THE_SAME = {
         "pep/tune.scs": ONE_WAY,
         "pubsub/public_subscription.scs": "public subscriptions are listed as far as the nodes have the same owner",
         "register/removed.scs": "another owner is told in two stanzas, and pushes the roster item after each",
+        "rooms/absent_members/woken.scs": "a room wakes the devices of the accounts that have its owner",
         "rooms/invitations/blocked.scs": "a room reads the blocklists of the accounts that have its owner",
         "roster/remove_ends_presence.scs": "the answer of one owner may overtake what another one has to say",
         "search/by_name.scs": "a search finds the accounts of one owner",

@@ -23,6 +23,7 @@ from db import (
     push,
     room_hats,
     room_vcards,
+    room_visits,
     rooms,
     rooms_passing,
     rosters,
@@ -55,6 +56,7 @@ SUBJECTS = (
     rooms_passing,
     room_hats,
     room_vcards,
+    room_visits,
     rosters,
     secrets,
     stream_management,
@@ -167,6 +169,7 @@ def test_whatever_belongs_to_an_account_goes_with_it(path: Path) -> None:
         "room_vcard": {("room", "room", "CASCADE")},
         "room_hat": {("room", "room", "CASCADE")},
         "room_hat_worn": {("room_hat", "room", "CASCADE"), ("room_hat", "uri", "CASCADE")},
+        "room_visit": {("room", "room", "CASCADE")},
         "pubsub_usage": set(),  # goes when there is nothing left to count
         "room": set(),  # outlives who has made it
         "room_affiliation": {("room", "room", "CASCADE")},  # also of people elsewhere

@@ -167,7 +167,7 @@ def rows_by_table(db: Database) -> dict[str, int]:
 # Which are nobody's account's
 OF_ROOMS = {
     "room", "room_affiliation", "room_change", "room_hat", "room_hat_worn", "room_passing", "room_tombstone",
-    "room_vcard",
+    "room_vcard", "room_visit",
 }  # fmt: skip
 
 

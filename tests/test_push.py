@@ -8,8 +8,9 @@ import pytest
 
 from db import blocklists, push
 from handlers.login import accounts
-from handlers.sessions.managed_sessions import Management, Resumable, StreamManagementSettings
+from handlers.sessions.managed_sessions import Management, StreamManagementSettings
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
+from tests.harness.pushing import APP, answer, break_off, leave, pushes
 from tests.harness.streams import Stream, listening_server, local_name
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse
@@ -17,7 +18,6 @@ from xmpp.server import Server
 
 JULIET = JID.parse("juliet@localhost")
 PHONE = JULIET.with_resource("phone")
-APP = "app@localhost/service"
 ENABLE = f"<enable xmlns='urn:xmpp:push:0' jid='{APP}' node='phone'/>"
 OPTIONS = (
     "<x xmlns='jabber:x:data' type='submit'>"
@@ -66,40 +66,8 @@ def enabled(server: Server, request: str = ENABLE, resource: str = "phone") -> C
     return client
 
 
-def leave(client: Client) -> None:
-    """Log out."""
-    client.session.close()
-
-
-def break_off(client: Client) -> None:
-    """Lose the connection, in a way that the session goes on without it."""
-    server, id = client.server, str(client.jid)
-    server.state(Resumable).sessions[id] = client.session
-    if client.session.state(Management) is None:
-        client.session.keep(Management(id, 600, StreamManagementSettings()))
-    client.session.connection_lost()
-    assert server.online.session(client.jid) is client.session
-
-
 def write(romeo: Client, content: str = BODY, type: str = "chat", to: str = JULIET) -> list[str]:
     return romeo.sends(f"<message type='{type}' to='{to}'>{content}</message>")
-
-
-def pushes(app: Client) -> list[dict[str, str]]:
-    """The summaries that the app server was sent since the last time; each is answered by an empty result."""
-    return [answer(app, push) for push in app.received()]
-
-
-def answer(app: Client, push: str, error: str = "") -> dict[str, str]:
-    """Answer a push; returns what its form says."""
-    iq = parse(push.encode())
-    type = "error" if error else "result"
-    reply = f"<iq type='{type}' id='{iq.get('id')}' to='{iq.get('from')}'>{error}</iq>"
-    app.session.handle(parse(reply.encode()))
-    fields = iq.findall(".//{urn:xmpp:push:0}notification/{jabber:x:data}x/{jabber:x:data}field")
-    form = {field.get("var", ""): field[0].text or "" for field in fields}
-    assert form.pop("FORM_TYPE") == "urn:xmpp:push:summary"
-    return form
 
 
 def condition(name: str, type: str = "cancel") -> str:

@@ -5,7 +5,7 @@ device for, `bursts` how often it is woken.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +20,7 @@ from handlers.messages.payloads import NO_STORE, ONE_TO_ONE
 from handlers.push import bursts
 from handlers.push.bursts import PUBSUB, PUSH, Bursts, PushSettings, is_away
 from handlers.push.events import event_in
+from handlers.push.occasions import DEVICE_WOKEN, PUSH_ENABLED
 from handlers.sessions.managed_sessions import Management
 from xmpp.data import addresses, dataforms
 from xmpp.data.errors import StanzaError
@@ -59,6 +60,8 @@ def enable(server: "Server", iq: Stanza) -> None:
     registration = Registration(_service(request), request.get("node", ""), iq.sender.resource, _options(request))
     _check_limit(server, account, registration)
     registrations.put(server.db, account, registration)
+    for step in server.tables[PUSH_ENABLED]:
+        step(server, account)
 
 
 @feature.iq_set(DISABLE)
@@ -157,7 +160,7 @@ def wake_for_request(delivery: Delivery) -> None:
 def wake_hibernating(session: "Session", stanza: Stanza) -> None:
     """WRITTEN: wake the device of a session that waits to be resumed; also for rooms, calls and carbons."""
     if session.connection is None:
-        _wake(session.server, session.account, [stanza], session.jid.__eq__)
+        _wake(session.server, session.account, _worth_it(session, [stanza]), session.jid.__eq__)
 
 
 @feature.step
@@ -169,7 +172,7 @@ def note_lost(session: "Session") -> None:
     if management is not None and management.id is not None:
         written = map(bytes, (each.stanza for each in management.sent))
         messages = (Stanza.from_wire(each) for each in written if each.startswith(b"<message"))
-        _wake(session.server, session.account, messages, session.jid.__eq__)
+        _wake(session.server, session.account, _worth_it(session, messages), session.jid.__eq__)
 
 
 @feature.step
@@ -190,6 +193,28 @@ def forget_account(server: "Server", account: JID) -> None:
 
 
 # -- waking
+
+
+def wake_unnamed(server: "Server", account: JID) -> bool | None:
+    """Wake the account's devices that are away, for a message of which app servers learn nothing: neither whose it is
+    nor what it says. False if none of those that have enabled push is away, None if there are none.
+
+    Raises nothing when the storage fails.
+    """
+    devices = _devices(server, account)
+    away = [each for each in devices if is_away(server, each)]
+    try:
+        for device in away:
+            bursts.wake(server, device, None)
+    except server.storage_errors as error:
+        log_refusal(log, error, "cannot wake the devices of %s", account)
+    return bool(away) if devices else None
+
+
+def _worth_it(session: "Session", stanzas: Iterable[Stanza]) -> Iterator[Stanza]:
+    """Those of the stanzas for a session without a connection of which no other feature says that they are no news."""
+    steps = session.server.tables[DEVICE_WOKEN]
+    return (each for each in stanzas if not any(step(session, each) is STOP for step in steps))
 
 
 def _wake(server: "Server", account: JID, stanzas: Iterable[Stanza], is_meant: Callable[[JID], bool]) -> None:

@@ -110,17 +110,21 @@ def is_away(server: "Server", device: JID) -> bool:
     return session is None or session.connection is None
 
 
-def wake(server: "Server", device: JID, event: etree._Element) -> None:
-    """Count an event for a device that is away, and tell its app servers unless they have just been told."""
+def wake(server: "Server", device: JID, event: etree._Element | None) -> None:
+    """Count an event for a device that is away, and tell its app servers unless they have just been told. None: a
+    message of which they learn nothing."""
     burst = server.state(Bursts).of(device)
     _count(burst, event, server.settings(PushSettings))
     if not burst.unanswered and time.monotonic() >= burst.quiet_until:
         _push(server, device, burst)
 
 
-def _count(burst: Burst, event: etree._Element, settings: PushSettings) -> None:
+def _count(burst: Burst, event: etree._Element | None, settings: PushSettings) -> None:
     burst.is_untold = True
-    if event.tag == names.MESSAGE:
+    if event is None:
+        burst.messages += 1
+        burst.latest = {}
+    elif event.tag == names.MESSAGE:
         burst.messages += 1
         burst.latest = dict(_latest(event, settings))
     elif event.tag == names.PRESENCE:

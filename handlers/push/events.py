@@ -28,20 +28,21 @@ def event_in(stanza: Stanza, account: JID) -> etree._Element | None:
     element = stanza.element
     if stanza.kind == "message":
         message = _carried(element) if stanza.sender == account else element
-        return message if _is_worth_reading(message) else None
+        return message if is_worth_reading(message) else None
     if stanza.kind == "presence":
         return element if stanza.type == "subscribe" else None
     return element if _is_jingle_call(element) else None
+
+
+def is_worth_reading(message: etree._Element) -> bool:
+    """Whether there is something to read in a message, or to answer."""
+    return message.get("type") not in ("error", "headline") and any(_has_news(child) for child in message)
 
 
 def _carried(message: etree._Element) -> etree._Element:
     """The message that a carbon copy holds; `message` itself if it is none."""
     copied = message.find(COPIED)
     return message if copied is None else copied
-
-
-def _is_worth_reading(message: etree._Element) -> bool:
-    return message.get("type") not in ("error", "headline") and any(_has_news(child) for child in message)
 
 
 def _has_news(child: etree._Element) -> bool:

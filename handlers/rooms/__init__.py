@@ -23,6 +23,7 @@ from handlers.rooms import (
     restarts,
     room_vcard,
     to_occupants,
+    visits,
     voice,
 )
 from handlers.rooms.announced import SERVICE_FEATURES, UNIQUE
@@ -81,7 +82,7 @@ def receive(delivery: Delivery) -> Literal["stop"] | None:
     try:
         if stanza.kind == "presence":
             _receive_presence(server, stanza)
-            return STOP
+            return STOP if stanza.to.local else None
         if stanza.kind == "message":
             return _receive_message(server, stanza)
     except StanzaError as error:
@@ -108,6 +109,9 @@ def forget_account(server: "Server", account: JID) -> None:
 feature.step(to_occupants.pass_on)
 feature.step(restarts.tell_shutdown)
 feature.step(restarts.begin)
+feature.step(visits.note_said)
+feature.step(visits.note_left)
+feature.step(visits.forget)
 feature.iq_get(ITEMS_QUERY, to=[SUBDOMAIN.service])(discovery.list_rooms)
 feature.iq_get(channel_search.SEARCH, to=[SUBDOMAIN.service])(channel_search.answer)
 feature.iq_get(f"{{{UNIQUE}}}unique", to=[SUBDOMAIN.service])(discovery.make_unique_name)

@@ -9,7 +9,7 @@ from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
 from handlers.messages.payloads import MAV
 from handlers.messages.stanza_ids import STANZA_ID
 from handlers.rooms import activity, history, slow_mode, tombstones
-from handlers.rooms.occasions import ROOM_SAID, Saying
+from handlers.rooms.occasions import ROOM_SAID, ROOM_TOLD, Saying
 from handlers.rooms.room import Occupant, Room, Said, open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import X, tell
@@ -74,6 +74,8 @@ def say(room: Room, sender: JID, stanza: Stanza, text: str | None) -> None:
     tell(room, said)
     if names.BODY in said.child_tags:
         history.remember(room, Said(said, now, id))
+    for told in room.server.tables[ROOM_TOLD]:
+        told(saying)
 
 
 def reflect(room: Room, occupant: Occupant, stanza: Stanza) -> Stanza:

@@ -19,6 +19,7 @@ from handlers.rooms import configuration as configurations
 from handlers.rooms.affiliation_log import AffiliationLog, Step
 from handlers.rooms.configuration import RoomConfiguration
 from handlers.rooms.hats import Hats
+from handlers.rooms.occasions import ROOM_ENTERED, ROOM_LEFT, ROOM_PEOPLE_CHANGED
 from handlers.rooms.ranks import Standing, role_on_entering
 from handlers.rooms.settings import RoomSettings
 from xmpp.data.errors import StanzaError
@@ -66,10 +67,10 @@ class Occupant:
 
 
 class Room:
-    """A room. `occupants` by nick, `by_session` by full address. It is `is_locked` until its creator has configured it.
-    `hats`: those that there are, and who wears which. `versioned`: the sessions that are told of each change of
-    affiliations, and from which version on (XEP-0463). `history`: what was said last, the newest last; it is that of
-    the archive where it `is_history_whole`."""
+    """A room. `occupants` by nick, `by_session` by full address; `accounts`: with how many sessions each of them is
+    here. It is `is_locked` until its creator has configured it. `hats`: those that there are, and who wears which.
+    `versioned`: the sessions that are told of each change of affiliations, and from which version on (XEP-0463).
+    `history`: what was said last, the newest last; it is that of the archive where it `is_history_whole`."""
 
     def __init__(self, server: "Server", kept: rooms.Kept, *, is_locked: bool = False) -> None:
         self.server = server
@@ -86,6 +87,7 @@ class Room:
         self.by_session: dict[JID, Occupant] = {}
         self.versioned: dict[JID, int] = {}
         self._log: AffiliationLog | None = None
+        self.accounts = Counter[JID]()
         self.history: deque[Said] = deque(maxlen=MOST_HISTORY)
         self.is_history_whole = False
         self.is_locked = is_locked
@@ -158,10 +160,14 @@ class Room:
         occupant = self.occupants.get(nick)
         if occupant is None:
             occupant = self.occupants[nick] = Occupant(nick, session.bare, self.id_of(session.bare), role)
-        if occupant.sessions.pop(session, None) is None:
-            self.server.state(Rooms).entered[session] += 1
+        is_new = occupant.sessions.pop(session, None) is None
         occupant.sessions[session] = presence
         self.by_session[session] = occupant
+        if is_new:
+            self.server.state(Rooms).entered[session] += 1
+            self.accounts[occupant.account] += 1
+            for step in self.server.tables[ROOM_ENTERED]:
+                step(self, occupant, session)
         return occupant
 
     def take_out(self, session: JID) -> Occupant | None:
@@ -173,6 +179,11 @@ class Room:
             self.server.state(Rooms).leaves_one(session)
             if not occupant.sessions:
                 del self.occupants[occupant.nick]
+            self.accounts[occupant.account] -= 1
+            if not self.accounts[occupant.account]:
+                del self.accounts[occupant.account]
+            for step in self.server.tables[ROOM_LEFT]:
+                step(self, occupant, session)
         return occupant
 
     def take_out_all(self, occupant: Occupant) -> list[JID]:
@@ -234,6 +245,8 @@ class Room:
                 self.affiliations.pop(jid, None)
             else:
                 self.affiliations[jid] = each
+        for tell in self.server.tables[ROOM_PEOPLE_CHANGED]:
+            tell(self, changed.keys())
         return step
 
     def _note(self, step: Step) -> None:

@@ -42,6 +42,11 @@ class Requests:
         self._waiting[id] = _Waiting(to, on_reply, gevent.spawn_later(seconds, self._time_out, id))
         self._router.route(Stanza.build("iq", payload, type=type, id=id, to=to, sender=sender))
 
+    @property
+    def are_many(self) -> bool:
+        """True if so many wait that who has a lot to ask should leave the rest of the room to others."""
+        return 2 * len(self._waiting) >= MAX_WAITING
+
     def answered(self, iq: Stanza) -> bool:
         """Take an answer. It is ignored, and False returned, if nobody waits for it, or if it comes from somebody who
         was not asked."""

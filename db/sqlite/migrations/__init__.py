@@ -20,6 +20,7 @@ from db.sqlite.migrations import (
     v0012_rooms,
     v0013_room_vcards_and_hats,
     v0014_room_changes,
+    v0015_room_visits,
     v0016_passing_rooms,
     v0017_room_subject_author,
 )
@@ -41,6 +42,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0017_room_subject_author.STATEMENTS,
     v0016_passing_rooms.STATEMENTS,
     v0013_room_vcards_and_hats.STATEMENTS,
+    v0015_room_visits.STATEMENTS,
 )
 
 
