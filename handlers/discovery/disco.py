@@ -57,7 +57,8 @@ def describe_service(server: "Server", iq: Stanza) -> etree._Element | bytes | N
     subdomain = server.subdomains.by_address[iq.to.domain]
     if _node(iq):
         return _of_node(server, iq, subdomain.service)
-    return Info((subdomain.identity,), subdomain.disco | {INFO}).element()
+    added = {each for feature in server.registry.features for each in feature.service_disco.get(subdomain, ())}
+    return Info((subdomain.identity,), subdomain.disco | {INFO} | added).element()
 
 
 def _of_node(server: "Server", iq: Stanza, addressee: Addressee) -> etree._Element | bytes | None:

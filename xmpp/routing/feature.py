@@ -11,7 +11,7 @@ tables of handlers/tables.py.
         return None
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
@@ -98,7 +98,8 @@ class Feature:
     `account_identities` the identities that it gives an account. `settings` is a frozen dataclass whose fields come
     from xmpp.config.configuration.setting; `announced_if(settings)` is false if `disco` is not to be announced.
     `by_default`: the feature is on unless the configuration says otherwise; `optional`: it can be switched off. It is
-    off whenever one of the features that it `needs` is off. `subdomains` are the domains of its services.
+    off whenever one of the features that it `needs` is off. `subdomains` are the domains of its services;
+    `service_disco`: what it adds to what services of other features announce.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Feature:
     optional: bool = True
     needs: Iterable[str] = ()
     subdomains: Iterable[Subdomain] = ()
+    service_disco: Mapping[Subdomain, Iterable[str]] = field(default_factory=dict)
     iqs: dict[tuple[str, str, Addressee], IqHandler] = field(default_factory=dict)
     disco_nodes: dict[Addressee, IqHandler] = field(default_factory=dict)
     elements: dict[tuple[str, State], ElementHandler] = field(default_factory=dict)
