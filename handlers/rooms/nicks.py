@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from handlers.rooms import presence
+from handlers.rooms import lookalikes, presence
 from handlers.rooms.presence import Change, Views
 from handlers.rooms.room import Occupant, Room
 from handlers.rooms.settings import RoomSettings
@@ -23,10 +23,13 @@ def check(server: "Server", nick: str) -> None:
 
 
 def refuse_taken(room: Room, account: JID, nick: str) -> None:
-    """Raise StanzaError for a nick that is somebody else's, who may be in the room or not."""
+    """Raise StanzaError for a nick that is somebody else's, who may be in the room or not, or that only looks like
+    it."""
     holder, owner = room.occupants.get(nick), room.reserved_by(nick)
     if (holder is not None and holder.account != account) or (owner is not None and owner != account):
         raise StanzaError("conflict", "this nick is somebody else's")
+    if holder is None and owner is None and lookalikes.is_taken_for_another(room, account, nick):
+        raise StanzaError("conflict", "this nick looks like somebody else's")
 
 
 def codes_of(presence: Stanza) -> list[str]:

@@ -21,6 +21,7 @@ from handlers.rooms.configuration import RoomConfiguration
 from handlers.rooms.hats import Hats
 from handlers.rooms.occasions import ROOM_ENTERED, ROOM_LEFT, ROOM_PEOPLE_CHANGED
 from handlers.rooms.ranks import Standing, role_on_entering
+from handlers.rooms.reserved import ReservedNicks
 from handlers.rooms.settings import RoomSettings
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
@@ -82,7 +83,7 @@ class Room:
         self.subject = kept.subject
         self.affiliations = rooms.affiliations(server.db, kept.id)  # by bare address, or domain
         self.hats = Hats(server.db, kept.id)
-        self._reserved: dict[str, str] = {each.nick: jid for jid, each in self.affiliations.items() if each.nick}
+        self.reserved = ReservedNicks((each.nick, jid) for jid, each in self.affiliations.items() if each.nick)
         self.occupants: dict[str, Occupant] = {}
         self.by_session: dict[JID, Occupant] = {}
         self.versioned: dict[JID, int] = {}
@@ -130,8 +131,7 @@ class Room:
 
     def reserved_by(self, nick: str) -> JID | None:
         """Whose nick this is, whether they are here or not."""
-        owner = self._reserved.get(nick)
-        return None if owner is None else JID.parse(owner)
+        return self.reserved.owner(nick)
 
     def sees_addresses(self, occupant: Occupant) -> bool:
         """Whether an occupant is shown the real addresses of others."""
@@ -229,18 +229,19 @@ class Room:
 
     def set_affiliations(self, changed: dict[JID, Affiliation]) -> Step:
         """Have these people be something else, for good."""
-        were = {jid: self.affiliations.get(jid, NOBODY).affiliation for jid in changed}
-        step = self.log.next((jid, was, now) for jid, was in were.items() if (now := changed[jid].affiliation) != was)
+        were = {jid: self.affiliations.get(jid, NOBODY) for jid in changed}
+        step = self.log.next(
+            (jid, was.affiliation, now) for jid, was in were.items()
+            if (now := changed[jid].affiliation) != was.affiliation
+        )  # fmt: skip
         with self.server.db.change():
             rooms.put_affiliations(self.server.db, self.number, changed.items())
             if step.changes:
                 room_changes.add(self.server.db, self.number, step.changes)
         self._note(step)
-        for jid in changed:
-            self._reserved.pop(self.affiliations.get(jid, NOBODY).nick, None)
+        had = [was.nick for was in were.values()]
+        self.reserved.change(filter(None, had), ((each.nick, jid) for jid, each in changed.items() if each.nick))
         for jid, each in changed.items():
-            if each.nick:
-                self._reserved[each.nick] = jid
             if each.affiliation == "none" and not each.nick:
                 self.affiliations.pop(jid, None)
             else:
