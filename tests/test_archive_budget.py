@@ -7,7 +7,7 @@ import pytest
 
 from db import archive, archive_sizes, archives
 from handlers.admin import upkeep
-from handlers.archive.budget import MESSAGE_BYTES, SPENT
+from handlers.archive.budget import MESSAGE_BYTES, PAID_UNTIL
 from tests.harness.archives import JULIET, MERCUTIO, ROMEO, query, remember, say, server_with_archive, write
 from tests.harness.in_process import Client
 from xmpp.server import Server
@@ -68,7 +68,7 @@ def test_who_has_sent_too_much_in_a_day_is_told_and_nobody_else_pays_for_it(serv
     say(mercutio, "from somebody else")
     juliet.received()
     say(juliet, "from Juliet", to=ROMEO)
-    server.db.memory[SPENT][ROMEO].at -= 12 * 3600  # half a day later
+    server.db.memory[PAID_UNTIL][ROMEO] -= 12 * 3600  # half a day later
     again, _ = say_until_refused(romeo)
     assert again == (10_000 % size + 5_000) // size
     assert query(juliet).bodies[-1] == LONG

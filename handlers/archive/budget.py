@@ -5,22 +5,13 @@ import time
 
 from db.sqlite.database import Database
 from db.sqlite.memory import Remembered
+from xmpp.data import rates
 
 DAY = 24 * 3600.0
 MESSAGE_BYTES = 500  # what a message takes beside its stanza, and its place in the index
 
-
-class Spent:
-    """How many bytes an account has added, less what the time since allows; as of `at`, on the monotonic clock."""
-
-    __slots__ = ("at", "bytes")
-
-    def __init__(self) -> None:
-        self.bytes = 0.0
-        self.at = 0.0
-
-
-SPENT = Remembered[Spent](bound=100_000)
+PAID_UNTIL = Remembered[float](bound=100_000)
+"""By account; see `rates.spend`, on the monotonic clock."""
 
 
 def spend(db: Database, account: str, size: int, daily: int) -> bool:
@@ -28,12 +19,13 @@ def spend(db: Database, account: str, size: int, daily: int) -> bool:
     exceeded. `daily`: the budget in bytes, 0 for no limit."""
     if not daily:
         return True
-    spent = db.memory[SPENT].get(account)
-    if spent is None:
-        spent = db.memory[SPENT].put(account, Spent())
-    now = time.monotonic()
-    total = max(0.0, spent.bytes - (now - spent.at) * daily / DAY) + size + MESSAGE_BYTES
-    if total > daily:
+    paid_until = db.memory[PAID_UNTIL]
+    is_known = account in paid_until
+    then = rates.spend(paid_until.get(account) or 0.0, time.monotonic(), size + MESSAGE_BYTES, daily, DAY)
+    if then is None:
         return False
-    spent.bytes, spent.at = total, now
+    if is_known:
+        paid_until[account] = then  # in place: it weighs the same
+    else:
+        paid_until.put(account, then)
     return True
