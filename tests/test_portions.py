@@ -84,6 +84,23 @@ def test_one_line_is_worked_off_in_order_and_lines_take_turns(work: Portions) ->
     assert log.index("y0") < log.index("a3")  # nothing is in line before it
 
 
+def test_what_the_works_of_a_line_hold_is_known_until_they_are_done(work: Portions) -> None:
+    log, lost = list[str](), Ticket()
+    work.begin("line", counted(log, "done at once", 1), size=1)
+    assert work.held("line") == 0
+    work.begin("line", counted(log, "a"), size=10)
+    with Handled(lost):
+        work.begin("line", counted(log, "b"), size=100)
+    work.begin("line", iter([]), size=1_000)
+    work.begin("other", counted(log, "x"), size=10_000)
+    assert (work.held("line"), work.held("other"), work.held("third")) == (1_110, 10_000, 0)
+    lost.close(StorageError("lost"))
+    work.wait("line")
+    work.wait("other")
+    assert (work.held("line"), work.held("other")) == (0, 0)
+    assert not any("b" in each for each in log)
+
+
 def test_many_little_works_are_not_all_begun_in_one_turn(work: Portions) -> None:
     log = list[str]()
     for number in range(MANY):

@@ -6,7 +6,7 @@ one line are done in order; lines take turns. A small work is done at once.
 """
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -46,12 +46,13 @@ class _Work:
     """One work, and what has begun it. `before`: the ticket of what had been stored by then. `ticket`: that of what has
     been stored since then, too, which the work tells others of."""
 
-    __slots__ = ("steps", "before", "ticket", "if_lost", "begun_by", "done")
+    __slots__ = ("steps", "before", "ticket", "if_lost", "begun_by", "done", "size")
 
     def __init__(
-        self, steps: Iterator[object], begun_by: Handled, before: Ticket | None, if_lost: Callable[[], bool]
+        self, steps: Iterator[object], begun_by: Handled, before: Ticket | None, if_lost: Callable[[], bool], size: int
     ) -> None:
         self.steps = steps
+        self.size = size
         self.begun_by = begun_by
         self.before = self.ticket = before
         self.if_lost = if_lost
@@ -82,6 +83,7 @@ class Portions:
         self._server = server
         self.seconds = SECONDS
         self._lines: dict[Hashable, deque[_Work]] = {}
+        self._held = Counter[Hashable]()
         self._worker: gevent.Greenlet[[], None] | None = None
 
     def begin(
@@ -92,8 +94,9 @@ class Portions:
         at_once: bool = True,
         is_of_stored: bool = True,
         if_lost: Callable[[], bool] = leave_undone,
+        size: int = 0,
     ) -> None:
-        """Add a work of these steps to a line. Never raises, and does not yield.
+        """Add a work of these steps to a line, which holds so many bytes of memory. Never raises, and does not yield.
 
         If the line is empty, a first portion is done before this returns. `at_once=False` leaves all of it for later:
         for callers that begin many small works at a time.
@@ -107,7 +110,9 @@ class Portions:
         if works is None and at_once and self._do_first(steps, is_of_stored):
             return
         begun_by = handled()
-        work = _Work(steps, begun_by, begun_by.ticket if is_of_stored else None, if_lost)
+        work = _Work(steps, begun_by, begun_by.ticket if is_of_stored else None, if_lost, size)
+        if size:
+            self._held[line] += size
         self._lines.setdefault(line, deque()).append(work)
         work.begun_by.works_left += 1
         if self._worker is None:
@@ -121,6 +126,10 @@ class Portions:
     def length(self, line: Hashable) -> int:
         """How many works of a line are not done yet."""
         return len(self._lines.get(line, ()))
+
+    def held(self, line: Hashable) -> int:
+        """How many bytes of memory these hold, as far as it was said."""
+        return self._held[line]
 
     def wait(self, line: Hashable) -> None:
         """Yield until all works are done that are in this line now."""
@@ -163,8 +172,11 @@ class Portions:
         work.begun_by.works_left -= 1
         if work.done is not None:
             work.done.set()
+        if work.size:
+            self._held[line] -= work.size
         if not works:
             del self._lines[line]
+            self._held.pop(line, None)
 
     def _do_first(self, steps: Iterator[object], is_of_stored: bool) -> bool:
         if is_of_stored:
