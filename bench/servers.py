@@ -20,7 +20,17 @@ DOMAIN, PASSWORD = "localhost", "password"  # as the load generator has them
 TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT = "TLS", "SCRAM", "presence", "stream management"
 ARCHIVE, ROOMS = "an archive", "rooms"
 ROOMS_HOST = f"rooms.{DOMAIN}"
-NO_RATE_LIMIT = "[streams]\nbytes_per_second = 1_000_000_000\n"
+NO_RATE_LIMIT = """\
+[streams]
+bytes_per_second = 1_000_000_000
+[rooms]
+messages_per_minute = 1_000_000
+presences_per_minute = 1_000_000
+nick_changes_per_minute = 1_000_000
+enterings_per_minute = 1_000_000
+enterings_per_hour = 10_000_000
+told_bytes_per_minute = 1_000_000_000_000
+"""
 EVERYTHING = frozenset({TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT, ARCHIVE, ROOMS})
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from db.rooms import Affiliation
 from handlers.contacts.access import is_blocked
-from handlers.rooms import presence
+from handlers.rooms import presence, rates
 from handlers.rooms.affiliation_log import Step
 from handlers.rooms.entering import put_out
 from handlers.rooms.invitations import password_of
@@ -14,6 +14,7 @@ from handlers.rooms.ranks import Standing, role_after
 from handlers.rooms.room import NOBODY, Occupant, Room
 from handlers.rooms.telling import MUC_USER, text_element
 from handlers.rooms.versions import Chain
+from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import quoted
@@ -125,6 +126,8 @@ def _tell_away(room: Room, turned: Turned, actor: Actor) -> Iterator[None]:
     for jid, was in turned.away[:MOST_TOLD]:
         if room.server.ownership.is_ours(jid) and is_blocked(room.server, jid, actor.account):
             continue
+        if not _may_be_told(room, actor, jid):
+            continue
         now = room.affiliations.get(jid, NOBODY).affiliation
         if room.configuration.membersonly and was == "none" and Standing(now).is_at_least("member"):
             content = _invitation(room, actor.account, turned.reason_for(jid))
@@ -133,6 +136,15 @@ def _tell_away(room: Room, turned: Turned, actor: Actor) -> Iterator[None]:
         x = f'<x xmlns="{MUC_USER}">{content}</x>'.encode()
         room.server.router.route(Stanza.build("message", x, to=jid, sender=room.address))
         yield
+
+
+def _may_be_told(room: Room, actor: Actor, jid: JID) -> bool:
+    """What somebody has become waits for it in the room: there is no need to tell whoever somebody likes to name."""
+    try:
+        rates.spend_on_strangers(room.server, actor.account, [jid])
+    except StanzaError:
+        return False
+    return True
 
 
 def _notice(jid: JID, affiliation: str, reason: str) -> str:

@@ -11,7 +11,7 @@ from lxml import etree
 
 from db import rooms
 from handlers.contacts.access import is_at_home
-from handlers.rooms import history, nicks, presence, room_vcard, versions
+from handlers.rooms import history, nicks, presence, rates, room_vcard, versions
 from handlers.rooms.configuration import DEFAULT
 from handlers.rooms.presence import Change, Ended
 from handlers.rooms.ranks import Standing
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 ABOVE_THE_LIMIT = 20
 """So many owners and admins still enter a room that is full."""
+TOLD_OF_ENTERING = 5
+"""Times as much as there are occupants: each is told that somebody comes, and goes, which nobody is refused; and who
+comes is told of each, which costs more, since all of that is different."""
 
 
 def receive(server: "Server", stanza: Stanza) -> None:
@@ -58,7 +61,13 @@ def leave(server: "Server", stanza: Stanza) -> None:
     assert stanza.to is not None and stanza.sender is not None
     room = server.state(Rooms).here.get(stanza.to.bare)
     if room is not None:
-        leave_room(room, stanza.sender, presence.content_of(stanza), Change(answers=stanza))
+        leave_room(room, stanza.sender, _last_words(server, stanza), Change(answers=stanza))
+
+
+def _last_words(server: "Server", stanza: Stanza) -> bytes:
+    """What somebody says who leaves; whoever says too much leaves without a word, since it leaves in any case."""
+    is_too_long = len(stanza.wire()) > server.settings(RoomSettings).max_presence_bytes
+    return b"" if is_too_long else presence.content_of(stanza)
 
 
 def leave_room(room: Room, session: JID, said: bytes = b"", change: Change = presence.PLAIN) -> None:
@@ -94,15 +103,26 @@ def _enter(server: "Server", room: Room | None, stanza: Stanza, muc: etree._Elem
     nicks.check(server, nick)
     _check_presence(server, stanza)
     _check_rooms_left(server, session)
+    _count_entering(server, stanza)
     is_new = room is None
     if room is None:
         room = _make(server, stanza.to.bare, session)
     refuse_entrance(room, session, nick, muc.findtext(f"{{{MUC}}}password"))
+    said = presence.content_of(stanza)
+    rates.spend_told(room, session.bare, rates.PRESENCE_BYTES + len(said), TOLD_OF_ENTERING)
     role = room.usual_role(room.affiliation(session.bare))
-    occupant = room.put(nick, session, presence.content_of(stanza), role)
+    occupant = room.put(nick, session, said, role)
     keep_in_memory(room)
     presence.show(room, occupant, but=session)
     _welcome(room, occupant, stanza, muc, [*(["201"] if is_new else []), *nicks.codes_of(stanza)])
+
+
+def _count_entering(server: "Server", stanza: Stanza) -> None:
+    """Also where it is refused: or passwords could be guessed."""
+    assert stanza.to is not None and stanza.sender is not None
+    account = stanza.sender.bare
+    rates.spend(server, account, rates.ENTERINGS, room=stanza.to.bare)
+    rates.spend(server, account, rates.ALL_ENTERINGS)
 
 
 def refuse_entrance(room: Room, session: JID, nick: str, password: str | None) -> None:
@@ -156,6 +176,7 @@ def _make(server: "Server", address: JID, session: JID) -> Room:
         raise StanzaError("not-allowed", "you may not make rooms here")
     if rooms.count_of(server.db, creator) >= settings.max_rooms:
         raise StanzaError("resource-constraint", f"you have made {settings.max_rooms} rooms")
+    rates.spend(server, creator, rates.ROOMS_MADE)
     room = create(server, address, creator, DEFAULT)
     gevent.spawn_later(settings.lock_seconds, _open_if_locked, room)
     return room
@@ -223,7 +244,9 @@ def _enter_again(room: Room, occupant: Occupant, stanza: Stanza, muc: etree._Ele
     """A client that is in, and has lost count: it gets everything again, others only what is new (16.3)."""
     assert stanza.sender is not None
     _check_presence(room.server, stanza)
+    _count_entering(room.server, stanza)
     said = presence.content_of(stanza)
+    rates.spend_told(room, occupant.account, rates.PRESENCE_BYTES + len(said), TOLD_OF_ENTERING - 1)
     if occupant.sessions[stanza.sender] != said:
         room.put(occupant.nick, stanza.sender, said, occupant.role)
         presence.show(room, occupant, but=stanza.sender)
@@ -233,7 +256,9 @@ def _enter_again(room: Room, occupant: Occupant, stanza: Stanza, muc: etree._Ele
 def _say_presence(room: Room, occupant: Occupant, stanza: Stanza) -> None:
     assert stanza.sender is not None
     _check_presence(room.server, stanza)
-    room.put(occupant.nick, stanza.sender, presence.content_of(stanza), occupant.role)
+    said = presence.content_of(stanza)
+    rates.spend_presence(room, occupant.account, said, rates.PRESENCES, times=1)
+    room.put(occupant.nick, stanza.sender, said, occupant.role)
     presence.show(room, occupant, Change(answers=stanza))
 
 

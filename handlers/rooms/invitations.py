@@ -8,6 +8,7 @@ from lxml import etree
 from db import accounts
 from db.rooms import Affiliation
 from handlers.contacts.access import is_blocked
+from handlers.rooms import rates
 from handlers.rooms.ranks import Standing
 from handlers.rooms.room import NOBODY, Occupant, Room
 from handlers.rooms.telling import MUC_USER, text_element
@@ -37,6 +38,7 @@ def invite(room: Room, inviter: Occupant, stanza: Stanza, x: etree._Element) -> 
     _refuse_who_may_not(room, inviter)
     for jid, _ in invited:
         _refuse_unheard(room.server, jid, inviter.account)
+    rates.spend_on_strangers(room.server, inviter.account, (jid for jid, _ in invited))
     _make_members(room, {jid.bare for jid, _ in invited if _has_to_become_member(room, jid)})
     password = password_of(room)
     for jid, each in invited:
@@ -64,6 +66,7 @@ def decline(room: Room, stanza: Stanza, x: etree._Element) -> None:
     if inviter is None:
         raise StanzaError("item-not-found", "nobody in this room has invited you")
     _refuse_unheard(room.server, inviter, stanza.sender)
+    rates.spend_on_strangers(room.server, stanza.sender.bare, [inviter])
     _send(room, stanza, "decline", element, stanza.sender.bare, inviter)
 
 

@@ -8,7 +8,7 @@ from handlers.messages import delay, stanza_ids
 from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
 from handlers.messages.payloads import MAV
 from handlers.messages.stanza_ids import STANZA_ID
-from handlers.rooms import activity, history, slow_mode, tombstones
+from handlers.rooms import activity, history, rates, slow_mode, tombstones
 from handlers.rooms.occasions import ROOM_SAID, ROOM_TOLD, Saying
 from handlers.rooms.room import Occupant, Room, Said, open_to
 from handlers.rooms.settings import RoomSettings
@@ -39,6 +39,7 @@ def receive_groupchat(server: "Server", stanza: Stanza) -> None:
         return
     if occupant.role == "visitor":
         raise StanzaError("forbidden", "visitors only listen in this room")
+    _spend(room, stanza)
     tombstones.refuse_forged(stanza)
     slow_mode.refuse_too_soon(room, occupant, stanza)
     reflected = reflect(room, occupant, stanza)
@@ -48,6 +49,12 @@ def receive_groupchat(server: "Server", stanza: Stanza) -> None:
         say(room, stanza.sender, reflected, rules.text_if_worthy_in_a_room(stanza))
         activity.count(room, stanza)
     slow_mode.note(room, occupant, stanza)
+
+
+def _spend(room: Room, stanza: Stanza) -> None:
+    assert stanza.sender is not None
+    rates.spend_message(room, stanza.sender.bare)
+    rates.spend_told(room, stanza.sender.bare, len(stanza.wire()))
 
 
 def _take_back(room: Room, occupant: Occupant, stanza: Stanza, reflected: Stanza) -> None:
@@ -98,6 +105,7 @@ def _set_subject(room: Room, occupant: Occupant, stanza: Stanza) -> None:
     may = occupant.role == "moderator" or (room.configuration.changesubject and occupant.role == "participant")
     if not may:
         raise StanzaError("forbidden", "you may not change the subject of this room")
+    _spend(room, stanza)
     element = stanza.child(SUBJECT)
     text = "" if element is None else element.text or ""
     if len(text.encode()) > room.server.settings(RoomSettings).max_subject_bytes:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from handlers.rooms import lookalikes, presence
+from handlers.rooms import lookalikes, presence, rates
 from handlers.rooms.presence import Change, Views
 from handlers.rooms.room import Occupant, Room
 from handlers.rooms.settings import RoomSettings
@@ -46,6 +46,7 @@ def change(room: Room, occupant: Occupant, asked: Stanza, said: bytes) -> None:
     nick, session = asked.to.resource, asked.sender
     check(room.server, nick)
     refuse_taken(room, session.bare, nick)
+    rates.spend_presence(room, session.bare, said, rates.NICKS, times=2)
     _tell_of_end(room, occupant, asked)
     version = room.versioned.get(session)
     is_alone, was_shown = len(occupant.sessions) == 1, occupant.shown[0] == session

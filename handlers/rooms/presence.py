@@ -114,7 +114,7 @@ def show(room: Room, occupant: Occupant, change: Change = PLAIN, *, but: JID | N
         room,
         (
             (session, views.to(session, each))
-            for session, each in list(room.by_session.items())  # all who are in it now, and what each sees in its turn
+            for session, each in those_here(room)
             if session != but and is_shown(room, occupant, each)
         ),
     )
@@ -214,7 +214,8 @@ def _told_of_change(room: Room, changed: Changed) -> Iterator[tuple[JID, Stanza]
 
 def those_here(room: Room) -> Iterator[tuple[JID, Occupant]]:
     """The sessions that are in the room now, and still are when it is their turn."""
-    return ((session, each) for session, each in tuple(room.by_session.items()) if session in room.by_session)
+    here = tuple(room.by_session)  # and not pairs: of a large room many of these may wait
+    return ((session, each) for session in here if (each := room.by_session.get(session)) is not None)
 
 
 def own(room: Room, occupant: Occupant, session: JID, change: Change, id: str | None, mark: bytes = b"") -> Stanza:

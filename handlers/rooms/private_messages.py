@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
+from handlers.rooms import rates, strangers
 from handlers.rooms.messages import reflect
 from handlers.rooms.room import Room, Rooms, open_to
 from handlers.rooms.telling import MUC_USER, X
@@ -45,6 +46,8 @@ def receive(server: "Server", stanza: Stanza) -> None:
         raise StanzaError("forbidden", "no private messages in this room")
     if stanza.to.resource not in room.occupants:
         raise StanzaError("item-not-found", "nobody of this nick is in the room")
+    rates.spend_message(room, occupant.account)
+    strangers.refuse_too_many(room, occupant, room.occupants[stanza.to.resource])
     _pass_on(room, reflect(room, occupant, stanza).with_last(f'<x xmlns="{MUC_USER}"/>'.encode(), X), stanza)
 
 

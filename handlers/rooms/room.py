@@ -48,10 +48,10 @@ class Occupant:
     """Somebody in a room, with all sessions that are there under this nick.
 
     `id` is what others can tell it by whatever its nick (XEP-0421). `sessions`: by full address, what the presence that
-    each has sent last says, as bytes. `may_ask_at`: when it may ask for the floor again, by time.monotonic.
+    each has sent last says, as bytes.
     """
 
-    __slots__ = ("nick", "account", "id", "role", "sessions", "may_ask_at")
+    __slots__ = ("nick", "account", "id", "role", "sessions")
 
     def __init__(self, nick: str, account: JID, id: str, role: str) -> None:
         self.nick = nick
@@ -59,7 +59,6 @@ class Occupant:
         self.id = id
         self.role = role
         self.sessions: dict[JID, bytes] = {}
-        self.may_ask_at = 0.0
 
     @property
     def shown(self) -> tuple[JID, bytes]:

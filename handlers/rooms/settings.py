@@ -33,6 +33,28 @@ class RoomSettings:
                                  minimum=1, maximum=100)  # fmt: skip
     max_hats_given: int = setting(1_000, "The most hats that all people together wear in one room.",
                                   minimum=1, maximum=2_000)  # fmt: skip
+    messages_per_minute: int = setting(600, "How much one account may say in one room.",
+                                       minimum=1, maximum=1_000_000)  # fmt: skip
+    presences_per_minute: int = setting(120, "How often one account may change its presence in one room.",
+                                        minimum=1, maximum=1_000_000)  # fmt: skip
+    nick_changes_per_minute: int = setting(30, "How often one account may change its nick in one room.",
+                                           minimum=1, maximum=1_000_000)  # fmt: skip
+    enterings_per_minute: int = setting(120, "How often one account may enter one room.", minimum=1, maximum=1_000_000)
+    enterings_per_hour: int = setting(10_000, "How often one account may enter rooms.",
+                                      minimum=1, maximum=10_000_000)  # fmt: skip
+    told_bytes_per_minute: int = setting(600_000_000, "How much may be sent to occupants of rooms because of one "
+                                         "account: what it says, and that it comes and goes.",
+                                         minimum=1_000_000, maximum=1_000_000_000_000)  # fmt: skip
+    max_untold_bytes: int = setting(64 << 20, "How much may wait in one room until it is the turn of those who are "
+                                    "told; then nobody says more.", minimum=1 << 20, maximum=1 << 40)  # fmt: skip
+    strangers_written_to_per_hour: int = setting(30, "How many people one account may write to in private in rooms who "
+                                                 "have not written to it; for members of the room ten times as many.",
+                                                 minimum=1, maximum=100_000)  # fmt: skip
+    invitations_per_hour: int = setting(100, "How many people who do not show it their presence one account may invite "
+                                        "to rooms, or have told what they are there.",
+                                        minimum=1, maximum=100_000)  # fmt: skip
+    rooms_made_per_day: int = setting(1_000, "How many rooms one account may make, and destroy.",
+                                      minimum=1, maximum=1_000_000)  # fmt: skip
     lock_seconds: int = setting(300, "How long the creator of a room may take to configure it.",
                                 minimum=10, maximum=86_400)  # fmt: skip
     return_seconds: int = setting(600, "How long a room that does not stay without occupants waits for them after a "

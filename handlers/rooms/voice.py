@@ -1,10 +1,8 @@
 """XEP-0045 sections 7.13 and 8.6: a visitor asks for the floor, and a moderator gives it, or does not."""
 
-import time
-
 from lxml import etree
 
-from handlers.rooms import affiliating
+from handlers.rooms import affiliating, rates
 from handlers.rooms.presence import PLAIN
 from handlers.rooms.ranks import refusal_to_set_role
 from handlers.rooms.room import Occupant, Room
@@ -26,8 +24,6 @@ DECIDED = (
     Field(NICK, required=True),
     Field(ALLOW, "boolean"),
 )
-SECONDS = 60.0
-"""Between two requests of one occupant."""
 
 
 def receive(room: Room, sender: Occupant, session: JID, form: etree._Element) -> None:
@@ -56,10 +52,7 @@ def _ask_moderators(room: Room, asker: Occupant, session: JID) -> None:
     moderators = [jid for jid, each in room.by_session.items() if each.role == "moderator"]
     if not moderators:
         raise StanzaError("recipient-unavailable", "there is no moderator in the room")
-    now = time.monotonic()
-    if now < asker.may_ask_at:
-        raise StanzaError("policy-violation", "you have asked just now", type="wait")
-    asker.may_ask_at = now + SECONDS
+    rates.spend(room.server, asker.account, rates.VOICE_REQUESTS, room=room.number)
     content = wire(dataforms.form(REQUEST, _form(session, asker.nick), title="Voice request"))
     asked = Stanza.build("message", content, type="normal", id=random_id(), sender=room.address)
     tell_each(room, [(jid, asked) for jid in moderators])
