@@ -19,6 +19,8 @@ from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import quoted
 
+MOST_CHANGED = 500
+"""By one request: nothing else goes on meanwhile."""
 MOST_TOLD = 100
 """Of those who are away, so many hear of one request: it is a message to whoever somebody likes to name."""
 
@@ -52,6 +54,8 @@ def actor_of(room: Room, session: JID) -> Actor:
 
 def keep(room: Room, changed: Mapping[JID, Affiliation]) -> Turned:
     """Have these people be something else, for good; nobody is told yet. Raises StanzaError for too many."""
+    if len(changed) > MOST_CHANGED:
+        raise StanzaError("policy-violation", f"{MOST_CHANGED} people at once can become something else")
     more = sum(each.affiliation != "none" and jid not in room.affiliations for jid, each in changed.items())
     if more:
         room.refuse_more_affiliations(more)

@@ -1,6 +1,7 @@
 """XEP-0045 section 7.8.2: invitations that go through the room, and those that are declined. Direct ones (XEP-0249) are
 messages like others, and none of the room's business."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 INVITE, DECLINE = f"{{{MUC_USER}}}invite", f"{{{MUC_USER}}}decline"
 PASSED_ON = frozenset({f"{{{MUC_USER}}}reason", f"{{{MUC_USER}}}continue"})
 MOST_AT_ONCE = 20
+MAX_BYTES = 2_000
+"""Of a reason: it is passed on to each, and waits for who is away."""
 
 
 def invite(room: Room, inviter: Occupant, stanza: Stanza, x: etree._Element) -> None:
@@ -33,6 +36,7 @@ def invite(room: Room, inviter: Occupant, stanza: Stanza, x: etree._Element) -> 
     invites = list(x.iterchildren(INVITE))
     if len(invites) > MOST_AT_ONCE:
         raise StanzaError("policy-violation", f"one invites {MOST_AT_ONCE} people at once at most")
+    _refuse_long(invites)
     reader = AddressReader()
     invited = [(_address(each, reader), each) for each in invites]
     _refuse_who_may_not(room, inviter)
@@ -55,6 +59,7 @@ def decline(room: Room, stanza: Stanza, x: etree._Element) -> None:
     """Tell who has invited somebody that it does not come. Raises StanzaError: nobody else is told anything by this."""
     assert stanza.sender is not None
     element = next(x.iterchildren(DECLINE))
+    _refuse_long([element])
     to = _address(element, AddressReader())
     if to.bare == room.address:
         occupant = room.occupants.get(to.resource)
@@ -68,6 +73,11 @@ def decline(room: Room, stanza: Stanza, x: etree._Element) -> None:
     _refuse_unheard(room.server, inviter, stanza.sender)
     rates.spend_on_strangers(room.server, stanza.sender.bare, [inviter])
     _send(room, stanza, "decline", element, stanza.sender.bare, inviter)
+
+
+def _refuse_long(elements: Iterable[etree._Element]) -> None:
+    if any(sum(len(wire(child)) for child in each) > MAX_BYTES for each in elements):
+        raise StanzaError("not-acceptable", f"a reason may have {MAX_BYTES} bytes")
 
 
 def _refuse_who_may_not(room: Room, inviter: Occupant) -> None:

@@ -106,9 +106,9 @@ def _set_subject(room: Room, occupant: Occupant, stanza: Stanza) -> None:
     if not may:
         raise StanzaError("forbidden", "you may not change the subject of this room")
     _spend(room, stanza)
-    element = stanza.child(SUBJECT)
+    element, most = stanza.child(SUBJECT), room.server.settings(RoomSettings).max_subject_bytes
     text = "" if element is None else element.text or ""
-    if len(text.encode()) > room.server.settings(RoomSettings).max_subject_bytes:
+    if any(len((each.text or "").encode()) > most for each in stanza.children(SUBJECT)):
         raise StanzaError("not-acceptable", "the subject is too long")
     say(room, stanza.sender, reflect(room, occupant, stanza), text)
     room.set_subject(text, occupant)

@@ -70,7 +70,8 @@ class Room:
     """A room. `occupants` by nick, `by_session` by full address; `accounts`: with how many sessions each of them is
     here. It is `is_locked` until its creator has configured it. `hats`: those that there are, and who wears which.
     `versioned`: the sessions that are told of each change of affiliations, and from which version on (XEP-0463).
-    `history`: what was said last, the newest last; it is that of the archive where it `is_history_whole`."""
+    `lists`: who has an affiliation, as it was sent last, until that changes. `history`: what was said last, the newest
+    last; it is that of the archive where it `is_history_whole`."""
 
     def __init__(self, server: "Server", kept: rooms.Kept, *, is_locked: bool = False) -> None:
         self.server = server
@@ -81,8 +82,10 @@ class Room:
         self.secret = kept.secret
         self.subject = kept.subject
         self.affiliations = rooms.affiliations(server.db, kept.id)  # by bare address, or domain
+        self._affiliation_bytes = sum(_size(jid, each) for jid, each in self.affiliations.items())
         self.hats = Hats(server.db, kept.id)
         self.reserved = ReservedNicks((each.nick, jid) for jid, each in self.affiliations.items() if each.nick)
+        self.lists: dict[str, bytes] = {}
         self.occupants: dict[str, Occupant] = {}
         self.by_session: dict[JID, Occupant] = {}
         self.versioned: dict[JID, int] = {}
@@ -227,8 +230,11 @@ class Room:
         return self._log
 
     def set_affiliations(self, changed: dict[JID, Affiliation]) -> Step:
-        """Have these people be something else, for good."""
+        """Have these people be something else, for good. Raises StanzaError if too much is to be known of them."""
         were = {jid: self.affiliations.get(jid, NOBODY) for jid in changed}
+        grows = sum(_size(jid, each) - _size(jid, were[jid]) for jid, each in changed.items())
+        if grows > 0 and self._affiliation_bytes + grows > self.server.settings(RoomSettings).max_affiliation_bytes:
+            raise StanzaError("resource-constraint", "too much would be known of people in this room")
         step = self.log.next(
             (jid, was.affiliation, now) for jid, was in were.items()
             if (now := changed[jid].affiliation) != was.affiliation
@@ -238,6 +244,8 @@ class Room:
             if step.changes:
                 room_changes.add(self.server.db, self.number, step.changes)
         self._note(step)
+        self._affiliation_bytes += grows
+        self.lists.clear()
         had = [was.nick for was in were.values()]
         self.reserved.change(filter(None, had), ((each.nick, jid) for jid, each in changed.items() if each.nick))
         for jid, each in changed.items():
@@ -267,6 +275,13 @@ class Room:
         subject = Subject(text, author.nick, time.time(), author.id)
         rooms.set_subject(self.server.db, self.number, subject)
         self.subject = subject
+
+
+def _size(jid: str, affiliation: Affiliation | None) -> int:
+    """The characters that are kept of somebody; none of who is nothing here."""
+    if affiliation is None or (affiliation.affiliation == "none" and not affiliation.nick):
+        return 0
+    return len(jid) + len(affiliation.nick) + len(affiliation.reason)
 
 
 class Rooms:
