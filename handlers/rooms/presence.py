@@ -9,6 +9,7 @@ from lxml import etree
 
 from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
 from handlers.messages.payloads import MAV
+from handlers.messages.stanza_ids import STANZA_ID
 from handlers.rooms.room import Occupant, Room
 from handlers.rooms.telling import MUC, MUC_USER, forget_directed, is_over, tell_each, text_element
 from xmpp.data.jid import JID
@@ -17,7 +18,7 @@ from xmpp.data.wire import quoted, wire
 
 OWN_NAMESPACES = tuple(f"{{{MUC}{part}}}" for part in ("", "#user", "#admin", "#owner"))
 # What a room says of an occupant, and nobody says of himself.
-OURS = frozenset({OCCUPANT_ID, HATS, MAV})
+OURS = frozenset({OCCUPANT_ID, HATS, MAV, STANZA_ID})
 SELF = "110"
 
 
