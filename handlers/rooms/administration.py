@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lxml import etree
 
 from db.rooms import Affiliation
-from handlers.rooms import affiliating, lists, nicks, presence
+from handlers.rooms import affiliating, lists, nicks, presence, rates
 from handlers.rooms.affiliating import MOST_CHANGED, Actor, Turned
 from handlers.rooms.entering import put_out
 from handlers.rooms.presence import Change, Ended
@@ -109,6 +109,7 @@ def change(server: "Server", iq: Stanza) -> None:
     actor, standing = affiliating.actor_of(room, iq.sender), room.standing(iq.sender.bare)
     people = _people(room, actor, standing, [item for item in items if item.affiliation])
     given = list(_roles(room, actor, standing, [item for item in items if item.role], people))
+    rates.spend_changes(room, actor.account, len(items))
     turned = affiliating.keep(room, people)
     kicked = [each for each in given if each.role == "none"]
     ended = put_out(room, ((each.occupant, _told(actor, each, ["307"])) for each in kicked))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from db.rooms import Affiliation
-from handlers.rooms import affiliating, configuration, presence
+from handlers.rooms import affiliating, configuration, presence, rates
 from handlers.rooms.administration import MAX_REASON
 from handlers.rooms.affiliating import Actor, Turned
 from handlers.rooms.configuration import RoomConfiguration, Submitted
@@ -71,6 +71,7 @@ def _configure(room: Room, x: etree._Element, iq: Stanza) -> None:
     assert iq.to is not None and iq.sender is not None
     before, wanted = room.configuration, Submitted(x, room.configuration)
     people = _people(room, wanted)
+    rates.spend_changes(room, iq.sender.bare, len(people) + _shown_anew(room, wanted.configuration))
     with room.server.db.change():
         turned = affiliating.keep(room, people)
         if wanted.configuration != before:
@@ -79,6 +80,13 @@ def _configure(room: Room, x: etree._Element, iq: Stanza) -> None:
             room.unlock()
     actor = affiliating.actor_of(room, iq.sender)
     iq.after_reply(lambda: _tell(room, before, turned, actor))
+
+
+def _shown_anew(room: Room, wanted: RoomConfiguration) -> int:
+    """How many are shown to all in another way once the room is configured so: nobody, or all who are in it."""
+    names = ("whois", "presencebroadcast", "membersonly", "moderatedroom")
+    is_other = any(getattr(wanted, name) != getattr(room.configuration, name) for name in names)
+    return len(room.occupants) if is_other else 1
 
 
 def _people(room: Room, wanted: Submitted) -> dict[JID, Affiliation]:

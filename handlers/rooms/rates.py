@@ -97,6 +97,14 @@ def spend_presence(room: Room, account: JID, said: bytes, rate: Rate, times: int
     spend_told(room, account, PRESENCE_BYTES + len(said), times)
 
 
+def spend_changes(room: Room, account: JID, changes: int) -> None:
+    """So many changes of what people are in the room, of which all are told. Raises StanzaError. One request takes half
+    of what there is at most, since all of a large room may change at once; and whoever puts people out does so however
+    much the room has to tell."""
+    size, most = PRESENCE_BYTES * changes * len(room.by_session), BYTES.most(room.server.settings(RoomSettings))
+    spend(room.server, account, BYTES, min(size, most / 2))
+
+
 def spend_on_strangers(server: "Server", sender: JID, people: Iterable[JID]) -> None:
     """Count these people, who hear of somebody by way of a room, but for those who show it their presence. Raises
     StanzaError if they are too many."""

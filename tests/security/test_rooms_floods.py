@@ -205,6 +205,34 @@ def test_row_51_what_all_are_told_counts_by_its_bytes(tmp_path: Path) -> None:
         assert told(say(mercutio, "x" * 5_000))[0].startswith("Mercutio says ")
 
 
+@pytest.mark.parametrize("what", ["roles", "kicks", "affiliations", "configuration"])
+def test_row_51_so_does_what_moderators_and_owners_change(tmp_path: Path, what: str) -> None:
+    with people(tmp_path, told_bytes_per_minute=1_000_000) as (romeo, juliet, _):
+        enter(juliet, "Juliet")
+        crowd(romeo.server, 1_198)
+
+        def once(number: int) -> str:
+            if what == "configuration":
+                whois = "anyone" if number % 2 else "moderators"
+                fields = (
+                    f"<field var='FORM_TYPE'><value>{MUC}#roomconfig</value></field>"
+                    f"<field var='muc#roomconfig_whois'><value>{whois}</value></field>"
+                )
+                query = f"<query xmlns='{MUC}#owner'><x xmlns='jabber:x:data' type='submit'>{fields}</x></query>"
+                return romeo.asks(query, type="set", to=ROOM)
+            item = {
+                "roles": f"role='{'visitor' if number % 2 else 'participant'}' nick='Juliet'",
+                "kicks": f"role='none' nick='mercutio{number}'",
+                "affiliations": f"affiliation='{'member' if number % 2 else 'none'}' jid='{juliet.account}'",
+            }[what]
+            return romeo.asks(f"<query xmlns='{MUC}#admin'><item {item}/></query>", type="set", to=ROOM)
+
+        answers = [once(number) for number in range(1, 4)]
+        assert answers == ["", "", "policy-violation"]
+        later(romeo.server, 60)
+        assert once(3) == ""
+
+
 @pytest.mark.parametrize("what", ["presence", "nick", "entering", "entering again"])
 def test_row_51_so_does_presence(tmp_path: Path, what: str) -> None:
     with people(tmp_path, told_bytes_per_minute=1_000_000) as (romeo, juliet, _):
