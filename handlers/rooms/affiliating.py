@@ -145,7 +145,7 @@ def _tell_away(room: Room, turned: Turned, actor: Actor) -> Iterator[None]:
 def _may_be_told(room: Room, actor: Actor, jid: JID) -> bool:
     """What somebody has become waits for it in the room: there is no need to tell whoever somebody likes to name."""
     try:
-        rates.spend_on_strangers(room.server, actor.account, [jid])
+        rates.spend_on_strangers(room.server, actor.account, [jid], rates.NOTICES)
     except StanzaError:
         return False
     return True

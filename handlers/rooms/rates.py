@@ -40,6 +40,7 @@ NICKS = Rate(attrgetter("nick_changes_per_minute"), 60.0, "you change your nick 
 ENTERINGS = Rate(attrgetter("enterings_per_minute"), 60.0, "you enter this room too often")
 ALL_ENTERINGS = Rate(attrgetter("enterings_per_hour"), 3600.0, "you enter rooms too often")
 INVITATIONS = Rate(attrgetter("invitations_per_hour"), 3600.0, "you invite too many people who do not know you")
+NOTICES = Rate(lambda settings: 500, 3600.0, "you change what too many people are who do not know you")
 VOICE_REQUESTS = Rate(lambda settings: 1, 60.0, "you have asked just now")
 ROOMS_MADE = Rate(attrgetter("rooms_made_per_day"), 86_400.0, "you make too many rooms in one day")
 BYTES = Rate(attrgetter("told_bytes_per_minute"), 60.0, "you have rooms tell too much at once")
@@ -105,10 +106,10 @@ def spend_changes(room: Room, account: JID, changes: int) -> None:
     spend(room.server, account, BYTES, min(size, most / 2))
 
 
-def spend_on_strangers(server: "Server", sender: JID, people: Iterable[JID]) -> None:
+def spend_on_strangers(server: "Server", sender: JID, people: Iterable[JID], rate: Rate = INVITATIONS) -> None:
     """Count these people, who hear of somebody by way of a room, but for those who show it their presence. Raises
     StanzaError if they are too many."""
     is_ours = server.ownership.is_ours
     strangers = sum(not is_ours(each) or not sees_presence(server, each.bare, sender) for each in people)
     if strangers:
-        spend(server, sender, INVITATIONS, strangers)
+        spend(server, sender, rate, strangers)

@@ -52,8 +52,8 @@ class RoomSettings:
     strangers_written_to_per_hour: int = setting(30, "How many people one account may write to in private in rooms who "
                                                  "have not written to it; for members of the room ten times as many.",
                                                  minimum=1, maximum=100_000)  # fmt: skip
-    invitations_per_hour: int = setting(100, "How many people who do not show it their presence one account may invite "
-                                        "to rooms, or have told what they are there.",
+    invitations_per_hour: int = setting(200, "How many people who do not show it their presence one account may invite "
+                                        "to rooms.",
                                         minimum=1, maximum=100_000)  # fmt: skip
     rooms_made_per_day: int = setting(1_000, "How many rooms one account may make, and destroy.",
                                       minimum=1, maximum=1_000_000)  # fmt: skip

@@ -381,8 +381,11 @@ def test_row_116_one_account_declines_so_often(tmp_path: Path) -> None:
         assert len([each for each in romeo.received() if "<decline " in each]) == 2
 
 
-def test_row_116_people_are_told_what_they_have_become_so_often(tmp_path: Path) -> None:
-    with with_many(tmp_path, 5, invitations_per_hour=3) as (romeo, _, others):
+def test_row_116_people_are_told_what_they_have_become_so_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "NOTICES", rates.NOTICES._replace(most=lambda settings: 3))
+    with with_many(tmp_path, 5) as (romeo, _, others):
         for number, other in enumerate(others):
             other.sends("<presence/>")
             leave(other, f"other{number}")
