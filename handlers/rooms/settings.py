@@ -18,7 +18,7 @@ class RoomSettings:
                                     "who are banned.", minimum=10, maximum=1_000_000)  # fmt: skip
     max_changes: int = setting(500, "How many changes of who is something in a room are kept, for clients that know "
                                "who was it before.", minimum=10, maximum=100_000)  # fmt: skip
-    max_affiliation_bytes: int = setting(2_000_000, "The most characters that are kept of these: addresses, nicks, and "
+    max_affiliation_bytes: int = setting(1_000_000, "The most characters that are kept of these: addresses, nicks, and "
                                          "why they are banned.", minimum=1_000, maximum=1_000_000_000)  # fmt: skip
     max_rooms_entered: int = setting(400, "The most rooms that one session is in.", minimum=1, maximum=100_000,
                                      at_most="presence.max_directed")  # fmt: skip

@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from db import rooms
+from db.sqlite.database import Row
+from db.sqlite.queries import Prepared
+from handlers.rooms import configuration as configurations
 from handlers.rooms import rates, strangers
 from handlers.rooms.rates import PaidUntil
 from handlers.rooms.room import Rooms
 from handlers.rooms.strangers import Written
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.rooms import (
+    ITEMS,
     MUC,
     ROOM,
     SERVICE,
@@ -425,6 +430,32 @@ def test_row_51_one_account_makes_and_destroys_so_many_rooms(tmp_path: Path) -> 
         assert told(enter(juliet, "Juliet"))[-1] == "room subject "
 
 
+def test_row_51_to_read_the_list_of_rooms_takes_two_queries_however_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with people(tmp_path) as (romeo, juliet, _):
+        server, asked = romeo.server, list[Prepared]()
+        for number in range(150):
+            rooms.create(
+                server.db, JID.parse(f"public{number}@{SERVICE}"), romeo.account,
+                configurations.to_text(configurations.DEFAULT), is_public=True, secret=b"", at=0.0,
+            )  # fmt: skip
+        rows = server.db.rows
+
+        def noted(query: Prepared, *values: object) -> list[Row]:
+            asked.append(query)
+            found: list[Row] = rows(query, *values)
+            return found
+
+        monkeypatch.setattr(server.db, "rows", noted)
+        juliet.asks(ITEMS, to=SERVICE)  # what is remembered from now on of Juliet is not counted
+        for _ in range(3):
+            del asked[:]
+            assert juliet.asks(ITEMS, to=SERVICE).count("<item ") == 100
+            assert len(asked) == 2
+        assert len(server.state(Rooms).here) == 2  # and no room is looked at
+
+
 # -- honest people
 
 
@@ -441,6 +472,15 @@ def test_row_51_devices_that_come_back_to_all_their_rooms_reach_no_limit(tmp_pat
             for device in devices:
                 for address in addresses:
                     leave(device, "Juliet", room=address)
+
+
+def test_row_51_all_who_come_back_at_once_are_let_in(tmp_path: Path) -> None:
+    with people(tmp_path) as (romeo, _, _):
+        names = [f"other{number}" for number in range(100)]
+        add_accounts(romeo.server, *names)
+        for name in names:
+            assert told(enter(Client(romeo.server, f"{name}@localhost/home"), name))[-1] == "room subject "
+        assert told(say(romeo, "welcome back"))[-1] == "Romeo says welcome back"
 
 
 def test_row_51_a_bot_that_answers_reaches_no_limit(tmp_path: Path) -> None:
