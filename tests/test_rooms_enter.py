@@ -445,6 +445,23 @@ def test_another_nick_is_shown_as_the_end_of_the_old_one(room: Room, romeo: Clie
     ]
 
 
+def test_who_enters_again_under_another_nick_takes_that_and_is_shown_everything(
+    room: Room, romeo: Client, juliet: Client
+) -> None:
+    enter(juliet, "juliet")
+    say(romeo, "hello")
+    romeo.received(), juliet.received()
+    assert told(enter(juliet, "jule")) == [
+        "juliet out none/participant juliet@localhost/balcony jule 303 110",
+        "jule in none/participant juliet@localhost/balcony 110",
+        "romeo in owner/moderator",
+        "jule in none/participant juliet@localhost/balcony 110",
+        "romeo late says hello",
+        "room subject ",
+    ]
+    assert len(romeo.received()) == 2
+
+
 @pytest.mark.parametrize(
     ("nick", "error"),
     [("romeo", "conflict cancel"), ("mab", "conflict cancel"), ("n" * 101, "jid-malformed modify")],

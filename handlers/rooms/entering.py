@@ -46,6 +46,8 @@ def receive(server: "Server", stanza: Stanza) -> None:
         if occupant.nick != nick:
             _check_presence(server, stanza)
             nicks.change(room, occupant, stanza, presence.content_of(stanza))
+            if muc is not None:  # it does not know that it is here: of the room it knows nothing either
+                _welcome(room, room.by_session[session], stanza, muc)
         elif muc is not None:
             _enter_again(room, occupant, stanza, muc)
         else:
