@@ -38,11 +38,11 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0010_pubsub.STATEMENTS,
     v0011_bit_by_bit.STATEMENTS,
     v0012_rooms.STATEMENTS,
-    v0014_room_changes.STATEMENTS,
-    v0017_room_subject_author.STATEMENTS,
-    v0016_passing_rooms.STATEMENTS,
     v0013_room_vcards_and_hats.STATEMENTS,
+    v0014_room_changes.STATEMENTS,
     v0015_room_visits.STATEMENTS,
+    v0016_passing_rooms.STATEMENTS,
+    v0017_room_subject_author.STATEMENTS,
 )
 
 
