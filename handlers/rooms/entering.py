@@ -180,7 +180,7 @@ def _make(server: "Server", address: JID, session: JID) -> Room:
         raise StanzaError("resource-constraint", f"you have made {settings.max_rooms} rooms")
     rates.spend(server, creator, rates.ROOMS_MADE)
     room = create(server, address, creator, DEFAULT)
-    gevent.spawn_later(settings.lock_seconds, _open_if_locked, room)
+    gevent.spawn_later(settings.lock_seconds, _open_if_locked, server, address, room.number)
     return room
 
 
@@ -197,14 +197,15 @@ def _percent(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode())
 
 
-def _open_if_locked(room: Room) -> None:
+def _open_if_locked(server: "Server", address: JID, number: int) -> None:
     """Its creator has not configured it: then it is as it is."""
-    if room.is_locked:
+    room = server.state(Rooms).here.get(address)
+    if room is not None and room.number == number and room.is_locked:
         try:
             with Handled():
                 room.unlock()
-        except room.server.storage_errors as error:
-            log_refusal(log, error, "cannot keep that %s is open", room.address)
+        except server.storage_errors as error:
+            log_refusal(log, error, "cannot keep that %s is open", address)
             room.is_locked = False
 
 
@@ -217,13 +218,14 @@ def _welcome(
     session, id = asked.sender, asked.id
     codes = [*([] if room.configuration.is_anonymous else ["100"]), *more_codes]
     said, versioned = history.wanted(room, muc, session), versions.answer(room, occupant, session, muc)
+    others = presence.others_of(room, occupant, session)  # who comes later is shown to it by coming
 
     def all_of_it() -> Iterator[Stanza]:
         of_room = room_vcard.presence_of(room)
         if of_room is not None:
             yield of_room.addressed(session)
         yield from versioned.messages
-        yield from presence.others_of(room, occupant, session)
+        yield from others
         if session not in occupant.sessions:
             return
         own = presence.own(room, occupant, session, Change(own_codes=codes), id, versioned.mark)

@@ -115,8 +115,8 @@ def show(room: Room, occupant: Occupant, change: Change = PLAIN, *, but: JID | N
         room,
         (
             (session, views.to(session, each))
-            for session, each in those_here(room)
-            if session != but and is_shown(room, occupant, each)
+            for session, each in viewers_of(room, occupant)
+            if session != but
         ),
     )
 
@@ -142,11 +142,8 @@ def show_end(
     views = Views(room, occupant, change, "unavailable", gone[0], said)
     forget_directed(room, occupant.nick, gone)
     told = [(session, views.to(session, occupant)) for session in gone if not is_over(room.server, session)]
-    others = list(room.by_session.items()) if is_told_to_others else []
-    tell_each(
-        room,
-        chain(told, ((session, views.of(each)) for session, each in others if is_shown(room, occupant, each))),
-    )
+    others = viewers_of(room, occupant) if is_told_to_others else ()
+    tell_each(room, chain(told, ((session, views.of(each)) for session, each in others)))
 
 
 class Ended(NamedTuple):
@@ -190,9 +187,8 @@ def told_themselves(room: Room, ended: Ended) -> Iterator[tuple[JID, Stanza]]:
 
 def _told_others(room: Room, ended: Ended) -> Iterator[tuple[JID, Stanza]]:
     views = Views(room, ended.occupant, ended.change, "unavailable", ended.gone[0], b"")
-    for session, viewer in those_here(room):
-        if is_shown(room, ended.occupant, viewer):
-            yield session, views.to(session, viewer)
+    for session, viewer in viewers_of(room, ended.occupant):
+        yield session, views.to(session, viewer)
 
 
 def _told_of_change(room: Room, changed: Changed) -> Iterator[tuple[JID, Stanza]]:
@@ -213,6 +209,13 @@ def _told_of_change(room: Room, changed: Changed) -> Iterator[tuple[JID, Stanza]
             yield from ((session, stanza) for stanza in others_of(room, occupant))
 
 
+def viewers_of(room: Room, occupant: Occupant) -> Iterator[tuple[JID, Occupant]]:
+    """The sessions to which presence of an occupant is broadcast: of all that are in the room, or its own alone."""
+    if occupant.role in room.configuration.presencebroadcast:
+        return those_here(room)
+    return ((session, occupant) for session in tuple(occupant.sessions) if session in occupant.sessions)
+
+
 def those_here(room: Room) -> Iterator[tuple[JID, Occupant]]:
     """The sessions that are in the room now, and still are when it is their turn."""
     here = tuple(room.by_session)  # and not pairs: of a large room many of these may wait
@@ -226,9 +229,13 @@ def own(room: Room, occupant: Occupant, session: JID, change: Change, id: str | 
 
 
 def others_of(room: Room, occupant: Occupant, to: JID | None = None) -> Iterator[Stanza]:
-    """What who enters is shown of the others, as they are when it is their turn; addressed to a session of it, if one
-    is named, which costs half of addressing it afterwards."""
-    for nick in list(room.occupants):
+    """What who enters is shown of the others that are there by now, as they are when it is their turn; addressed to a
+    session of it, if one is named, which costs half of addressing it afterwards."""
+    return _shown_others(room, occupant, tuple(room.occupants), to)
+
+
+def _shown_others(room: Room, occupant: Occupant, nicks: Sequence[str], to: JID | None) -> Iterator[Stanza]:
+    for nick in nicks:
         other = room.occupants.get(nick)
         if other is not None and other is not occupant and is_shown(room, other, occupant):
             session, said = other.shown
