@@ -12,7 +12,7 @@ from db import rooms
 from db.rooms import Affiliation
 from db.sqlite.database import Row
 from db.sqlite.queries import Prepared
-from handlers.rooms.telling import AT_ONCE
+from handlers.rooms.gathered import AT_ONCE
 from tests.harness.archives import server_with_archive
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.managed_client import ManagedClient

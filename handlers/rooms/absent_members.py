@@ -21,10 +21,10 @@ from handlers.contacts.access import is_blocked
 from handlers.push.bursts import PushSettings
 from handlers.push.events import is_worth_reading
 from handlers.rooms.absentees import Absentees, AbsentMembers
+from handlers.rooms.gathered import AT_ONCE
 from handlers.rooms.mentions import Nicks, mentioned
 from handlers.rooms.occasions import Saying
 from handlers.rooms.room import NOBODY, Occupant, Room, Rooms
-from handlers.rooms.telling import AT_ONCE
 from handlers.rooms.visits import belongs
 from xmpp.config.configuration import setting
 from xmpp.data.jid import JID

@@ -18,6 +18,7 @@ from handlers.admin import upkeep
 from handlers.rooms import configuration as configurations
 from handlers.rooms.affiliation_log import AffiliationLog, Step
 from handlers.rooms.configuration import RoomConfiguration
+from handlers.rooms.gathered import Gathered
 from handlers.rooms.hats import Hats
 from handlers.rooms.occasions import ROOM_ENTERED, ROOM_LEFT, ROOM_PEOPLE_CHANGED
 from handlers.rooms.ranks import Standing, role_on_entering
@@ -70,8 +71,9 @@ class Room:
     """A room. `occupants` by nick, `by_session` by full address; `accounts`: with how many sessions each of them is
     here. It is `is_locked` until its creator has configured it. `hats`: those that there are, and who wears which.
     `versioned`: the sessions that are told of each change of affiliations, and from which version on (XEP-0463).
-    `lists`: who has an affiliation, as it was sent last, until that changes. `history`: what was said last, the newest
-    last; it is that of the archive where it `is_history_whole`."""
+    `gathered`: what its sessions are about to be told together. `lists`: who has an affiliation, as it was sent last,
+    until that changes. `history`: what was said last, the newest last; it is that of the archive where it
+    `is_history_whole`."""
 
     def __init__(self, server: "Server", kept: rooms.Kept, *, is_locked: bool = False) -> None:
         self.server = server
@@ -91,6 +93,7 @@ class Room:
         self.versioned: dict[JID, int] = {}
         self._log: AffiliationLog | None = None
         self.accounts = Counter[JID]()
+        self.gathered: Gathered | None = None
         self.history: deque[Said] = deque(maxlen=MOST_HISTORY)
         self.is_history_whole = False
         self.is_locked = is_locked
@@ -166,6 +169,7 @@ class Room:
         occupant.sessions[session] = presence
         self.by_session[session] = occupant
         if is_new:
+            self.gathered = None
             self.server.state(Rooms).entered[session] += 1
             self.accounts[occupant.account] += 1
             for step in self.server.tables[ROOM_ENTERED]:
@@ -177,6 +181,7 @@ class Room:
         occupant = self.by_session.pop(session, None)
         self.versioned.pop(session, None)
         if occupant is not None:
+            self.gathered = None
             del occupant.sessions[session]
             self.server.state(Rooms).leaves_one(session)
             if not occupant.sessions:

@@ -4,8 +4,10 @@ All that a room tells is one line of portions (xmpp/routing/portions.py), so eve
 """
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
+from handlers.rooms.gathered import AT_ONCE, MANY, Gathered
 from handlers.rooms.room import Room
 from xmpp.data.copies import copies
 from xmpp.data.jid import JID
@@ -23,9 +25,6 @@ MUC_OWNER = f"{MUC}#owner"
 X = f"{{{MUC_USER}}}x"
 CHANGED = ("104",)
 """What a room says when something has changed that whoever wants to know asks for."""
-AT_ONCE = 16
-"""So many are told in one step of a portion: a step that tells one costs a third of what that one does."""
-
 POINTER = 8
 """Bytes of memory for each who is told, until it is its turn."""
 
@@ -36,10 +35,21 @@ def text_element(name: str, text: str) -> str:
 
 
 def tell(room: Room, stanza: Stanza) -> None:
-    """Send a stanza, which has no addressee yet, to all sessions that are in the room."""
-    sessions = list(room.by_session)
-    size = len(stanza.wire()) + POINTER * len(sessions)
-    room.server.portions.begin(room.address, _told(room.server, stanza, sessions), size=size)
+    """Send a stanza, which has no addressee yet, to all sessions that are in the room. Where they are many that is
+    begun in a moment, and whoever has caused it does not wait."""
+    portions, size = room.server.portions, len(stanza.wire())
+    if room.gathered is not None and room.gathered.takes_more:
+        room.gathered.add(stanza)
+        portions.note_size(room.address, size)
+        return
+    gathered, count = Gathered(room.by_session), len(room.by_session)
+    gathered.add(stanza)
+    steps, size = gathered.sent_by(partial(send, room.server)), size + POINTER * count
+    if count < MANY:
+        portions.begin(room.address, steps, size=size)
+    else:
+        room.gathered = gathered
+        portions.begin(room.address, steps, size=size, at_once=False, is_of_stored=False, is_waited_for=False)
 
 
 def tell_codes(room: Room, codes: Iterable[str]) -> None:
@@ -51,6 +61,7 @@ def tell_codes(room: Room, codes: Iterable[str]) -> None:
 
 def tell_each(room: Room, stanzas: Iterable[tuple[JID, Stanza]]) -> None:
     """Send each of these sessions a stanza of its own; the pairs are asked for one after the other."""
+    room.gathered = None
     room.server.portions.begin(room.address, _each(room.server, stanzas))
 
 
@@ -71,14 +82,6 @@ def session_here(server: "Server", jid: JID) -> "Session | None":
 def is_over(server: "Server", jid: JID) -> bool:
     """True if a session has ended: by the time that it would be told something, its address may be that of another."""
     return server.ownership.is_ours(jid) and server.online.session(jid) is None
-
-
-def _told(server: "Server", stanza: Stanza, sessions: list[JID]) -> Iterator[None]:
-    copy = copies(stanza)
-    for start in range(0, len(sessions), AT_ONCE):
-        for jid in sessions[start : start + AT_ONCE]:
-            send(server, copy(jid))
-        yield
 
 
 def _each(server: "Server", stanzas: Iterable[tuple[JID, Stanza]]) -> Iterator[None]:

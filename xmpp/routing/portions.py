@@ -43,13 +43,18 @@ def go_on() -> bool:
 
 
 class _Work:
-    """One work, and what has begun it. `before`: the ticket of what had been stored by then. `ticket`: that of what has
-    been stored since then, too, which the work tells others of."""
+    """One work, and what has begun it, if that waits for it. `before`: the ticket of what had been stored by then.
+    `ticket`: that of what has been stored since then, too, which the work tells others of."""
 
     __slots__ = ("steps", "before", "ticket", "if_lost", "begun_by", "done", "size")
 
     def __init__(
-        self, steps: Iterator[object], begun_by: Handled, before: Ticket | None, if_lost: Callable[[], bool], size: int
+        self,
+        steps: Iterator[object],
+        begun_by: Handled | None,
+        before: Ticket | None,
+        if_lost: Callable[[], bool],
+        size: int,
     ) -> None:
         self.steps = steps
         self.size = size
@@ -94,12 +99,14 @@ class Portions:
         at_once: bool = True,
         is_of_stored: bool = True,
         if_lost: Callable[[], bool] = leave_undone,
+        is_waited_for: bool = True,
         size: int = 0,
     ) -> None:
         """Add a work of these steps to a line, which holds so many bytes of memory. Never raises, and does not yield.
 
         If the line is empty, a first portion is done before this returns. `at_once=False` leaves all of it for later:
-        for callers that begin many small works at a time.
+        for callers that begin many small works at a time. Nothing more is read from a client until the works are done
+        that it has begun, but for those that are not waited for: then the caller has to limit how much there is.
 
         What the work tells waits until all that has been stored before is on the disk, unless nothing stored has to do
         with it (`is_of_stored=False`). If that does not get there, `if_lost` is asked, once, whether the work goes on.
@@ -109,12 +116,14 @@ class Portions:
         works = self._lines.get(line)
         if works is None and at_once and self._do_first(steps, is_of_stored):
             return
-        begun_by = handled()
-        work = _Work(steps, begun_by, begun_by.ticket if is_of_stored else None, if_lost, size)
+        begun_by = handled() if is_waited_for else None
+        before = handled().ticket if is_of_stored else None
+        work = _Work(steps, begun_by, before, if_lost, size)
         if size:
             self._held[line] += size
         self._lines.setdefault(line, deque()).append(work)
-        work.begun_by.works_left += 1
+        if begun_by is not None:
+            begun_by.works_left += 1
         if self._worker is None:
             self._worker = gevent.spawn(self._work)
 
@@ -130,6 +139,11 @@ class Portions:
     def held(self, line: Hashable) -> int:
         """How many bytes of memory these hold, as far as it was said."""
         return self._held[line]
+
+    def note_size(self, line: Hashable, more: int) -> None:
+        """The last work of a line holds so many bytes more."""
+        self._lines[line][-1].size += more
+        self._held[line] += more
 
     def wait(self, line: Hashable) -> None:
         """Yield until all works are done that are in this line now."""
@@ -169,7 +183,8 @@ class Portions:
                 work.ticket = one_portion.ticket
                 return
         works.popleft()
-        work.begun_by.works_left -= 1
+        if work.begun_by is not None:
+            work.begun_by.works_left -= 1
         if work.done is not None:
             work.done.set()
         if work.size:

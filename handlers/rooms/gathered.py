@@ -1,0 +1,60 @@
+"""Messages to a large room wait for each other for a moment, and are told together.
+
+Each of many sessions is then written to once for all of them, and to write costs more than all else about a message.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
+
+from xmpp.data.copies import copies
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.running.handling import handled
+from xmpp.running.tickets import Ticket
+
+MANY = 256
+"""In a room of fewer sessions nobody waits."""
+MOST = 50
+"""Messages that are told together: one session is sent all of them in one step."""
+AT_ONCE = 16
+"""So many stanzas are sent in one step of a portion: a step that sends one costs a third of what that one does."""
+
+
+class _Message(NamedTuple):
+    """What is told, as a function that addresses it, and the ticket of what it tells of."""
+
+    to: Callable[[JID], Stanza]
+    ticket: Ticket | None
+
+
+class Gathered:
+    """The messages that are told together to all these sessions; what is said once this has begun is told after it."""
+
+    __slots__ = ("sessions", "_messages", "_is_begun")
+
+    def __init__(self, sessions: Collection[JID]) -> None:
+        self.sessions = tuple(sessions)
+        self._messages: list[_Message] = []
+        self._is_begun = False
+
+    @property
+    def takes_more(self) -> bool:
+        """True until the first of them has been told, or there are many."""
+        return not self._is_begun and len(self._messages) < MOST
+
+    def add(self, stanza: Stanza) -> None:
+        """Tell this as well, behind the others."""
+        self._messages.append(_Message(copies(stanza), handled().ticket))
+
+    def sent_by(self, send: Callable[[Stanza], None]) -> Iterator[None]:
+        """Send each session all messages, in order, but for those that could not be stored. Yields None after a few."""
+        self._is_begun = True
+        at_once = max(1, AT_ONCE // len(self._messages))
+        for start in range(0, len(self.sessions), at_once):
+            now = handled()
+            for jid in self.sessions[start : start + at_once]:
+                for to, ticket in self._messages:
+                    if ticket is None or ticket.failed is None:
+                        now.ticket = ticket
+                        send(to(jid))
+            yield
