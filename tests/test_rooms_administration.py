@@ -6,6 +6,7 @@ import pytest
 
 from db.rooms import Affiliation
 from handlers.rooms import affiliating
+from handlers.rooms.affiliating import MOST_CHANGED
 from handlers.rooms.room import Room
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.rooms import MUC, ROOM, enter, leave, opened, room_at, told
@@ -357,11 +358,11 @@ def test_a_request_has_an_item(verona: Room, romeo: Client) -> None:
 
 def test_a_request_has_so_many_items(verona: Room, romeo: Client) -> None:
     before = dict(verona.affiliations)
-    items = [f"<item affiliation='member' jid='member{number}@localhost'/>" for number in range(1_001)]
+    items = [f"<item affiliation='member' jid='member{number}@localhost'/>" for number in range(MOST_CHANGED + 1)]
     assert condition(romeo, *items) == "policy-violation"
     assert verona.affiliations == before
     admin(romeo, *items[1:])
-    assert len(verona.affiliations) == len(before) + 1_000
+    assert len(verona.affiliations) == len(before) + MOST_CHANGED
 
 
 def test_a_ban_and_a_kick_of_the_same_person_are_one_end(verona: Room, romeo: Client, mercutio: Client) -> None:
