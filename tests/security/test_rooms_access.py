@@ -250,7 +250,8 @@ ADMIN = "http://jabber.org/protocol/muc#admin"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with server_in(tmp_path_factory.mktemp("ranks"), rooms={"tombstone_days": 0, "enterings_per_minute": 1_000_000}) as server:
+    settings = {"tombstone_days": 0, "enterings_per_minute": 1_000_000}
+    with server_in(tmp_path_factory.mktemp("ranks"), rooms=settings) as server:
         add_accounts(server, "founder", *{name_of(each) for each in (*ACTORS, *TARGETS)})
         yield server
 
