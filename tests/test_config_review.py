@@ -95,6 +95,14 @@ def unwise(tmp_path: Path, text: str) -> list[str]:
             "[server] domains: expected domains as they stand in addresses, such as münchen.example, found ",
         ),
         (
+            "[server]\nadministrators = ['Romeo@example.org']",
+            "[server] administrators: expected addresses of accounts as they are normalised, such as romeo@example.org",
+        ),
+        (
+            "[server]\nadministrators = ['example.org']",
+            "[server] administrators: expected addresses of accounts as they are normalised, such as romeo@example.org",
+        ),
+        (
             "[tls.certificates]\n'münchen.example' = 'a.pem'\n'xn--mnchen-3ya.example' = 'b.pem'",
             "[tls] certificates: expected each domain once, however it is written, found ",
         ),

@@ -41,9 +41,13 @@ def test_a_room_that_was_never_configured_is_gone_with_its_creator(romeo: Client
     assert "201" in told(enter(juliet, "juliet"))[0]
 
 
-@pytest.mark.parametrize(("creators", "is_allowed"), [("nobody", False), ("accounts", True), ("everybody", True)])
-def test_who_makes_rooms_is_a_setting(tmp_path: Path, creators: str, is_allowed: bool) -> None:
-    with server_in(tmp_path, rooms={"creators": creators}) as server:
+@pytest.mark.parametrize(("creators", "administrator", "is_allowed"), [
+    ("nobody", "romeo", False), ("administrators", "romeo", True), ("administrators", "juliet", False),
+    ("accounts", "juliet", True), ("everybody", "juliet", True),
+])  # fmt: skip
+def test_who_makes_rooms_is_a_setting(tmp_path: Path, creators: str, administrator: str, is_allowed: bool) -> None:
+    own = {"administrators": (f"{administrator}@localhost",)}
+    with server_in(tmp_path, server=own, rooms={"creators": creators}) as server:
         add_accounts(server, "romeo")
         received = told(enter(Client(server, "romeo@localhost/orchard"), "romeo"))
     assert received[0] == ("romeo in owner/moderator romeo@localhost/orchard 201 110" if is_allowed

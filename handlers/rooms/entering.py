@@ -18,6 +18,7 @@ from handlers.rooms.ranks import Standing
 from handlers.rooms.room import Occupant, Room, Rooms, create, find, keep_in_memory, let_go_if_empty
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC, session_here, tell_each
+from xmpp.config.settings import ServerSettings
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
@@ -173,8 +174,7 @@ def _make(server: "Server", address: JID, session: JID) -> Room:
     old = rooms.tombstone(server.db, address, time.time())
     if old is not None:
         raise _gone(old)
-    is_allowed = settings.creators == "everybody" or (settings.creators == "accounts" and is_at_home(server, creator))
-    if not is_allowed:
+    if not _may_make(server, creator):
         raise StanzaError("not-allowed", "you may not make rooms here")
     if rooms.count_of(server.db, creator) >= settings.max_rooms:
         raise StanzaError("resource-constraint", f"you have made {settings.max_rooms} rooms")
@@ -182,6 +182,17 @@ def _make(server: "Server", address: JID, session: JID) -> Room:
     room = create(server, address, creator, DEFAULT)
     gevent.spawn_later(settings.lock_seconds, _open_if_locked, server, address, room.number)
     return room
+
+
+def _may_make(server: "Server", creator: JID) -> bool:
+    match server.settings(RoomSettings).creators:
+        case "everybody":
+            return True
+        case "accounts":
+            return is_at_home(server, creator)
+        case "administrators":
+            return creator in server.settings(ServerSettings).administrators and is_at_home(server, creator)
+    return False
 
 
 def _gone(old: rooms.Tombstone) -> StanzaError:

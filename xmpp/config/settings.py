@@ -16,12 +16,22 @@ def _check_domains(domains: tuple[str, ...]) -> None:
         raise ValueError("expected each domain once")
 
 
+def _check_accounts(addresses: tuple[str, ...]) -> None:
+    for address in addresses:
+        jid = JID.parse(address)
+        if jid != address or not jid.local or jid.is_full:
+            raise ValueError("expected addresses of accounts as they are normalised, such as romeo@example.org")
+
+
 @dataclass(frozen=True)
 class ServerSettings:
     """The server itself."""
 
     domains: tuple[str, ...] = setting(
         ("localhost",), "The domains to serve; accounts are NAME@DOMAIN.", check=_check_domains, restart=True
+    )
+    administrators: tuple[str, ...] = setting(
+        (), "The accounts that may do what is left to administrators.", check=_check_accounts
     )
 
 
