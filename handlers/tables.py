@@ -41,6 +41,7 @@ from handlers.rooms import (
     room_activity,
     room_archive,
     rooms_elsewhere,
+    rooms_here,
     to_occupants,
     visits,
 )
@@ -184,8 +185,8 @@ TABLES = Tables(
     rooms.SUBDOMAIN.received.runs(rooms.receive, to_occupants.pass_on, room_activity.receive),
     ROOM_SAID.runs(room_archive.record),
     ROOM_TOLD.runs(visits.note_said, absent_members.wake, room_activity.note_said),
-    ROOM_ENTERED.runs(absent_members.note_entered, room_activity.note_entered),
-    ROOM_LEFT.runs(visits.note_left, absent_members.note_left, room_activity.note_left),
+    ROOM_ENTERED.runs(rooms_here.note_entered, absent_members.note_entered, room_activity.note_entered),
+    ROOM_LEFT.runs(rooms_here.note_left, visits.note_left, absent_members.note_left, room_activity.note_left),
     ROOM_PEOPLE_CHANGED.runs(visits.forget, absent_members.note_people, room_activity.note_people),
     DEVICE_WOKEN.runs(absent_members.spare_author),
     PUSH_ENABLED.runs(absent_members.note_enabled),

@@ -7,7 +7,7 @@ import pytest
 
 from handlers.rooms import activity
 from handlers.rooms.activity import Activity
-from handlers.rooms.room import Rooms
+from handlers.rooms.rooms_here import Rooms
 from tests.harness.in_process import Client
 from tests.harness.rooms import INFO, ROOM, configure, enter, fields_in, leave, opened, say
 from xmpp.data.wire import parse

@@ -13,7 +13,7 @@ from db.rooms import Affiliation
 from db.sqlite.database import Row
 from db.sqlite.queries import Prepared
 from handlers.admin.upkeep import delete_what_is_not_kept
-from handlers.rooms.room import Rooms, let_go_if_empty
+from handlers.rooms.rooms_here import Rooms, let_go_if_empty
 from tests.harness.archives import MAM, Answer, form, form_of, ids_in, server_with_archive
 from tests.harness.in_process import Client
 from tests.harness.rooms import ROOM, USER, enter, leave, opened, room_at, say

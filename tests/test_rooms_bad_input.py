@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 
 from db import rooms
-from handlers.rooms.room import Rooms, find
+from handlers.rooms.rooms_here import Rooms, find
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.rooms import MUC, SERVICE, be, configure, enter, opened, say
 from tests.harness.servers import ROOT

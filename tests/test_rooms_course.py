@@ -17,7 +17,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from handlers.contacts import presence
 from handlers.rooms import room_archive
-from handlers.rooms.room import Rooms
+from handlers.rooms.rooms_here import Rooms
 from handlers.rooms.to_occupants import UnderWay
 from handlers.sessions import stream_management
 from handlers.tables import TABLES

@@ -9,7 +9,8 @@ import gevent
 import pytest
 
 from db import offline
-from handlers.rooms.room import Room, Rooms
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import Rooms
 from handlers.sessions import redelivery
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.managed_client import ManagedClient, ReturningClient, bodies

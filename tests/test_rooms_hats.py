@@ -9,7 +9,8 @@ from db.rooms import Affiliation
 from db.sqlite.database import Database
 from handlers.login.accounts import ACCOUNT_REMOVED
 from handlers.rooms.presence import content_of
-from handlers.rooms.room import Room, destroy
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import destroy
 from handlers.rooms.settings import RoomSettings
 from tests.harness.in_process import Client, add_accounts, server_in, xml
 from tests.harness.rooms import INFO, ITEMS, ROOM, SERVICE, be, configure, enter, fields_in, leave, opened, told

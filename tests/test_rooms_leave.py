@@ -3,7 +3,8 @@
 import pytest
 
 from handlers.login import accounts
-from handlers.rooms.room import Room, Rooms
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import Rooms
 from tests.harness.in_process import Client, add_accounts
 from tests.harness.managed_client import ManagedClient
 from tests.harness.rooms import ROOM, SERVICE, be, enter, leave, opened, room_at, say, told

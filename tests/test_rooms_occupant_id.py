@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from db import rooms
-from handlers.rooms.room import Room, find
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import find
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.rooms import MUC, ROOM, configure, enter, leave, opened, say
 from xmpp.data.wire import parse

@@ -10,7 +10,8 @@ from lxml import etree
 from db.rooms import Affiliation
 from handlers.rooms import shown_anew, telling
 from handlers.rooms.configuration import PREFIX
-from handlers.rooms.room import Room, find
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import find
 from tests.harness.in_process import Client, add_accounts, online, server_in
 from tests.harness.rooms import MUC, ROOM, enter, leave, opened, room_at, told
 from xmpp.data.jid import JID

@@ -8,7 +8,8 @@ from lxml import etree
 
 from db import rooms, rooms_passing
 from handlers.rooms import restarts
-from handlers.rooms.room import Room, Rooms
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import Rooms
 from tests.harness.configured import PASSWORDS, run_server
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.managed_client import ManagedClient

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from handlers.rooms import slow_mode
-from handlers.rooms.room import Room, Rooms
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import Rooms
 from handlers.rooms.slow_mode import LastSaid
 from tests.harness.in_process import Client
 from tests.harness.rooms import ROOM, be, configure, enter, leave, opened, say, told

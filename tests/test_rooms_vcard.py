@@ -9,7 +9,8 @@ from lxml import etree
 
 from db import room_vcards
 from db.sqlite.database import Database
-from handlers.rooms.room import Room, destroy
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import destroy
 from tests.harness.in_process import Client, add_accounts, server_in, xml
 from tests.harness.rooms import INFO, ROOM, SERVICE, be, configure, enter, fields_in, leave, opened
 from xmpp.data.wire import parse

@@ -12,7 +12,8 @@ from db.sqlite.database import Row
 from db.sqlite.queries import Prepared
 from handlers.login import accounts
 from handlers.rooms import versions
-from handlers.rooms.room import Room, Rooms
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import Rooms
 from handlers.rooms.versions import Chain
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.rooms import ROOM, USER, be, configure, enter, in_short, leave, opened, room_at

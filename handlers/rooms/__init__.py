@@ -1,6 +1,7 @@
 """XEP-0045: rooms, at a service of their own. What comes there is sorted here.
 
-room is what a room knows and keeps, ranks who may do what, telling how all hear of it; the others are what people do.
+room is what a room knows and keeps, rooms_here how one is found, made and ended, ranks who may do what, telling how all
+hear of it; the others are what people do.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -22,13 +23,15 @@ from handlers.rooms import (
     registration,
     restarts,
     room_vcard,
+    rooms_here,
     to_occupants,
     visits,
     voice,
 )
 from handlers.rooms.announced import SERVICE_FEATURES, UNIQUE
 from handlers.rooms.presence import Change
-from handlers.rooms.room import NOBODY, Rooms, find, open_to
+from handlers.rooms.room import NOBODY
+from handlers.rooms.rooms_here import Rooms, find, open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC, X
 from handlers.rooms.versions import Chain
@@ -109,6 +112,8 @@ def forget_account(server: "Server", account: JID) -> None:
 feature.step(to_occupants.pass_on)
 feature.step(restarts.tell_shutdown)
 feature.step(restarts.begin)
+feature.step(rooms_here.note_entered)
+feature.step(rooms_here.note_left)
 feature.step(visits.note_said)
 feature.step(visits.note_left)
 feature.step(visits.forget)

@@ -24,7 +24,8 @@ from handlers.rooms.absentees import Absentees, AbsentMembers
 from handlers.rooms.gathered import AT_ONCE
 from handlers.rooms.mentions import Nicks, mentioned
 from handlers.rooms.occasions import Saying
-from handlers.rooms.room import NOBODY, Occupant, Room, Rooms
+from handlers.rooms.room import NOBODY, Occupant, Room
+from handlers.rooms.rooms_here import Rooms
 from handlers.rooms.visits import belongs
 from xmpp.config.configuration import setting
 from xmpp.data.jid import JID

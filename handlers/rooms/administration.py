@@ -22,7 +22,8 @@ from handlers.rooms.ranks import (
     refusal_to_set_affiliation,
     refusal_to_set_role,
 )
-from handlers.rooms.room import NOBODY, Occupant, Room, existing, let_go_if_empty
+from handlers.rooms.room import NOBODY, Occupant, Room
+from handlers.rooms.rooms_here import existing, let_go_if_empty
 from handlers.rooms.telling import MUC_ADMIN
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID, AddressReader, MalformedJID

@@ -7,7 +7,7 @@ from lxml import etree
 
 from db import rooms
 from handlers.rooms import configuration as configurations
-from handlers.rooms.room import Rooms
+from handlers.rooms.rooms_here import Rooms
 from xmpp.data import dataforms, resultsets
 from xmpp.data.dataforms import Field
 from xmpp.data.errors import StanzaError

@@ -9,7 +9,8 @@ from db import rooms
 from handlers.rooms import activity, hat_commands, room_vcard
 from handlers.rooms import configuration as configurations
 from handlers.rooms.announced import ARCHIVED_FEATURES, MODERATED_FEATURES, ROOM_FEATURES, UNIQUE
-from handlers.rooms.room import NOBODY, Room, open_to
+from handlers.rooms.room import NOBODY, Room
+from handlers.rooms.rooms_here import open_to
 from handlers.rooms.telling import MUC
 from xmpp.data import commands, resultsets
 from xmpp.data.dataforms import FieldType

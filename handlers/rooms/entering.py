@@ -15,7 +15,8 @@ from handlers.rooms import history, nicks, presence, rates, room_vcard, versions
 from handlers.rooms.configuration import DEFAULT
 from handlers.rooms.presence import Change, Ended
 from handlers.rooms.ranks import Standing
-from handlers.rooms.room import Occupant, Room, Rooms, create, find, keep_in_memory, let_go_if_empty
+from handlers.rooms.room import Occupant, Room
+from handlers.rooms.rooms_here import Rooms, create, find, keep_in_memory, let_go_if_empty
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC, session_here, tell_each
 from xmpp.config.settings import ServerSettings

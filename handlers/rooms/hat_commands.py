@@ -11,7 +11,8 @@ from db.room_hats import Hat
 from handlers.rooms import lists, presence
 from handlers.rooms.presence import PLAIN, Changed
 from handlers.rooms.ranks import Standing
-from handlers.rooms.room import Room, open_to
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import CHANGED, tell_codes
 from xmpp.data import commands, dataforms

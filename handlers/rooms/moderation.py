@@ -7,7 +7,8 @@ from handlers.archive import recording, retraction
 from handlers.messages.occupants import occupant_id
 from handlers.rooms import SUBDOMAIN, tombstones
 from handlers.rooms.messages import say
-from handlers.rooms.room import Occupant, Room, open_to
+from handlers.rooms.room import Occupant, Room
+from handlers.rooms.rooms_here import open_to
 from handlers.rooms.telling import text_element
 from handlers.rooms.tombstones import APPLY_TO, FASTENED, MODERATION, OLDER_MODERATION, OLDER_RETRACTION, RETRACT
 from xmpp.data.errors import StanzaError

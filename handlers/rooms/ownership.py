@@ -15,7 +15,8 @@ from handlers.rooms.configuration import RoomConfiguration, Submitted
 from handlers.rooms.entering import put_out
 from handlers.rooms.presence import Change
 from handlers.rooms.ranks import Standing, role_on_entering
-from handlers.rooms.room import NOBODY, Occupant, Room, destroy, existing, let_go_if_empty, remove
+from handlers.rooms.room import NOBODY, Occupant, Room
+from handlers.rooms.rooms_here import destroy, existing, let_go_if_empty, remove
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.shown_anew import show_anew
 from handlers.rooms.telling import MUC_OWNER, forget_directed, tell_codes, tell_each, text_element

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from handlers.rooms import rates, strangers
 from handlers.rooms.messages import reflect
-from handlers.rooms.room import Room, Rooms, open_to
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import Rooms, open_to
 from handlers.rooms.telling import MUC_USER, X
 from xmpp.data import names
 from xmpp.data.errors import StanzaError

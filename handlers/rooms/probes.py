@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from handlers.rooms import presence
 from handlers.rooms.presence import Change
-from handlers.rooms.room import Occupant, Room, Rooms
+from handlers.rooms.room import Occupant, Room
+from handlers.rooms.rooms_here import Rooms
 from handlers.rooms.telling import tell_each
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza

@@ -6,7 +6,8 @@ from lxml import etree
 
 from handlers.rooms import affiliating, nicks
 from handlers.rooms.affiliating import Actor
-from handlers.rooms.room import NOBODY, Room, open_to
+from handlers.rooms.room import NOBODY, Room
+from handlers.rooms.rooms_here import open_to
 from xmpp.data import dataforms
 from xmpp.data.dataforms import Field
 from xmpp.data.errors import StanzaError

@@ -12,7 +12,8 @@ import gevent
 from db import rooms_passing
 from handlers.rooms import presence
 from handlers.rooms.presence import Change, Ended
-from handlers.rooms.room import Room, Rooms, find, let_go, remove
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import Rooms, find, let_go, remove
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import forget_directed, send
 from xmpp.running.handling import Handled

@@ -1,20 +1,16 @@
-"""XEP-0045: a room as it stands in memory for as long as somebody is in it, and how it gets there.
+"""XEP-0045: a room as it stands in memory, with what it knows and who is in it.
 
-What is to last is written when it changes (db/rooms.py). A room that nobody is in is not in memory.
+What is to last is written when it changes (db/rooms.py).
 """
 
 import hmac
 import time
 from base64 import urlsafe_b64encode
 from collections import Counter, deque
-from collections.abc import Iterator
-from secrets import token_bytes
 from typing import TYPE_CHECKING, NamedTuple
 
 from db import room_changes, rooms, rooms_passing
 from db.rooms import Affiliation, Subject
-from db.sqlite.memory import Remembered
-from handlers.admin import upkeep
 from handlers.rooms import configuration as configurations
 from handlers.rooms.affiliation_log import AffiliationLog, Step
 from handlers.rooms.configuration import RoomConfiguration
@@ -31,7 +27,6 @@ from xmpp.data.stanza import Stanza
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
-SECRET_BYTES = 32
 MOST_HISTORY = 1_000
 NOBODY = Affiliation()
 
@@ -170,7 +165,6 @@ class Room:
         self.by_session[session] = occupant
         if is_new:
             self.gathered = None
-            self.server.state(Rooms).entered[session] += 1
             self.accounts[occupant.account] += 1
             for step in self.server.tables[ROOM_ENTERED]:
                 step(self, occupant, session)
@@ -183,7 +177,6 @@ class Room:
         if occupant is not None:
             self.gathered = None
             del occupant.sessions[session]
-            self.server.state(Rooms).leaves_one(session)
             if not occupant.sessions:
                 del self.occupants[occupant.nick]
             self.accounts[occupant.account] -= 1
@@ -287,122 +280,3 @@ def _size(jid: str, affiliation: Affiliation | None) -> int:
     if affiliation is None or (affiliation.affiliation == "none" and not affiliation.nick):
         return 0
     return len(jid) + len(affiliation.nick) + len(affiliation.reason)
-
-
-class Rooms:
-    """The rooms that somebody is in, or that are being configured, by their addresses; and in how many each session is
-    that has `entered` any."""
-
-    def __init__(self) -> None:
-        self.here: dict[JID, Room] = {}
-        self.entered = Counter[JID]()
-
-    def __iter__(self) -> Iterator[Room]:
-        return iter(tuple(self.here.values()))
-
-    def leaves_one(self, session: JID) -> None:
-        """A session is out of a room."""
-        self.entered[session] -= 1
-        if not self.entered[session]:
-            del self.entered[session]
-
-
-class Lately(NamedTuple):
-    """A room that nobody is in, and that somebody has asked for; its weight as it was then."""
-
-    room: Room
-    weight: int
-
-
-ROOM_WEIGHT = 100  # as heavy as so many people that are something in it
-LATELY = Remembered[Lately](bound=50_000, weigh=lambda lately: lately.weight)
-"""So that nobody has all that is kept of a room read with each message to it from outside."""
-
-
-def find(server: "Server", address: JID) -> Room | None:
-    """The room at this address, from memory or as it is kept; None where there is none."""
-    room = server.state(Rooms).here.get(address)
-    if room is not None:
-        return room
-    kept = rooms.find(server.db, address)
-    if kept is None:
-        return None
-    lately: Lately | None = server.db.memory[LATELY].get(address)
-    if lately is not None and lately.room.number == kept.id:
-        return lately.room
-    room = Room(server, kept)
-    server.db.memory[LATELY].put(address, Lately(room, ROOM_WEIGHT + len(room.affiliations) + room.hats.given))
-    return room
-
-
-def existing(server: "Server", address: JID) -> Room:
-    """The same; raises StanzaError if there is none."""
-    room = find(server, address)
-    if room is None:
-        raise StanzaError("item-not-found", "there is no such room")
-    return room
-
-
-def open_to(server: "Server", address: JID, account: JID | None = None) -> Room:
-    """The same; one that is locked is not there, but for its creator, if that is who asks."""
-    room = existing(server, address)
-    if room.is_locked and account != room.creator:
-        raise StanzaError("item-not-found", "there is no such room")
-    return room
-
-
-def create(server: "Server", address: JID, creator: JID, wanted: RoomConfiguration) -> Room:
-    """Make a room, locked and in memory; who makes it owns it."""
-    secret = token_bytes(SECRET_BYTES)
-    with server.db.change():
-        number = rooms.create(
-            server.db, address, creator, configurations.to_text(wanted), is_public=wanted.publicroom, secret=secret,
-            at=time.time(),
-        )  # fmt: skip
-        rooms_passing.put(server.db, number, is_locked=True)
-        rooms.put_affiliations(server.db, number, [(creator, Affiliation("owner"))])
-    kept = rooms.find(server.db, address)
-    assert kept is not None
-    room = Room(server, kept, is_locked=True)
-    room.is_history_whole = True
-    server.state(Rooms).here[address] = room
-    return room
-
-
-def keep_in_memory(room: Room) -> None:
-    """Somebody is in it now."""
-    room.server.state(Rooms).here[room.address] = room
-
-
-def let_go_if_empty(room: Room) -> None:
-    """Nobody may be in it any more: then it is not in memory, and gone if it was not to stay."""
-    if room.occupants:
-        return
-    if room.is_locked or not room.configuration.persistentroom:
-        remove(room)
-    else:
-        _forget(room)
-
-
-def destroy(room: Room, *, until: float, venue: str, reason: str) -> None:
-    """Nobody is in it any more, and nobody enters one of its name until then."""
-    _forget(room)
-    rooms.destroy(room.server.db, room.number, room.address, until=until, venue=venue, reason=reason)
-    upkeep.note_left(room.server)
-
-
-def remove(room: Room) -> None:
-    """It was never there."""
-    _forget(room)
-    rooms.remove(room.server.db, room.number)
-    upkeep.note_left(room.server)
-
-
-def let_go(room: Room) -> None:
-    """Nobody is in it any more, and it is kept all the same."""
-    _forget(room)
-
-
-def _forget(room: Room) -> None:
-    room.server.state(Rooms).here.pop(room.address, None)
-    room.server.db.memory[LATELY].forget(room.address)

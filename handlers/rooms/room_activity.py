@@ -15,7 +15,8 @@ from handlers.push.events import is_worth_reading
 from handlers.rooms import SUBDOMAIN, telling
 from handlers.rooms import configuration as configurations
 from handlers.rooms.occasions import Saying
-from handlers.rooms.room import Occupant, Room, Rooms
+from handlers.rooms.room import Occupant, Room
+from handlers.rooms.rooms_here import Rooms
 from handlers.rooms.visits import belongs
 from xmpp.config.configuration import setting
 from xmpp.data.errors import StanzaError

@@ -14,7 +14,8 @@ from db.archive import Entry
 from handlers.archive import answers, feature, query, recording, results
 from handlers.rooms import SUBDOMAIN
 from handlers.rooms.occasions import Saying
-from handlers.rooms.room import Room, open_to
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import open_to
 from handlers.rooms.telling import MUC_USER
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID

@@ -7,7 +7,8 @@ from lxml import etree
 from db import room_vcards
 from handlers.profile import avatars, photo_hash
 from handlers.profile.current_avatar import Avatar
-from handlers.rooms.room import Room, open_to
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import CHANGED, tell, tell_codes
 from xmpp.data.errors import StanzaError

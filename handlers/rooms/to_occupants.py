@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
 
-from handlers.rooms.room import Occupant, Room, find
+from handlers.rooms.room import Occupant, Room
+from handlers.rooms.rooms_here import find
 from xmpp.data import names
 from xmpp.data.disco import INFO_QUERY, ITEMS_QUERY
 from xmpp.data.errors import StanzaError

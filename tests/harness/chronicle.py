@@ -8,7 +8,8 @@ from typing import Any
 from db import rooms
 from handlers.rooms.occasions import ROOM_SAID, Saying
 from handlers.rooms.presence import is_shown
-from handlers.rooms.room import Occupant, Room, Rooms, find
+from handlers.rooms.room import Occupant, Room
+from handlers.rooms.rooms_here import Rooms, find
 from tests.harness.devices import Device
 from tests.harness.roomgoers import Heard, Roomgoer
 from tests.harness.rooms import SERVICE

@@ -6,7 +6,8 @@ from typing import Any
 from lxml import etree
 
 from db.rooms import Affiliation
-from handlers.rooms.room import Room, find
+from handlers.rooms.room import Room
+from handlers.rooms.rooms_here import find
 from tests.harness.in_process import Client
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse

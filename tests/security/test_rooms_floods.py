@@ -16,7 +16,7 @@ from db.sqlite.queries import Prepared
 from handlers.rooms import configuration as configurations
 from handlers.rooms import rates, strangers
 from handlers.rooms.rates import PaidUntil
-from handlers.rooms.room import Rooms
+from handlers.rooms.rooms_here import Rooms
 from handlers.rooms.strangers import Written
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.rooms import (
