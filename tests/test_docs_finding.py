@@ -13,8 +13,8 @@ PATH = re.compile(r"`([\w-]+(?:/[\w.-]+)+/?|\w+\.py)`")
 STEP = re.compile(r"\d\. `([^`]+)`:(.*?)(?=\n\d\.|\Z)", re.DOTALL)
 
 
-def test_there_are_answers_to_five_questions() -> None:
-    assert len(ANSWERS) == 5
+def test_there_are_answers_to_six_questions() -> None:
+    assert len(ANSWERS) == 6
 
 
 @pytest.mark.parametrize("question", ANSWERS)
@@ -42,3 +42,8 @@ def test_all_tables_that_it_names_are_listed() -> None:
     named = set(re.findall(r"\b(?:SESSION|MESSAGE|ACCOUNT)_[A-Z]+\b", TEXT))
     assert named
     assert [name for name in sorted(named) if f"{name}.runs(" not in tables] == []
+
+
+def test_each_file_of_rooms_is_in_its_table_once() -> None:
+    named = re.findall(r"`(\w+)`", TEXT.partition("## The files of rooms")[2])
+    assert sorted(named) == sorted(path.stem for path in (ROOT / "handlers" / "rooms").glob("*.py"))
