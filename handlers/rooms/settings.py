@@ -12,7 +12,7 @@ class RoomSettings:
     label: str = setting("rooms", "What comes before the domain in the address of the service.", restart=True)
     creators: str = setting("accounts", "Who may make rooms.",
                             choices=("nobody", "administrators", "accounts", "everybody"))  # fmt: skip
-    max_rooms: int = setting(100, "The most rooms that one account has made.", minimum=1, maximum=1_000_000)
+    max_rooms: int = setting(500, "The most rooms that one account has made.", minimum=1, maximum=1_000_000)
     max_occupants: int = setting(5_000, "The most occupants of one room, but for its owners and admins.",
                                  minimum=1, maximum=100_000)  # fmt: skip
     max_affiliations: int = setting(10_000, "The most people that are something in one room: members, owners, those "
