@@ -10,16 +10,17 @@ if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
 NAMESPACE = "urn:xmpp:ping"
+PING = f"{{{NAMESPACE}}}ping"
 
 feature = Feature("ping", xep="0199", disco=[NAMESPACE], account_disco=[NAMESPACE])
 
 
-@feature.iq_get("{urn:xmpp:ping}ping", to=[SERVER])
+@feature.iq_get(PING, to=[SERVER])
 def answer_for_server(server: "Server", iq: Stanza) -> None:
     """The empty result."""
 
 
-@feature.iq_get("{urn:xmpp:ping}ping", to=[ACCOUNT])
+@feature.iq_get(PING, to=[ACCOUNT])
 def answer_for_account(server: "Server", iq: Stanza) -> None:
     """The empty result. A stranger must not learn by a ping which accounts exist, and is refused."""
     assert iq.to is not None and iq.sender is not None

@@ -24,7 +24,7 @@ from handlers.rooms.ranks import (
 )
 from handlers.rooms.room import NOBODY, Occupant, Room
 from handlers.rooms.rooms_here import existing, let_go_if_empty
-from handlers.rooms.telling import MUC_ADMIN
+from handlers.rooms.telling import MUC_ADMIN, refuse_long_reason
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID, AddressReader, MalformedJID
 from xmpp.data.stanza import Stanza
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
 QUERY, ITEM, REASON = (f"{{{MUC_ADMIN}}}{name}" for name in ("query", "item", "reason"))
-MAX_REASON = 1_000
-"""Characters: all occupants get it, and a ban keeps it."""
 
 
 class Item(NamedTuple):
@@ -231,8 +229,7 @@ def _item(element: etree._Element, reader: AddressReader) -> Item:
     if affiliation not in (None, *AFFILIATIONS) or role not in (None, *ROLES):
         raise StanzaError("bad-request", "there is no such affiliation or role")
     reason = (element.findtext(REASON) or "").strip()
-    if len(reason) > MAX_REASON:
-        raise StanzaError("not-acceptable", f"a reason may have {MAX_REASON} characters")
+    refuse_long_reason(reason)
     try:
         jid = reader.read(element.attrib["jid"]) if "jid" in element.attrib else None
         nick = _prepared(element.get("nick"))

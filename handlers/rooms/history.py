@@ -19,8 +19,6 @@ from xmpp.data.stanza import Stanza, Unreadable
 from xmpp.data.wire import escaped
 
 HISTORY = f"{{{MUC}}}history"
-
-
 ARCHIVED = 2
 """To find so many messages with a text, as many times as many of the archive are looked at."""
 

@@ -9,7 +9,7 @@ from handlers.rooms import SUBDOMAIN, tombstones
 from handlers.rooms.messages import say
 from handlers.rooms.room import Occupant, Room
 from handlers.rooms.rooms_here import open_to
-from handlers.rooms.telling import text_element
+from handlers.rooms.telling import refuse_long_reason, text_element
 from handlers.rooms.tombstones import APPLY_TO, FASTENED, MODERATION, OLDER_MODERATION, OLDER_RETRACTION, RETRACT
 from xmpp.data.errors import StanzaError
 from xmpp.data.stanza import Stanza
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 MODERATE = f"{{{MODERATION}}}moderate"
 REASON = f"{{{MODERATION}}}reason"
-MAX_REASON = 1_000
-"""Characters."""
 
 feature = Feature("moderation", xep="0425", needs=["rooms"])
 
@@ -52,8 +50,7 @@ def _take_back(server: "Server", iq: Stanza, id: str, reason: str) -> None:
     moderator = room.by_session.get(iq.sender)
     if moderator is None or moderator.role != "moderator":
         raise StanzaError("forbidden", "only moderators take back what others have said")
-    if len(reason) > MAX_REASON:
-        raise StanzaError("not-acceptable", f"a reason may have {MAX_REASON} characters")
+    refuse_long_reason(reason)
     original = tombstones.find(room, id)
     if original is None or original.takes_back:
         raise StanzaError("item-not-found", "there is no such message")

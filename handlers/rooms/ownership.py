@@ -9,7 +9,6 @@ from lxml import etree
 
 from db.rooms import Affiliation
 from handlers.rooms import affiliating, configuration, presence, rates
-from handlers.rooms.administration import MAX_REASON
 from handlers.rooms.affiliating import Actor, Turned
 from handlers.rooms.configuration import RoomConfiguration, Submitted
 from handlers.rooms.entering import put_out
@@ -19,7 +18,7 @@ from handlers.rooms.room import NOBODY, Occupant, Room
 from handlers.rooms.rooms_here import destroy, existing, let_go_if_empty, remove
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.shown_anew import show_anew
-from handlers.rooms.telling import MUC_OWNER, forget_directed, tell_codes, tell_each, text_element
+from handlers.rooms.telling import MUC_OWNER, forget_directed, refuse_long_reason, tell_codes, tell_each, text_element
 from xmpp.data import dataforms
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID, MalformedJID
@@ -164,8 +163,8 @@ def _codes(before: RoomConfiguration, now: RoomConfiguration) -> list[str]:
 def _destroy(room: Room, element: etree._Element) -> None:
     """The room is no more (10.9). Its name is not to be had for a while: who comes is told where people went."""
     reason, password = ((element.findtext(tag) or "").strip() for tag in (REASON, PASSWORD))
-    if max(len(reason), len(password)) > MAX_REASON:
-        raise StanzaError("not-acceptable", f"a reason may have {MAX_REASON} characters")
+    for each in (reason, password):
+        refuse_long_reason(each)
     venue = _venue(element)
     inner = text_element("reason", reason) + text_element("password", password)
     where = f" jid={quoted(venue)}" if venue else ""

@@ -56,7 +56,6 @@ class Change:
         answers: Stanza | None = None,
         marks: Callable[[Occupant, JID], bytes] | None = None,
     ) -> None:
-        self.marks = marks
         self.codes = codes
         self.own_codes = own_codes
         self.reason = reason
@@ -66,6 +65,7 @@ class Change:
         self.role = role
         self.affiliation = affiliation
         self.answers = answers
+        self.marks = marks
 
 
 PLAIN = Change()
@@ -113,11 +113,7 @@ def show(room: Room, occupant: Occupant, change: Change = PLAIN, *, but: JID | N
     views = Views(room, occupant, change, None, *occupant.shown)
     tell_each(
         room,
-        (
-            (session, views.to(session, each))
-            for session, each in viewers_of(room, occupant)
-            if session != but
-        ),
+        ((session, views.to(session, each)) for session, each in viewers_of(room, occupant) if session != but),
     )
 
 

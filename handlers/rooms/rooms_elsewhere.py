@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import gevent
 
+from handlers.discovery import ping
 from handlers.rooms.stays import Rounds, Stay, Stays
 from handlers.rooms.telling import MUC, MUC_USER, X
 from xmpp.config.configuration import setting
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PING = b'<ping xmlns="urn:xmpp:ping"/>'
-PING_TAG = "{urn:xmpp:ping}ping"
+QUESTION = f'<ping xmlns="{ping.NAMESPACE}"/>'.encode()
 STATUS = f"{{{MUC_USER}}}status"
 SELF, NEW_NICK = "110", "303"
 LOST = (
@@ -160,7 +160,7 @@ def take_answer(delivery: Delivery) -> Literal["stop"] | None:
     if not iq.is_request:
         return STOP if server.requests.answered(iq) else None
     stay = _stay_of(delivery)
-    if stay is None or not stay.is_asked or iq.sender != stay.address or iq.only_child().tag != PING_TAG:
+    if stay is None or not stay.is_asked or iq.sender != stay.address or iq.only_child().tag != ping.PING:
         return None
     server.router.route(iq.result())
     return STOP
@@ -204,7 +204,7 @@ def _ask(server: "Server", rounds: Rounds, stay: Stay) -> None:
     stay.is_asked = True
     server.requests.ask(
         "get",
-        PING,
+        QUESTION,
         to=stay.address,
         sender=stay.session.jid,
         seconds=ANSWER_SECONDS,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from handlers.rooms.gathered import AT_ONCE, MANY, Gathered
 from handlers.rooms.room import Room
 from xmpp.data.copies import copies
+from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import escaped
@@ -25,6 +26,8 @@ MUC_OWNER = f"{MUC}#owner"
 X = f"{{{MUC_USER}}}x"
 CHANGED = ("104",)
 """What a room says when something has changed that whoever wants to know asks for."""
+MAX_REASON = 1_000
+"""Characters: all in the room get it, and a ban and a tombstone keep it."""
 POINTER = 8
 """Bytes of memory for each who is told, until it is its turn."""
 
@@ -32,6 +35,12 @@ POINTER = 8
 def text_element(name: str, text: str) -> str:
     """The element that says why, or by which password: nothing if there is no text."""
     return f"<{name}>{escaped(text)}</{name}>" if text else ""
+
+
+def refuse_long_reason(reason: str) -> None:
+    """Raise StanzaError where somebody says too much of why he does something."""
+    if len(reason) > MAX_REASON:
+        raise StanzaError("not-acceptable", f"a reason may have {MAX_REASON} characters")
 
 
 def tell(room: Room, stanza: Stanza) -> None:

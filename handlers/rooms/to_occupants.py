@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
 
+from handlers.discovery.ping import PING
 from handlers.rooms.room import Occupant, Room
 from handlers.rooms.rooms_here import find
 from xmpp.data import names
@@ -19,7 +20,6 @@ from xmpp.routing.delivery import STOP, Delivery
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
-PING = "{urn:xmpp:ping}ping"
 PUBSUB = "{http://jabber.org/protocol/pubsub}pubsub"
 ITEM = "{http://jabber.org/protocol/pubsub}item"
 OF_ACCOUNT = frozenset({"{vcard-temp}vCard", "{urn:ietf:params:xml:ns:vcard-4.0}vcard", PUBSUB})

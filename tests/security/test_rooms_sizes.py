@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from db.rooms import Affiliation
-from handlers.rooms.administration import MAX_REASON
 from handlers.rooms.affiliating import MOST_CHANGED
 from handlers.rooms.invitations import MAX_BYTES
 from handlers.rooms.room import Room
+from handlers.rooms.telling import MAX_REASON
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.rooms import MUC, ROOM, configure, enter, opened, room_at, told
 from xmpp.data.jid import JID
