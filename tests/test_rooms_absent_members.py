@@ -9,13 +9,11 @@ import pytest
 
 from db import blocklists
 from db.rooms import Affiliation
-from db.sqlite.database import Row
-from db.sqlite.queries import Prepared
 from handlers.login import accounts
 from handlers.rooms import absent_members
 from handlers.rooms.absentees import AbsentMembers
 from handlers.rooms.room import Room
-from tests.harness.in_process import Client, add_accounts, server_in, xml
+from tests.harness.in_process import Client, add_accounts, queries_of, server_in, xml
 from tests.harness.pushing import APP, answer, break_off, device, enable, expire, leave, node_of, pushes, woken
 from tests.harness.rooms import ROOM, be, configure, enter, opened, say
 from tests.harness.rooms import leave as leave_room
@@ -478,14 +476,7 @@ def test_of_many_who_were_woken_just_now_nobody_is_looked_at(patient: Patient, m
     room = server.state(AbsentMembers).rooms
     say(romeo, "hi")
     pushes(app)
-    asked, rows = list[str](), server.db.rows
-
-    def noted(query: Prepared, *values: object) -> list[Row]:
-        asked.append(query.text)
-        found: list[Row] = rows(query, *values)
-        return found
-
-    monkeypatch.setattr(server.db, "rows", noted)
+    asked = queries_of(server.db, monkeypatch)
     begun = list[object]()
     monkeypatch.setattr(server.portions, "begin", lambda line, steps, **_: begun.append(line))
     for _ in range(10):

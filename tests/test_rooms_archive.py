@@ -10,12 +10,10 @@ from lxml import etree
 
 from db import archive, archives, rooms
 from db.rooms import Affiliation
-from db.sqlite.database import Row
-from db.sqlite.queries import Prepared
 from handlers.admin.upkeep import delete_what_is_not_kept
 from handlers.rooms.rooms_here import Rooms, let_go_if_empty
 from tests.harness.archives import MAM, Answer, form, form_of, ids_in, server_with_archive
-from tests.harness.in_process import Client
+from tests.harness.in_process import Client, queries_of
 from tests.harness.rooms import ROOM, USER, enter, leave, opened, room_at, say
 from xmpp.data.jid import JID
 from xmpp.server import Server
@@ -337,14 +335,7 @@ def test_the_archive_is_not_asked_for_each_who_enters(
     say(romeo, "one")
     leave(romeo, "Romeo")
     enter(juliet, "Juliet")
-    asked, rows = list[str](), server.db.rows
-
-    def noted(query: Prepared, *values: object) -> list[Row]:
-        asked.append(query.text)
-        found: list[Row] = rows(query, *values)
-        return found
-
-    monkeypatch.setattr(server.db, "rows", noted)
+    asked = queries_of(server.db, monkeypatch)
     assert bodies(enter(mercutio, "Mercutio")) == ["one"]
     assert not [text for text in asked if "archive" in text or "room" in text]
 

@@ -13,7 +13,20 @@ from handlers.rooms.room import Room
 from handlers.rooms.rooms_here import destroy
 from handlers.rooms.settings import RoomSettings
 from tests.harness.in_process import Client, add_accounts, server_in, xml
-from tests.harness.rooms import INFO, ITEMS, ROOM, SERVICE, be, configure, enter, fields_in, leave, opened, told
+from tests.harness.rooms import (
+    INFO,
+    ITEMS,
+    ROOM,
+    SERVICE,
+    ask_room,
+    be,
+    configure,
+    enter,
+    fields_in,
+    leave,
+    opened,
+    told,
+)
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import parse
@@ -41,14 +54,7 @@ def form(*, form_type: str = FORM_TYPE, type: str = "submit", **values: str) -> 
 
 def ask(client: Client, which: str, *, action: str = "", **values: str) -> str:
     """Use a command with a form; the answer, or the condition of the error. What else came is in the inbox again."""
-    payload = command(which, action=action, inside=form(**values))
-    stanzas = client.sends(f"<iq type='set' id='q' to='{ROOM}'>{payload}</iq>")
-    [answer] = [each for each in stanzas if each.startswith("<iq")]
-    for each in stanzas:
-        if each is not answer:
-            client.write(each.encode())
-    error = parse(answer.encode()).find("{jabber:client}error")
-    return answer if error is None else str(etree.QName(error[0]).localname)
+    return ask_room(client, command(which, action=action, inside=form(**values)))
 
 
 def done(client: Client, which: str, **values: str) -> None:

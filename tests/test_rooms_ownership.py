@@ -5,7 +5,6 @@ from pathlib import Path
 
 import gevent
 import pytest
-from lxml import etree
 
 from db.rooms import Affiliation
 from handlers.rooms import shown_anew, telling
@@ -13,7 +12,7 @@ from handlers.rooms.configuration import PREFIX
 from handlers.rooms.room import Room
 from handlers.rooms.rooms_here import find
 from tests.harness.in_process import Client, add_accounts, online, server_in
-from tests.harness.rooms import MUC, ROOM, enter, leave, opened, room_at, told
+from tests.harness.rooms import MUC, ROOM, ask_room, enter, leave, opened, room_at, told
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse
 from xmpp.server import Server
@@ -65,17 +64,7 @@ def _several(value: object) -> list[object]:
 
 def configure(client: Client, **fields: object) -> str:
     """The condition of the error, or nothing; what else came to this client is in its inbox again."""
-    return asked(client, submit({"FORM_TYPE": f"{MUC}#roomconfig", **fields}))
-
-
-def asked(client: Client, payload: str) -> str:
-    stanzas = client.sends(f"<iq type='set' id='q' to='{ROOM}'>{payload}</iq>")
-    [answer] = [each for each in stanzas if each.startswith("<iq")]
-    for each in stanzas:
-        if each is not answer:
-            client.write(each.encode())
-    error = parse(answer.encode()).find("{jabber:client}error")
-    return "" if error is None else str(etree.QName(error[0]).localname)
+    return ask_room(client, submit({"FORM_TYPE": f"{MUC}#roomconfig", **fields}))
 
 
 def form(client: Client) -> dict[str, list[str]]:
@@ -93,7 +82,7 @@ def form(client: Client) -> dict[str, list[str]]:
 def test_a_new_room_is_locked_until_its_creator_takes_it_as_it_is(romeo: Client, juliet: Client) -> None:
     assert "201" in told(enter(romeo, "Romeo"))[0]
     assert told(enter(juliet, "Juliet")) == ["Juliet error item-not-found cancel"]
-    assert asked(romeo, submit({})) == ""
+    assert ask_room(romeo, submit({})) == ""
     assert "110" in told(enter(juliet, "Juliet"))[-2]
 
 
@@ -105,7 +94,7 @@ def test_a_new_room_opens_as_it_is_configured(romeo: Client, juliet: Client) -> 
 
 def test_a_new_room_that_nobody_wants_was_never_there(romeo: Client, juliet: Client) -> None:
     enter(romeo, "Romeo")
-    assert asked(romeo, submit({}, "cancel")) == ""
+    assert ask_room(romeo, submit({}, "cancel")) == ""
     [gone] = romeo.received()
     assert told([gone]) == ["Romeo out none/none 110"]
     assert "<destroy></destroy>" in gone
@@ -151,7 +140,7 @@ def test_what_is_not_in_a_form_stays(verona: Room, romeo: Client, juliet: Client
         ["1"],
         ["Two households"],
     ]
-    assert asked(romeo, submit({})) == asked(romeo, submit({}, "cancel")) == ""
+    assert ask_room(romeo, submit({})) == ask_room(romeo, submit({}, "cancel")) == ""
     assert form(romeo) == before
     assert hear(juliet) == [["notice 104", "notice 104"]]
 
@@ -200,17 +189,17 @@ def test_a_form_that_is_refused_changes_nothing(
 
 
 def test_what_clients_of_other_servers_send_is_understood(verona: Room, romeo: Client) -> None:
-    assert asked(romeo, submit({"muc#roomconfig_enablelogging": "0", "public_list": "1"})) == ""
+    assert ask_room(romeo, submit({"muc#roomconfig_enablelogging": "0", "public_list": "1"})) == ""
     assert form(romeo)["enablearchiving"] == ["0"]
     conversations = {
         "muc#roomconfig_mam": "1",
         "muc#roomconfig_historylength": "7",
         "muc#roomconfig_captcha_protected": "",
     }
-    assert asked(romeo, submit(conversations)) == ""
+    assert ask_room(romeo, submit(conversations)) == ""
     assert form(romeo)["enablearchiving"] == ["1"]
     assert form(romeo)["muc#maxhistoryfetch"] == ["7"]
-    assert asked(romeo, submit({"muc#roomconfig_historylength": ""})) == ""
+    assert ask_room(romeo, submit({"muc#roomconfig_historylength": ""})) == ""
     assert form(romeo)["muc#maxhistoryfetch"] == ["7"]
 
 
@@ -231,13 +220,13 @@ def test_what_other_servers_have_costs_nobody_his_form(verona: Room, romeo: Clie
     inner = "".join(f"<value>{each}</value>" for each in _several(value))
     fields = "".join(f"<field var='{var}'>{inner}</field>" for var in UNASKED)
     name = f"<field var='{PREFIX}roomname'><value>Verona</value></field>"
-    assert asked(romeo, query(f"<x xmlns='jabber:x:data' type='submit'>{name}{fields}</x>")) == ""
+    assert ask_room(romeo, query(f"<x xmlns='jabber:x:data' type='submit'>{name}{fields}</x>")) == ""
     assert form(romeo)["roomname"] == ["Verona"]
 
 
 @pytest.mark.parametrize("content", ["", "<destroy/><destroy/>", "<x xmlns='jabber:x:data' type='result'/>", "<oops/>"])
 def test_an_owner_says_what_is_wanted(verona: Room, romeo: Client, content: str) -> None:
-    assert asked(romeo, query(content)) == "bad-request"
+    assert ask_room(romeo, query(content)) == "bad-request"
 
 
 @pytest.mark.parametrize("affiliation", ["admin", "member", "none", "outcast"])
@@ -245,12 +234,12 @@ def test_a_room_is_configured_and_destroyed_by_owners(verona: Room, juliet: Clie
     verona.set_affiliations({juliet.account: Affiliation(affiliation)})
     assert juliet.asks(query(""), to=ROOM) == "forbidden"
     for payload in (submit({}), submit({}, "cancel"), submit({"roomname": "Mine"}), query("<destroy/>")):
-        assert asked(juliet, payload) == "forbidden"
+        assert ask_room(juliet, payload) == "forbidden"
     assert find(juliet.server, verona.address) is verona
 
 
 def test_there_is_no_such_room(romeo: Client) -> None:
-    assert romeo.asks(query(""), to=ROOM) == asked(romeo, submit({})) == "item-not-found"
+    assert romeo.asks(query(""), to=ROOM) == ask_room(romeo, submit({})) == "item-not-found"
 
 
 def test_an_owner_who_is_away_configures_a_room(verona: Room, romeo: Client, juliet: Client, mercutio: Client) -> None:
@@ -394,7 +383,7 @@ def test_everybody_hears_once_that_a_room_is_no_more(
     enter(phone, "Juliet")
     hear(romeo, juliet, mercutio, phone)
     venue, reason = "mantua@rooms.localhost", "<reason>A plague o&apos; both</reason>"
-    assert asked(romeo, query(f"<destroy jid='{venue}'>{reason}<password>x</password></destroy>")) == ""
+    assert ask_room(romeo, query(f"<destroy jid='{venue}'>{reason}<password>x</password></destroy>")) == ""
     for client, nick in ((romeo, "Romeo"), (juliet, "Juliet"), (phone, "Juliet"), (mercutio, "Mercutio")):
         [gone] = client.received()
         assert told([gone]) == [f"{nick} out none/none 110"]
@@ -411,7 +400,7 @@ def test_a_room_is_told_of_its_end_before_its_owner_is_answered(verona: Room, ro
 def test_who_comes_to_a_room_that_is_no_more_hears_where_people_went(
     verona: Room, romeo: Client, juliet: Client
 ) -> None:
-    asked(romeo, query("<destroy jid='häuser%@rooms.localhost'/>"))
+    ask_room(romeo, query("<destroy jid='häuser%@rooms.localhost'/>"))
     hear(romeo, juliet)
     [refused] = enter(juliet, "Juliet")
     assert ">xmpp:häuser%25@rooms.localhost?join</gone>" in refused
@@ -421,7 +410,7 @@ def test_who_comes_to_a_room_that_is_no_more_hears_where_people_went(
 
 
 def test_who_may_not_make_rooms_hears_as_well_why_one_is_gone(verona: Room, romeo: Client) -> None:
-    asked(romeo, query("<destroy><reason>All are punished</reason></destroy>"))
+    ask_room(romeo, query("<destroy><reason>All are punished</reason></destroy>"))
     stranger = Client(romeo.server, "paris@elsewhere.example/palace")
     [refused] = enter(stranger, "Paris")
     assert told([refused]) == ["Paris error gone cancel"]
@@ -437,7 +426,7 @@ def test_who_may_not_make_rooms_hears_as_well_why_one_is_gone(verona: Room, rome
     ],
 )
 def test_an_end_that_is_refused(verona: Room, romeo: Client, juliet: Client, content: str, refusal: str) -> None:
-    assert asked(romeo, query(content)) == refusal
+    assert ask_room(romeo, query(content)) == refusal
     assert hear(juliet) == [[]]
     assert find(romeo.server, verona.address) is verona
 
@@ -447,7 +436,7 @@ def test_a_room_that_is_made_anew_is_another_one(tmp_path: Path) -> None:
         add_accounts(server, "romeo", "juliet")
         romeo, juliet = (Client(server, f"{name}@localhost/here") for name in ("romeo", "juliet"))
         room = opened(romeo, "Romeo", roomname="Verona")
-        assert asked(romeo, query("<destroy/>")) == ""
+        assert ask_room(romeo, query("<destroy/>")) == ""
         again = opened(juliet, "Juliet")
         assert again.owners() == [juliet.account]
         assert again.secret != room.secret

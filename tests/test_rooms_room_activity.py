@@ -7,14 +7,13 @@ import pytest
 
 from db import blocklists, room_visits
 from db.rooms import Affiliation
-from db.sqlite.database import Row
 from db.sqlite.queries import Prepared
 from handlers.login import accounts
 from handlers.rooms.room import Room
 from handlers.rooms.room_activity import RoomActivity
 from handlers.sessions.managed_sessions import Management
 from tests.harness.archives import server_with_archive
-from tests.harness.in_process import Client, add_accounts, online, server_in, xml
+from tests.harness.in_process import Client, add_accounts, online, queries_of, server_in, xml
 from tests.harness.pushing import break_off
 from tests.harness.rooms import INFO, ROOM, SERVICE, be, configure, enter, leave, opened, room_at, say
 from xmpp.data.jid import JID
@@ -404,18 +403,12 @@ def test_to_say_more_costs_nothing(
     subscribe(juliet)
     say(romeo, "Good morrow")
     juliet.received()
-    asked, rows, write = list[str](), server.db.rows, server.db.write
-
-    def noted(query: Prepared, *values: object) -> list[Row]:
-        asked.append(query.text)
-        found: list[Row] = rows(query, *values)
-        return found
+    asked, write = queries_of(server.db, monkeypatch), server.db.write
 
     def written(query: Prepared, *values: object) -> int:
         asked.append(query.text)
         return int(write(query, *values))
 
-    monkeypatch.setattr(server.db, "rows", noted)
     monkeypatch.setattr(server.db, "write", written)
     begun = list[object]()
     monkeypatch.setattr(server.portions, "begin", lambda line, steps, **_: begun.append(line))

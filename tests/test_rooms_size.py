@@ -10,11 +10,9 @@ import pytest
 
 from db import rooms
 from db.rooms import Affiliation
-from db.sqlite.database import Row
-from db.sqlite.queries import Prepared
 from handlers.rooms.gathered import AT_ONCE
 from tests.harness.archives import server_with_archive
-from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.in_process import Client, add_accounts, queries_of, server_in
 from tests.harness.managed_client import ManagedClient
 from tests.harness.rooms import ROOM, enter, leave, opened, room_at, say, told
 from xmpp.data.jid import JID
@@ -33,15 +31,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def asked(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is asked of the storage from now on."""
-    asked, rows = list[str](), server.db.rows
-
-    def noted(query: Prepared, *values: object) -> list[Row]:
-        asked.append(query.text)
-        found: list[Row] = rows(query, *values)
-        return found
-
-    monkeypatch.setattr(server.db, "rows", noted)
-    return asked
+    return queries_of(server.db, monkeypatch)
 
 
 def crowd(server: Server, count: int) -> list[Client]:

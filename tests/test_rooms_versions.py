@@ -8,14 +8,12 @@ from lxml import etree
 
 from db import room_changes
 from db.rooms import Affiliation
-from db.sqlite.database import Row
-from db.sqlite.queries import Prepared
 from handlers.login import accounts
 from handlers.rooms import versions
 from handlers.rooms.room import Room
 from handlers.rooms.rooms_here import Rooms
 from handlers.rooms.versions import Chain
-from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.in_process import Client, add_accounts, queries_of, server_in
 from tests.harness.rooms import ROOM, USER, be, configure, enter, in_short, leave, opened, room_at
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse
@@ -211,14 +209,7 @@ def test_it_costs_no_query_who_enters_a_room_that_somebody_is_in(
     before = until(enter(juliet, "juliet", MAV))
     make(room, paris="member")
     leave(juliet, "juliet")
-    asked, rows = list[str](), room.server.db.rows
-
-    def noted(query: Prepared, *values: object) -> list[Row]:
-        asked.append(query.text)
-        found: list[Row] = rows(query, *values)
-        return found
-
-    monkeypatch.setattr(room.server.db, "rows", noted)
+    asked = queries_of(room.server.db, monkeypatch)
     assert len(told(enter(juliet, "juliet", known(before)))) == 2
     assert len(told(enter(juliet, "juliet", MAV))) == 2
     assert asked == []

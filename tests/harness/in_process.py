@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lxml import etree
 
 from db import accounts, rosters
-from db.sqlite.database import Database
+from db.sqlite.database import Database, Row
 from db.sqlite.errors import StorageError
+from db.sqlite.queries import Prepared
 from handlers.tables import FEATURES, TABLES
 from xmpp.config.configuration import Configuration, Section
 from xmpp.config.settings import ServerSettings, StreamSettings
@@ -133,6 +135,19 @@ def server_in(
         server = Server(chosen, db, FEATURES, TABLES, storage_errors=(StorageError,), elsewhere=elsewhere)
         server.portions.seconds = FOR_EVER
         yield server
+
+
+def queries_of(db: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts of all queries to a storage from now on."""
+    queries, rows = list[str](), db.rows
+
+    def noted(query: Prepared, *values: object) -> list[Row]:
+        queries.append(query.text)
+        found: list[Row] = rows(query, *values)
+        return found
+
+    monkeypatch.setattr(db, "rows", noted)
+    return queries
 
 
 def add_accounts(server: Server, *names: str) -> None:

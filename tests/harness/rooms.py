@@ -8,7 +8,7 @@ from lxml import etree
 from db.rooms import Affiliation
 from handlers.rooms.room import Room
 from handlers.rooms.rooms_here import find
-from tests.harness.in_process import Client
+from tests.harness.in_process import Client, content_of
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse
 from xmpp.server import Server
@@ -33,6 +33,17 @@ def leave(client: Client, nick: str, *, room: str = ROOM) -> list[str]:
 
 def say(client: Client, body: str, *, room: str = ROOM, type: str = "groupchat") -> list[str]:
     return client.sends(f"<message to='{room}' type='{type}' id='m'><body>{body}</body></message>")
+
+
+def ask_room(client: Client, payload: str) -> str:
+    """Have a room do something: what the answer contains, or the condition of the error. What else came is in the inbox
+    again."""
+    received = client.sends(f"<iq type='set' id='q' to='{ROOM}'>{payload}</iq>")
+    [answer] = [each for each in received if each.startswith("<iq")]
+    for each in received:
+        if each is not answer:
+            client.write(each.encode())
+    return content_of(answer)
 
 
 def opened(owner: Client, nick: str, *, room: str = ROOM, **configuration: Any) -> Room:

@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 
 from db import rooms
-from db.sqlite.database import Row
-from db.sqlite.queries import Prepared
 from handlers.rooms import configuration as configurations
 from handlers.rooms import rates, strangers
 from handlers.rooms.rates import PaidUntil
 from handlers.rooms.rooms_here import Rooms
 from handlers.rooms.strangers import Written
-from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.in_process import Client, add_accounts, befriend, queries_of, server_in
 from tests.harness.rooms import (
     ITEMS,
     MUC,
@@ -434,20 +432,13 @@ def test_row_51_to_read_the_list_of_rooms_takes_two_queries_however_many_there_a
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with people(tmp_path) as (romeo, juliet, _):
-        server, asked = romeo.server, list[Prepared]()
+        server = romeo.server
         for number in range(150):
             rooms.create(
                 server.db, JID.parse(f"public{number}@{SERVICE}"), romeo.account,
                 configurations.to_text(configurations.DEFAULT), is_public=True, secret=b"", at=0.0,
             )  # fmt: skip
-        rows = server.db.rows
-
-        def noted(query: Prepared, *values: object) -> list[Row]:
-            asked.append(query)
-            found: list[Row] = rows(query, *values)
-            return found
-
-        monkeypatch.setattr(server.db, "rows", noted)
+        asked = queries_of(server.db, monkeypatch)
         juliet.asks(ITEMS, to=SERVICE)  # what is remembered from now on of Juliet is not counted
         for _ in range(3):
             del asked[:]
