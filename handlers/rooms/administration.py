@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from lxml import etree
 
 from db.rooms import Affiliation
-from handlers.rooms import affiliating, lists, nicks, presence, rates
+from handlers.rooms import affiliating, lists, lookalikes, nicks, presence, rates
 from handlers.rooms.affiliating import MOST_CHANGED, Actor, Turned
 from handlers.rooms.entering import put_out
+from handlers.rooms.lookalikes import Trusted
 from handlers.rooms.presence import Change, Ended
 from handlers.rooms.ranks import (
     AFFILIATIONS,
@@ -132,7 +133,8 @@ def _people(room: Room, actor: Actor, standing: Standing, items: list[Item]) -> 
     if items and not standing.is_at_least("admin"):
         raise StanzaError("forbidden", "affiliations are for admins to give")
     wanted = [(_account(room, item), item) for item in items]
-    people = {jid: _affiliation(room, jid, item) for jid, item in wanted}
+    trusted = lookalikes.trusted(room) if any(item.nick for _, item in wanted) else {}
+    people = {jid: _affiliation(room, jid, item, trusted) for jid, item in wanted}
     owners = {*room.owners(), *people} - {jid for jid, each in people.items() if each.affiliation != "owner"}
     for jid, item in wanted:
         target = Standing(room.affiliation(jid))
@@ -154,21 +156,21 @@ def _account(room: Room, item: Item) -> JID:
     return _occupant(room, item).account
 
 
-def _affiliation(room: Room, jid: JID, item: Item) -> Affiliation:
+def _affiliation(room: Room, jid: JID, item: Item, trusted: Trusted) -> Affiliation:
     """Who is banned or put off the list loses a nick that was reserved (9.1); an item with a nick reserves it (9.3)."""
     nick = room.affiliations.get(jid, NOBODY).nick
     if item.affiliation in ("outcast", "none"):
         nick = ""
     elif item.jid is not None and item.nick is not None:
-        nick = _reserved(room, jid, item.nick)
+        nick = _reserved(room, jid, item.nick, trusted)
     return Affiliation(item.affiliation, nick, item.reason)
 
 
-def _reserved(room: Room, jid: JID, nick: str) -> str:
+def _reserved(room: Room, jid: JID, nick: str, trusted: Trusted) -> str:
     if not nick:
         return ""  # this unsets it (9.5)
     nicks.check(room.server, nick)
-    nicks.refuse_taken(room, jid, nick)
+    nicks.refuse_taken(room, jid, nick, trusted)
     return nick
 
 

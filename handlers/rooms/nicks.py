@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from handlers.rooms import lookalikes, presence, rates
+from handlers.rooms.lookalikes import Trusted
 from handlers.rooms.presence import Change, Views
 from handlers.rooms.room import Occupant, Room
 from handlers.rooms.settings import RoomSettings
@@ -22,13 +23,13 @@ def check(server: "Server", nick: str) -> None:
         raise StanzaError("jid-malformed", f"a nick has from 1 to {most} characters, and not spaces alone")
 
 
-def refuse_taken(room: Room, account: JID, nick: str) -> None:
-    """Raise StanzaError for a nick that is somebody else's, who may be in the room or not, or that only looks like
-    it."""
+def refuse_taken(room: Room, account: JID, nick: str, trusted: Trusted | None = None) -> None:
+    """Raise StanzaError for a nick that is somebody else's, who may be in the room or not, or that only looks like it.
+    `trusted`: those of the room, if they are known by now."""
     holder, owner = room.occupants.get(nick), room.reserved_by(nick)
     if (holder is not None and holder.account != account) or (owner is not None and owner != account):
         raise StanzaError("conflict", "this nick is somebody else's")
-    if holder is None and owner is None and lookalikes.is_taken_for_another(room, account, nick):
+    if holder is None and owner is None and lookalikes.is_taken_for_another(room, account, nick, trusted):
         raise StanzaError("conflict", "this nick looks like somebody else's")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from db.rooms import Affiliation
+from handlers.rooms import lookalikes
 from handlers.rooms.affiliating import MOST_CHANGED
 from handlers.rooms.invitations import MAX_BYTES
 from handlers.rooms.room import Room
@@ -189,3 +190,19 @@ def test_row_115_rooms_that_nobody_configures_take_no_place(romeo: Client, julie
     romeo.session.end()
     for number in range(5):
         assert "201" in told(enter(juliet, "Juliet", room=f"new{number}@rooms.localhost"))[0]
+
+
+def test_row_115_those_who_are_trusted_are_looked_through_once_for_a_request(
+    room: Room, romeo: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, trusted = list[Room](), lookalikes.trusted
+
+    def noted(room: Room) -> lookalikes.Trusted:
+        looked.append(room)
+        return trusted(room)
+
+    monkeypatch.setattr(lookalikes, "trusted", noted)
+    items = "".join(f"<item affiliation='member' jid='{n}@example.org' nick='person {n}'/>" for n in range(100))
+    assert set_items(romeo, items) == ""
+    assert looked == [room]
+    assert set_items(romeo, "<item affiliation='member' jid='x@example.org' nick='R0meo'/>") == "conflict"
