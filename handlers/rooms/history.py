@@ -1,9 +1,8 @@
 """XEP-0045 sections 7.2.13 and 7.2.14: what was said before somebody came, and the subject."""
 
 import time
-from collections import deque
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
 
 from lxml import etree
 
@@ -11,7 +10,9 @@ from db import archive, archives
 from db.archive import Entry, Selection
 from handlers.messages import delay, stanza_ids
 from handlers.messages.occupants import occupant_id
-from handlers.rooms.room import MOST_HISTORY, Room, Said
+from handlers.rooms.recent import MOST_HISTORY, Recent, Said
+from handlers.rooms.room import Room
+from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC
 from xmpp.data import names, timestamps
 from xmpp.data.jid import JID
@@ -26,8 +27,7 @@ ARCHIVED = 2
 def remember(room: Room, said: Said) -> None:
     """One more message that was told to all."""
     room.history.append(said)
-    while len(room.history) > room.configuration.historylength:
-        room.history.popleft()
+    room.history.shorten(room.configuration.historylength, room.server.settings(RoomSettings).max_history_bytes)
 
 
 def wanted(room: Room, muc: etree._Element, to: JID) -> Sequence[Said]:
@@ -78,23 +78,33 @@ def _read_from_archive(room: Room) -> None:
     archive.settle(db)
     selection = Selection(archives.of_room(db, room.number).number)
     newest_first = archive.page(db, selection, min(ARCHIVED * length, MOST_HISTORY), backwards=True)
-    said = [each for entry in newest_first if (each := _said(room, entry)) is not None]
+    said = list(islice(_said(room, newest_first), length))
     if said:  # else what is in memory is all there is
-        room.history = deque(reversed(said[:length]), MOST_HISTORY)
+        room.history = Recent()
+        for each in reversed(said):
+            room.history.append(each)
 
 
-def _said(room: Room, entry: Entry) -> Said | None:
-    """A message as its occupants have got it, if it has a text."""
-    kept = archive.stanza(room.server.db, entry.row)
-    if kept is None:
-        return None
+def _said(room: Room, newest_first: Sequence[Entry]) -> Iterator[Said]:
+    """Messages as their occupants have got them, of those that have a text, and no more than may be in memory."""
+    left = room.server.settings(RoomSettings).max_history_bytes
+    for entry in newest_first:
+        kept = archive.stanza(room.server.db, entry.row)
+        if kept is None:
+            continue
+        left -= len(kept)  # also of one without a text: it was read
+        if left < 0:
+            return
+        stanza = _read(kept)
+        if stanza is not None and names.BODY in stanza.child_tags:
+            yield Said(stanza_ids.with_id(stanza.kept(), room.address, entry.uid), entry.at, entry.uid)
+
+
+def _read(kept: bytes) -> Stanza | None:
     try:
-        stanza = Stanza.from_wire(kept)
+        return Stanza.from_wire(kept)
     except Unreadable:
         return None
-    if names.BODY not in stanza.child_tags:
-        return None
-    return Said(stanza_ids.with_id(stanza.kept(), room.address, entry.uid), entry.at, entry.uid)
 
 
 def _number(asked: etree._Element, name: str) -> int | None:

@@ -10,7 +10,8 @@ from handlers.messages.payloads import MAV
 from handlers.messages.stanza_ids import STANZA_ID
 from handlers.rooms import activity, history, rates, slow_mode, tombstones
 from handlers.rooms.occasions import ROOM_SAID, ROOM_TOLD, Saying
-from handlers.rooms.room import Occupant, Room, Said
+from handlers.rooms.recent import Said
+from handlers.rooms.room import Occupant, Room
 from handlers.rooms.rooms_here import open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import X, tell

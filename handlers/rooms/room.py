@@ -6,8 +6,8 @@ What is to last is written when it changes (db/rooms.py).
 import hmac
 import time
 from base64 import urlsafe_b64encode
-from collections import Counter, deque
-from typing import TYPE_CHECKING, NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING
 
 from db import room_changes, rooms, rooms_passing
 from db.rooms import Affiliation, Subject
@@ -18,26 +18,16 @@ from handlers.rooms.gathered import Gathered
 from handlers.rooms.hats import Hats
 from handlers.rooms.occasions import ROOM_ENTERED, ROOM_LEFT, ROOM_PEOPLE_CHANGED
 from handlers.rooms.ranks import Standing, role_on_entering
+from handlers.rooms.recent import Recent
 from handlers.rooms.reserved import ReservedNicks
 from handlers.rooms.settings import RoomSettings
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
-from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
-MOST_HISTORY = 1_000
 NOBODY = Affiliation()
-
-
-class Said(NamedTuple):
-    """A message of a room as its occupants have got it, without an addressee; when, in seconds since the epoch; and its
-    id in the room."""
-
-    stanza: Stanza
-    at: float
-    id: str
 
 
 class Occupant:
@@ -89,7 +79,7 @@ class Room:
         self._log: AffiliationLog | None = None
         self.accounts = Counter[JID]()
         self.gathered: Gathered | None = None
-        self.history: deque[Said] = deque(maxlen=MOST_HISTORY)
+        self.history = Recent()
         self.is_history_whole = False
         self.is_locked = is_locked
 

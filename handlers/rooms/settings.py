@@ -25,6 +25,9 @@ class RoomSettings:
                                      at_most="presence.max_directed")  # fmt: skip
     max_nick_characters: int = setting(100, "The longest nick.", minimum=1, maximum=1_023)
     max_subject_bytes: int = setting(2_000, "The longest subject.", minimum=100, maximum=100_000)
+    max_history_bytes: int = setting(524_288, "How much is kept in memory of what was said last in a "
+                                     "room that somebody is in, for those who enter.",
+                                     minimum=10_000, maximum=1_000_000_000)  # fmt: skip
     max_presence_bytes: int = setting(4_096, "The longest presence of an occupant.", minimum=500, maximum=65_536)
     max_vcard_bytes: int = setting(262_144, "The longest vCard of a room, with its avatar.", minimum=1_000,
                                    maximum=10_000_000, at_most="streams.stanza_bytes")  # fmt: skip

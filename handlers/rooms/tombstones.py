@@ -89,6 +89,4 @@ def bury(room: Room, original: Original, retraction_id: str, at: float, by: byte
         beside = b"" if author is None else wire(author)
         tombstone = retraction.tombstone(original.stanza, retraction_id, at, by=by, beside=beside)
         archive.replace(room.server.db, original.row, tombstone.wire())
-    for said in list(room.history):
-        if said.id == original.id:
-            room.history.remove(said)
+    room.history.remove(original.id)

@@ -12,7 +12,7 @@ from handlers.rooms.invitations import MAX_BYTES
 from handlers.rooms.room import Room
 from handlers.rooms.telling import MAX_REASON
 from tests.harness.in_process import Client, add_accounts, server_in
-from tests.harness.rooms import MUC, ROOM, configure, enter, opened, room_at, told
+from tests.harness.rooms import MUC, ROOM, configure, enter, leave, opened, room_at, say, told
 from xmpp.data.jid import JID
 from xmpp.server import Server
 
@@ -21,6 +21,7 @@ LIMITS = {
     "max_nick_characters": 20,
     "max_subject_bytes": 100,
     "max_presence_bytes": 600,
+    "max_history_bytes": 10_000,
     "max_affiliations": 1_000,
     "max_affiliation_bytes": 40_000,
 }
@@ -206,3 +207,27 @@ def test_row_115_those_who_are_trusted_are_looked_through_once_for_a_request(
     assert set_items(romeo, items) == ""
     assert looked == [room]
     assert set_items(romeo, "<item affiliation='member' jid='x@example.org' nick='R0meo'/>") == "conflict"
+
+
+def test_row_115_so_much_of_what_was_said_is_kept_in_memory(room: Room, romeo: Client, juliet: Client) -> None:
+    configure(room, historylength=1_000)
+    for number in range(10):
+        say(romeo, f"{number}" + "x" * 3_000)
+    assert sum(len(each.stanza.wire()) for each in room.history) == room.history.size <= 10_000
+    late = [each for each in enter(juliet, "Juliet") if "<body>" in each]
+    assert [each.partition("<body>")[2][0] for each in late] == ["7", "8", "9"]
+    say(romeo, "x" * 20_000)
+    assert (len(room.history), room.history.size) == (0, 0)
+
+
+def test_row_115_nor_is_more_read_from_the_archive(tmp_path: Path) -> None:
+    with server_in(tmp_path, rooms=LIMITS, archive={"enabled": True}) as server:
+        add_accounts(server, "romeo", "juliet")
+        romeo, juliet = Client(server, "romeo@localhost/x"), Client(server, "juliet@localhost/x")
+        configure(opened(romeo, "Romeo"), historylength=1_000)
+        for number in range(10):
+            say(romeo, f"{number}" + "x" * 3_000)
+        leave(romeo, "Romeo")
+        late = [each for each in enter(juliet, "Juliet") if "<body>" in each]
+        assert [each.partition("<body>")[2][0] for each in late] == ["7", "8", "9"]
+        assert room_at(server).history.size <= 10_000
