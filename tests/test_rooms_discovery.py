@@ -167,6 +167,7 @@ def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
         "urn:xmpp:message-retract:1",
         "urn:xmpp:muc:affiliations:0",
         "urn:xmpp:occupant-id:0",
+        "urn:xmpp:ping",
         "urn:xmpp:sid:0",
         "vcard-temp",
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from lxml import etree
 
 from db import room_hats, rooms
+from handlers.discovery import ping
 from handlers.rooms import (
     administration,
     channel_search,
@@ -120,6 +121,8 @@ feature.step(visits.forget)
 feature.iq_get(ITEMS_QUERY, to=[SUBDOMAIN.service])(discovery.list_rooms)
 feature.iq_get(channel_search.SEARCH, to=[SUBDOMAIN.service])(channel_search.answer)
 feature.iq_get(f"{{{UNIQUE}}}unique", to=[SUBDOMAIN.service])(discovery.make_unique_name)
+feature.iq_get(ping.PING, to=[SUBDOMAIN.service])(ping.answer_for_server)
+feature.iq_get(ping.PING, to=[SUBDOMAIN.bare])(discovery.answer_ping)
 feature.iq_get(INFO_QUERY, to=[SUBDOMAIN.bare])(discovery.describe_room)
 feature.iq_get(ITEMS_QUERY, to=[SUBDOMAIN.bare])(discovery.list_items_of_room)
 feature.iq_get(registration.QUERY, to=[SUBDOMAIN.bare])(registration.show)

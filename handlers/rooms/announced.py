@@ -1,5 +1,6 @@
 """What the service of rooms, and each room, say that they can do (XEP-0045 section 6, XEP-0030)."""
 
+from handlers.discovery import ping
 from handlers.rooms import hats
 from handlers.rooms.telling import MUC
 from xmpp.data import commands
@@ -16,6 +17,7 @@ SERVICE_FEATURES = (
     "http://jabber.org/protocol/rsm",
     "urn:xmpp:channel-search:0:search",
     "urn:xmpp:occupant-id:0",
+    ping.NAMESPACE,
     "vcard-temp",
 )
 ROOM_FEATURES = (
@@ -32,6 +34,7 @@ ROOM_FEATURES = (
     "urn:xmpp:sid:0",
     "urn:xmpp:message-retract:1",
     "urn:xmpp:muc:affiliations:0",
+    ping.NAMESPACE,
     "vcard-temp",
 )
 """Beside those that tell how a room is configured."""

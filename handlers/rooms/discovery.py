@@ -110,6 +110,11 @@ def _of_other_features(server: "Server", room: Room) -> tuple[str, ...]:
     return (*(MODERATED_FEATURES if "moderation" in on else ()), *archived)
 
 
+def answer_ping(server: "Server", iq: Stanza) -> None:
+    """XEP-0199: the empty result, where there is such a room; who is in it, or is known there, makes no difference."""
+    _room(server, iq)
+
+
 def list_items_of_room(server: "Server", iq: Stanza) -> etree._Element:
     """6.5: nobody is told who is in a room. At the node for that, the commands that the asker may use."""
     assert iq.sender is not None
