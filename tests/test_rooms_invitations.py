@@ -151,8 +151,17 @@ def test_who_has_invited_is_told_that_nobody_comes(room: Room, romeo: Client, ju
 @pytest.mark.parametrize("to", ["mercutio@localhost", f"{ROOM}/mercutio"])
 def test_nobody_else_is_told_anything_by_a_refusal(room: Room, juliet: Client, mercutio: Client, to: str) -> None:
     mercutio.sends("<presence/>")
-    assert told(decline(juliet, to)) == ["room error item-not-found cancel"]
+    assert decline(juliet, to) == []
     assert mercutio.received() == []
+
+
+def test_row_26_to_refuse_does_not_tell_strangers_who_is_in_a_room_or_belongs_to_it(
+    room: Room, romeo: Client, juliet: Client, mercutio: Client
+) -> None:
+    romeo.asks(f"<block xmlns='urn:xmpp:blocking'><item jid='{juliet.account}'/></block>", type="set")
+    be(room, mercutio, "member")
+    named = (romeo.account, mercutio.account, "nobody@localhost", f"{ROOM}/romeo", f"{ROOM}/nobody", "a@elsewhere")
+    assert [decline(juliet, each) for each in named] == [[]] * len(named)
 
 
 def test_direct_invitations_are_messages(romeo: Client, juliet: Client) -> None:

@@ -56,23 +56,25 @@ def password_of(room: Room) -> str:
 
 
 def decline(room: Room, stanza: Stanza, x: etree._Element) -> None:
-    """Tell who has invited somebody that it does not come. Raises StanzaError: nobody else is told anything by this."""
+    """Tell who has invited somebody that it does not come. Nobody else is told anything, and whether there is somebody
+    is not said: or strangers would learn by it who is in a room, who belongs to it, and who has blocked them."""
     assert stanza.sender is not None
     element = next(x.iterchildren(DECLINE))
     _refuse_long([element])
     to = _address(element, AddressReader())
-    if to.bare == room.address:
-        occupant = room.occupants.get(to.resource)
-        inviter = occupant.account if occupant is not None else None
-    else:
-        standing = room.standing(to.bare)
-        is_known = standing.has_role("visitor") or standing.is_at_least("member")
-        inviter = to if is_known else None
-    if inviter is None:
-        raise StanzaError("item-not-found", "nobody in this room has invited you")
-    _refuse_unheard(room.server, inviter, stanza.sender)
-    rates.spend_on_strangers(room.server, stanza.sender.bare, [inviter])
-    _send(room, stanza, "decline", element, stanza.sender.bare, inviter)
+    rates.spend(room.server, stanza.sender.bare, rates.INVITATIONS)
+    inviter = _inviter(room, to)
+    if inviter is not None and not _is_unheard(room.server, inviter, stanza.sender):
+        _send(room, stanza, "decline", element, stanza.sender.bare, inviter)
+
+
+def _inviter(room: Room, named: JID) -> JID | None:
+    """Who may have invited somebody: by the address in the room, or by its own, if it is there or belongs to it."""
+    if named.bare == room.address:
+        occupant = room.occupants.get(named.resource)
+        return occupant.account if occupant is not None else None
+    standing = room.standing(named.bare)
+    return named if standing.has_role("visitor") or standing.is_at_least("member") else None
 
 
 def _refuse_long(elements: Iterable[etree._Element]) -> None:
@@ -102,12 +104,15 @@ def _make_members(room: Room, people: set[JID]) -> None:
 
 
 def _refuse_unheard(server: "Server", jid: JID, sender: JID) -> None:
-    """Who has blocked somebody does not hear of it by way of a room either. It looks as if there were no account: who
-    invites one that does not exist is told so (7.8.2)."""
-    if server.ownership.is_ours(jid) and (
-        not accounts.exists(server.db, jid.bare) or is_blocked(server, jid.bare, sender)
-    ):
+    """It looks as if there were no account: who invites one that does not exist is told so (7.8.2)."""
+    if _is_unheard(server, jid, sender):
         raise StanzaError("item-not-found", "there is no such account")
+
+
+def _is_unheard(server: "Server", jid: JID, sender: JID) -> bool:
+    """Who has blocked somebody does not hear of it by way of a room either."""
+    is_ours = server.ownership.is_ours(jid)
+    return is_ours and (not accounts.exists(server.db, jid.bare) or is_blocked(server, jid.bare, sender))
 
 
 def _address(element: etree._Element, reader: AddressReader) -> JID:

@@ -382,6 +382,8 @@ def test_row_116_one_account_declines_so_often(tmp_path: Path) -> None:
         decline = f"<message to='{ROOM}' id='i'><x xmlns='{USER}'><decline to='romeo@localhost'/></x></message>"
         assert [told(juliet.sends(decline)) for _ in range(3)] == [[], [], [f"room {TOO_MUCH}"]]
         assert len([each for each in romeo.received() if "<decline " in each]) == 2
+        nobody = decline.replace("romeo@", "nobody@")
+        assert told(juliet.sends(nobody)) == [f"room {TOO_MUCH}"]  # whoever is named
 
 
 def test_row_116_people_are_told_what_they_have_become_so_often(
