@@ -125,6 +125,7 @@ def test_what_is_told_of_a_room(romeo: Client) -> None:
         ({"q": "a", "key": "{elsewhere}size"}, ["modify", "feature-not-implemented", "invalid-sort-key"]),
         ({"q": "  "}, ["modify", "bad-request", "invalid-search-terms"]),
         ({"q": "a" * 501}, ["modify", "bad-request", "invalid-search-terms"]),
+        ({"q": " ".join("abcdefghijklmnopqrstu")}, ["modify", "bad-request", "invalid-search-terms"]),
         ({"q": "a", "all": "1"}, ["modify", "bad-request", "conflicting-fields"]),
         ({"all": "0"}, ["cancel", "bad-request", "no-search-conditions"]),
         ({"q": ""}, ["cancel", "bad-request", "no-search-conditions"]),

@@ -1,6 +1,6 @@
 """XEP-0433: the public rooms of a service are searched, by words in their names, descriptions and addresses."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from lxml import etree
@@ -43,6 +43,8 @@ MOST_LOOKED_AT = 2_000
 """Public rooms, by address: to look at so many takes 20 to 40 ms."""
 MAX_PAGE = 100
 MOST_CHARACTERS = 500
+MOST_WORDS = 20
+"""Each of them is looked for in the texts of all these rooms."""
 
 
 class Found(NamedTuple):
@@ -101,26 +103,26 @@ def _order(given: Mapping[str, tuple[str, ...]]) -> Order:
     return order
 
 
-def _words(given: Mapping[str, tuple[str, ...]]) -> list[str]:
+def _words(given: Mapping[str, tuple[str, ...]]) -> Collection[str]:
     """What is looked for: nothing, where all rooms are asked for. Raises StanzaError."""
     text = "".join(given["q"])
     if dataforms.boolean(given["all"]):
         if text:
             condition = _condition("conflicting-fields", "all", "q")
             raise StanzaError("bad-request", "either all rooms, or those with these words", application=condition)
-        return []
+        return ()
     if not text:
         condition = _condition("no-search-conditions")
         raise StanzaError("bad-request", "what is to be searched for?", type="cancel", application=condition)
-    words = text.casefold().split()
-    if not words or len(text) > MOST_CHARACTERS:
-        condition = _condition("invalid-search-terms")
-        raise StanzaError("bad-request", f"words of up to {MOST_CHARACTERS} characters", application=condition)
+    words = {*text.casefold().split()}
+    if not 0 < len(words) <= MOST_WORDS or len(text) > MOST_CHARACTERS:
+        condition, most = _condition("invalid-search-terms"), f"{MOST_WORDS} words of {MOST_CHARACTERS} characters"
+        raise StanzaError("bad-request", f"{most} at most can be searched for", application=condition)
     return words
 
 
 def _matching(
-    server: "Server", service: JID, given: Mapping[str, tuple[str, ...]], words: list[str]
+    server: "Server", service: JID, given: Mapping[str, tuple[str, ...]], words: Collection[str]
 ) -> Iterator[Found]:
     if given["types"] and MUC_ROOMS not in given["types"]:
         return
