@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from lxml import etree
 
 from db.room_hats import Hat
-from handlers.rooms import lists, presence
+from handlers.rooms import lists, presence, rates
 from handlers.rooms.presence import PLAIN, Changed
 from handlers.rooms.ranks import Standing
-from handlers.rooms.room import Room
+from handlers.rooms.room import Occupant, Room
 from handlers.rooms.rooms_here import open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import CHANGED, tell_codes
@@ -135,8 +135,9 @@ def _create(room: Room, iq: Stanza, answers: Answers) -> None:
     most = room.server.settings(RoomSettings).max_hats
     if had is None and len(room.hats.known) >= most:
         raise StanzaError("resource-constraint", f"a room has {most} hats at most")
-    room.hats.put(hat)
     wearers = room.hats.wearers(uri)
+    _spend(room, iq, *wearers, is_another_list=True)
+    room.hats.put(hat)
     iq.after_reply(lambda: _tell(room, *wearers, is_another_list=True))
 
 
@@ -152,6 +153,7 @@ def _check(hat: Hat) -> None:
 def _destroy(room: Room, iq: Stanza, answers: Answers) -> None:
     [uri] = answers[URI.var]
     wearers = room.hats.wearers(uri)
+    _spend(room, iq, *wearers, is_another_list=True)
     room.hats.destroy(uri)
     iq.after_reply(lambda: _tell(room, *wearers, is_another_list=True))
 
@@ -173,6 +175,7 @@ def _assign(room: Room, iq: Stanza, answers: Answers) -> None:
         raise StanzaError("resource-constraint", f"one person wears {settings.max_hats_worn} hats at most")
     if room.hats.given >= settings.max_hats_given:
         raise StanzaError("resource-constraint", f"in one room {settings.max_hats_given} hats are worn at most")
+    _spend(room, iq, wearer)
     room.hats.give(wearer, uri)
     iq.after_reply(lambda: _tell(room, wearer))
 
@@ -181,6 +184,7 @@ def _unassign(room: Room, iq: Stanza, answers: Answers) -> None:
     wearer, [uri] = _wearer(answers), answers[URI.var]
     if uri not in room.hats.worn.get(wearer, ()):
         raise StanzaError("item-not-found", f"{wearer} does not wear this hat")
+    _spend(room, iq, wearer)
     room.hats.take(wearer, uri)
     iq.after_reply(lambda: _tell(room, wearer))
 
@@ -212,13 +216,22 @@ def _wearer(answers: Answers) -> JID:
 # -- how others learn of it
 
 
+def _spend(room: Room, iq: Stanza, *wearers: JID, is_another_list: bool = False) -> None:
+    """Count what all are told because of this. Raises StanzaError, before anything is done."""
+    assert iq.sender is not None
+    rates.spend_changes(room, iq.sender.bare, len(_here(room, *wearers)) + is_another_list)
+
+
 def _tell(room: Room, *wearers: JID, is_another_list: bool = False) -> None:
     """Show those who have other hats now, if they are in the room; and say that the list has changed."""
     if is_another_list:
         tell_codes(room, CHANGED)
+    presence.show_changes(room, [Changed(each, each.role, PLAIN) for each in _here(room, *wearers)])
+
+
+def _here(room: Room, *wearers: JID) -> list[Occupant]:
     of = set(wearers)
-    here = [each for each in room.occupants.values() if each.account in of]
-    presence.show_changes(room, [Changed(each, each.role, PLAIN) for each in here])
+    return [each for each in room.occupants.values() if each.account in of]
 
 
 # -- for whom they are

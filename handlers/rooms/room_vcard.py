@@ -7,6 +7,7 @@ from lxml import etree
 from db import room_vcards
 from handlers.profile import avatars, photo_hash
 from handlers.profile.current_avatar import Avatar
+from handlers.rooms import rates
 from handlers.rooms.room import Room
 from handlers.rooms.rooms_here import open_to
 from handlers.rooms.settings import RoomSettings
@@ -50,6 +51,7 @@ def publish(server: "Server", iq: Stanza) -> None:
     hashes, had = _hashes(vcard), room_vcards.photo_hashes(server.db, room.number)
     if (xml if len(vcard) else None) == room_vcards.get(server.db, room.number):
         return
+    rates.spend_changes(room, iq.sender.bare, 1)
     if len(vcard):
         room_vcards.put(server.db, room.number, xml, hashes)
     else:

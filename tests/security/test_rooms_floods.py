@@ -236,6 +236,45 @@ def test_row_51_so_does_what_moderators_and_owners_change(tmp_path: Path, what: 
         assert once(3) == ""
 
 
+@pytest.mark.parametrize("what", ["hats", "hats that are worn", "pictures"])
+def test_row_51_so_do_hats_and_pictures(tmp_path: Path, what: str) -> None:
+    with people(tmp_path, told_bytes_per_minute=1_000_000) as (romeo, juliet, _):
+        enter(juliet, "Juliet")
+        crowd(romeo.server, 1_198)
+        make_hat(romeo, title="first")
+        later(romeo.server, 60)
+
+        def once(number: int) -> str:
+            if what == "pictures":
+                vcard = f"<vCard xmlns='vcard-temp'><FN>{number}</FN></vCard>"
+                return romeo.asks(vcard, type="set", to=ROOM)
+            if what == "hats":
+                return make_hat(romeo, title=str(number))
+            return hat(romeo, "assign" if number % 2 else "unassign", jid=str(juliet.account))
+
+        answers = [once(number).partition(" ")[0] for number in range(1, 4)]
+        assert answers[:2] == ["" if what == "pictures" else "<command"] * 2
+        assert answers[2] == "policy-violation"
+        later(romeo.server, 60)
+        assert once(3) != "policy-violation"
+
+
+def make_hat(client: Client, title: str) -> str:
+    return hat(client, "create", title=title)
+
+
+def hat(client: Client, which: str, **values: str) -> str:
+    """The answer to a command about the one hat of the room."""
+    given = {"FORM_TYPE": "urn:xmpp:hats:commands", "hats#uri": "urn:x:hat"}
+    given |= {f"hats#{name}": value for name, value in values.items()}
+    fields = "".join(f"<field var='{var}'><value>{value}</value></field>" for var, value in given.items())
+    form = f"<x xmlns='jabber:x:data' type='submit'>{fields}</x>"
+    node = f"node='urn:xmpp:hats:commands:{which}'"
+    return client.asks(
+        f"<command xmlns='http://jabber.org/protocol/commands' {node}>{form}</command>", type="set", to=ROOM
+    )
+
+
 @pytest.mark.parametrize("what", ["presence", "nick", "entering", "entering again"])
 def test_row_51_so_does_presence(tmp_path: Path, what: str) -> None:
     with people(tmp_path, told_bytes_per_minute=1_000_000) as (romeo, juliet, _):
