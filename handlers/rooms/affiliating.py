@@ -15,6 +15,7 @@ from handlers.rooms.room import NOBODY, Occupant, Room
 from handlers.rooms.telling import MUC_USER, text_element
 from handlers.rooms.versions import Chain
 from xmpp.data.errors import StanzaError
+from xmpp.data.ids import random_id
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import quoted
@@ -134,11 +135,10 @@ def _tell_away(room: Room, turned: Turned, actor: Actor) -> Iterator[None]:
             continue
         now = room.affiliations.get(jid, NOBODY).affiliation
         if room.configuration.membersonly and was == "none" and Standing(now).is_at_least("member"):
-            content = _invitation(room, actor.account, turned.reason_for(jid))
+            told = _invitation(room, actor.account, jid, turned.reason_for(jid))
         else:
-            content = _notice(jid, now, turned.reason_for(jid))
-        x = f'<x xmlns="{MUC_USER}">{content}</x>'.encode()
-        room.server.router.route(Stanza.build("message", x, to=jid, sender=room.address))
+            told = _notice(room, jid, now, turned.reason_for(jid))
+        room.server.router.route(told)
         yield
 
 
@@ -151,13 +151,19 @@ def _may_be_told(room: Room, actor: Actor, jid: JID) -> bool:
     return True
 
 
-def _notice(jid: JID, affiliation: str, reason: str) -> str:
-    """Code 101: its affiliation was changed while it was not in the room."""
+def _notice(room: Room, jid: JID, affiliation: str, reason: str) -> Stanza:
+    """Code 101: its affiliation was changed while it was not in the room. Who is not online learns that in the room."""
     inner = text_element("reason", reason)
     item = f'<item affiliation="{affiliation}" jid={quoted(jid)} role="none">{inner}</item>'
-    return item + '<status code="101"/>'
+    return Stanza.build("message", _x(item + '<status code="101"/>'), to=jid, sender=room.address)
 
 
-def _invitation(room: Room, inviter: JID, reason: str) -> str:
-    """Who may enter from now on is invited to (9.5)."""
-    return f"<invite from={quoted(inviter)}>{text_element('reason', reason)}</invite>{password_of(room)}"
+def _invitation(room: Room, inviter: JID, jid: JID, reason: str) -> Stanza:
+    """Who may enter from now on is invited to (9.5). That is a message like others: who is not online gets it later."""
+    invite = f"<invite from={quoted(inviter)}>{text_element('reason', reason)}</invite>"
+    x = _x(invite + password_of(room))
+    return Stanza.build("message", x, type="normal", id=random_id(), to=jid, sender=room.address)
+
+
+def _x(content: str) -> bytes:
+    return f'<x xmlns="{MUC_USER}">{content}</x>'.encode()
