@@ -117,7 +117,8 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
         "muc#roomnick": "text-single",
     },
     "http://jabber.org/protocol/muc#roominfo": {f"muc#{var}": type for var, type in ROOM_INFO.items()}
-    | {"hats#hash": "text-single", "{urn:xmpp:muc-activity}message-activity": "text-single"},  # XEP-0317, XEP-0502
+    | {"hats#hash": "text-single", "{urn:xmpp:muc-activity}message-activity": "text-single"}  # XEP-0317, XEP-0502
+    | {"{http://modules.prosody.im/mod_vcard_muc}avatar#sha1": "text-single"},
     HATS: {"hats#hue": "text-single", "hats#jid": "jid-single", "hats#title": "text-single", "hats#uri": "text-single"},
     f"{PUBSUB}#node_config": {f"pubsub#{var}": type for var, type in CONFIGURATION.items()},  # XEP-0060 section 16.4
     f"{PUBSUB}#meta-data": {f"pubsub#{var}": type for var, type in META_DATA.items()},

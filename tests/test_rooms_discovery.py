@@ -185,6 +185,7 @@ def test_a_room_says_what_it_is(room: Room, juliet: Client) -> None:
         "muc#roominfo_subject": [""],
         "muc#roominfo_occupants": ["1"],
         "{urn:xmpp:muc-activity}message-activity": ["0.00"],
+        "{http://modules.prosody.im/mod_vcard_muc}avatar#sha1": [],
     }
 
 

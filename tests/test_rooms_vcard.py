@@ -21,6 +21,7 @@ SVG, PNG = b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"\x89PNG\r\n\x1a\n and
 CHANGED = '<x xmlns="http://jabber.org/protocol/muc#user"><status code="104"></status></x>'
 NOTICE = f'<message from="{ROOM}" to="{{}}" type="groupchat">{CHANGED}</message>'
 HASH_FIELD = "muc#roominfo_avatarhash"
+OLDER_FIELD = "{http://modules.prosody.im/mod_vcard_muc}avatar#sha1"
 
 
 def photo(image: bytes, type: str = "image/png") -> str:
@@ -39,9 +40,9 @@ def publish(client: Client, payload: str) -> str:
     return client.asks(payload, type="set", to=ROOM)
 
 
-def hashes_told(client: Client) -> list[str] | None:
+def hashes_told(client: Client, field: str = HASH_FIELD) -> list[str] | None:
     """The hashes that disco#info tells; None where it says nothing of them."""
-    return fields_in(parse(client.asks(INFO, to=ROOM).encode())).get(HASH_FIELD)
+    return fields_in(parse(client.asks(INFO, to=ROOM).encode())).get(field)
 
 
 @pytest.fixture
@@ -61,6 +62,15 @@ def test_owners_set_the_vcard_and_everybody_may_read_it(room: Room, romeo: Clien
 def test_a_room_without_one_says_so(room: Room, romeo: Client) -> None:
     assert romeo.asks(ASK, to=ROOM) == "item-not-found"
     assert hashes_told(romeo) is None
+
+
+def test_clients_that_only_know_the_older_field_learn_of_the_picture_and_that_there_is_none(
+    room: Room, romeo: Client, mercutio: Client
+) -> None:
+    publish(romeo, vcard(photo(SVG, "image/svg+xml"), photo(PNG)))
+    assert hashes_told(mercutio, OLDER_FIELD) == [hash_of(SVG)]
+    publish(romeo, "<vCard xmlns='vcard-temp'/>")
+    assert hashes_told(mercutio, OLDER_FIELD) == []
 
 
 def test_a_room_that_does_not_exist_has_none(romeo: Client) -> None:

@@ -29,6 +29,8 @@ OWN_NICK = "x-roomuser-item"
 TRAFFIC = f"{MUC}#traffic"
 MAX_PAGE = 100
 MOST_CONTACTS = 20
+OLDER_AVATAR = "{http://modules.prosody.im/mod_vcard_muc}avatar#sha1"
+"""As it was before XEP-0486, with one hash, or empty: Gajim 1.7 and others look for nothing else."""
 TYPES: Mapping[str, FieldType] = {
     "muc#roominfo_subjectmod": "boolean",
     "muc#roominfo_avatarhash": "text-multi",
@@ -159,7 +161,7 @@ def _more(room: Room, asker: JID) -> Form:
         "muc#roominfo_slow_mode_duration": str(configured.slow_mode_duration),
     }
     values: dict[str, tuple[str, ...]] = {var: (value,) if value else () for var, value in told.items()}
-    values |= {var: hashes for var, hashes in _hashes(room, asker) if hashes}
+    values |= {var: hashes for var, hashes in _hashes(room, asker) if hashes or var == OLDER_AVATAR}
     if configured.publicroom or _is_in_the_know(room, asker):
         values["muc#roominfo_subject"] = (room.subject.text,)
         values["muc#roominfo_occupants"] = (str(len(room.occupants)),)
@@ -175,7 +177,9 @@ def _more(room: Room, asker: JID) -> Form:
 
 def _hashes(room: Room, asker: JID) -> Iterator[tuple[str, tuple[str, ...]]]:
     """By which a client knows whether it has its avatar, and its list of hats."""
-    yield "muc#roominfo_avatarhash", room_vcard.hashes_for(room, asker)
+    hashes = room_vcard.hashes_for(room, asker)
+    yield "muc#roominfo_avatarhash", hashes
+    yield OLDER_AVATAR, hashes[:1]
     yield "hats#hash", hat_commands.hash_for(room, asker)
 
 
