@@ -109,6 +109,21 @@ def test_what_is_said_in_private(room: Room, romeo: Client, juliet: Client) -> N
     assert ids(romeo.received()) == [room.id_of(juliet.account)]
 
 
+def test_a_private_message_that_comes_back(room: Room, romeo: Client, juliet: Client) -> None:
+    assert juliet.asks(f"<block xmlns='urn:xmpp:blocking'><item jid='{ROOM}/romeo'/></block>", type="set") == ""
+    refused = romeo.sends(f"<message to='{ROOM}/juliet' type='chat' id='m'><body>psst</body></message>")
+    assert ids(refused) == [room.id_of(juliet.account)]
+
+
+def test_an_error_tells_of_nobody_by_an_id_that_somebody_has_made_up(
+    room: Room, romeo: Client, juliet: Client
+) -> None:
+    romeo.sends(f"<message to='{ROOM}/juliet' type='chat' id='m'><body>psst</body></message>")
+    error = "<error type='cancel'><not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+    juliet.sends(f"<message to='{ROOM}/romeo' type='error' id='m'>{error}{FORGED}</message>")
+    assert ids(romeo.received()) == [room.id_of(juliet.account)]
+
+
 def test_history_and_subject(room: Room, romeo: Client, juliet: Client, mercutio: Client) -> None:
     configure(room, changesubject=True)
     say(romeo, "hello")

@@ -3,10 +3,11 @@
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
+from handlers.messages.occupants import occupant_id
 from handlers.rooms import rates, strangers
 from handlers.rooms.messages import reflect
 from handlers.rooms.room import Room
-from handlers.rooms.rooms_here import Rooms, open_to
+from handlers.rooms.rooms_here import Rooms, find, open_to
 from handlers.rooms.telling import MUC_USER, X
 from xmpp.data import names
 from xmpp.data.errors import StanzaError
@@ -61,7 +62,9 @@ def pass_error_back(server: "Server", error: Stanza) -> bool:
         return False
     if _has_another_session(server, passed, error, remembered):
         return True
-    content = b"".join(map(wire, error.children(names.ERROR)))
+    content, room = b"".join(map(wire, error.children(names.ERROR))), find(server, error.to.bare)
+    if room is not None:
+        content += occupant_id(room.id_of(error.sender.bare))
     server.router.route(
         Stanza.build("message", content, type="error", id=error.id, to=passed.sender, sender=passed.addressee)
     )
