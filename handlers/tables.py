@@ -150,7 +150,7 @@ TABLES = Tables(
         client_caps.note_announced,  # likewise
         offline.deliver,  # what waited, once the session is available
         presence.direct,  # presence with an addressee goes on to the router
-        rooms_elsewhere.note_entering,
+        rooms_elsewhere.note_entering,  # once it is known where the session has sent presence
     ),
     PRESENCE_RECEIVED.runs(  # not run for broadcasts among our accounts: presence_shown checks who is blocked itself
         accounts.ignore_unknown,

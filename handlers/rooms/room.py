@@ -69,7 +69,7 @@ class Room:
         self.secret = kept.secret
         self.subject = kept.subject
         self.affiliations = rooms.affiliations(server.db, kept.id)  # by bare address, or domain
-        self._affiliation_bytes = sum(_size(jid, each) for jid, each in self.affiliations.items())
+        self._affiliation_characters = sum(_size(jid, each) for jid, each in self.affiliations.items())
         self.hats = Hats(server.db, kept.id)
         self.reserved = ReservedNicks((each.nick, jid) for jid, each in self.affiliations.items() if each.nick)
         self.lists: dict[str, bytes] = {}
@@ -221,7 +221,8 @@ class Room:
         """Have these people be something else, for good. Raises StanzaError if too much is to be known of them."""
         were = {jid: self.affiliations.get(jid, NOBODY) for jid in changed}
         grows = sum(_size(jid, each) - _size(jid, were[jid]) for jid, each in changed.items())
-        if grows > 0 and self._affiliation_bytes + grows > self.server.settings(RoomSettings).max_affiliation_bytes:
+        most = self.server.settings(RoomSettings).max_affiliation_characters
+        if grows > 0 and self._affiliation_characters + grows > most:
             raise StanzaError("resource-constraint", "too much would be known of people in this room")
         step = self.log.next(
             (jid, was.affiliation, now) for jid, was in were.items()
@@ -232,7 +233,7 @@ class Room:
             if step.changes:
                 room_changes.add(self.server.db, self.number, step.changes)
         self._note(step)
-        self._affiliation_bytes += grows
+        self._affiliation_characters += grows
         self.lists.clear()
         had = [was.nick for was in were.values()]
         self.reserved.change(filter(None, had), ((each.nick, jid) for jid, each in changed.items() if each.nick))
@@ -248,7 +249,7 @@ class Room:
     def _note(self, step: Step) -> None:
         """A quarter too many are kept for a while, so that not every change has one forgotten."""
         self.log.add(step)
-        most = self.server.settings(RoomSettings).max_changes
+        most = self.server.settings(RoomSettings).max_affiliation_changes
         if len(self.log) > most + most // 4:
             room_changes.forget(self.server.db, self.number, self.log.shorten(most))
 

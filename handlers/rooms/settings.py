@@ -17,10 +17,11 @@ class RoomSettings:
                                  minimum=1, maximum=100_000)  # fmt: skip
     max_affiliations: int = setting(10_000, "The most people that are something in one room: members, owners, those "
                                     "who are banned.", minimum=10, maximum=1_000_000)  # fmt: skip
-    max_changes: int = setting(500, "How many changes of who is something in a room are kept, for clients that know "
-                               "who was it before.", minimum=10, maximum=100_000)  # fmt: skip
-    max_affiliation_bytes: int = setting(1_000_000, "The most characters that are kept of these: addresses, nicks, and "
-                                         "why they are banned.", minimum=1_000, maximum=1_000_000_000)  # fmt: skip
+    max_affiliation_characters: int = setting(1_000_000, "The most characters that are kept of these in one room: "
+                                              "addresses, nicks, and why they are banned.",
+                                              minimum=1_000, maximum=1_000_000_000)  # fmt: skip
+    max_affiliation_changes: int = setting(500, "How many changes of who is something in a room are kept, for clients "
+                                           "that know who was it before.", minimum=10, maximum=100_000)  # fmt: skip
     max_rooms_entered: int = setting(400, "The most rooms that one session is in.", minimum=1, maximum=100_000,
                                      at_most="presence.max_directed")  # fmt: skip
     max_nick_characters: int = setting(100, "The longest nick.", minimum=1, maximum=1_023)
@@ -39,7 +40,7 @@ class RoomSettings:
                                  minimum=1, maximum=100)  # fmt: skip
     max_hats_given: int = setting(1_000, "The most hats that all people together wear in one room.",
                                   minimum=1, maximum=2_000)  # fmt: skip
-    messages_per_minute: int = setting(600, "How much one account may say in one room.",
+    messages_per_minute: int = setting(600, "How many messages one account may send in one room, to all or to one.",
                                        minimum=1, maximum=1_000_000)  # fmt: skip
     presences_per_minute: int = setting(120, "How often one account may change its presence in one room.",
                                         minimum=1, maximum=1_000_000)  # fmt: skip
@@ -48,11 +49,11 @@ class RoomSettings:
     enterings_per_minute: int = setting(120, "How often one account may enter one room.", minimum=1, maximum=1_000_000)
     enterings_per_hour: int = setting(10_000, "How often one account may enter rooms.",
                                       minimum=1, maximum=10_000_000)  # fmt: skip
-    told_bytes_per_minute: int = setting(600_000_000, "How much may be sent to occupants of rooms because of one "
-                                         "account: what it says, and that it comes and goes.",
+    told_bytes_per_minute: int = setting(600_000_000, "How many bytes may be sent to occupants of rooms because of "
+                                         "one account: what it says, and that it comes and goes.",
                                          minimum=1_000_000, maximum=1_000_000_000_000)  # fmt: skip
-    max_untold_bytes: int = setting(64 << 20, "How much may wait in one room until it is the turn of those who are "
-                                    "told; then nobody says more.", minimum=1 << 20, maximum=1 << 40)  # fmt: skip
+    max_untold_bytes: int = setting(64 << 20, "How many bytes may wait in one room until it is the turn of those who "
+                                    "are told; then nobody says more.", minimum=1 << 20, maximum=1 << 40)  # fmt: skip
     strangers_written_to_per_hour: int = setting(30, "How many people one account may write to in private in rooms who "
                                                  "have not written to it; for members of the room ten times as many.",
                                                  minimum=1, maximum=100_000)  # fmt: skip

@@ -23,7 +23,7 @@ LIMITS = {
     "max_presence_bytes": 600,
     "max_history_bytes": 10_000,
     "max_affiliations": 1_000,
-    "max_affiliation_bytes": 40_000,
+    "max_affiliation_characters": 40_000,
 }
 
 
