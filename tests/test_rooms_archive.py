@@ -112,6 +112,23 @@ def test_private_messages_are_not_in_it_nor_what_was_refused(romeo: Client, juli
     assert query(romeo).ids == []
 
 
+def test_a_private_message_to_several_devices_is_once_in_the_archive_of_their_account(
+    romeo: Client, juliet: Client
+) -> None:
+    opened(romeo, "Romeo")
+    phone = Client(juliet.server, "juliet@localhost/phone")
+    enter(juliet, "Juliet"), enter(phone, "Juliet")
+    juliet.received(), phone.received()
+    whisper = f"<message to='{ROOM}/Juliet' type='chat' id='pm'><body>in private</body></message>"
+    romeo.sends(whisper)
+    [one], [other] = juliet.received(), phone.received()
+    assert ids_in(one) == ids_in(other)
+    romeo.sends(whisper)  # whoever says the same again is archived again
+    archived = Answer(juliet.sends(f"<iq type='set' id='q'><query xmlns='{MAM}'/></iq>")[-3:])
+    assert archived.bodies == ["in private"] * 2
+    assert archived.ids[0] == ids_in(one)["juliet@localhost"]
+
+
 def test_a_room_that_is_not_archived_keeps_nothing_and_says_so(server: Server, romeo: Client) -> None:
     opened(romeo, "Romeo", enablearchiving=False)
     [told] = say(romeo, "hi")

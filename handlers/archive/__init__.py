@@ -10,7 +10,7 @@ from lxml import etree
 
 from db import archive as archive_records
 from db import archives
-from handlers.archive import answers, preferences, query, recording, results, retraction, rules
+from handlers.archive import answers, preferences, private_copies, query, recording, results, retraction, rules
 from handlers.archive.settings import ArchiveSettings
 from handlers.contacts.access import forbid
 from handlers.messages import stanza_ids
@@ -68,9 +68,13 @@ def record_sent(delivery: Delivery) -> None:
 @feature.step
 def record_received(delivery: Delivery) -> None:
     """MESSAGE_RECEIVED: archive the message, and add its stanza-id for whoever gets it."""
-    sender = delivery.stanza.sender
+    server, stanza, sender = delivery.server, delivery.stanza, delivery.stanza.sender
     if sender is not None:
-        delivery.archive_id = _record(delivery, sender, is_sent=False)
+        delivery.archive_id = private_copies.id_of_copy(server, delivery.account, stanza)
+        if delivery.archive_id is None:
+            delivery.archive_id = _record(delivery, sender, is_sent=False)
+            if delivery.archive_id is not None:
+                private_copies.remember(server, delivery.account, stanza, delivery.archive_id)
     if delivery.archive_id is not None:
         delivery.stanza = stanza_ids.with_id(delivery.stanza, delivery.account, delivery.archive_id)
 
