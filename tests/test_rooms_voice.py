@@ -4,7 +4,7 @@ import pytest
 
 from handlers.rooms.room import Room
 from tests.harness.in_process import Client
-from tests.harness.rooms import ROOM, configure, enter, fields_in, leave, opened, say, told
+from tests.harness.rooms import ROOM, ask_room, be, configure, enter, fields_in, leave, opened, say, told
 from xmpp.data.wire import parse
 
 
@@ -75,3 +75,63 @@ def test_only_moderators_give_the_floor_and_only_to_who_has_asked(
     assert told(allow(juliet, "juliet", juliet.jid)) == ["room error forbidden auth"]
     assert told(allow(romeo, "juliet", "mercutio@localhost/street")) == ["room error item-not-found cancel"]
     assert told(allow(romeo, "mercutio", "mercutio@localhost/street")) == ["room error item-not-found cancel"]
+
+
+# -- who comes again
+
+
+def give(client: Client, nick: str, role: str) -> None:
+    item = f"<item nick='{nick}' role='{role}'/>"
+    assert ask_room(client, f"<query xmlns='http://jabber.org/protocol/muc#admin'>{item}</query>") == ""
+
+
+def role_of_who_comes_again(client: Client, nick: str) -> str:
+    """The role that somebody has after leaving, and entering under this nick."""
+    leave(client, "juliet")
+    [own] = [each for each in told(enter(client, nick)) if each.endswith(" 110")]
+    return own.split()[2].partition("/")[2]
+
+
+@pytest.mark.parametrize("nick", ["juliet", "capulet"])
+@pytest.mark.parametrize(("affiliation", "given"), [("none", "participant"), ("member", "visitor")])
+def test_who_comes_again_to_a_moderated_room_may_do_what_a_moderator_has_said(
+    moderated: Room, romeo: Client, juliet: Client, affiliation: str, given: str, nick: str
+) -> None:
+    be(moderated, juliet, affiliation)
+    give(romeo, "juliet", "participant")
+    give(romeo, "juliet", given)
+    assert role_of_who_comes_again(juliet, nick) == given
+
+
+def test_it_counts_with_another_device_under_another_nick(moderated: Room, romeo: Client, juliet: Client) -> None:
+    be(moderated, juliet, "member")
+    give(romeo, "juliet", "participant")
+    give(romeo, "juliet", "visitor")
+    phone = Client(juliet.server, "juliet@localhost/phone")
+    assert told(enter(phone, "capulet"))[-2].startswith("capulet in member/visitor ")
+
+
+@pytest.mark.parametrize("affiliation", ["member", "admin"])
+def test_who_has_become_something_else_has_the_role_that_goes_with_it(
+    moderated: Room, romeo: Client, juliet: Client, affiliation: str
+) -> None:
+    give(romeo, "juliet", "participant")
+    be(moderated, juliet, affiliation)
+    be(moderated, juliet, "none" if affiliation == "member" else "admin")
+    assert role_of_who_comes_again(juliet, "juliet") == ("visitor" if affiliation == "member" else "moderator")
+
+
+def test_in_a_room_that_is_not_moderated_all_may_speak_who_come(room: Room, romeo: Client, juliet: Client) -> None:
+    enter(juliet, "juliet")
+    give(romeo, "juliet", "visitor")
+    assert role_of_who_comes_again(juliet, "juliet") == "participant"
+
+
+def test_of_so_many_it_is_kept(moderated: Room, romeo: Client, juliet: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.rooms.room.MOST_GIVEN", 2)
+    give(romeo, "juliet", "participant")
+    for number in range(2):
+        enter(Client(romeo.server, f"mercutio{number}@localhost/tomb"), f"mercutio{number}")
+        give(romeo, f"mercutio{number}", "participant")
+    assert len(moderated.given) == 2
+    assert role_of_who_comes_again(juliet, "juliet") == "visitor"

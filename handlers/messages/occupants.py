@@ -7,7 +7,6 @@ OCCUPANT_ID = "{urn:xmpp:occupant-id:0}occupant-id"
 HATS = "{urn:xmpp:hats:0}hats"
 
 
-
 def occupant_id(id: str) -> bytes:
     """The element that tells one occupant from another, whatever its nick."""
     return f'<occupant-id xmlns="urn:xmpp:occupant-id:0" id="{id}"/>'.encode()

@@ -103,7 +103,7 @@ def give_roles(room: Room, given: Iterable[tuple[Occupant, str, Change]]) -> Non
     for occupant, role, change in given:
         if occupant.sessions and occupant.role != role:
             changed.append(Changed(occupant, occupant.role, change))
-            occupant.role = role
+            room.give_role(occupant, role)
     presence.show_changes(room, changed)
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
 NOBODY = Affiliation()
+MOST_GIVEN = 1_000
+"""Of so many people it is known what a moderator has given them or taken from them."""
 
 
 class Occupant:
@@ -55,10 +57,10 @@ class Occupant:
 class Room:
     """A room. `occupants` by nick, `by_session` by full address; `accounts`: with how many sessions each of them is
     here. It is `is_locked` until its creator has configured it. `hats`: those that there are, and who wears which.
-    `versioned`: the sessions that are told of each change of affiliations, and from which version on (XEP-0463).
-    `gathered`: what its sessions are about to be told together. `lists`: who has an affiliation, as it was sent last,
-    until that changes. `history`: what was said last, the newest last; it is that of the archive where it
-    `is_history_whole`."""
+    `given`: roles other than the usual ones, by account. `versioned`: the sessions that are told of each change of
+    affiliations, and from which version on (XEP-0463). `gathered`: what its sessions are about to be told together.
+    `lists`: who has an affiliation, as it was sent last, until that changes. `history`: what was said last, the
+    newest last; it is that of the archive where it `is_history_whole`."""
 
     def __init__(self, server: "Server", kept: rooms.Kept, *, is_locked: bool = False) -> None:
         self.server = server
@@ -71,6 +73,7 @@ class Room:
         self.affiliations = rooms.affiliations(server.db, kept.id)  # by bare address, or domain
         self._affiliation_characters = sum(_size(jid, each) for jid, each in self.affiliations.items())
         self.hats = Hats(server.db, kept.id)
+        self.given: dict[JID, str] = {}
         self.reserved = ReservedNicks((each.nick, jid) for jid, each in self.affiliations.items() if each.nick)
         self.lists: dict[str, bytes] = {}
         self.occupants: dict[str, Occupant] = {}
@@ -137,6 +140,21 @@ class Room:
     def usual_role(self, affiliation: str) -> str:
         """The role that goes with an affiliation here."""
         return role_on_entering(affiliation, is_moderated=self.configuration.moderatedroom)
+
+    def role_of_who_enters(self, account: JID) -> str:
+        """The usual one; in a moderated room that which a moderator has given it (5.1)."""
+        usual = self.usual_role(self.affiliation(account))
+        return self.given.get(account, usual) if self.configuration.moderatedroom else usual
+
+    def give_role(self, occupant: Occupant, role: str) -> None:
+        """Have an occupant have another role. While the room is in memory it is known who was given the floor, and who
+        has lost it."""
+        occupant.role = role
+        self.given.pop(occupant.account, None)
+        if role != "moderator" and role != self.usual_role(self.affiliation(occupant.account)):
+            self.given[occupant.account] = role
+            if len(self.given) > MOST_GIVEN:
+                del self.given[next(iter(self.given))]
 
     def id_of(self, account: JID) -> str:
         """XEP-0421: the id of an occupant, from which nobody can tell the address."""
@@ -238,6 +256,8 @@ class Room:
         had = [was.nick for was in were.values()]
         self.reserved.change(filter(None, had), ((each.nick, jid) for jid, each in changed.items() if each.nick))
         for jid, each in changed.items():
+            if each.affiliation != were[jid].affiliation:
+                self.given.pop(jid, None)
             if each.affiliation == "none" and not each.nick:
                 self.affiliations.pop(jid, None)
             else:
