@@ -35,12 +35,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def romeo(server: Server) -> Client:
-    return Client(server, "romeo@localhost/orchard")
-
-
-@pytest.fixture
 def juliet(server: Server) -> Client:
+    """No contact of Romeo's."""
     return Client(server, "juliet@localhost/balcony")
 
 
