@@ -3,7 +3,7 @@
 Each of many sessions is then written to once for all of them, and to write costs more than all else about a message.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from xmpp.data.copies import copies
@@ -28,12 +28,16 @@ class _Message(NamedTuple):
 
 
 class Gathered:
-    """The messages that are told together to all these sessions; what is said once this has begun is told after it."""
+    """The messages that are told together to all these sessions; what is said once this has begun is told after it.
 
-    __slots__ = ("sessions", "_messages", "_is_begun")
+    `came`, `entrances`: those of the room (room.Room); who has left it and come back finds them in the history.
+    """
 
-    def __init__(self, sessions: Collection[JID]) -> None:
+    __slots__ = ("sessions", "_came", "_entrances", "_messages", "_is_begun")
+
+    def __init__(self, sessions: Collection[JID], came: Mapping[JID, int], entrances: int) -> None:
         self.sessions = tuple(sessions)
+        self._came, self._entrances = came, entrances
         self._messages: list[_Message] = []
         self._is_begun = False
 
@@ -53,6 +57,8 @@ class Gathered:
         for start in range(0, len(self.sessions), at_once):
             now = handled()
             for jid in self.sessions[start : start + at_once]:
+                if self._came.get(jid, 0) > self._entrances:
+                    continue
                 for to, ticket in self._messages:
                     if ticket is None or ticket.failed is None:
                         now.ticket = ticket

@@ -7,7 +7,7 @@ from handlers.rooms.lookalikes import Trusted
 from handlers.rooms.presence import Change, Views
 from handlers.rooms.room import Occupant, Room
 from handlers.rooms.settings import RoomSettings
-from handlers.rooms.telling import forget_directed, tell_each
+from handlers.rooms.telling import forget_directed, tell_each, unless_back
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
@@ -49,13 +49,14 @@ def change(room: Room, occupant: Occupant, asked: Stanza, said: bytes) -> None:
     refuse_taken(room, session.bare, nick)
     rates.spend_presence(room, session.bare, said, rates.NICKS, times=2)
     _tell_of_end(room, occupant, asked)
-    version = room.versioned.get(session)
+    version, came = room.versioned.get(session), room.came[session]
     is_alone, was_shown = len(occupant.sessions) == 1, occupant.shown[0] == session
     if is_alone and nick not in room.occupants:
         room.rename(occupant, nick)
     else:
         room.take_out(session)
     renamed = room.put(nick, session, said, occupant.role)
+    room.came[session] = came
     if version is not None:
         room.versioned[session] = version
     if not is_alone and was_shown:
@@ -71,4 +72,5 @@ def _tell_of_end(room: Room, occupant: Occupant, asked: Stanza) -> None:
     views = Views(room, occupant, change, "unavailable", session, b"")
     viewers = room.by_session.items() if len(occupant.sessions) == 1 else [(session, occupant)]
     forget_directed(room, occupant.nick, [session])
-    tell_each(room, [(to, views.to(to, each)) for to, each in viewers if presence.is_shown(room, occupant, each)])
+    told = [(to, views.to(to, each)) for to, each in viewers if presence.is_shown(room, occupant, each)]
+    tell_each(room, unless_back(room, told))

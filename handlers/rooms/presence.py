@@ -11,7 +11,7 @@ from handlers.messages.occupants import HATS, OCCUPANT_ID, occupant_id
 from handlers.messages.payloads import MAV
 from handlers.messages.stanza_ids import STANZA_ID
 from handlers.rooms.room import Occupant, Room
-from handlers.rooms.telling import MUC, MUC_USER, forget_directed, is_over, tell_each, text_element
+from handlers.rooms.telling import MUC, MUC_USER, forget_directed, is_over, tell_each, text_element, unless_back
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import quoted, wire
@@ -139,7 +139,7 @@ def show_end(
     forget_directed(room, occupant.nick, gone)
     told = [(session, views.to(session, occupant)) for session in gone if not is_over(room.server, session)]
     others = viewers_of(room, occupant) if is_told_to_others else ()
-    tell_each(room, chain(told, ((session, views.of(each)) for session, each in others)))
+    tell_each(room, chain(unless_back(room, told), ((session, views.of(each)) for session, each in others)))
 
 
 class Ended(NamedTuple):
@@ -162,17 +162,18 @@ def tell_put_out(room: Room, ended: Sequence[Ended]) -> None:
     """Tell those who were put out. They may be all of a large room, so each is written when it is its turn."""
     for each in ended:
         forget_directed(room, each.occupant.nick, each.gone)
-    tell_each(room, (told for each in ended for told in told_themselves(room, each)))
+    tell_each(room, unless_back(room, (told for each in ended for told in told_themselves(room, each))))
 
 
 def show_put_out(room: Room, ended: Sequence[Ended]) -> None:
     """Tell the others of those who were put out."""
-    tell_each(room, (told for each in ended for told in _told_others(room, each)))
+    tell_each(room, unless_back(room, (told for each in ended for told in _told_others(room, each))))
 
 
 def show_changes(room: Room, changed: Sequence[Changed]) -> None:
     """Tell everybody of those who have become something else, as they are when it is their turn."""
-    tell_each(room, (told for each in changed if each.occupant.sessions for told in _told_of_change(room, each)))
+    told = (told for each in changed if each.occupant.sessions for told in _told_of_change(room, each))
+    tell_each(room, unless_back(room, told))
 
 
 def told_themselves(room: Room, ended: Ended) -> Iterator[tuple[JID, Stanza]]:
@@ -214,8 +215,8 @@ def viewers_of(room: Room, occupant: Occupant) -> Iterator[tuple[JID, Occupant]]
 
 def those_here(room: Room) -> Iterator[tuple[JID, Occupant]]:
     """The sessions that are in the room now, and still are when it is their turn."""
-    here = tuple(room.by_session)  # and not pairs: of a large room many of these may wait
-    return ((session, each) for session in here if (each := room.by_session.get(session)) is not None)
+    here, came, entrances = tuple(room.by_session), room.came, room.entrances  # of a large room many of these may wait
+    return ((jid, room.by_session[jid]) for jid in here if 0 < came.get(jid, 0) <= entrances)
 
 
 def own(room: Room, occupant: Occupant, session: JID, change: Change, id: str | None, mark: bytes = b"") -> Stanza:

@@ -56,7 +56,8 @@ class Occupant:
 
 class Room:
     """A room. `occupants` by nick, `by_session` by full address; `accounts`: with how many sessions each of them is
-    here. It is `is_locked` until its creator has configured it. `hats`: those that there are, and who wears which.
+    here. `came`: which of all `entrances` was that of each session: what is told of a moment is not for who has come
+    since. It is `is_locked` until its creator has configured it. `hats`: those that there are, and who wears which.
     `given`: roles other than the usual ones, by account. `versioned`: the sessions that are told of each change of
     affiliations, and from which version on (XEP-0463). `gathered`: what its sessions are about to be told together.
     `lists`: who has an affiliation, as it was sent last, until that changes. `history`: what was said last, the
@@ -78,6 +79,8 @@ class Room:
         self.lists: dict[str, bytes] = {}
         self.occupants: dict[str, Occupant] = {}
         self.by_session: dict[JID, Occupant] = {}
+        self.came: dict[JID, int] = {}
+        self.entrances = 0
         self.versioned: dict[JID, int] = {}
         self._log: AffiliationLog | None = None
         self.accounts = Counter[JID]()
@@ -173,6 +176,8 @@ class Room:
         self.by_session[session] = occupant
         if is_new:
             self.gathered = None
+            self.entrances += 1
+            self.came[session] = self.entrances
             self.accounts[occupant.account] += 1
             for step in self.server.tables[ROOM_ENTERED]:
                 step(self, occupant, session)
@@ -184,7 +189,7 @@ class Room:
         self.versioned.pop(session, None)
         if occupant is not None:
             self.gathered = None
-            del occupant.sessions[session]
+            del occupant.sessions[session], self.came[session]
             if not occupant.sessions:
                 del self.occupants[occupant.nick]
             self.accounts[occupant.account] -= 1

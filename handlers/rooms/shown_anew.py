@@ -7,7 +7,7 @@ from typing import NamedTuple
 from handlers.rooms.configuration import RoomConfiguration
 from handlers.rooms.presence import PLAIN, Views, those_here
 from handlers.rooms.room import Occupant, Room
-from handlers.rooms.telling import tell_each
+from handlers.rooms.telling import tell_each, unless_back
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
@@ -36,7 +36,8 @@ def show_anew(room: Room, before: RoomConfiguration) -> None:
         _Seen(each, each.role in before.presencebroadcast, each.role in now.presencebroadcast)
         for each in room.occupants.values()
     ]
-    tell_each(room, (told for each in seen if each.occupant.sessions for told in _told_of(room, each, opens)))
+    told = (told for each in seen if each.occupant.sessions for told in _told_of(room, each, opens))
+    tell_each(room, unless_back(room, told))
 
 
 def _told_of(room: Room, seen: _Seen, opens: bool) -> Iterator[tuple[JID, Stanza]]:

@@ -51,7 +51,7 @@ def tell(room: Room, stanza: Stanza) -> None:
         room.gathered.add(stanza)
         portions.note_size(room.address, size)
         return
-    gathered, count = Gathered(room.by_session), len(room.by_session)
+    gathered, count = Gathered(room.by_session, room.came, room.entrances), len(room.by_session)
     gathered.add(stanza)
     steps, size = gathered.sent_by(partial(send, room.server)), size + POINTER * count
     if count < MANY:
@@ -72,6 +72,13 @@ def tell_each(room: Room, stanzas: Iterable[tuple[JID, Stanza]]) -> None:
     """Send each of these sessions a stanza of its own; the pairs are asked for one after the other."""
     room.gathered = None
     room.server.portions.begin(room.address, _each(room.server, stanzas))
+
+
+def unless_back(room: Room, stanzas: Iterable[tuple[JID, Stanza]]) -> Iterator[tuple[JID, Stanza]]:
+    """These, but for sessions that have come since: they were out of the room, and were told by their welcome how it is
+    now."""
+    came, entrances = room.came, room.entrances
+    return ((session, stanza) for session, stanza in stanzas if came.get(session, 0) <= entrances)
 
 
 def forget_directed(room: Room, nick: str, sessions: Iterable[JID]) -> None:
