@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from peewee import CompositeKey, IntegerField, Model, TextField
+from peewee import SQL, CompositeKey, IntegerField, Model, TextField, fn
 
+from db.rooms import RoomAffiliation
 from db.sqlite.database import Database
 from db.sqlite.queries import ANY, Prepared
 from xmpp.data.jid import JID
@@ -32,9 +33,18 @@ class AffiliationChange(NamedTuple):
     became: str
 
 
-_C = RoomChange
+_C, _A, _BEFORE = RoomChange, RoomAffiliation, RoomChange.alias()
 _OF = Prepared(_C.select(_C.version, _C.jid, _C.was, _C.became).where(_C.room == ANY).order_by(_C.version))
 _INSERT = Prepared(_C.insert(room=ANY, version=ANY, jid=ANY, was=ANY, became=ANY))
+_NEXT = _BEFORE.select(fn.COALESCE(fn.MAX(_BEFORE.version) + SQL("1"), SQL("1"))).where(_BEFORE.room == _A.room)
+_NOTE_NOBODY = Prepared(
+    _C.insert_from(
+        _A.select(_A.room, _NEXT, _A.jid, _A.affiliation, SQL("'none'")).where(
+            _A.jid == ANY, _A.affiliation != SQL("'none'")
+        ),
+        [_C.room, _C.version, _C.jid, _C.was, _C.became],
+    )
+)
 _FORGET = Prepared(_C.delete().where((_C.room == ANY) & (_C.version <= ANY)))
 
 
@@ -51,3 +61,8 @@ def add(db: Database, room: int, changes: Sequence[AffiliationChange]) -> None:
 def forget(db: Database, room: int, version: int) -> None:
     """Forgets the changes up to this one."""
     db.write(_FORGET, room, version)
+
+
+def note_nobody(db: Database, jid: JID) -> None:
+    """Somebody (a bare address) is about to be nothing in each room where it is something."""
+    db.write(_NOTE_NOBODY, jid)

@@ -51,6 +51,7 @@ _WORN = Prepared(_W.select(_W.jid, _W.uri).where(_W.room == ANY).order_by(_W.id)
 _GIVE = Prepared(_W.insert(room=ANY, jid=ANY, uri=ANY))
 _TAKE = Prepared(_W.delete().where((_W.room == ANY) & (_W.jid == ANY) & (_W.uri == ANY)))
 _TAKE_ALL = Prepared(_W.delete().where((_W.room == ANY) & (_W.jid == ANY)))
+_FORGET = Prepared(_W.delete().where(_W.jid == ANY))
 _ROOMS_WHERE = Prepared(
     rooms.Room.select(rooms.Room.jid).join(_W, on=(_W.room == rooms.Room.id)).where(_W.jid == ANY).distinct()
 )
@@ -98,3 +99,8 @@ def take_all(db: Database, room: int, jid: JID) -> None:
 def rooms_where_worn(db: Database, jid: JID) -> list[JID]:
     """The rooms in which somebody wears a hat."""
     return [JID.parse(room) for (room,) in db.rows(_ROOMS_WHERE, jid)]
+
+
+def forget(db: Database, jid: JID) -> None:
+    """Somebody (a bare address) wears nothing in any room."""
+    db.write(_FORGET, jid)

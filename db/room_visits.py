@@ -46,6 +46,8 @@ _LEFT = Prepared(
 )
 _SAID = Prepared(_V.update(has_news=SQL("1")).where(_V.room == ANY, ~_V.has_news))
 _FORGET = Prepared(_V.delete().where((_V.room == ANY) & (_V.jid == ANY)))
+_ROOMS_OF = RoomAffiliation.select(RoomAffiliation.room).where(RoomAffiliation.jid == ANY)
+_FORGET_ALL_OF = Prepared(_V.delete().where(_V.room.in_(_ROOMS_OF), _V.jid == ANY))
 _WAS_THERE = Prepared(_V.select(_V.nick).where((_V.room == ANY) & (_V.jid == ANY)))
 _NICKS = Prepared(_V.select(_V.jid, _V.nick).where(_V.room == ANY))
 _WITH_NEWS = Prepared(
@@ -72,6 +74,11 @@ def said(db: Database, room: int) -> None:
 def forget(db: Database, room: int, people: Iterable[JID]) -> None:
     """These do not belong to a room any more."""
     db.write_many(_FORGET, ((room, jid) for jid in people))
+
+
+def forget_all_of(db: Database, jid: JID) -> None:
+    """Somebody (a bare address) is about to belong to no room any more; only those are looked at where it does."""
+    db.write(_FORGET_ALL_OF, jid, jid)
 
 
 def was_there(db: Database, room: int, jid: JID) -> bool:

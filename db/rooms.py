@@ -135,6 +135,7 @@ _DELETE_AFFILIATION = Prepared(_A.delete().where((_A.room == ANY) & (_A.jid == A
 _FIND_TOMBSTONE = Prepared(_T.select(_T.venue, _T.reason).where((_T.jid == ANY) & (_T.until > ANY)))
 _PUT_TOMBSTONE = Prepared(_T.replace(jid=ANY, until=ANY, venue=ANY, reason=ANY))
 _DELETE_TOMBSTONES = Prepared(_T.delete().where((_T.jid == ANY) | (_T.until <= ANY)))
+_FORGET = Prepared(_A.delete().where(_A.jid == ANY))
 _ROOMS_OF = Prepared(_R.select(_R.jid).join(_A, on=(_A.room == _R.id)).where(_A.jid == ANY))
 
 
@@ -236,3 +237,8 @@ def count_public(db: Database, service: JID) -> int:
 def rooms_of(db: Database, jid: JID) -> list[JID]:
     """The rooms in which somebody (a bare address) is something."""
     return [JID.parse(room) for (room,) in db.rows(_ROOMS_OF, jid)]
+
+
+def forget(db: Database, jid: JID) -> None:
+    """Somebody (a bare address) is nothing in any room."""
+    db.write(_FORGET, jid)

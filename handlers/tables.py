@@ -36,6 +36,7 @@ from handlers.pubsub.occasions import ITEM_PUBLISHED, NODE_CHANGED
 from handlers.push.occasions import DEVICE_WOKEN, PUSH_ENABLED
 from handlers.rooms import (
     absent_members,
+    forgetting,
     moderation,
     restarts,
     room_activity,
@@ -234,7 +235,7 @@ TABLES = Tables(
         push.forget_account,
         contact_caps.forget_account,
         pubsub.forget_account,
-        rooms.forget_account,
+        forgetting.forget_account,
         upkeep.note_removed,  # has what is left behind deleted bit by bit
     ),
     ITEM_PUBLISHED.runs(avatars.tell_of_avatar, vcard4.keep_as_vcard),

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
 
-from db import room_hats, rooms
 from handlers.discovery import ping
 from handlers.rooms import (
     administration,
     channel_search,
     discovery,
     entering,
+    forgetting,
     hat_commands,
     invitations,
     messages,
@@ -31,15 +31,12 @@ from handlers.rooms import (
 )
 from handlers.rooms.announced import SERVICE_FEATURES, UNIQUE
 from handlers.rooms.presence import Change
-from handlers.rooms.room import NOBODY
-from handlers.rooms.rooms_here import Rooms, find, open_to
+from handlers.rooms.rooms_here import Rooms, open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC, X
-from handlers.rooms.versions import Chain
 from xmpp.data import commands, dataforms
 from xmpp.data.disco import INFO_QUERY, ITEMS_QUERY, Identity
 from xmpp.data.errors import StanzaError
-from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature, Subdomain
@@ -97,19 +94,7 @@ def receive(delivery: Delivery) -> Literal["stop"] | None:
     return None
 
 
-@feature.step
-def forget_account(server: "Server", account: JID) -> None:
-    """ACCOUNT_REMOVED: whoever has its name later is nothing in any room."""
-    for address in rooms.rooms_of(server.db, account):
-        room = find(server, address)
-        if room is not None:
-            Chain(room, room.set_affiliations({account: NOBODY})).tell_the_rest()
-    for address in room_hats.rooms_where_worn(server.db, account):
-        room = find(server, address)
-        if room is not None:
-            room.hats.take_all(account)
-
-
+feature.step(forgetting.forget_account)
 feature.step(to_occupants.pass_on)
 feature.step(restarts.tell_shutdown)
 feature.step(restarts.begin)

@@ -145,3 +145,8 @@ def note_left(room: Room, occupant: Occupant, session: JID) -> None:
     entered[session] -= 1
     if not entered[session]:
         del entered[session]
+
+
+def forget_lately(server: "Server", address: JID) -> None:
+    """What is kept of a room that nobody is in is another than it was."""
+    server.db.memory[LATELY].forget(address)
