@@ -129,6 +129,7 @@ _PUBLIC_BACKWARDS = Prepared(
     _R.select(_R.jid, _R.configuration).where(*_AT, _R.jid < ANY).order_by(_R.jid.desc()).limit(ANY)
 )
 _COUNT_PUBLIC = Prepared(_R.select(fn.COUNT(_R.id)).where(*_AT))
+_COUNT_BY_SERVICE = Prepared(_R.select(SQL(f"{SERVICE} AS service"), fn.COUNT(_R.id)).group_by(SQL("service")))
 _AFFILIATIONS = Prepared(_A.select(_A.jid, _A.affiliation, _A.nick, _A.reason).where(_A.room == ANY))
 _PUT_AFFILIATION = Prepared(_A.replace(room=ANY, jid=ANY, affiliation=ANY, nick=ANY, reason=ANY))
 _DELETE_AFFILIATION = Prepared(_A.delete().where((_A.room == ANY) & (_A.jid == ANY)))
@@ -232,6 +233,11 @@ def public_backwards(db: Database, service: JID, before: str, most: int) -> list
 def count_public(db: Database, service: JID) -> int:
     """How many rooms of a service are public."""
     return int(db.rows(_COUNT_PUBLIC, service)[0][0])
+
+
+def count_by_service(db: Database) -> dict[str, int]:
+    """How many rooms there are, by the service that they are at. Reads all of them."""
+    return dict(db.rows(_COUNT_BY_SERVICE))
 
 
 def rooms_of(db: Database, jid: JID) -> list[JID]:

@@ -242,6 +242,7 @@ TABLES = Tables(
     SERVER_STARTED.runs(
         upkeep.start,
         server_info.publish,
+        restarts.warn_of_unreachable_rooms,
         restarts.begin,
     ),
     STREAMS_CLOSING.runs(restarts.tell_shutdown),

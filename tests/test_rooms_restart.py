@@ -10,7 +10,7 @@ from db import rooms, rooms_passing
 from handlers.rooms import restarts
 from handlers.rooms.room import Room
 from handlers.rooms.rooms_here import Rooms
-from tests.harness.configured import PASSWORDS, run_server
+from tests.harness.configured import PASSWORDS, configuration_file, run_server
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.managed_client import ManagedClient
 from tests.harness.rawclient import RawClient
@@ -121,6 +121,19 @@ def test_who_is_in_a_room_when_the_server_stops_is_told_of_itself_before_the_str
         assert in_short(etree.tostring(out).decode()).partition(" out ")[0] == nick
         assert [each.get("code") for each in out.iter(f"{{{MUC}#user}}status")] == ["332", "110"]
         assert ending.condition == "system-shutdown"
+
+
+def test_who_calls_the_service_something_else_is_told_that_rooms_are_left_behind(tmp_path: Path) -> None:
+    with run_server(tmp_path) as server, member(server.port, "romeo", "orchard") as romeo:
+        makes_a_group(romeo)
+        server.terminate()
+    with running_again(tmp_path) as server:
+        server.terminate()
+        assert "not served" not in "\n".join(server.said)
+    configuration_file(tmp_path, {"rooms": {"label": "conference"}})
+    with running_again(tmp_path) as server:
+        server.terminate()
+        assert "1 rooms are at rooms.localhost, which is not served" in "\n".join(server.said)
 
 
 @pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])

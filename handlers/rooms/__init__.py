@@ -97,6 +97,7 @@ def receive(delivery: Delivery) -> Literal["stop"] | None:
 feature.step(forgetting.forget_account)
 feature.step(to_occupants.pass_on)
 feature.step(restarts.tell_shutdown)
+feature.step(restarts.warn_of_unreachable_rooms)
 feature.step(restarts.begin)
 feature.step(rooms_here.note_entered)
 feature.step(rooms_here.note_left)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from db import rooms_passing
+from db import rooms, rooms_passing
 from handlers.rooms import presence
 from handlers.rooms.presence import Change, Ended
 from handlers.rooms.room import Room
@@ -61,6 +61,15 @@ def _close(room: Room) -> None:
         remove(room)  # whoever comes back makes it anew, and is asked again how it is to be
     else:
         let_go(room)
+
+
+def warn_of_unreachable_rooms(server: "Server") -> None:
+    """SERVER_STARTED: tell the administrator of rooms whose addresses are not served (any more): nobody gets into them,
+    which to their people looks as if they were gone."""
+    for service, count in rooms.count_by_service(server.db).items():
+        if not server.runs(service):
+            log.warning("%d rooms are at %s, which is not served: nobody can enter them; see [rooms] label and "
+                        "[server] domains", count, service)  # fmt: skip
 
 
 def begin(server: "Server") -> None:

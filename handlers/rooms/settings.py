@@ -9,7 +9,8 @@ from xmpp.config.configuration import setting
 class RoomSettings:
     """Rooms: group chat at rooms.DOMAIN."""
 
-    label: str = setting("rooms", "What comes before the domain in the address of the service.", restart=True)
+    label: str = setting("rooms", "What comes before the domain in the address of the service. Rooms stay where they"
+                         " were made, and nobody gets into them when it is changed.", restart=True)  # fmt: skip
     creators: str = setting("accounts", "Who may make rooms.",
                             choices=("nobody", "administrators", "accounts", "everybody"))  # fmt: skip
     max_rooms: int = setting(500, "The most rooms that one account has made.", minimum=1, maximum=1_000_000)
