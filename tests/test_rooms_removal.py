@@ -5,7 +5,7 @@ import pytest
 
 from db import room_changes, room_visits, rooms
 from handlers.login import accounts
-from handlers.rooms.room import Rooms
+from handlers.rooms.rooms_here import Rooms
 from tests.harness.in_process import Client
 from tests.harness.rooms import ROOM, SERVICE, be, enter, leave, opened, room_at
 
