@@ -30,14 +30,16 @@ class _Message(NamedTuple):
 class Gathered:
     """The messages that are told together to all these sessions; what is said once this has begun is told after it.
 
-    `came`, `entrances`: those of the room (room.Room); who has left it and come back finds them in the history.
+    `came`, `entrances`: those of the room (room.Room); who has left it and come back finds them in the history. `sizes`
+    of the messages, in bytes.
     """
 
-    __slots__ = ("sessions", "_came", "_entrances", "_messages", "_is_begun")
+    __slots__ = ("sessions", "sizes", "_came", "_entrances", "_messages", "_is_begun")
 
     def __init__(self, sessions: Collection[JID], came: Mapping[JID, int], entrances: int) -> None:
         self.sessions = tuple(sessions)
         self._came, self._entrances = came, entrances
+        self.sizes: list[int] = []
         self._messages: list[_Message] = []
         self._is_begun = False
 
@@ -49,6 +51,7 @@ class Gathered:
     def add(self, stanza: Stanza) -> None:
         """Tell this as well, behind the others."""
         self._messages.append(_Message(copies(stanza), handled().ticket))
+        self.sizes.append(len(stanza.wire()))
 
     def sent_by(self, send: Callable[[Stanza], None]) -> Iterator[None]:
         """Send each session all messages, in order, but for those that could not be stored. Yields None after a few."""

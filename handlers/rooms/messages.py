@@ -55,6 +55,7 @@ def receive_groupchat(server: "Server", stanza: Stanza) -> None:
 
 def _spend(room: Room, stanza: Stanza) -> None:
     assert stanza.sender is not None
+    rates.refuse_while_behind(room)
     rates.spend_message(room, stanza.sender.bare)
     rates.spend_told(room, stanza.sender.bare, len(stanza.wire()))
 

@@ -83,6 +83,13 @@ def spend_message(room: Room, account: JID) -> None:
     spend(room.server, account, MESSAGES, room=room.number)
 
 
+def refuse_while_behind(room: Room) -> None:
+    """Raise StanzaError while a room has more to tell than it can in a while: what is said would be told as much later,
+    and later and later, as many as speak there."""
+    if room.untold * len(room.by_session) > room.server.settings(RoomSettings).max_untold_copies:
+        raise StanzaError("resource-constraint", "too many speak in this room at once")
+
+
 def spend_told(room: Room, account: JID, size: int, times: int = 1) -> None:
     """Bytes that all in the room are told, so many times. Raises StanzaError, also if the room has too much to tell
     already."""

@@ -59,9 +59,10 @@ class Room:
     here. `came`: which of all `entrances` was that of each session: what is told of a moment is not for who has come
     since. It is `is_locked` until its creator has configured it. `hats`: those that there are, and who wears which.
     `given`: roles other than the usual ones, by account. `versioned`: the sessions that are told of each change of
-    affiliations, and from which version on (XEP-0463). `gathered`: what its sessions are about to be told together.
-    `lists`: who has an affiliation, as it was sent last, until that changes. `history`: what was said last, the
-    newest last; it is that of the archive where it `is_history_whole`."""
+    affiliations, and from which version on (XEP-0463). `gathered`: what its sessions are about to be told together;
+    `untold`: how many messages wait for that, or are being told, a long one counted as several. `lists`: who has an
+    affiliation, as it was sent last, until that changes. `history`: what was said last, the newest last; it is that of
+    the archive where it `is_history_whole`."""
 
     def __init__(self, server: "Server", kept: rooms.Kept, *, is_locked: bool = False) -> None:
         self.server = server
@@ -85,6 +86,7 @@ class Room:
         self._log: AffiliationLog | None = None
         self.accounts = Counter[JID]()
         self.gathered: Gathered | None = None
+        self.untold = 0
         self.history = Recent()
         self.is_history_whole = False
         self.is_locked = is_locked

@@ -55,6 +55,9 @@ class RoomSettings:
                                          minimum=1_000_000, maximum=1_000_000_000_000)  # fmt: skip
     max_untold_bytes: int = setting(64 << 20, "How many bytes may wait in one room until it is the turn of those who "
                                     "are told; then nobody says more.", minimum=1 << 20, maximum=1 << 40)  # fmt: skip
+    max_untold_copies: int = setting(2_000_000, "How many copies of what is said may wait in one room: to send so many "
+                                     "takes about ten seconds. One of a message that is longer than 4096 bytes counts "
+                                     "as several. Then nobody says more.", minimum=10_000, maximum=1 << 40)  # fmt: skip
     strangers_written_to_per_hour: int = setting(30, "How many people one account may write to in private in rooms who "
                                                  "have not written to it; for members of the room ten times as many.",
                                                  minimum=1, maximum=100_000)  # fmt: skip

@@ -315,6 +315,21 @@ def test_row_51_what_waits_to_be_told_in_a_room_has_a_limit(tmp_path: Path, monk
         assert told(say(romeo, "again"))[-1] == "Romeo says again"
 
 
+def test_row_51_nor_is_more_said_than_can_be_told_in_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with people(tmp_path, max_untold_copies=10_000) as (romeo, juliet, _):
+        enter(juliet, "Juliet")
+        crowd(romeo.server, 998)
+        server, refused = romeo.server, ["room error resource-constraint wait"]
+        for text, accepted in (("short", 11), ("x" * 4_096, 6)):
+            for each in (romeo, juliet):
+                each.received()
+            answers = [told(say(each, text)) for each in (romeo, juliet) * 7]
+            assert answers == [[]] * accepted + [refused] * (14 - accepted)
+            server.portions.wait(JID.parse(ROOM))
+            assert len([each for each in told(romeo.received()) if "says" in each]) == accepted
+            assert room_at(server).untold == 0
+
+
 # -- whom somebody writes to
 
 
