@@ -211,7 +211,7 @@ def _percent(character: str) -> str:
 def _open_if_locked(server: "Server", address: JID, number: int) -> None:
     """Its creator has not configured it: then it is as it is."""
     room = server.state(Rooms).here.get(address)
-    if room is not None and room.number == number and room.is_locked:
+    if room is not None and room.number == number and room.is_locked and not server.is_stopping:
         try:
             with Handled():
                 room.unlock()

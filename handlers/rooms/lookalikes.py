@@ -3,7 +3,8 @@
 
 from collections.abc import Mapping
 
-from handlers.rooms.room import Room
+from handlers.rooms.ranks import FOR_OWNERS
+from handlers.rooms.room import NOBODY, Room
 from xmpp.data import confusables
 from xmpp.data.jid import JID
 
@@ -12,19 +13,19 @@ Trusted = Mapping[str, set[JID]]
 
 
 def trusted(room: Room) -> Trusted:
-    """The moderators that are in the room now, as all owners and admins are: to look through a large one takes a
-    millisecond, so who asks about many nicks does it once."""
+    """The moderators, owners and admins that are in the room now: to look through a large one takes a millisecond, so
+    who asks about many nicks does it once."""
     accounts = dict[str, set[JID]]()
     for each in room.occupants.values():
-        if each.role == "moderator":
+        if each.role == "moderator" or room.affiliations.get(each.account, NOBODY).affiliation in FOR_OWNERS:
             for look in confusables.looks(each.nick):
                 accounts.setdefault(look, set()).add(each.account)
     return accounts
 
 
 def is_taken_for_another(room: Room, account: JID, nick: str, those_trusted: Trusted | None = None) -> bool:
-    """Whether an account could be taken for another one under this nick: for a moderator that is in the room, or for
-    whoever has reserved a nick, be it there or not."""
+    """Whether an account could be taken for another one under this nick: for a moderator, owner or admin that is in the
+    room, or for whoever has reserved a nick, be it there or not."""
     looks = confusables.looks(nick)
     if room.reserved.owners_of_looks(looks) - {account}:
         return True

@@ -134,7 +134,10 @@ def server_in(
         chosen = configuration(**settings)
         server = Server(chosen, db, FEATURES, TABLES, storage_errors=(StorageError,), elsewhere=elsewhere)
         server.portions.seconds = FOR_EVER
-        yield server
+        try:
+            yield server
+        finally:
+            server.is_stopping = True  # timers that fire later find it so
 
 
 def queries_of(db: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
