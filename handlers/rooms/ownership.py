@@ -1,8 +1,9 @@
 """XEP-0045 sections 10.1.2, 10.1.3, 10.2 and 10.9: a room is configured, and destroyed (muc#owner)."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -15,7 +16,7 @@ from handlers.rooms.entering import put_out
 from handlers.rooms.presence import Change
 from handlers.rooms.ranks import Standing, role_on_entering
 from handlers.rooms.room import NOBODY, Occupant, Room
-from handlers.rooms.rooms_here import destroy, existing, let_go_if_empty, remove
+from handlers.rooms.rooms_here import Rooms, destroy, existing, let_go_if_empty, remove
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.shown_anew import show_anew
 from handlers.rooms.telling import MUC_OWNER, forget_directed, refuse_long_reason, tell_codes, tell_each, text_element
@@ -187,9 +188,28 @@ def _give_up(room: Room) -> None:
 
 
 def _tell_end(room: Room, content: str) -> None:
-    """All that anybody hears of the end is that it is out itself."""
+    """All that anybody hears of the end is that it is out itself. The room is not there any more, so nobody notices
+    that they leave it one after the other, each when it is its turn."""
     told = Change(destroyed=content.encode(), affiliation="none", role="none")
-    gone = [(session, occupant) for occupant in [*room.occupants.values()] for session in room.take_out_all(occupant)]
-    for session, occupant in gone:
-        forget_directed(room, occupant.nick, [session])
-    tell_each(room, ((session, presence.to_nobody(room, occupant, told)) for session, occupant in gone))
+    tell_each(room, _ends(room, told), if_lost=partial(_leave_untold, room))
+
+
+def _ends(room: Room, told: Change) -> Iterator[tuple[JID, Stanza]]:
+    for occupant in [*room.occupants.values()]:
+        for session in room.take_out_all(occupant):
+            if not _is_in_another(room, session):
+                forget_directed(room, occupant.nick, [session])
+                yield session, presence.to_nobody(room, occupant, told)
+
+
+def _leave_untold(room: Room) -> bool:
+    """The end could not be stored: they are out all the same, and enter again when they say something."""
+    for occupant in [*room.occupants.values()]:
+        room.take_out_all(occupant)
+    return False
+
+
+def _is_in_another(room: Room, session: JID) -> bool:
+    """Whether it has entered a room that was made since under that name."""
+    another = room.server.state(Rooms).here.get(room.address)
+    return another is not None and session in another.by_session

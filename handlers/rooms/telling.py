@@ -3,7 +3,7 @@
 All that a room tells is one line of portions (xmpp/routing/portions.py), so everybody hears everything in one order.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import escaped
+from xmpp.routing import portions
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -48,20 +49,20 @@ def refuse_long_reason(reason: str) -> None:
 def tell(room: Room, stanza: Stanza) -> None:
     """Send a stanza, which has no addressee yet, to all sessions that are in the room. Where they are many that is
     begun in a moment, and whoever has caused it does not wait."""
-    portions, size = room.server.portions, len(stanza.wire())
+    works, size = room.server.portions, len(stanza.wire())
     room.untold += _weight(size)
     if room.gathered is not None and room.gathered.takes_more:
         room.gathered.add(stanza)
-        portions.note_size(room.address, size)
+        works.note_size(room.address, size)
         return
     gathered, count = Gathered(room.by_session, room.came, room.entrances), len(room.by_session)
     gathered.add(stanza)
     steps, size = _counted(room, gathered), size + POINTER * count
     if count < MANY:
-        portions.begin(room.address, steps, size=size)
+        works.begin(room.address, steps, size=size)
     else:
         room.gathered = gathered
-        portions.begin(room.address, steps, size=size, at_once=False, is_of_stored=False, is_waited_for=False)
+        works.begin(room.address, steps, size=size, at_once=False, is_of_stored=False, is_waited_for=False)
 
 
 def _counted(room: Room, gathered: Gathered) -> Iterator[None]:
@@ -82,10 +83,13 @@ def tell_codes(room: Room, codes: Iterable[str]) -> None:
     tell(room, Stanza.build("message", x, type="groupchat", sender=room.address))
 
 
-def tell_each(room: Room, stanzas: Iterable[tuple[JID, Stanza]]) -> None:
-    """Send each of these sessions a stanza of its own; the pairs are asked for one after the other."""
+def tell_each(
+    room: Room, stanzas: Iterable[tuple[JID, Stanza]], if_lost: Callable[[], bool] = portions.leave_undone
+) -> None:
+    """Send each of these sessions a stanza of its own; the pairs are asked for one after the other. `if_lost`: see
+    Portions.begin."""
     room.gathered = None
-    room.server.portions.begin(room.address, _each(room.server, stanzas))
+    room.server.portions.begin(room.address, _each(room.server, stanzas), if_lost=if_lost)
 
 
 def unless_back(room: Room, stanzas: Iterable[tuple[JID, Stanza]]) -> Iterator[tuple[JID, Stanza]]:
