@@ -95,3 +95,13 @@ def test_what_waits_to_be_told_counts_as_held_by_the_room(server: Server, romeo:
     assert held > len(text) and server.portions.held(line) >= held + len(text)
     all_is_told(server)
     assert server.portions.held(line) == 0
+
+
+def test_what_could_not_be_stored_does_not_wait_in_a_room_of_few_either(
+    server: Server, romeo: Client, juliet: Client
+) -> None:
+    room = opened(romeo, "Romeo")
+    enter(juliet, "Juliet")
+    act_and_lose(server, fail_to_commit, room.address, lambda: say(romeo, "lost"))
+    assert not any("lost" in each for each in juliet.received())
+    assert room.untold == 0

@@ -113,6 +113,8 @@ class Room:
 
     def of_account(self, account: JID) -> list[Occupant]:
         """The occupants that somebody is: one for each nick."""
+        if account not in self.accounts:
+            return []  # without looking at all of a large room
         return [each for each in self.occupants.values() if each.account == account]
 
     def owners(self) -> list[JID]:

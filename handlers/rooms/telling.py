@@ -31,8 +31,6 @@ MAX_REASON = 1_000
 """Characters: all in the room get it, and a ban and a tombstone keep it."""
 POINTER = 8
 """Bytes of memory for each who is told, until it is its turn."""
-AS_SHORT = 4_096
-"""Bytes: to send so many takes about twice as long as to send none."""
 
 
 def text_element(name: str, text: str) -> str:
@@ -50,30 +48,29 @@ def tell(room: Room, stanza: Stanza) -> None:
     """Send a stanza, which has no addressee yet, to all sessions that are in the room. Where they are many that is
     begun in a moment, and whoever has caused it does not wait."""
     works, size = room.server.portions, len(stanza.wire())
-    room.untold += _weight(size)
     if room.gathered is not None and room.gathered.takes_more:
-        room.gathered.add(stanza)
+        room.untold += room.gathered.add(stanza)
         works.note_size(room.address, size)
         return
     gathered, count = Gathered(room.by_session, room.came, room.entrances), len(room.by_session)
-    gathered.add(stanza)
-    steps, size = _counted(room, gathered), size + POINTER * count
-    if count < MANY:
-        works.begin(room.address, steps, size=size)
-    else:
-        room.gathered = gathered
-        works.begin(room.address, steps, size=size, at_once=False, is_of_stored=False, is_waited_for=False)
+    room.untold += gathered.add(stanza)
+    are_few = count < MANY
+    room.gathered = None if are_few else gathered
+    works.begin(
+        room.address,
+        _counted(room, gathered),
+        size=size + POINTER * count,
+        at_once=are_few,
+        is_waited_for=are_few,
+        is_of_stored=False,  # each message waits by itself for what it tells of
+    )
 
 
 def _counted(room: Room, gathered: Gathered) -> Iterator[None]:
     try:
         yield from gathered.sent_by(partial(send, room.server))
     finally:
-        room.untold -= sum(map(_weight, gathered.sizes))
-
-
-def _weight(size: int) -> int:
-    return 1 + size // AS_SHORT
+        room.untold -= gathered.weight
 
 
 def tell_codes(room: Room, codes: Iterable[str]) -> None:
