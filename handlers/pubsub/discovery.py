@@ -221,8 +221,7 @@ def _name(iq: Stanza) -> str:
 
 
 def _asked(iq: Stanza) -> PageRequest:
-    element = iq.only_child().find(resultsets.SET)
     try:
-        return PageRequest() if element is None else resultsets.requested(element)
+        return resultsets.asked_in(iq.only_child())
     except ValueError as error:
         raise refused("bad-request", str(error)) from None

@@ -29,9 +29,8 @@ class Entry(NamedTuple):
 def asked_for(parent: etree._Element | None) -> PageRequest:
     """The page that the <set/> in an element asks for. Raises StanzaError if it is malformed, or asks for a page by
     number."""
-    element = parent.find(resultsets.SET) if parent is not None else None
     try:
-        asked = PageRequest() if element is None else resultsets.requested(element)
+        asked = resultsets.asked_in(parent)
     except ValueError as error:
         raise refused("bad-request", str(error)) from None
     if asked.index:

@@ -83,17 +83,12 @@ def answer(server: "Server", iq: Stanza) -> etree._Element:
         return search
     try:
         given = {**DEFAULTS, **dataforms.submitted(x, PARAMETERS, FIELDS)}
-        asked = _page_asked_for(iq.only_child())
+        asked = resultsets.asked_in(iq.only_child())
         order = _order(given)
         found = sorted(_matching(server, iq.to, given, _words(given)), key=order.key)
         return _result(found, order, asked)
     except ValueError as error:
         raise StanzaError("bad-request", str(error)) from None
-
-
-def _page_asked_for(search: etree._Element) -> resultsets.PageRequest:
-    element = search.find(resultsets.SET)
-    return resultsets.PageRequest() if element is None else resultsets.requested(element)
 
 
 def _order(given: Mapping[str, tuple[str, ...]]) -> Order:

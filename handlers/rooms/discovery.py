@@ -75,9 +75,8 @@ def make_unique_name(server: "Server", iq: Stanza) -> etree._Element:
 
 
 def _page_asked_for(iq: Stanza) -> PageRequest:
-    element = iq.only_child().find(resultsets.SET)
     try:
-        asked = PageRequest() if element is None else resultsets.requested(element)
+        asked = resultsets.asked_in(iq.only_child())
     except ValueError as error:
         raise StanzaError("bad-request", str(error)) from None
     if asked.index:

@@ -39,6 +39,13 @@ def requested(element: etree._Element) -> PageRequest:
     )
 
 
+def asked_in(parent: etree._Element | None) -> PageRequest:
+    """The page that the <set/> in an element asks for: whatever comes first where there is none. Raises ValueError when
+    it is malformed."""
+    element = parent.find(SET) if parent is not None else None
+    return PageRequest() if element is None else requested(element)
+
+
 def page(
     *, first: str | None = None, last: str | None = None, index: int | None = None, count: int | None = None
 ) -> etree._Element:
