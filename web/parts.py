@@ -1,0 +1,5 @@
+"""What the HTTP side of this server serves: the only list of its parts. The order does not matter."""
+
+from web.part import Part
+
+PARTS: tuple[Part, ...] = ()
