@@ -123,7 +123,7 @@ def test_what_comes_once_a_stream_was_closed_is_not_handled(
         other.logs_in()
         other.binds("balcony")
         ended.logs_in()
-        [stream] = listener_of(server).unbound_streams(JULIET)
+        [stream] = listener_of(server).streams.unbound(JULIET)
         ended.send(f"<iq type='set' id='b'><bind xmlns='{BIND}'><resource>balcony</resource></bind></iq>")
         stream.close(StreamError("reset", "the password was changed"))  # in the turn in which that comes
         assert ended.last_words() == ["reset"]

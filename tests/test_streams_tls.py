@@ -91,7 +91,7 @@ def test_a_client_logs_in_over_direct_tls(secured: RunningServer, protocols: tup
 
 
 def test_who_speaks_another_protocol_only_is_refused(secured: RunningServer) -> None:
-    with pytest.raises(ssl.SSLError), RawClient(secured.tls_port, tls=tls_client(protocols=("http/1.1",))) as client:
+    with pytest.raises(ssl.SSLError), RawClient(secured.tls_port, tls=tls_client(protocols=("h2", "imap"))) as client:
         client.open()
 
 

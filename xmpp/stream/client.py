@@ -1,8 +1,9 @@
 """A client's stream: TLS, the features of each state, and what comes in handed to the feature that declared it."""
 
 import logging
+import ssl
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import gevent
 from lxml import etree
@@ -16,13 +17,13 @@ from xmpp.routing.feature import STREAM, Registry, State
 from xmpp.routing.iq_dispatch import dispatch
 from xmpp.routing.session import Session
 from xmpp.stream import limits
-from xmpp.stream.connection import Connection
-from xmpp.stream.framing import ClientFraming
+from xmpp.stream.connection import Connection, Transport
+from xmpp.stream.framing import ClientFraming, Framing
 from xmpp.stream.negotiation import Negotiation
 from xmpp.stream.outbox import Flusher
+from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place
 from xmpp.stream.tls.tls import ServerTLS
-from xmpp.stream.transport import SocketTransport
 from xmpp.stream.xml.nameguard import ProcessNames
 from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader, XMLFeed
 
@@ -51,6 +52,20 @@ def stream_tags(registry: Registry) -> frozenset[str]:
     return names.STANZA_TAGS | registry.element_tags | {STARTTLS}
 
 
+class ClientTransport(Transport, Protocol):
+    """What carries a client's stream."""
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS layer of the connection; None if there is none, or it does not end here."""
+
+    def start_tls(self, tls: ServerTLS, pace: Pace) -> None:
+        """Begin TLS in the middle of the connection. Yields. Raises OSError."""
+
+    def trust(self) -> None:
+        """The client has a session."""
+
+
 class ClientStream(Connection):
     """One connection of a client: what features see of it before it has a session, and what carries its session later.
 
@@ -59,23 +74,26 @@ class ClientStream(Connection):
     feature that negotiates over several elements, such as SASL; it is None between negotiations.
     """
 
-    transport: SocketTransport
-    framing = ClientFraming()
+    transport: ClientTransport
+    framing: Framing = ClientFraming()
 
     def __init__(
         self,
         server: "Server",
         terms: Terms,
-        transport: SocketTransport,
+        transport: ClientTransport,
         flusher: Flusher,
         peer: str,
         place: Place,
+        *,
+        is_secure: bool = False,
     ) -> None:
+        """`is_secure`: nobody can listen even where the connection does not have TLS here."""
         super().__init__(server, transport, flusher, peer)
         self._sent_header = False
         self._terms = terms
         self._negotiation = Negotiation(
-            server.domains, server.default_domain, terms.must_be_secure, transport.tls is not None
+            server.domains, server.default_domain, terms.must_be_secure, is_secure or transport.tls is not None
         )
         self._limits = limits.before_login(server.stream_settings)
         self.feed = self._new_feed()
@@ -112,7 +130,7 @@ class ClientStream(Connection):
 
     @property
     def is_secure(self) -> bool:
-        """True if TLS is on."""
+        """True if nobody can listen: TLS is on, or the client is on this machine, or behind a proxy that is trusted."""
         return self._negotiation.is_secure
 
     @property
@@ -185,7 +203,7 @@ class ClientStream(Connection):
 
     def _features(self) -> "Iterator[etree._Element]":
         """What is offered in this state (RFC 6120 section 4.3.2)."""
-        if self.state in BEFORE_LOGIN and not self.is_secure and self._terms.tls is not None:
+        if self.state in BEFORE_LOGIN and self._can_start_tls:
             yield _starttls_feature(is_required=self.state is State.INSECURE)
         for provide in self.server.registry.stream_features[self.state]:
             feature = provide(self)
@@ -217,7 +235,7 @@ class ClientStream(Connection):
 
     def _start_tls(self) -> None:
         tls = self._terms.tls
-        if tls is None or self.is_secure or self.state not in BEFORE_LOGIN:
+        if tls is None or not self._can_start_tls or self.state not in BEFORE_LOGIN:
             self.write(f"<failure xmlns='{names.TLS}'/>".encode())
             self.close()
             return
@@ -228,6 +246,11 @@ class ClientStream(Connection):
             self.transport.start_tls(tls, self._pace)
         self._negotiation.secured()
         self._begin_anew()
+
+    @property
+    def _can_start_tls(self) -> bool:
+        """True if the client may begin TLS within the stream, as it may over TCP alone."""
+        return self._terms.tls is not None and not self.is_secure
 
     def _begin_anew(self) -> None:
         self.exchange = None  # whatever was being negotiated on the old stream is over

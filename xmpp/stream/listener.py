@@ -5,11 +5,11 @@ import ipaddress
 import logging
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gevent
 
@@ -18,15 +18,13 @@ from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
 from xmpp.data.networks import network
 from xmpp.running.accepting import PatientServer, connections_possible
-from xmpp.stream.client import ClientStream, Terms, stream_tags
-from xmpp.stream.outbox import Flusher
+from xmpp.stream.client_streams import ClientStreams
 from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place, Places
 from xmpp.stream.refusals import Refusals
-from xmpp.stream.tls.tls import ServerTLS, TLSSettings
+from xmpp.stream.tls.tls import HTTP, ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
-from xmpp.stream.xml.nameguard import ProcessNames
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -35,6 +33,10 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 1024
 NO_PORT = -1
+# The settings that name a port, and what is spoken there, as people read it.
+PORTS = {"port": "STARTTLS", "tls_port": "TLS", "https_port": "HTTPS", "http_port": "HTTP", "single_port": "everything"}
+TLS_RECORD = b"\x16"  # the first byte of a handshake
+XML_BEGINS = b"< \t\r\n"  # what may come first in a stream
 
 
 def _check_addresses(addresses: tuple[str, ...]) -> None:
@@ -52,6 +54,14 @@ def _check_addresses(addresses: tuple[str, ...]) -> None:
             raise ValueError(f"expected no {covered[0]} beside {one}, which is all addresses and so has it already")
 
 
+def _check_networks(networks: tuple[str, ...]) -> None:
+    for each in networks:
+        try:
+            ipaddress.ip_network(each)
+        except ValueError:
+            raise ValueError("expected addresses or networks, such as 127.0.0.1 or 10.0.0.0/8") from None
+
+
 @dataclass(frozen=True)
 class ListenSettings:
     """Where clients connect."""
@@ -60,8 +70,24 @@ class ListenSettings:
                                          check=_check_addresses, restart=True)  # fmt: skip
     port: int = setting(5222, "The port for clients that begin without TLS and switch to it (STARTTLS). "
                         "0: the system chooses one, -1: none.", minimum=-1, maximum=65535, restart=True)  # fmt: skip
-    tls_port: int = setting(5223, "The port for TLS from the first byte (XEP-0368). 0 and -1 as above.",
+    tls_port: int = setting(5223, "The port for TLS from the first byte (XEP-0368). 0 and -1 as above. What is spoken "
+                            "over TLS decides: XMPP or HTTP, here and on `https_port`.",
                             minimum=-1, maximum=65535, restart=True)  # fmt: skip
+    https_port: int = setting(5281, "The port that browsers are shown. 0 and -1 as above.",
+                              minimum=-1, maximum=65535, restart=True)  # fmt: skip
+    http_port: int = setting(5280, "The port for HTTP without TLS, for proxies and for browsers on this machine. "
+                             "0 and -1 as above.", minimum=-1, maximum=65535, restart=True)  # fmt: skip
+    http_addresses: tuple[str, ...] = setting(("127.0.0.1",), "The addresses for HTTP without TLS.",
+                                              check=_check_addresses, restart=True)  # fmt: skip
+    single_port: int = setting(-1, "A port for everything, such as 443: the first bytes decide between STARTTLS, TLS "
+                               "and HTTP. 0 and -1 as above.", minimum=-1, maximum=65535, restart=True)  # fmt: skip
+    trusted_proxies: tuple[str, ...] = setting(("127.0.0.1", "::1"), "The addresses or networks of proxies whose word "
+                                               "is taken on where a client comes from, and that it came over TLS.",
+                                               check=_check_networks)  # fmt: skip
+    proxied: tuple[str, ...] = setting((), "The ports, by the names of their settings, where each connection begins "
+                                       "with a header of the PROXY protocol.",
+                                       choices=("port", "tls_port", "https_port", "http_port", "single_port"),
+                                       restart=True)  # fmt: skip
     connections: int = setting(100_000, "How many clients may be connected. Each takes an open file, and how many a "
                                "process may have is limited too (`LimitNOFILE` of systemd).",
                                minimum=1, maximum=1_000_000)  # fmt: skip
@@ -71,10 +97,14 @@ class ListenSettings:
                                          minimum=1, maximum=1_000_000, at_most="connections")  # fmt: skip
 
     def __post_init__(self) -> None:
-        if self.port == self.tls_port == NO_PORT:
-            raise ValueError("port and tls_port are both -1, so nobody could connect; expected one of them at least")
-        if self.port == self.tls_port != 0:
-            raise ValueError(f"port and tls_port are both {self.port}; expected two different ports, or -1 for none")
+        numbers = {key: getattr(self, key) for key in PORTS if getattr(self, key) != NO_PORT}
+        if not numbers.keys() - {"http_port"}:
+            raise ValueError("all ports for XMPP are -1, so nobody could connect; expected one of them at least")
+        fixed = [number for number in numbers.values() if number]
+        for number in fixed:
+            if fixed.count(number) > 1:
+                same = " and ".join(key for key in numbers if numbers[key] == number)
+                raise ValueError(f"{same} are both {number}; expected different ports, or -1 for none")
 
 
 class ListenError(Exception):
@@ -87,10 +117,40 @@ class ListenError(Exception):
         self.reason = reason
 
 
-class ClientListener:
-    """The listening sockets for clients, and the streams of their connections.
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A connection that speaks HTTP. `has_tls`: TLS ends here."""
 
-    `settings` replaces those of the server's configuration.
+    transport: SocketTransport
+    peer: str
+    place: Place
+    has_tls: bool
+
+
+class HTTPSide(Protocol):
+    """What serves the connections that speak HTTP."""
+
+    def start(self) -> None:
+        """The ports are known."""
+
+    def serve(self, arrival: Arrival) -> None:
+        """Serve a connection until its end. Yields."""
+
+    def close(self) -> None:
+        """Close all connections: those that wait for a request at once, the others when they have been answered."""
+
+    @property
+    def is_told(self) -> bool:
+        """True if all requests have been answered."""
+
+
+ServeAt = Callable[[Place, SocketTransport, str], None]  # with the peer's address; yields until the connection's end
+
+
+class ClientListener:
+    """The listening sockets for clients. Whatever speaks XMPP becomes one of `streams`; HTTP is for the `http_side`.
+
+    `settings` replaces those of the server's configuration. `http_side` is set before the start, if there is one.
     """
 
     def __init__(
@@ -103,10 +163,10 @@ class ClientListener:
     ) -> None:
         self._server = server
         self._settings = settings
-        self._terms = Terms(tls, must_be_secure, ProcessNames(), stream_tags(server.registry))
-        self._flusher = Flusher()
+        self._tls = tls
+        self.streams = ClientStreams(server, tls, must_be_secure=must_be_secure)
+        self.http_side: HTTPSide | None = None
         self._sockets: list[PatientServer] = []
-        self._streams: set[ClientStream] = set()
         self._places = Places()
         self._refusals = Refusals()
         self._possible = 0  # how many connections the process has descriptors for
@@ -114,29 +174,44 @@ class ClientListener:
 
     def start(self) -> Sequence[str]:
         """Listen on all addresses; returns them as text. Raises ListenError."""
-        settings, tls = self._listen_settings(), self._terms.tls
+        settings = self._listen_settings()
         self._possible = connections_possible()
         listening = []
-        for address in settings.addresses:
-            if settings.port != NO_PORT:
-                listening.append(self._listen(address, "port", settings.port, "STARTTLS", None))
-            if settings.tls_port != NO_PORT and tls is not None:
-                listening.append(self._listen(address, "tls_port", settings.tls_port, "TLS", tls))
+        for key, serve in self._served().items():
+            addresses = settings.http_addresses if key == "http_port" else settings.addresses
+            if getattr(settings, key) != NO_PORT:
+                listening += [self._listen(address, key, getattr(settings, key), serve) for address in addresses]
         if settings.connections > self._possible and self._server.configuration.is_given("listen", "connections"):
             log.info("[listen] connections: %d do not fit into the number of files that this process may open "
                      "(ulimit -Hn); there can be %d", settings.connections, self._possible)  # fmt: skip
+        if self.http_side is not None:
+            self.http_side.start()
         return listening
+
+    def _served(self) -> dict[str, ServeAt]:
+        """How each port is served, by its setting; those that cannot be are left out."""
+        with_tls = {"tls_port": self._serve_tls} if self._tls is not None else {}
+        if self.http_side is None:
+            return {"port": self._serve_xmpp, **with_tls}
+        web = {"https_port": self._serve_tls} if self._tls is not None else {}
+        return {
+            "port": self._serve_xmpp,
+            **with_tls,
+            **web,
+            "http_port": self._serve_http,
+            "single_port": self._serve_anything,
+        }
 
     def reload(self, configuration: Configuration) -> None:
         """Use changed certificates. Raises CertificateError, and then nothing has changed."""
-        if self._terms.tls is not None:
-            self._terms.tls.reload(configuration[TLSSettings], self._server.subdomains.by_domain)
+        if self._tls is not None:
+            self._tls.reload(configuration[TLSSettings], self._server.subdomains.by_domain)
 
     def _listen_settings(self) -> ListenSettings:
         return self._settings or self._server.settings(ListenSettings)
 
-    def _listen(self, address: str, key: str, port: int, what: str, tls: ServerTLS | None) -> str:
-        serve = partial(self._serve, tls)
+    def _listen(self, address: str, key: str, port: int, serve_at: ServeAt) -> str:
+        serve = partial(self._serve, serve_at)
         server = PatientServer((address, port), serve, backlog=BACKLOG, make_room=self._places.make_room)
         try:
             server.start()
@@ -144,27 +219,28 @@ class ClientListener:
             raise ListenError(key, f"cannot listen on {_shown(address, port)}: {_reason(error)}.") from None
         self._sockets.append(server)
         bound = int(server.address[1])
-        self.ports[what] = bound
-        return f"{_shown(address, bound)} ({what})"
+        self.ports[PORTS[key]] = bound
+        return f"{_shown(address, bound)} ({PORTS[key]})"
 
     # -- one client
 
-    def _serve(self, tls: ServerTLS | None, sock: Any, address: tuple[Any, ...]) -> None:
-        """Serve one connection; `tls` if it begins with TLS from the first byte."""
-        place = self._place(network(address[0]))
+    def _serve(self, serve_at: ServeAt, sock: Any, address: tuple[Any, ...]) -> None:
+        """Serve one connection, as its port is served."""
+        place = self.place(network(address[0]))
         if place is None:
             sock.close()
             return
         try:
             transport = SocketTransport(sock, self._server.stream_settings.dead_peer_seconds)
-            self._serve_at(place, tls, transport, address[0])
+            serve_at(place, transport, address[0])
         except OSError as error:
             log.debug("%s: gone before it began: %s", address[0], error)
         finally:
             sock.close()
             place.leave()
 
-    def _place(self, origin: str) -> Place | None:
+    def place(self, origin: str) -> Place | None:
+        """A place for a stranger from this network; None, and the log says why, if there is none."""
         settings = self._listen_settings()
         most, strangers = min(settings.connections, self._possible), settings.strangers_per_address
         place = self._places.take(origin, most=most, most_strangers=strangers)
@@ -177,36 +253,59 @@ class ClientListener:
             self._refusals.note(origin, reason, monotonic())
         return place
 
-    def _serve_at(self, place: Place, tls: ServerTLS | None, transport: SocketTransport, peer: str) -> None:
-        if tls is not None and not self._shakes_hands(tls, transport, peer):
+    def _serve_xmpp(self, place: Place, transport: SocketTransport, peer: str) -> None:
+        self.streams.serve_tcp(transport, peer, place)
+
+    def _serve_http(self, place: Place, transport: SocketTransport, peer: str) -> None:
+        assert self.http_side is not None
+        self.http_side.serve(Arrival(transport, peer, place, has_tls=transport.tls is not None))
+
+    def _serve_tls(self, place: Place, transport: SocketTransport, peer: str) -> None:
+        """Serve what begins with TLS: the application protocol that the client named says what comes then (RFC 7301),
+        and if it named none, its first byte (XEP-0368 section 4)."""
+        if not self._shakes_hands(transport, peer):
             transport.close()
             return
-        stream = ClientStream(self._server, self._terms, transport, self._flusher, peer, place)
-        self._streams.add(stream)
-        try:
-            stream.serve()
-        finally:
-            self._streams.discard(stream)
+        assert transport.tls is not None
+        spoken = transport.tls.selected_alpn_protocol()
+        if spoken == HTTP or (spoken is None and self.http_side is not None and not self._begins_xml(transport)):
+            self._serve_http(place, transport, peer)
+        else:
+            self._serve_xmpp(place, transport, peer)
 
-    def _shakes_hands(self, tls: ServerTLS, transport: SocketTransport, peer: str) -> bool:
+    def _serve_anything(self, place: Place, transport: SocketTransport, peer: str) -> None:
+        """Serve what may be TLS, XMPP with STARTTLS, or HTTP: its first byte says it."""
+        first = self._first_bytes(transport)
+        if first[:1] == TLS_RECORD and self._tls is not None:
+            self._serve_tls(place, transport, peer)
+        elif first[:1] in XML_BEGINS:
+            self._serve_xmpp(place, transport, peer)
+        else:
+            self._serve_http(place, transport, peer)
+
+    def _begins_xml(self, transport: SocketTransport) -> bool:
+        return self._first_bytes(transport)[:1] in XML_BEGINS
+
+    def _first_bytes(self, transport: SocketTransport) -> bytes:
+        """Some bytes, which will be read all the same; b"" if none come for as long as a login may take. Yields."""
+        seconds = self._server.stream_settings.login_seconds
+        return gevent.with_timeout(seconds, transport.peek, timeout_value=b"")
+
+    def _shakes_hands(self, transport: SocketTransport, peer: str) -> bool:
         settings = self._server.stream_settings
         pace = Pace(settings.bytes_per_second, self._server.state(Turns))
+        assert self._tls is not None
         try:
             with gevent.Timeout(settings.login_seconds):
-                transport.start_tls(tls, pace, is_direct=True)
+                transport.start_tls(self._tls, pace, is_direct=True)
         except (OSError, ssl.SSLError, gevent.Timeout) as error:
             log.debug("%s: no TLS: %s", peer, error)
             return False
         return True
 
-    def unbound_streams(self, account: JID) -> list[ClientStream]:
-        """The streams that have logged in as this account and have no session yet."""
-        return [stream for stream in self._streams if stream.account == account and stream.session is None]
-
     def close_unbound_streams(self, account: JID, error: StreamError) -> None:
         """Close the streams that have logged in as this account and have no session yet."""
-        for stream in self.unbound_streams(account):
-            stream.close(error)
+        self.streams.close_unbound(account, error)
 
     # -- stopping
 
@@ -216,13 +315,15 @@ class ClientListener:
             server.stop(timeout=0)
 
     def close_streams(self, error: StreamError) -> None:
-        """Close every stream, with or without a session."""
-        for stream in tuple(self._streams):
-            stream.close(error)
+        """Close every stream, with or without a session, and every connection that speaks HTTP."""
+        self.streams.close(error)
+        if self.http_side is not None:
+            self.http_side.close()
 
     def wait_until_told(self) -> None:
-        """Yield until all that was written to any stream has been handed to the kernel."""
-        while any(not stream.is_told for stream in self._streams):
+        """Yield until what was written to any stream has been handed to the kernel, and all requests are answered."""
+        self.streams.wait_until_told()
+        while self.http_side is not None and not self.http_side.is_told:
             gevent.sleep(0.01)
 
 

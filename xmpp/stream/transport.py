@@ -15,6 +15,8 @@ from xmpp.stream.pace import Pace
 from xmpp.stream.tls.secured import READ_BYTES, SecuredSocket, receive
 from xmpp.stream.tls.tls import ServerTLS
 
+PEEKED_BYTES = 16
+
 
 class SocketTransport:
     """The bytes of one connection."""
@@ -42,6 +44,26 @@ class SocketTransport:
             return receive(self._sock, READ_BYTES) if self._secured is None else self._secured.read()
         except ConcurrentObjectUseError:  # there is one reader, so it means just this
             raise OSError(errno.EBADF, "closed here") from None
+
+    def peek(self) -> bytes:
+        """Wait for bytes and return the first ones, which will be read all the same; b"" when the peer sends no more.
+
+        Yields. Raises OSError.
+        """
+        if self._secured is not None:
+            data = self._secured.read()
+            if data:
+                self._secured.unread(data)
+            return data
+        while True:
+            try:
+                self._sock._wait(self._sock._read_event)
+                first: bytes = self._sock._sock.recv(PEEKED_BYTES, socket.MSG_PEEK)
+                return first
+            except BlockingIOError:
+                continue
+            except ConcurrentObjectUseError:
+                raise OSError(errno.EBADF, "closed here") from None
 
     def try_send(self, data: bytes) -> int:
         """Send what the socket takes at once; returns how many bytes that was. Never yields.

@@ -14,7 +14,7 @@ from xmpp.data.errors import StreamError
 from xmpp.stream.pace import Pace
 from xmpp.stream.tls.client_hello import RECORD_HEADER_BYTES, HelloReader
 from xmpp.stream.tls.records import Records
-from xmpp.stream.tls.tls import NO_APPLICATION_PROTOCOL, ServerTLS, speaks_ours
+from xmpp.stream.tls.tls import NO_APPLICATION_PROTOCOL, ServerTLS
 
 READ_BYTES = 16384  # what is read at once is parsed at once
 RECORD_BYTES = 16384  # of data in one record, RFC 8446 section 5.1
@@ -71,6 +71,10 @@ class SecuredSocket:
         self._strangers_records = None
         self._expects_record = self._records.is_between
 
+    def unread(self, data: bytes) -> None:
+        """Have these bytes read once more."""
+        self._ahead = (data, *self._ahead)
+
     # -- the handshake
 
     def shake_hands(self, tls: ServerTLS, *, is_direct: bool) -> None:
@@ -84,7 +88,7 @@ class SecuredSocket:
             portion = self._receive_portion()
             received += portion
             reader.feed(portion)
-        if is_direct and not speaks_ours(reader.hello):
+        if is_direct and not tls.speaks_with(reader.hello):
             self._sock._sock.send(NO_APPLICATION_PROTOCOL)
             raise ssl.SSLError("the client offers other application protocols only")
         self._incoming, self._outgoing = tls.incoming, tls.outgoing

@@ -31,7 +31,7 @@ from xmpp.stream.tls.client_hello import ClientHello
 
 log = logging.getLogger(__name__)
 
-APPLICATION_PROTOCOL = "xmpp-client"
+XMPP, HTTP = "xmpp-client", "http/1.1"  # application protocols; HTTP/2 is never offered
 TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # forward secrecy and AEAD only; TLS 1.3 has nothing else
 NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0303 0002 02 78")  # a fatal alert, RFC 7301 section 3.2
 DAYS_TO_RENEW = 14  # certbot renews 30 days before the end, so with fewer days than this something is wrong
@@ -107,13 +107,21 @@ class ServerTLS:
     them must empty them before yielding.
     """
 
-    def __init__(self, settings: TLSSettings, services: Mapping[str, Sequence[str]], folder: Path) -> None:
+    def __init__(
+        self,
+        settings: TLSSettings,
+        services: Mapping[str, Sequence[str]],
+        folder: Path,
+        protocols: Sequence[str] = (XMPP,),
+    ) -> None:
         """Load the certificates; self-signed ones are kept in the folder. Raises CertificateError.
 
-        `services`: for each served domain the addresses of its services.
+        `services`: for each served domain the addresses of its services. `protocols`: what may be spoken over TLS that
+        comes first.
         """
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._folder = folder
+        self._protocols = tuple(protocols)
         self._presented: WeakKeyDictionary[ssl.SSLContext, _Presented] = WeakKeyDictionary()
         self.reload(settings, services)
 
@@ -124,13 +132,13 @@ class ServerTLS:
         """
         certificates = read_certificates(settings, services, self._folder)
         presented = {
-            context_for(certificate, settings): _Presented(end_point_hash(certificate.x509), domain)
+            context_for(certificate, settings, self._protocols): _Presented(end_point_hash(certificate.x509), domain)
             for domain, certificate in certificates.items()
         }
         first = certificates[next(iter(services))]
         for context in presented:
             context.sni_callback = _acknowledge
-        default = context_for(first, settings)
+        default = context_for(first, settings, self._protocols)
         presented[default] = _Presented(end_point_hash(first.x509), None)
         self._presented.update(presented)  # the old ones stay for as long as a connection has them
         self._by_name = {
@@ -142,6 +150,10 @@ class ServerTLS:
         self._default = default
         for domain, certificate in certificates.items():
             _tell(certificate, domain, datetime.now(UTC))
+
+    def speaks_with(self, hello: ClientHello) -> bool:
+        """True if the client offers one of our application protocols, or offers none at all."""
+        return not hello.protocols or any(each.encode() in hello.protocols for each in self._protocols)
 
     def layer(self, hello: ClientHello) -> ssl.SSLObject:
         """Return the server's side of a connection with this client, whose handshake is still to be done."""
@@ -160,11 +172,6 @@ class ServerTLS:
             "tls-unique": secured.get_channel_binding("tls-unique") if secured.version() == "TLSv1.2" else None,
         }
         return {kind: data for kind, data in bindings.items() if data}
-
-
-def speaks_ours(hello: ClientHello) -> bool:
-    """True if the client offers XMPP among its application protocols, or offers none at all."""
-    return not hello.protocols or APPLICATION_PROTOCOL.encode() in hello.protocols
 
 
 class _Layer(ssl.SSLObject):
@@ -199,7 +206,9 @@ def _refuse_unknown(key: str, given: Mapping[str, Path], domains: Sequence[str])
         raise CertificateError(f"[tls] {key}: {domain} is not known here; {expected}.")
 
 
-def context_for(certificate: Certificate, settings: TLSSettings) -> ssl.SSLContext:
+def context_for(
+    certificate: Certificate, settings: TLSSettings, protocols: Sequence[str] = (XMPP,)
+) -> ssl.SSLContext:
     """The context for connections with this certificate. Raises CertificateError if OpenSSL cannot use it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.sslobject_class = _Layer
@@ -209,7 +218,7 @@ def context_for(certificate: Certificate, settings: TLSSettings) -> ssl.SSLConte
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     context.set_ciphers(TLS_1_2_CIPHERS)
-    context.set_alpn_protocols([APPLICATION_PROTOCOL])
+    context.set_alpn_protocols(list(protocols))
     try:
         context.load_cert_chain(certificate.chain_file, certificate.key_file)
     except OSError as error:
