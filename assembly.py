@@ -2,7 +2,7 @@
 them."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,10 @@ from db.sqlite.database import Database
 from db.sqlite.errors import StorageError
 from handlers.admin import administration
 from handlers.tables import FEATURES, TABLES
+from web.part import Part
+from web.parts import PARTS
+from web.serving import Serving, parts_on
+from web.site import Site, WebSettings
 from xmpp import config_review
 from xmpp.config.configuration import ConfigError, Configuration, Section
 from xmpp.config.datafolder import DataFolder
@@ -23,7 +27,7 @@ from xmpp.routing.feature import Feature
 from xmpp.server import Server
 from xmpp.stream.listener import ClientListener, ListenError, ListenSettings
 from xmpp.stream.tls.certificates import CertificateError
-from xmpp.stream.tls.tls import ServerTLS, TLSSettings
+from xmpp.stream.tls.tls import HTTP, XMPP, ServerTLS, TLSSettings
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +35,16 @@ log = logging.getLogger(__name__)
 def sections() -> list[Section]:
     """All sections that a configuration may have: the engine's own, and those of the features."""
     engine = {"server": ServerSettings, "listen": ListenSettings, "tls": TLSSettings, "streams": StreamSettings}
-    return [Section(name, settings, settings.__doc__ or "") for name, settings in engine.items()] + [
+    ours = [Section(name, settings, settings.__doc__ or "") for name, settings in engine.items()]
+    declared: list[Feature | Part] = [*FEATURES, *PARTS]
+    return [*ours, Section("web", WebSettings, WebSettings.__doc__ or "", True, True)] + [
         Section(each.name, each.settings, _about(each), each.optional, each.by_default)
-        for each in FEATURES
+        for each in declared
         if each.settings or each.optional
     ]
 
 
-def _about(feature: Feature) -> str:
+def _about(feature: Feature | Part) -> str:
     if feature.settings and feature.settings.__doc__:
         return feature.settings.__doc__
     return f"XEP-{feature.xep}." if feature.xep else f"RFC {feature.rfc}."
@@ -84,9 +90,23 @@ def opened_server(data: DataFolder, configuration: Configuration, *, must_be_sec
     data.close_to_others()
     with Database(data.database) as db:
         server = _server(configuration, db)
-        tls = ServerTLS(configuration[TLSSettings], server.subdomains.by_domain, data.certificates)
-        server.listeners.append(ClientListener(server, tls, must_be_secure=must_be_secure))
+        has_web = configuration.is_enabled("web")
+        protocols = (XMPP, HTTP) if has_web else (XMPP,)
+        tls = ServerTLS(configuration[TLSSettings], server.subdomains.by_domain, data.certificates, protocols)
+        listener = ClientListener(server, tls, must_be_secure=must_be_secure)
+        server.listeners.append(listener)
+        if has_web:
+            add_web(server, listener)
         yield server
+
+
+def add_web(server: Server, listener: ClientListener, parts: Iterable[Part] = PARTS) -> Site:
+    """Give a server its HTTP side, before it starts to listen."""
+    features = {feature.name for feature in server.registry.features}
+    site = Site(server, listener, parts_on(parts, server.configuration.is_enabled, features))
+    listener.http_side = Serving(site)
+    server.find_web_base = site.base
+    return site
 
 
 def control_socket(server: Server, data: DataFolder) -> ControlSocket:

@@ -118,6 +118,7 @@ class XServ(Server):
         configuration = setup.data / "bench.toml"
         configuration.write_text(
             f'[listen]\naddresses = ["127.0.0.1"]\nport = {setup.port}\ntls_port = {setup.tls_port}\n'
+            "http_port = 0\nhttps_port = 0\n"
             f'[tls.certificates]\n{DOMAIN} = "{setup.certificate}"\n'
             f"{'' if self._has_rate_limit else NO_RATE_LIMIT}"
             f"[archive]\nenabled = {'true' if setup.has_archive else 'false'}\n"

@@ -116,6 +116,8 @@ def run(config: Path | None, data: Path, log_format: str, log_level: str) -> Non
 @click.option("--address", "addresses", multiple=True, default=["127.0.0.1"], help="A loopback address.")
 @click.option("--port", type=int, help="For STARTTLS; 0: the system chooses.")
 @click.option("--tls-port", type=int, help="For TLS from the first byte; 0: the system chooses.")
+@click.option("--http-port", type=int, help="For browsers on this machine; 0: the system chooses.")
+@click.option("--https-port", type=int, help="For browsers over TLS; 0: the system chooses.")
 @click.option("--domain", "domains", multiple=True, help="A domain to serve, in place of localhost; can be repeated.")
 @_log_format_option
 @_log_level_option

@@ -23,13 +23,19 @@ PASSWORD_BYTES = 12
 
 
 def settings(
-    addresses: Sequence[str], port: int | None, tls_port: int | None, domains: Sequence[str]
+    addresses: Sequence[str],
+    port: int | None,
+    tls_port: int | None,
+    http_port: int | None,
+    https_port: int | None,
+    domains: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     """The settings that replace those of the configuration, by section and key. Raises ConfigError."""
     for address in addresses:
         if not _is_loopback(address):
             raise ConfigError(f"A demo listens on loopback addresses only, such as 127.0.0.1 or ::1, not on {address}.")
-    listen = {"addresses": addresses, "port": port, "tls_port": tls_port}
+    ports = {"port": port, "tls_port": tls_port, "http_port": http_port, "https_port": https_port}
+    listen = {"addresses": addresses, "http_addresses": addresses, **ports}
     return {
         "listen": {key: value for key, value in listen.items() if value is not None},
         "server": {"domains": domains} if domains else {},

@@ -302,9 +302,9 @@ def test_a_demo_listens_on_loopback_addresses_only(address: str) -> None:
     assert told == f"A demo listens on loopback addresses only, such as 127.0.0.1 or ::1, not on {address}."
 
 
-@pytest.mark.parametrize("option", ["--port", "--tls-port"])
+@pytest.mark.parametrize("option", ["--port", "--tls-port", "--http-port", "--https-port"])
 def test_a_demo_whose_port_is_taken_names_the_option_that_helps(option: str) -> None:
-    ports = {"--port": "0", "--tls-port": "0"}
+    ports = {"--port": "0", "--tls-port": "0", "--http-port": "0", "--https-port": "0"}
     with socket.create_server(("127.0.0.1", 0)) as other:
         ports[option] = str(other.getsockname()[1])
         told = complaint("demo", *(each for pair in ports.items() for each in pair))

@@ -58,15 +58,15 @@ def unwise(tmp_path: Path, text: str) -> list[str]:
         ),
         (
             "[listen]\nport = 5222\ntls_port = 5222",
-            "[listen]: port and tls_port are both 5222; expected two different ports, or -1 for none.",
+            "[listen]: port and tls_port are both 5222; expected different ports, or -1 for none.",
         ),
         (
             "[listen]\nport = 5223",
-            "[listen]: port and tls_port are both 5223; expected two different ports, or -1 for none.",
+            "[listen]: port and tls_port are both 5223; expected different ports, or -1 for none.",
         ),
         (
-            "[listen]\nport = -1\ntls_port = -1",
-            "[listen]: port and tls_port are both -1, so nobody could connect; expected one of them at least.",
+            "[listen]\nport = -1\ntls_port = -1\nhttps_port = -1",
+            "[listen]: all ports for XMPP are -1, so nobody could connect; expected one of them at least.",
         ),
         (
             "[sasl]\nmechanisms = []",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.commandline import configured
-from tests.harness.servers import PATIENCE, ROOT, RunningServer
+from tests.harness.servers import DEMO, PATIENCE, ROOT, RunningServer
 
 TAKE_TERMINAL = """
 import fcntl, os, sys, termios
@@ -59,7 +59,7 @@ def test_a_demo_ends_with_its_terminal_and_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with on_terminal("demo", "--port", "0", "--tls-port", "0") as demo:
+    with on_terminal(*DEMO) as demo:
         demo.wait_for("Ctrl-C ends the demo.")
         assert list(tmp_path.iterdir())
         demo.close()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.harness.rawclient import logged_in
-from tests.harness.servers import PATIENCE, ROOT, RunningServer
+from tests.harness.servers import DEMO, PATIENCE, ROOT, RunningServer
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 OLD_PYTHONS = ("2.7", "3.6", "3.8", "3.9", "3.10")
@@ -54,7 +54,7 @@ def test_the_demo_runs_from_one_file(
 ) -> None:
     monkeypatch.setenv("SHIV_ROOT", str(tmp_path / "unpacked"))
     command = (interpreter(version), "-I", str(pyz))  # isolated: nothing from this checkout, nothing installed
-    with RunningServer("demo", "--port", "0", "--tls-port", "0", command=command) as server:
+    with RunningServer(*DEMO, command=command) as server:
         name, password = "juliet", server.wait_for("Account juliet@localhost").split()[-1]
         logged_in(server.port, name, password).close()
         assert server.terminate() == 0

@@ -5,7 +5,7 @@ Built by assembly.py, the only file that knows all the parts. Two servers can li
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import gevent
@@ -89,6 +89,7 @@ class Server:
         self.stream_settings = self.settings(StreamSettings)
         self.listeners: list[Listener] = []  # whoever puts a server together adds them
         self.is_stopping = False
+        self.find_web_base: Callable[[str], str] | None = None  # set by the HTTP side, if there is one
         self._states: dict[type, Any] = {}
 
     def settings(self, of: type[Settings]) -> Settings:
@@ -105,6 +106,11 @@ class Server:
     def runs(self, domain: str) -> bool:
         """True if it is a service of ours that answers at this domain."""
         return domain in self.subdomains.by_address and self.ownership.runs(domain)
+
+    def web_base(self, domain: str) -> str | None:
+        """The address, without a slash at its end, at which people at this domain find what is there over HTTP; None if
+        there is nothing."""
+        return self.find_web_base(domain) if self.find_web_base else None
 
     def close_unbound_streams(self, account: JID, error: StreamError) -> None:
         """Close the streams that have logged in as this account and have no session yet."""

@@ -7,7 +7,7 @@ from tempfile import TemporaryFile
 from tests.harness import forked
 from tests.harness.servers import PATIENCE, RunningServer
 
-PRIVATE_CONFIGURATION = '[listen]\naddresses = ["127.0.0.1"]\nport = 0\ntls_port = 0\n'
+PRIVATE_CONFIGURATION = '[listen]\naddresses = ["127.0.0.1"]\nport = 0\ntls_port = 0\nhttp_port = 0\nhttps_port = 0\n'
 
 
 def xserv(*arguments: str | Path, typed: str = "") -> subprocess.CompletedProcess[str]:

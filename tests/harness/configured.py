@@ -10,7 +10,7 @@ from xmpp.config.values import in_toml
 
 Sections = Mapping[str, Mapping[str, Any]]
 
-ON_LOOPBACK = {"addresses": ["127.0.0.1"], "port": 0, "tls_port": 0}
+ON_LOOPBACK = {"addresses": ["127.0.0.1"], "port": 0, "tls_port": 0, "http_port": 0, "https_port": 0}
 PASSWORDS = {"juliet": "a rose by any other name", "romeo": "with love's light wings"}
 
 

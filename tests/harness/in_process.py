@@ -3,19 +3,20 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lxml import etree
 
+from assembly import sections
 from db import accounts, rosters
 from db.sqlite.database import Database, Row
 from db.sqlite.errors import StorageError
 from db.sqlite.queries import Prepared
 from handlers.tables import FEATURES, TABLES
-from xmpp.config.configuration import Configuration, Section
-from xmpp.config.settings import ServerSettings, StreamSettings
+from xmpp.config.configuration import Configuration
 from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse
@@ -24,7 +25,6 @@ from xmpp.routing.session import Session
 from xmpp.running.handling import Handled
 from xmpp.running.tickets import Ticket
 from xmpp.server import Server
-from xmpp.stream.listener import ListenSettings
 
 FOR_EVER = 1_000_000.0  # for what ends by its number of steps, however slow the machine is
 
@@ -112,13 +112,11 @@ def content_of(answer: str) -> str:
 
 
 def configuration(**settings: Mapping[str, Any]) -> Configuration:
-    """All defaults, but for these settings by section; and without the archive where nothing is set of it.
-
-    So what is about anything else sees messages as they were sent, without a stanza-id.
+    """All defaults and all features on, but for these settings by section; without the archive where nothing is set of
+    it: what is about anything else sees messages as they were sent, without a stanza-id.
     """
-    own = [Section("server", ServerSettings), Section("streams", StreamSettings), Section("listen", ListenSettings)]
-    features = [Section(each.name, each.settings, can_be_disabled=each.optional) for each in FEATURES]
-    return Configuration.load(None, [*own, *features]).with_values({"archive": {"enabled": False}, **settings})
+    all_on = [replace(section, enabled_by_default=True) for section in sections()]
+    return Configuration.load(None, all_on).with_values({"archive": {"enabled": False}, **settings})
 
 
 @contextmanager

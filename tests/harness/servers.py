@@ -13,7 +13,8 @@ from typing import Self
 from tests.harness import forked
 
 ROOT = Path(__file__).resolve().parents[2]
-LISTENING = re.compile(r"Listening on (\S+):(\d+) \((STARTTLS|TLS)\)")
+LISTENING = re.compile(r"Listening on (\S+):(\d+) \((STARTTLS|TLS|HTTPS?)\)")
+DEMO = ("demo", "--port", "0", "--tls-port", "0", "--http-port", "0", "--https-port", "0")
 PATIENCE = 60.0  # seconds; only a server that hangs takes that long
 
 
@@ -22,7 +23,8 @@ class ServerDied(Exception):
 
 
 class RunningServer:
-    """A server process. `port` is the STARTTLS port, `tls_port` the one for direct TLS; `said` all it printed."""
+    """A server process. `port` is the STARTTLS port, `tls_port` the one for direct TLS, `ports` all of them; `said` all
+    it printed."""
 
     def __init__(self, *arguments: str, command: tuple[str, ...] | None = None) -> None:
         self.said: list[str] = []
@@ -35,7 +37,7 @@ class RunningServer:
         finally:
             os.close(writing)
         threading.Thread(target=self._collect, daemon=True).start()
-        self.port = self.tls_port = 0
+        self.ports: dict[str, int] = {}
         try:
             self._wait_until_it_listens()
         except BaseException:
@@ -45,7 +47,7 @@ class RunningServer:
     @classmethod
     def demo(cls, *arguments: str) -> Self:
         """`xserv demo` on ports that the system chooses."""
-        return cls("demo", "--port", "0", "--tls-port", "0", *arguments)
+        return cls(*DEMO, *arguments)
 
     def _collect(self) -> None:
         with self._output:
@@ -55,15 +57,21 @@ class RunningServer:
         self._lines.put(None)
 
     def _wait_until_it_listens(self) -> None:
-        while not (self.port and self.tls_port):
+        while not self.ports.keys() >= {"STARTTLS", "TLS"}:
             line = self._lines.get(timeout=PATIENCE)
             if line is None:
                 raise ServerDied("\n".join(self.said))
-            for _, port, what in LISTENING.findall(line):
-                if what == "STARTTLS":
-                    self.port = int(port)
-                else:
-                    self.tls_port = int(port)
+            self.ports |= {what: int(port) for _, port, what in LISTENING.findall(line)}
+
+    @property
+    def port(self) -> int:
+        """Of STARTTLS."""
+        return self.ports["STARTTLS"]
+
+    @property
+    def tls_port(self) -> int:
+        """Of TLS from the first byte."""
+        return self.ports["TLS"]
 
     def wait_for(self, text: str) -> str:
         """The next line that contains this text."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.rawclient import PATIENCE
-from tests.harness.servers import RunningServer
+from tests.harness.servers import DEMO, RunningServer
 
 SYNCS = {"fsync", "fdatasync"}
 
@@ -100,7 +100,7 @@ def traced_server(folder: Path) -> Iterator[tuple[RunningServer, list[str]]]:
     watched = f"trace={','.join(sorted(SYNCS | WRITES | SENDS))}"
     # -D: what was started stays the server, and strace watches from beside it
     command = (strace, "-D", "-f", "-y", "-xx", "-s", "1000000", "-e", watched, "-o", str(folder / "trace"))
-    arguments = ("demo", "--port", "0", "--tls-port", "0", "--data", str(folder / "data"))
+    arguments = (*DEMO, "--data", str(folder / "data"))
     with RunningServer(*arguments, command=(*command, sys.executable, "-m", "xserv")) as server:
         yield server, lines
         assert server.terminate() == 0

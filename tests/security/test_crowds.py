@@ -12,7 +12,7 @@ import pytest
 
 from tests.harness.configured import configuration_file, demo_server, run_server
 from tests.harness.rawclient import RawClient, StreamEnded, logged_in, new_account, stream_header
-from tests.harness.servers import PATIENCE, RunningServer
+from tests.harness.servers import DEMO, PATIENCE, RunningServer
 from xmpp.data.networks import network
 
 FILES = 256
@@ -31,7 +31,7 @@ def many_files_here() -> Iterator[None]:
 
 def server_with_few_files(*arguments: str) -> RunningServer:
     limited = ("sh", "-c", f'ulimit -n {FILES}; exec "$@"', "sh", sys.executable, "-m", "xserv")
-    return RunningServer("demo", "--port", "0", "--tls-port", "0", *arguments, command=limited)
+    return RunningServer(*DEMO, *arguments, command=limited)
 
 
 def open_files(server: RunningServer) -> int:

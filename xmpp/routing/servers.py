@@ -96,5 +96,9 @@ class Server(Protocol):
     def runs(self, domain: str) -> bool:
         """True if it is a service of ours that answers at this domain."""
 
+    def web_base(self, domain: str) -> str | None:
+        """The address, without a slash at its end, at which people at this domain find what is there over HTTP; None if
+        there is nothing."""
+
     def close_unbound_streams(self, account: "JID", error: "StreamError") -> None:
         """Close the streams that have logged in as this account and have no session yet."""

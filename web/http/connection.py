@@ -1,0 +1,321 @@
+"""One connection that speaks HTTP/1.1: requests read and answered one after the other, each within its limits.
+
+h11 reads and writes the protocol, and refuses what two programs could read differently (request smuggling). The bytes
+come and go through the same transport as those of a stream.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Protocol
+
+import gevent
+import h11
+
+from web.http.headers import complete
+from web.http.messages import Answer, Body, Headers, HTTPError, Request, Response, Upgrade
+from web.http.targets import host_of, target_of
+from xmpp.data.errors import StreamError
+from xmpp.stream.transport import SocketTransport
+
+log = logging.getLogger(__name__)
+
+HEAD_BYTES = 16384
+HEAD_FIELDS = 100
+PIECE_BYTES = 65536
+REQUESTS = 100  # on one connection, of a client that has not shown who it is: a limit on its TLS records, too
+GRACE_SECONDS = 30  # for content that has just begun to come or to go
+UNREAD_BYTES = 65536  # of a request that was refused: so much is still read, so that the answer arrives
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long things may take, as the settings say."""
+
+    head_seconds: float
+    idle_seconds: float
+    bytes_per_second: int
+
+
+class ClientGone(OSError):
+    """The client has hung up, or is cut off, in the middle of a request."""
+
+
+class Respond(Protocol):
+    """What answers requests."""
+
+    def __call__(self, request: Request) -> Answer:
+        """The answer. Yields. Raises HTTPError."""
+
+    def cross_origin_methods(self, request: Request | None) -> str:
+        """The methods that pages of other sites may use on what the request is for; "" for none."""
+
+
+class HTTPConnection:
+    """The server's side of a connection. `known(headers)` gives the client's address and whether it is secure."""
+
+    def __init__(
+        self,
+        transport: SocketTransport,
+        limits: Limits,
+        respond: Respond,
+        known: Callable[[Headers], tuple[str, bool]],
+    ) -> None:
+        self._transport = transport
+        self._limits = limits
+        self._respond = respond
+        self._known = known
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
+        self._is_trusted = False
+        self._is_closing = False
+        self._answered = 0
+        self.is_idle = True
+
+    def serve(self) -> None:
+        """Answer requests until the client is gone, wants no more, or breaks the rules. Yields."""
+        try:
+            while self._answers_one():
+                pass
+        except (OSError, StreamError, gevent.Timeout) as error:
+            log.debug("HTTP connection lost: %s", error)
+        except Exception:  # in the middle of an answer, which cannot be taken back
+            log.exception("an answer could not be completed")
+        self.is_idle = True
+        self._transport.close()
+
+    def close(self) -> None:
+        """Close at once if no request is being answered, else after the answer."""
+        self._is_closing = True
+        if self.is_idle:
+            self._transport.close()
+
+    def _answers_one(self) -> bool:
+        """Answer one request; true if another one may come."""
+        try:
+            head = self._read_head()
+        except h11.RemoteProtocolError as error:
+            self._refuse(HTTPError(error.error_status_hint))
+            return False
+        except HTTPError as error:
+            self._refuse(error)
+            return False
+        if head is None:
+            return False
+        self.is_idle = False
+        request = None
+        try:
+            request = self._request(head)
+            answer = self._respond(request)
+        except HTTPError as error:
+            answer = _shown(error)
+        except ClientGone:
+            raise
+        except h11.RemoteProtocolError as error:
+            self._is_closing = True
+            answer = _shown(HTTPError(error.error_status_hint))
+        except Exception:
+            log.exception("a request could not be answered")
+            answer = _shown(HTTPError(500))
+        if isinstance(answer, Upgrade):
+            self._switch(answer)
+            return False
+        self._answer(answer, request, is_head=head.method == b"HEAD")
+        return self._goes_on()
+
+    # -- reading
+
+    def _read_head(self) -> h11.Request | None:
+        """The head of the next request; None if there is none. Raises HTTPError."""
+        event = self._next_event(self._limits.idle_seconds if self._answered else self._limits.head_seconds)
+        if isinstance(event, h11.ConnectionClosed) or event is None:
+            return None
+        assert isinstance(event, h11.Request)
+        if len(event.headers) > HEAD_FIELDS:
+            raise HTTPError(431)
+        return event
+
+    def _next_event(self, seconds: float) -> Any:
+        """What the client sends next; None if nothing came in time, or only a part of a head in `head_seconds`."""
+        began = False
+        deadline = monotonic() + seconds
+        while True:
+            event = self._http.next_event()
+            if event is not h11.NEED_DATA:
+                return event
+            if not began and self._http.trailing_data[0]:
+                began, deadline = True, monotonic() + self._limits.head_seconds
+            data = gevent.with_timeout(max(0.0, deadline - monotonic()), self._transport.read, timeout_value=None)
+            if data is None:
+                if began:
+                    raise HTTPError(408)
+                return None
+            self._http.receive_data(data)
+
+    def _request(self, head: h11.Request) -> Request:
+        headers = Headers(head.headers)
+        target = target_of(head.target.decode("latin-1"))
+        hosts = headers.all("host")
+        if len(hosts) > 1:
+            raise HTTPError(400)
+        host = host_of(target.authority or (hosts[0] if hosts else None))
+        peer, is_secure = self._known(headers)
+        return Request(
+            head.method.decode("ascii"),
+            target.path,
+            target.segments,
+            target.query,
+            headers,
+            _Content(headers, self._read_content, self._limits.bytes_per_second),
+            host,
+            peer,
+            is_secure,
+            self._transport,
+            self._trust,
+        )
+
+    def _trust(self) -> None:
+        self._is_trusted = True
+        self._transport.trust()
+
+    def _read_content(self, seconds: float) -> Any:
+        """The next event of a request's content. Raises HTTPError 408, h11.RemoteProtocolError and ClientGone."""
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            try:
+                if self._http.they_are_waiting_for_100_continue:
+                    self._send(h11.InformationalResponse(status_code=100, headers=[]))
+                data = gevent.with_timeout(max(0.0, seconds), self._transport.read, timeout_value=None)
+            except (OSError, StreamError, gevent.Timeout) as error:
+                raise ClientGone(str(error)) from error
+            if data is None:
+                raise HTTPError(408)
+            self._http.receive_data(data)
+        return event
+
+    # -- answering
+
+    def _refuse(self, error: HTTPError) -> None:
+        """Answer what is no request."""
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._is_closing = True
+            self._answer(_shown(error), None, is_head=False)
+            self._linger()
+
+    def _answer(self, response: Response, request: Request | None, *, is_head: bool) -> None:
+        content = response.content
+        try:
+            self._send_head(response, request)
+            if not is_head and response.status not in (204, 304):
+                for piece in [content] if isinstance(content, bytes) else content:
+                    if piece:
+                        self._send(h11.Data(data=piece))
+            self._send(h11.EndOfMessage())
+        finally:
+            if hasattr(content, "close"):
+                content.close()
+        self._answered += 1
+
+    def _send_head(self, response: Response, request: Request | None) -> None:
+        length = len(response.content) if isinstance(response.content, bytes) else response.length
+        headers = complete(response.headers, cross_origin_methods=self._respond.cross_origin_methods(request))
+        if length is not None and response.status not in (204, 304):
+            headers["Content-Length"] = str(length)
+        if self._is_last:
+            headers["Connection"] = "close"
+        fields = [*headers.items(), *(("Set-Cookie", cookie) for cookie in response.cookies)]
+        encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in fields]
+        self._send(h11.Response(status_code=response.status, headers=encoded))
+
+    @property
+    def _is_last(self) -> bool:
+        return self._is_closing or (not self._is_trusted and self._answered + 1 >= REQUESTS)
+
+    def _send(self, event: Any) -> None:
+        data = self._http.send(event)
+        if data:
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        """Yield until the socket has taken all bytes. Raises OSError, and gevent.Timeout if the client reads too
+        slowly."""
+        for start in range(0, len(data), PIECE_BYTES):
+            piece = data[start : start + PIECE_BYTES]
+            if not (piece := piece[self._transport.try_send(piece) :]):
+                continue
+            with gevent.Timeout(GRACE_SECONDS + len(piece) / self._limits.bytes_per_second):
+                while piece:
+                    self._transport.wait_writable()
+                    piece = piece[self._transport.try_send(piece) :]
+
+    def _goes_on(self) -> bool:
+        """Prepare for the next request; false if there will be none."""
+        if self._http.their_state is h11.SEND_BODY and not self._skips_content():
+            self._linger()
+            return False
+        if self._is_closing or self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+            self._linger()
+            return False
+        self._http.start_next_cycle()
+        self.is_idle = True
+        return True
+
+    def _skips_content(self) -> bool:
+        """Read what a refused request still sends, if it is not much; true if that was all."""
+        skipped = 0
+        try:
+            while skipped < UNREAD_BYTES and not self._http.they_are_waiting_for_100_continue:
+                event = self._read_content(self._limits.head_seconds)
+                if isinstance(event, h11.EndOfMessage):
+                    return True
+                skipped += len(event.data)
+        except (HTTPError, h11.RemoteProtocolError):
+            pass
+        return False
+
+    def _linger(self) -> None:
+        """Close our half, and wait a moment for the client to hang up: what it has not read would be destroyed."""
+        self._transport.shutdown_write()
+        with suppress(OSError, StreamError), gevent.Timeout(self._limits.head_seconds, OSError()):
+            left = UNREAD_BYTES
+            while left > 0 and (data := self._transport.read()):
+                left -= len(data)
+
+    def _switch(self, upgrade: Upgrade) -> None:
+        fields = [(name.encode("ascii"), value.encode("latin-1")) for name, value in upgrade.headers.items()]
+        if not isinstance(self._http.next_event(), h11.EndOfMessage):
+            raise OSError("a request for another protocol has content")
+        self._send(h11.InformationalResponse(status_code=101, headers=fields))
+        upgrade.serve(self._http.trailing_data[0])
+
+
+class _Content(Body):
+    """The content of one request."""
+
+    def __init__(self, headers: Headers, next_event: Callable[[float], Any], bytes_per_second: int) -> None:
+        self._next_event = next_event
+        self._length = headers.get("content-length")
+        self._bytes_per_second = bytes_per_second
+
+    @property
+    def length(self) -> int | None:
+        return int(self._length) if self._length is not None else None
+
+    def pieces(self, most: int) -> Iterator[bytes]:
+        if self.length is not None and self.length > most:
+            raise HTTPError(413)
+        received, began = 0, monotonic()
+        while True:
+            allowed = GRACE_SECONDS + received / self._bytes_per_second
+            event = self._next_event(began + allowed - monotonic())
+            if isinstance(event, h11.EndOfMessage):
+                return
+            received += len(event.data)
+            if received > most:
+                raise HTTPError(413)
+            yield bytes(event.data)
+
+
+def _shown(error: HTTPError) -> Response:
+    headers = {"Content-Type": "text/plain; charset=utf-8", **error.headers}
+    return Response(error.status, f"{error.text}\n".encode(), headers)

@@ -1,0 +1,87 @@
+"""The HTTP side of a server at work: connections are served, and their requests answered by the parts that are on."""
+
+import ipaddress
+import logging
+from collections.abc import Callable, Iterable
+from time import monotonic
+from typing import Any
+
+from web.http.connection import HTTPConnection, Limits
+from web.http.messages import Answer, Headers, HTTPError, Request
+from web.part import Part
+from web.routing import Routes
+from web.site import Site
+from xmpp.running.handling import Handled
+from xmpp.stream.listener import Arrival
+
+log = logging.getLogger(__name__)
+
+
+def parts_on(parts: Iterable[Part], is_enabled: Callable[[str], bool], features: Iterable[str]) -> tuple[Part, ...]:
+    """The parts that are switched on, with all that they need of each other and of these features, which are on."""
+    found = {part.name: part for part in parts if not part.optional or is_enabled(part.name)}
+    while lacking := [name for name, part in found.items() if not {*found, *features} >= set(part.needs)]:
+        found = {name: part for name, part in found.items() if name not in lacking}
+    return tuple(found.values())
+
+
+class Serving:
+    """What serves the connections of one site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._routes = Routes(site.parts)
+        self._connections: set[HTTPConnection] = set()
+
+    def start(self) -> None:
+        """Do what parts do once the server listens."""
+        for part in self._site.parts:
+            for act in part.started:
+                act(self._site)
+
+    def serve(self, arrival: Arrival) -> None:
+        """Serve a connection until its end. Yields."""
+        settings = self._site.settings
+        limits = Limits(settings.head_seconds, settings.idle_seconds, settings.slowest_bytes_per_second)
+
+        def known(_headers: Headers) -> tuple[str, bool]:
+            return arrival.peer, arrival.has_tls or ipaddress.ip_address(arrival.peer).is_loopback
+
+        connection = HTTPConnection(arrival.transport, limits, self, known)
+        self._connections.add(connection)
+        try:
+            connection.serve()
+        finally:
+            self._connections.discard(connection)
+
+    def close(self) -> None:
+        """Close all connections: those that wait for a request at once, the others when they have been answered."""
+        for connection in tuple(self._connections):
+            connection.close()
+
+    @property
+    def is_told(self) -> bool:
+        """True if all requests have been answered."""
+        return all(connection.is_idle for connection in self._connections)
+
+    # -- for a connection
+
+    def __call__(self, request: Request) -> Answer:
+        """The answer to a request, once what it stores is on the disk. Yields. Raises HTTPError."""
+        if not self._site.answers_for(request.host):
+            raise HTTPError(421)
+        began = monotonic()
+        db: Any = self._site.server.db
+        try:
+            with Handled():
+                answer = self._routes.answer(self._site, request)
+                db.wait_for_own()
+        except self._site.server.storage_errors as error:
+            log.error("%s could not be stored: %s", request.path, error)
+            raise HTTPError(503) from error
+        log.debug("%s %s: %.1f ms", request.method, request.path, (monotonic() - began) * 1000)
+        return answer
+
+    def cross_origin_methods(self, request: Request | None) -> str:
+        """The methods that pages of other sites may use on what the request is for; "" for none."""
+        return self._routes.cross_origin_methods(request.segments) if request else ""
