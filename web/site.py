@@ -46,6 +46,7 @@ class Site:
         self.server = server
         self.listener = listener
         self.parts = tuple(parts)
+        self._names: tuple[WebSettings, Collection[str]] | None = None  # of our hosts, for these settings
 
     @property
     def streams(self) -> ClientStreams:
@@ -77,14 +78,20 @@ class Site:
 
     def answers_for(self, host: str) -> bool:
         """True if a request may name this host: one of ours, or an address."""
-        return host in self._names() or is_address(host) or host == "localhost"
+        return host in self._hosts() or is_address(host) or host == "localhost"
 
     def domain_for(self, host: str) -> str:
         """The domain whose people somebody means who asked for this host: the default one if it says nothing."""
         meant = (domain for domain in self.server.domains if host in (domain, a_label(domain)))
         return next(meant, self.server.default_domain)
 
-    def _names(self) -> Collection[str]:
+    def _hosts(self) -> Collection[str]:
+        settings = self.settings
+        if self._names is None or self._names[0] is not settings:
+            self._names = settings, self._names_of_hosts()
+        return self._names[1]
+
+    def _names_of_hosts(self) -> Collection[str]:
         domains = [*self.server.domains, *self.server.subdomains.by_address]
         own = [host_of(self.base(domain).partition("://")[2]) for domain in self.server.domains]
         return {*a_labels(domains), *self.settings.names, *own}

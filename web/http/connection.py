@@ -205,18 +205,18 @@ class HTTPConnection:
     def _answer(self, response: Response, request: Request | None, *, is_head: bool) -> None:
         content = response.content
         try:
-            self._send_head(response, request)
+            unsent = self._head(response, request)  # it goes out together with the first piece of the content
             if not is_head and response.status not in (204, 304):
                 for piece in [content] if isinstance(content, bytes) else content:
-                    if piece:
-                        self._send(h11.Data(data=piece))
-            self._send(h11.EndOfMessage())
+                    self._write(unsent + (self._http.send(h11.Data(data=piece)) or b""))
+                    unsent = b""
+            self._write(unsent + (self._http.send(h11.EndOfMessage()) or b""))
         finally:
             if hasattr(content, "close"):
                 content.close()
         self._answered += 1
 
-    def _send_head(self, response: Response, request: Request | None) -> None:
+    def _head(self, response: Response, request: Request | None) -> bytes:
         length = len(response.content) if isinstance(response.content, bytes) else response.length
         headers = complete(response.headers, cross_origin_methods=self._respond.cross_origin_methods(request))
         if length is not None and response.status not in (204, 304):
@@ -225,7 +225,7 @@ class HTTPConnection:
             headers["Connection"] = "close"
         fields = [*headers.items(), *(("Set-Cookie", cookie) for cookie in response.cookies)]
         encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in fields]
-        self._send(h11.Response(status_code=response.status, headers=encoded))
+        return self._http.send(h11.Response(status_code=response.status, headers=encoded)) or b""
 
     @property
     def _is_last(self) -> bool:
