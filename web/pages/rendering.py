@@ -1,0 +1,110 @@
+"""Pages of HTML, made of a template and of texts that stand in one file, in English.
+
+A template is named by its folder in web/: "pages/start.html" is web/pages/templates/start.html. It extends
+"pages/base.html", and says nothing by itself: `{{ text("base.skip") }}` is the text of that key in
+web/pages/texts.toml, or in the texts.toml of the template's own folder; what it has in braces is given by name. Values
+are escaped, in texts too, unless they are Markup.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from handlers.discovery.disco_info import DiscoSettings
+from web.http.messages import Request, Response
+from web.pages import stylesheet
+from xmpp.data.jid import JID, MalformedJID
+
+if TYPE_CHECKING:
+    from web.site import Site
+
+HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    # Whatever somebody manages to write into a page, it is neither run nor fetched (docs/security.md row 42).
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    # With no-referrer, browsers would send forms with `Origin: null` (Fetch, section 3.2), which could be anybody's.
+    "Referrer-Policy": "same-origin",
+}
+COMMON = "pages"  # the folder whose texts all templates may use
+
+Texts = Mapping[str, str]
+
+
+class Templates:
+    """The templates and texts that were used so far. A server has one."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, Texts] = {}
+        self._environment = Environment(
+            loader=FunctionLoader(_source),
+            autoescape=True,
+            undefined=StrictUndefined,
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def filled(self, template: str, values: Mapping[str, Any]) -> str:
+        """The HTML of a template with these values."""
+        texts = self._texts_of(template.partition("/")[0])
+
+        def text(key: str, **named: object) -> Markup:
+            return Markup(escape(texts[key])).format(**named)
+
+        return self._environment.get_template(template).render(values, text=text)
+
+    def _texts_of(self, folder: str) -> Texts:
+        if folder not in self._texts:
+            self._texts[folder] = {**texts_in(COMMON), **texts_in(folder)}
+        return self._texts[folder]
+
+
+def render(
+    site: "Site",
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    cookies: Sequence[str] = (),
+    **values: object,
+) -> Response:
+    """A page. Its template knows `values`, `text`, and what base.html needs: `domain`, `service` (the name of the
+    service), `stylesheet` and `path`."""
+    domain = domain_of(site, request)
+    own = {
+        "domain": domain,
+        "service": site.server.settings(DiscoSettings).name or domain,
+        "stylesheet": stylesheet.path(site),
+        "path": request.path,
+    }
+    content = site.server.state(Templates).filled(template, {**own, **values}).encode()
+    return Response(status, content, {**HEADERS, **(headers or {})}, cookies=cookies)
+
+
+def domain_of(site: "Site", request: Request) -> str:
+    """The domain of ours that a page is about: the one that was asked for, else the first."""
+    try:
+        asked = JID.parse(request.host).domain  # as it stands in addresses, if it came in ASCII
+    except MalformedJID:
+        asked = ""
+    return asked if asked in site.server.domains else site.server.default_domain
+
+
+def texts_in(folder: str) -> Texts:
+    """The texts of a folder of web/, by keys such as "start.title"."""
+    content = resources.files("web").joinpath(folder, "texts.toml").read_text(encoding="utf-8")
+    return {f"{part}.{key}": text for part, texts in tomllib.loads(content).items() for key, text in texts.items()}
+
+
+def _source(template: str) -> str | None:
+    """What stands in a template; None if there is none of this name. It may lie in an archive."""
+    folder, file = PurePosixPath(template).parts
+    path = resources.files("web").joinpath(folder, "templates", file)
+    return path.read_text(encoding="utf-8") if path.is_file() else None
