@@ -103,15 +103,32 @@ def make_account(server: "Server", iq: Stanza) -> None:
     if stream.account is not None or iq.only_child().find(REMOVE) is not None:
         raise StanzaError("unexpected-request")
     account, password = _account_and_password(server, iq, stream.host, incomplete="not-acceptable")  # section 3.1
-    with _counted(server, stream.peer):
-        _slow_down(server, stream.peer, account)
+    make(server, account, password, stream.peer)
+
+
+def make(server: "Server", account: JID, password: str, peer: str) -> None:
+    """Make an account for somebody at this address of the network. Whether he may have one is for the caller to say.
+    Yields.
+
+    Raises StanzaError: conflict, not-acceptable, or resource-constraint if too many were made there.
+    """
+    with _counted(server, peer):
+        _slow_down(server, peer, account)
         try:
+            check_password(server, password)
             accounts.create(server, account, password)
         except AccountExists:
             raise StanzaError("conflict") from None
         except ValueError as error:
             raise StanzaError("not-acceptable", str(error)) from None
-    log.info("account %s was registered from %s", one_word(account), shown_address(stream.peer))
+    log.info("account %s was registered from %s", one_word(account), shown_address(peer))
+
+
+def check_password(server: "Server", password: str) -> None:
+    """Raise ValueError for a password that people may not choose, with what is wrong with it."""
+    least = server.settings(RegisterSettings).min_password_length
+    if len(saslprep(password)) < least:
+        raise ValueError(f"a password needs at least {least} characters")
 
 
 @contextmanager
@@ -209,11 +226,9 @@ def _account_and_password(server: "Server", iq: Stanza, host: str, incomplete: s
         raise StanzaError(incomplete, str(error)) from None
     if not name or not password:
         raise StanzaError(incomplete, "both a username and a password are needed")
-    least = server.settings(RegisterSettings).min_password_length
     try:
         account = registration_form.account(name, host)
-        if len(saslprep(password)) < least:
-            raise StanzaError("not-acceptable", f"a password needs at least {least} characters")
+        check_password(server, password)
     except ValueError as error:
         raise StanzaError("not-acceptable", str(error)) from None
     return account, password

@@ -26,6 +26,26 @@ FIELDS = (
 MAX_EXAMINED = 60  # characters of a name that are tried one by one to say which is wrong
 
 
+REASONS = {
+    "elsewhere": "addresses here end in @{detail}; the username is what stands before that",
+    "empty": "the username is empty",
+    "spaces": "a username may not contain spaces",
+    "unseen": "a username may not contain characters that cannot be seen",
+    "character": "a username may not contain the character {detail}",
+    "long": "the username is too long",
+    "other": "{detail} cannot be a username; letters, digits, dots and hyphens always can",
+}
+
+
+class UnsuitableName(ValueError):
+    """A name that no account can have: one of REASONS, and what it is about, for who says it in other words."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(REASONS[reason].format(detail=detail))
+        self.reason = reason
+        self.detail = detail
+
+
 class FilledIn(NamedTuple):
     """What somebody has filled in; either may be empty."""
 
@@ -58,25 +78,23 @@ def filled_in(query: etree._Element, *form_types: str) -> FilledIn:
 
 
 def account(name: str, host: str) -> JID:
-    """The account of this name at our host; the name may come as NAME@HOST. Raises ValueError with what is wrong."""
+    """The account of this name at our host; the name may come as NAME@HOST. Raises UnsuitableName."""
     local, at, domain = name.partition("@")
     if at and domain.casefold() != host:
-        raise ValueError(f"addresses here end in @{host}; the username is what stands before that")
+        raise UnsuitableName("elsewhere", host)
     if not local:
-        raise ValueError("the username is empty")
+        raise UnsuitableName("empty")
     try:
         return JID.of(local, host)
     except MalformedJID:
-        raise ValueError(_objection(local, host)) from None
+        raise _objection(local, host) from None
 
 
-def _objection(name: str, host: str) -> str:
+def _objection(name: str, host: str) -> UnsuitableName:
     for character in name[:MAX_EXAMINED]:
         if not _is_name(f"a{character}a", host):
-            return f"a username may not contain {_described(character)}"
-    if len(name) > MAX_EXAMINED:
-        return "the username is too long"
-    return f"{name} cannot be a username; letters, digits, dots and hyphens always can"
+            return _refused(character)
+    return UnsuitableName("long") if len(name) > MAX_EXAMINED else UnsuitableName("other", name)
 
 
 def _is_name(text: str, host: str) -> bool:
@@ -87,9 +105,9 @@ def _is_name(text: str, host: str) -> bool:
     return True
 
 
-def _described(character: str) -> str:
+def _refused(character: str) -> UnsuitableName:
     if character.isspace():
-        return "spaces"
+        return UnsuitableName("spaces")
     if unicodedata.category(character)[0] in "CM":  # controls, unassigned code points, and combining marks
-        return "characters that cannot be seen"
-    return f"the character {character}"
+        return UnsuitableName("unseen")
+    return UnsuitableName("character", character)
