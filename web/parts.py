@@ -3,4 +3,6 @@
 from web.pages import stylesheet
 from web.part import Part
 
-PARTS: tuple[Part, ...] = (stylesheet.part,)
+PARTS: tuple[Part, ...] = (
+    stylesheet.part,
+)  # fmt: skip
