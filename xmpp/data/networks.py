@@ -4,7 +4,8 @@ Somebody who has a /64 may have a whole /48, with 65,536 of them (RFC 6177). So 
 from others, that site counts as well.
 """
 
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 IPV6_PREFIX = 64  # what one customer gets at least
 IPV6_SITE = 48  # and at most
@@ -24,3 +25,23 @@ def with_its_site(network: str) -> tuple[str, ...]:
     """A network, as `network` returns it, and for IPv6 also the site that it may be a part of."""
     address, _, prefix = network.partition("/")
     return (network, str(IPv6Network((address, IPV6_SITE), strict=False))) if prefix else (network,)
+
+
+class Networks:
+    """Networks that somebody has listed, as addresses or as `192.0.2.0/24`: which addresses are among them?
+
+    An IPv4 address on a socket for both (::ffff:192.0.2.1) is that IPv4 address. Making one
+    raises ValueError for what is no network.
+    """
+
+    def __init__(self, listed: Iterable[str]) -> None:
+        self._networks = tuple(ip_network(each) for each in listed)
+
+    def __contains__(self, address: str) -> bool:
+        ip = unmapped(ip_address(address))
+        return any(ip in each for each in self._networks)
+
+
+def unmapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """An address as its owner knows it: that of an IPv4 client on a socket for both is an IPv4 address."""
+    return ip.ipv4_mapped if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None else ip
