@@ -1,0 +1,36 @@
+"""How long the loop lets others wait: once a second a timer looks how late it is called.
+
+A single long delay is often missed. Over hours the classes show how much of the time the loop was how far behind.
+"""
+
+from time import monotonic
+
+import gevent
+
+from xmpp.running.durations import Durations
+
+EVERY_SECONDS = 1.0
+
+
+class HubDelay:
+    """Measures the delays of the loop that it is started on, until it is stopped."""
+
+    def __init__(self) -> None:
+        self.durations = Durations()
+        self._due = 0.0
+        # `ref`: a loop that has nothing else to do does not wait for this
+        self._timer = gevent.get_hub().loop.timer(EVERY_SECONDS, ref=False)
+
+    def start(self) -> None:
+        """Begin to measure."""
+        self._due = monotonic() + EVERY_SECONDS
+        # `update`: counted from now, and not from when the loop has last looked at its clock
+        self._timer.start(self._called, update=True)
+
+    def stop(self) -> None:
+        """Measure no more."""
+        self._timer.close()
+
+    def _called(self) -> None:
+        self.durations.note(max(0.0, monotonic() - self._due))
+        self.start()
