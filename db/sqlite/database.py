@@ -22,6 +22,7 @@ from db.sqlite.migrations import migrate, refuse_older
 from db.sqlite.queries import Prepared
 from db.sqlite.searching import SearchConnection
 from db.sqlite.wal import KEPT_BYTES, Wal, WalIndex
+from xmpp.running.durations import Durations
 from xmpp.running.handling import handled
 
 OPENING_SECONDS = 10
@@ -141,6 +142,20 @@ class Database:
         ticket = handled().ticket
         if ticket is not None:
             self._groups.wait(ticket)
+
+    def check(self) -> None:
+        """Raises StorageError if the file cannot be read, or if nothing can be written because another program has
+        locked it."""
+        try:
+            self._groups.join()
+            self.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.Error as error:
+            raise in_our_words(error) from error
+
+    @property
+    def waits_for_disk(self) -> Durations:
+        """How long groups took to get to the disk, once they were committed."""
+        return self._groups.waits
 
     def close(self) -> None:
         """Flushes, and closes the file. Yields. Raises as `flush` does, but closes in any case."""

@@ -29,6 +29,7 @@ from gevent.threadpool import ThreadPool
 from db.sqlite.errors import StorageError, in_our_words
 from db.sqlite.trouble import Trouble
 from db.sqlite.wal import Wal
+from xmpp.running.durations import Durations
 from xmpp.running.tickets import Ticket
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class GroupCommit:
         self._writer: gevent.Greenlet[[], None] | None = None
         self._worker = ThreadPool(1)
         self._trouble = Trouble()
+        self.waits = Durations()  # for the disk, by the groups
 
     def join(self) -> Ticket:
         """The ticket of the open group. If there is none, a transaction begins. Raises sqlite3.Error."""
@@ -186,11 +188,14 @@ class GroupCommit:
 
     def _sync(self) -> StorageError | None:
         """Brings the log to the disk; returns what went wrong, never raises: the tickets have to be closed."""
+        began = time.monotonic()
         try:
             return self._worker.apply(self._wal.sync)
         except Exception as error:  # no thread can be started, say
             logger.exception("The write-ahead log cannot be brought to the disk")
             return StorageError(str(error))
+        finally:
+            self.waits.note(time.monotonic() - began)
 
     def _checkpoint(self) -> None:
         """Brings the log into the database file, so that the log can start over.

@@ -5,6 +5,7 @@ Names that strangers have chosen are written as one word each, whatever they con
 
 import logging
 import time
+from collections import Counter
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,11 @@ feature = Feature("comings_and_goings", optional=False)
 MOST_AT_ONCE = 100  # lines about failed logins, which anybody can cause
 LINES_PER_SECOND = 0.5  # after that: some 10 MB a day at most, however many attempts there are
 NOBODY = "-"  # in place of the account if an attempt failed before it named one
+
+
+class Attempts(Counter[tuple[str, str]]):
+    """How many attempts to log in there were since the server started, by result ("success", "failure") and mechanism;
+    NOBODY's if none was chosen. A server has one."""
 
 
 class FailureLines:

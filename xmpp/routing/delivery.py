@@ -65,9 +65,10 @@ def for_sessions_with(state: type) -> Callable[[AnyStep], AnyStep]:
 
 
 class Steps:
-    """The steps of one table; each stanza runs only through those that concern it."""
+    """The steps of one table; each stanza runs only through those that concern it. `runs` counts the stanzas."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
+        self.runs = 0
         self._steps = tuple((step, getattr(step, "concerns", None)) for step in steps)
         self._telling = frozenset().union(*(tags for _, tags in self._steps if tags))
         self._namespaces = frozenset(tag[1:].partition("}")[0].encode() for tag in self._telling)
@@ -75,6 +76,7 @@ class Steps:
 
     def run(self, delivery: Delivery) -> bool:
         """True if the stanza got past all steps. Raises the StanzaError of the step that refused it."""
+        self.runs += 1
         steps = self._usual
         if self._namespaces and delivery.stanza.may_use(self._namespaces):
             found = self._telling & delivery.stanza.child_tags

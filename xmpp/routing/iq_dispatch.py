@@ -10,6 +10,7 @@ from lxml import etree
 
 from xmpp.data.errors import StanzaError, not_stored
 from xmpp.data.stanza import Stanza
+from xmpp.routing.errors_told import ErrorsTold
 from xmpp.routing.feature import ACCOUNT, OWN, SERVER, Addressee
 from xmpp.running.handling import handled
 from xmpp.running.logs import log_refusal
@@ -33,10 +34,10 @@ def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = No
         handled().raise_if_lost()  # the handler went on all the same
         reply = iq.result(answer)
     except StanzaError as error:
-        reply = iq.error_reply(error)
+        reply = _error_reply(server, iq, error)
     except server.storage_errors as error:
         log_refusal(log, error, "cannot store what %s asked for", iq.sender)
-        reply = iq.error_reply(not_stored())
+        reply = _error_reply(server, iq, not_stored())
     if iq.origin is not None:
         if reply.type == "error":
             handled().forget_lost()
@@ -45,6 +46,11 @@ def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = No
         server.router.route(reply)  # the server itself asked, on behalf of an account
     if reply.type == "result":
         iq.replied()
+
+
+def _error_reply(server: "Server", iq: Stanza, error: StanzaError) -> Stanza:
+    server.state(ErrorsTold)[error.condition] += 1
+    return iq.error_reply(error)
 
 
 def _ask_handler(server: "Server", iq: Stanza, to: tuple[Addressee, ...]) -> etree._Element | bytes | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from xmpp.data.errors import StanzaError
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import Delivery
+from xmpp.routing.errors_told import ErrorsTold
 from xmpp.routing.feature import ADDRESS, Subdomain
 from xmpp.routing.iq_dispatch import dispatch
 
@@ -52,6 +53,7 @@ class Router:
         """Send the sender an error, wherever it is. Answers and errors are never answered (RFC 6120 section 8.3.1)."""
         if stanza.type == "error" or stanza.type == "result":
             return
+        self._server.state(ErrorsTold)[error.condition] += 1
         reply = stanza.error_reply(error)
         if stanza.origin is not None:
             stanza.origin.send(reply)

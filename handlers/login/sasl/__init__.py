@@ -15,6 +15,7 @@ import gevent
 from lxml import etree
 
 from handlers.admin import comings_and_goings
+from handlers.admin.comings_and_goings import NOBODY, Attempts
 from handlers.login.sasl import passwords
 from handlers.login.sasl.exchange import CannotBind, Challenge, Exchange, Verdict, WrongPassword
 from handlers.login.sasl.mechanisms import MECHANISMS, Circumstances
@@ -205,11 +206,13 @@ def _conclude(server: "Server", stream: Stream, verdict: Verdict, attempt: Attem
     _send(stream, "success", verdict.data)
     assert check.identity is not None
     stream.authenticated(verdict.account, check.identity)
+    server.state(Attempts)["success", attempt.mechanism] += 1
     comings_and_goings.note_login(stream.peer, verdict.account, attempt.mechanism)
 
 
 def _fail(server: "Server", stream: Stream, failure: SASLFailure) -> None:
     login = _login(stream)
+    server.state(Attempts)["failure", login.attempt.mechanism if login.attempt is not None else NOBODY] += 1
     if isinstance(failure, WrongPassword):
         comings_and_goings.note_failure(server, stream.peer, failure.account, failure.reason)
     else:
