@@ -10,7 +10,7 @@ from gevent import socket
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xmpp.stream.proxied import LINE_BYTES, MOST_BYTES, SIGNATURE, NotProxied, read_client_address
+from xmpp.stream.proxied import LINE_BYTES, MOST_BYTES, SIGNATURE, NotProxied, Proxied, read_header
 
 PATIENT = 60.0
 BEHIND = b"\x16\x03\x01 what comes behind it"
@@ -20,7 +20,9 @@ V6 = (
     + socket.inet_pton(socket.AF_INET6, "2001:db8::1")
     + struct.pack(">HH", 4711, 5222)
 )
-TLVS = b"\x01\x00\x0bxmpp-client" + b"\x20\x00\x05\x01\x00\x00\x00\x00" + b"\x04\x00\x02\x00\x00"
+ALPN = b"\x01\x00\x0bxmpp-client"
+BY_TLS = b"\x20\x00\x05\x01\x00\x00\x00\x00"
+TLVS = ALPN + b"\x04\x00\x02\x00\x00"
 
 
 @pytest.fixture
@@ -63,8 +65,31 @@ def test_the_header_names_the_client_and_what_stands_behind_it_is_left(
 ) -> None:
     theirs, ours = line
     theirs.sendall(header + BEHIND)
-    assert read_client_address(ours, PATIENT) == client
+    assert read_header(ours, PATIENT) == Proxied(client)
     assert ours.recv(1000) == BEHIND
+
+
+@pytest.mark.parametrize(
+    ("said", "has_tls"),
+    [
+        (BY_TLS, True),
+        (ALPN + BY_TLS + ALPN, True),
+        (BY_TLS.replace(b"\x05\x01", b"\x05\x06"), False),
+        (ALPN, False),
+        (b"", False),
+        (BY_TLS[:-1], False),
+        (b"\x20\x00\x00", False),
+        (b"\x20\x00", False),
+        (b"\x04\xff\xff" + BY_TLS, False),
+    ],
+)
+def test_the_header_may_tell_that_the_client_has_come_by_tls(line: tuple[Any, Any], said: bytes, has_tls: bool) -> None:
+    theirs, ours = line
+    for addresses, family, client in ((V4, 0x11, "203.0.113.9"), (V6, 0x21, "2001:db8::17")):
+        theirs.sendall(binary(addresses + said, family=family))
+        assert read_header(ours, PATIENT) == Proxied(client, has_tls)
+    theirs.sendall(binary(V4 + BY_TLS, command=0x20))
+    assert read_header(ours, PATIENT) == Proxied(None)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +97,11 @@ def test_the_header_names_the_client_and_what_stands_behind_it_is_left(
 )
 def test_a_header_may_come_byte_by_byte(line: tuple[Any, Any], header: bytes) -> None:
     theirs, ours = line
-    reading = gevent.spawn(read_client_address, ours, PATIENT)
+    reading = gevent.spawn(read_header, ours, PATIENT)
     for byte in header:
         theirs.send(bytes([byte]))
         gevent.sleep(0)
-    assert reading.get(timeout=PATIENT) == "203.0.113.9"
+    assert reading.get(timeout=PATIENT).address == "203.0.113.9"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +145,7 @@ def test_what_is_no_header_is_refused(line: tuple[Any, Any], sent: bytes) -> Non
     theirs, ours = line
     theirs.sendall(sent)
     with pytest.raises(NotProxied):
-        read_client_address(ours, PATIENT)
+        read_header(ours, PATIENT)
 
 
 PARTS = [b"", b"P", b"PROXY TCP4 203.0.113.9 192", SIGNATURE, binary(V4)[:-1]]
@@ -131,7 +156,7 @@ def test_a_proxy_that_does_not_go_on_is_refused(line: tuple[Any, Any], part: byt
     theirs, ours = line
     theirs.sendall(part)
     with pytest.raises(NotProxied, match="in time"):
-        read_client_address(ours, 0.01)
+        read_header(ours, 0.01)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -140,7 +165,7 @@ def test_a_proxy_that_hangs_up_is_gone(line: tuple[Any, Any], part: bytes) -> No
     theirs.sendall(part)
     theirs.shutdown(socket.SHUT_WR)
     with pytest.raises(ConnectionError):
-        read_client_address(ours, PATIENT)
+        read_header(ours, PATIENT)
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=300).map(lambda some: SIGNATURE + some))
@@ -150,6 +175,6 @@ def test_row_35_whatever_comes_is_an_address_or_refused(sent: bytes) -> None:
         theirs.sendall(sent)
         theirs.shutdown(socket.SHUT_WR)
         try:
-            read_client_address(ours, PATIENT)
+            read_header(ours, PATIENT)
         except (NotProxied, ConnectionError):
             pass

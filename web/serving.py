@@ -1,13 +1,14 @@
 """The HTTP side of a server at work: connections are served, and their requests answered by the parts that are on."""
 
-import ipaddress
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from time import monotonic
 from typing import Any
 
+from web.clients import Clients
 from web.http.connection import HTTPConnection, Limits
-from web.http.messages import Answer, Headers, HTTPError, Request
+from web.http.messages import Answer, HTTPError, Request
 from web.part import Part
 from web.routing import Routes
 from web.site import Site
@@ -31,6 +32,7 @@ class Serving:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._routes = Routes(site.parts)
+        self._clients = Clients(site.listener)
         self._connections: set[HTTPConnection] = set()
 
     def start(self) -> None:
@@ -44,10 +46,7 @@ class Serving:
         settings = self._site.settings
         limits = Limits(settings.head_seconds, settings.idle_seconds, settings.slowest_bytes_per_second)
 
-        def known(_headers: Headers) -> tuple[str, bool]:
-            return arrival.peer, arrival.has_tls or ipaddress.ip_address(arrival.peer).is_loopback
-
-        connection = HTTPConnection(arrival.transport, limits, self, known)
+        connection = HTTPConnection(arrival, limits, self, partial(self._clients.behind, arrival))
         self._connections.add(connection)
         try:
             connection.serve()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import h11
 from gevent import socket, ssl
@@ -69,8 +69,18 @@ class Browser:
     """One connection to a port of the server; over TLS where `alpn` is given, which may be empty."""
 
     def __init__(self, port: int, alpn: Iterable[str] | None = None, *, host: str = "localhost") -> None:
+        self._speak(socket.create_connection((LOOPBACK, port), timeout=30), alpn, host)
+
+    @classmethod
+    def over(cls, sock: Any, alpn: Iterable[str] | None = None, *, host: str = "localhost") -> Self:
+        """The same over a connection that there is."""
+        self = cls.__new__(cls)
+        self._speak(sock, alpn, host)
+        return self
+
+    def _speak(self, sock: Any, alpn: Iterable[str] | None, host: str) -> None:
         self.host = host
-        self.sock: Any = socket.create_connection((LOOPBACK, port), timeout=30)
+        self.sock: Any = sock
         if alpn is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

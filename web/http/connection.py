@@ -14,11 +14,12 @@ from typing import Any, Protocol
 import gevent
 import h11
 
+from web.http.forwarded import Client
 from web.http.headers import complete
 from web.http.messages import Answer, Body, Headers, HTTPError, Request, Response, Upgrade
 from web.http.targets import host_of, target_of
 from xmpp.data.errors import StreamError
-from xmpp.stream.transport import SocketTransport
+from xmpp.stream.listener import Arrival
 
 log = logging.getLogger(__name__)
 
@@ -54,19 +55,20 @@ class Respond(Protocol):
 
 
 class HTTPConnection:
-    """The server's side of a connection. `known(headers)` gives the client's address and whether it is secure."""
+    """The server's side of a connection. `client_of(headers)` says who asks, and raises HTTPError."""
 
     def __init__(
         self,
-        transport: SocketTransport,
+        arrival: Arrival,
         limits: Limits,
         respond: Respond,
-        known: Callable[[Headers], tuple[str, bool]],
+        client_of: Callable[[Headers], Client],
     ) -> None:
-        self._transport = transport
+        self._transport = arrival.transport
+        self._place = arrival.place
         self._limits = limits
         self._respond = respond
-        self._known = known
+        self._client_of = client_of
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
         self._is_trusted = False
         self._is_closing = False
@@ -160,7 +162,7 @@ class HTTPConnection:
         if len(hosts) > 1:
             raise HTTPError(400)
         host = host_of(target.authority or (hosts[0] if hosts else None))
-        peer, is_secure = self._known(headers)
+        client = self._client_of(headers)
         return Request(
             head.method.decode("ascii"),
             target.path,
@@ -169,14 +171,16 @@ class HTTPConnection:
             headers,
             _Content(headers, self._read_content, self._limits.bytes_per_second),
             host,
-            peer,
-            is_secure,
+            client.address,
+            bool(client.is_secure),
             self._transport,
             self._trust,
+            client.is_forwarded,
         )
 
     def _trust(self) -> None:
         self._is_trusted = True
+        self._place.known()
         self._transport.trust()
 
     def _read_content(self, seconds: float) -> Any:
@@ -286,6 +290,7 @@ class HTTPConnection:
         if not isinstance(self._http.next_event(), h11.EndOfMessage):
             raise OSError("a request for another protocol has content")
         self._send(h11.InformationalResponse(status_code=101, headers=fields))
+        self._place.leave()  # what is served from here on has a place of its own, that of who asks
         upgrade.serve(self._http.trailing_data[0])
 
 

@@ -80,6 +80,7 @@ class Request:
     the client, who may be behind a proxy that is trusted. `host` is the name that it asked for, in lower case and
     without a port. `is_secure`: TLS all the way here, or to a trusted proxy, or a client on this machine. `transport`
     carries the connection. `trust()` says that the client has shown that it is somebody: it may send more.
+    `is_forwarded`: a proxy seems to have passed this on, trusted or not, so the client may be anywhere.
     """
 
     method: str
@@ -93,6 +94,7 @@ class Request:
     is_secure: bool
     transport: Any
     trust: Callable[[], None] = lambda: None
+    is_forwarded: bool = False
 
     def read(self, most: int) -> bytes:
         """The whole content. Yields. Raises as `Body.pieces` does."""

@@ -26,9 +26,12 @@ class ClientStreams:
         self.flusher = Flusher()
         self._streams: set[ClientStream] = set()
 
-    def serve_tcp(self, transport: SocketTransport, peer: str, place: Place) -> None:
-        """Serve a stream over TCP until it has ended. Yields."""
-        self.serve(ClientStream(self.server, self.terms, transport, self.flusher, peer, place))
+    def serve_tcp(
+        self, transport: SocketTransport, peer: str, place: Place, *, is_secure: bool = False
+    ) -> None:
+        """Serve a stream over TCP until it has ended. `is_secure`: TLS ends at a proxy that is trusted. Yields."""
+        stream = ClientStream(self.server, self.terms, transport, self.flusher, peer, place, is_secure=is_secure)
+        self.serve(stream)
 
     def serve(self, stream: ClientStream) -> None:
         """Serve a stream until it has ended. Yields."""

@@ -7,20 +7,21 @@ import os
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import gevent
 
 from xmpp.config.configuration import Configuration, setting
 from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
-from xmpp.data.networks import network
+from xmpp.data.networks import Networks, network
 from xmpp.running.accepting import PatientServer, connections_possible
 from xmpp.stream.client_streams import ClientStreams
 from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place, Places
+from xmpp.stream.proxied import NotProxied, Proxied, read_header
 from xmpp.stream.refusals import Refusals
 from xmpp.stream.tls.tls import HTTP, ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 1024
 NO_PORT = -1
+HEADER_SECONDS = 10.0  # for the header of the PROXY protocol, which a proxy sends at once
 # The settings that name a port, and what is spoken there, as people read it.
 PORTS = {"port": "STARTTLS", "tls_port": "TLS", "https_port": "HTTPS", "http_port": "HTTP", "single_port": "everything"}
 TLS_RECORD = b"\x16"  # the first byte of a handshake
@@ -57,7 +59,7 @@ def _check_addresses(addresses: tuple[str, ...]) -> None:
 def _check_networks(networks: tuple[str, ...]) -> None:
     for each in networks:
         try:
-            ipaddress.ip_network(each)
+            Networks([each])
         except ValueError:
             raise ValueError("expected addresses or networks, such as 127.0.0.1 or 10.0.0.0/8") from None
 
@@ -96,6 +98,11 @@ class ListenSettings:
                                          "as many may come.",
                                          minimum=1, maximum=1_000_000, at_most="connections")  # fmt: skip
 
+    @cached_property
+    def trusted(self) -> Networks:
+        """The proxies that are trusted."""
+        return Networks(self.trusted_proxies)
+
     def __post_init__(self) -> None:
         numbers = {key: getattr(self, key) for key in PORTS if getattr(self, key) != NO_PORT}
         if not numbers.keys() - {"http_port"}:
@@ -119,7 +126,7 @@ class ListenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A connection that speaks HTTP. `has_tls`: TLS ends here."""
+    """A connection that speaks HTTP. `has_tls`: TLS ends here, or at a proxy that says so by the PROXY protocol."""
 
     transport: SocketTransport
     peer: str
@@ -144,7 +151,14 @@ class HTTPSide(Protocol):
         """True if all requests have been answered."""
 
 
-ServeAt = Callable[[Place, SocketTransport, str], None]  # with the peer's address; yields until the connection's end
+class Peer(NamedTuple):
+    """Who has connected, or for whom a proxy says that it has, and whether that says that the client uses TLS."""
+
+    address: str
+    has_tls: bool = False
+
+
+ServeAt = Callable[[Place, SocketTransport, Peer], None]  # yields until the connection's end
 
 
 class ClientListener:
@@ -168,7 +182,7 @@ class ClientListener:
         self.http_side: HTTPSide | None = None
         self._sockets: list[PatientServer] = []
         self._places = Places()
-        self._refusals = Refusals()
+        self._refusals, self._no_proxies = Refusals(), Refusals()
         self._possible = 0  # how many connections the process has descriptors for
         self.ports: dict[str, int] = {}
 
@@ -211,7 +225,7 @@ class ClientListener:
         return self._settings or self._server.settings(ListenSettings)
 
     def _listen(self, address: str, key: str, port: int, serve_at: ServeAt) -> str:
-        serve = partial(self._serve, serve_at)
+        serve = partial(self._serve_proxied if key in self._listen_settings().proxied else self._serve, serve_at)
         server = PatientServer((address, port), serve, backlog=BACKLOG, make_room=self._places.make_room)
         try:
             server.start()
@@ -226,18 +240,44 @@ class ClientListener:
 
     def _serve(self, serve_at: ServeAt, sock: Any, address: tuple[Any, ...]) -> None:
         """Serve one connection, as its port is served."""
-        place = self.place(network(address[0]))
+        self._serve_for(Peer(address[0]), serve_at, sock)
+
+    def _serve_proxied(self, serve_at: ServeAt, sock: Any, address: tuple[Any, ...]) -> None:
+        """Serve a connection that a proxy has made for somebody else, as it says first (PROXY protocol)."""
+        try:
+            client = self._read_header(sock, address[0])
+        except OSError as error:
+            log.debug("%s: gone before it began: %s", address[0], error)
+            sock.close()
+        except NotProxied as error:
+            self._no_proxies.note(network(address[0]), str(error), monotonic())
+            sock.close()
+        else:
+            self._serve_for(Peer(client.address or address[0], client.has_tls), serve_at, sock)
+
+    def _read_header(self, sock: Any, address: str) -> Proxied:
+        if address not in self.trusted_proxies:
+            raise NotProxied("this port is for proxies ([listen] proxied), and none is trusted there (trusted_proxies)")
+        return read_header(sock, HEADER_SECONDS)
+
+    def _serve_for(self, peer: Peer, serve_at: ServeAt, sock: Any) -> None:
+        place = self.place(network(peer.address))
         if place is None:
             sock.close()
             return
         try:
             transport = SocketTransport(sock, self._server.stream_settings.dead_peer_seconds)
-            serve_at(place, transport, address[0])
+            serve_at(place, transport, peer)
         except OSError as error:
-            log.debug("%s: gone before it began: %s", address[0], error)
+            log.debug("%s: gone before it began: %s", peer.address, error)
         finally:
             sock.close()
             place.leave()
+
+    @property
+    def trusted_proxies(self) -> Networks:
+        """The proxies whose word is taken on where clients come from."""
+        return self._listen_settings().trusted
 
     def place(self, origin: str) -> Place | None:
         """A place for a stranger from this network; None, and the log says why, if there is none."""
@@ -253,17 +293,20 @@ class ClientListener:
             self._refusals.note(origin, reason, monotonic())
         return place
 
-    def _serve_xmpp(self, place: Place, transport: SocketTransport, peer: str) -> None:
-        self.streams.serve_tcp(transport, peer, place)
+    def _serve_xmpp(self, place: Place, transport: SocketTransport, peer: Peer) -> None:
+        self.streams.serve_tcp(transport, peer.address, place, is_secure=peer.has_tls)
 
-    def _serve_http(self, place: Place, transport: SocketTransport, peer: str) -> None:
+    def _serve_http(self, place: Place, transport: SocketTransport, peer: Peer) -> None:
         assert self.http_side is not None
-        self.http_side.serve(Arrival(transport, peer, place, has_tls=transport.tls is not None))
+        if peer.address in self.trusted_proxies:
+            place.known()  # or a few people behind it would take the places of all others there
+        has_tls = peer.has_tls or transport.tls is not None
+        self.http_side.serve(Arrival(transport, peer.address, place, has_tls))
 
-    def _serve_tls(self, place: Place, transport: SocketTransport, peer: str) -> None:
+    def _serve_tls(self, place: Place, transport: SocketTransport, peer: Peer) -> None:
         """Serve what begins with TLS: the application protocol that the client named says what comes then (RFC 7301),
         and if it named none, its first byte (XEP-0368 section 4)."""
-        if not self._shakes_hands(transport, peer):
+        if not self._shakes_hands(transport, peer.address):
             transport.close()
             return
         assert transport.tls is not None
@@ -273,7 +316,7 @@ class ClientListener:
         else:
             self._serve_xmpp(place, transport, peer)
 
-    def _serve_anything(self, place: Place, transport: SocketTransport, peer: str) -> None:
+    def _serve_anything(self, place: Place, transport: SocketTransport, peer: Peer) -> None:
         """Serve what may be TLS, XMPP with STARTTLS, or HTTP: its first byte says it."""
         first = self._first_bytes(transport)
         if first[:1] == TLS_RECORD and self._tls is not None:

@@ -16,6 +16,7 @@ from lxml import etree
 
 from handlers.admin import comings_and_goings
 from handlers.admin.comings_and_goings import NOBODY, Attempts
+from handlers.login.one_address import OneAddress
 from handlers.login.sasl import passwords
 from handlers.login.sasl.exchange import CannotBind, Challenge, Exchange, Verdict, WrongPassword
 from handlers.login.sasl.mechanisms import MECHANISMS, Circumstances
@@ -207,6 +208,7 @@ def _conclude(server: "Server", stream: Stream, verdict: Verdict, attempt: Attem
     assert check.identity is not None
     stream.authenticated(verdict.account, check.identity)
     server.state(Attempts)["success", attempt.mechanism] += 1
+    server.state(OneAddress).note(stream.peer, verdict.account)
     comings_and_goings.note_login(stream.peer, verdict.account, attempt.mechanism)
 
 
