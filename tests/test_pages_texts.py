@@ -8,7 +8,7 @@ from tests.harness.servers import ROOT
 from web.pages.rendering import COMMON, texts_in
 
 FOLDERS = sorted(path.parent.name for path in (ROOT / "web").glob("*/texts.toml"))
-SAID = re.compile(r"""\btext\(["']([\w.]+)["']""")
+QUOTED = re.compile(r"""["'](\w+\.\w+)["']""")
 WORDS = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -23,7 +23,10 @@ def templates(folder: str) -> dict[str, str]:
 
 
 def named(folder: str) -> set[str]:
-    return {key for source in sources(folder).values() for key in SAID.findall(source)}
+    """The keys that are written there: what stands in quotes and begins like the keys of texts do."""
+    sections = {key.partition(".")[0] for each in FOLDERS for key in texts_in(each)}
+    quoted = {key for source in sources(folder).values() for key in QUOTED.findall(source)}
+    return {key for key in quoted if key.partition(".")[0] in sections}
 
 
 def without_markup(template: str) -> str:

@@ -1,8 +1,10 @@
 """What the HTTP side of this server serves: the only list of its parts. The order does not matter."""
 
-from web.pages import stylesheet
+from web.pages import register, start, stylesheet
 from web.part import Part
 
 PARTS: tuple[Part, ...] = (
+    register.part,
+    start.part,
     stylesheet.part,
 )  # fmt: skip

@@ -12,13 +12,13 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import gevent
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from handlers.discovery.disco_info import DiscoSettings
 from web.http.messages import Request, Response
 from web.pages import stylesheet
-from xmpp.data.jid import JID, MalformedJID
 
 if TYPE_CHECKING:
     from web.site import Site
@@ -37,11 +37,31 @@ Texts = Mapping[str, str]
 
 
 class Templates:
-    """The templates and texts that were used so far. A server has one."""
+    """The folders whose templates were used so far. A server has one."""
 
     def __init__(self) -> None:
-        self._texts: dict[str, Texts] = {}
-        self._environment = Environment(
+        self._folders: dict[str, _Folder] = {}
+
+    def filled(self, template: str, values: Mapping[str, Any]) -> str:
+        """The HTML of a template with these values. Yields when the first template of its folder is used."""
+        name = template.partition("/")[0]
+        if name not in self._folders:
+            # To compile them takes 100 ms, for which nobody else shall wait.
+            self._folders[name] = gevent.get_hub().threadpool.apply(_Folder, (name,))
+        folder = self._folders[name]
+
+        def text(key: str, **named: object) -> Markup:
+            return Markup(escape(folder.texts[key])).format(**named)
+
+        return folder.environment.get_template(template).render(values, text=text)
+
+
+class _Folder:
+    """The templates of a folder, and the common ones, compiled; with their texts."""
+
+    def __init__(self, name: str) -> None:
+        self.texts = {**texts_in(COMMON), **texts_in(name)}
+        self.environment = Environment(
             loader=FunctionLoader(_source),
             autoescape=True,
             undefined=StrictUndefined,
@@ -49,20 +69,9 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-
-    def filled(self, template: str, values: Mapping[str, Any]) -> str:
-        """The HTML of a template with these values."""
-        texts = self._texts_of(template.partition("/")[0])
-
-        def text(key: str, **named: object) -> Markup:
-            return Markup(escape(texts[key])).format(**named)
-
-        return self._environment.get_template(template).render(values, text=text)
-
-    def _texts_of(self, folder: str) -> Texts:
-        if folder not in self._texts:
-            self._texts[folder] = {**texts_in(COMMON), **texts_in(folder)}
-        return self._texts[folder]
+        for each in {COMMON, name}:
+            for file in resources.files("web").joinpath(each, "templates").iterdir():
+                self.environment.get_template(f"{each}/{file.name}")
 
 
 def render(
@@ -76,8 +85,8 @@ def render(
     **values: object,
 ) -> Response:
     """A page. Its template knows `values`, `text`, and what base.html needs: `domain`, `service` (the name of the
-    service), `stylesheet` and `path`."""
-    domain = domain_of(site, request)
+    service), `stylesheet` and `path`. Yields when the first template of its folder is used."""
+    domain = site.domain_for(request.host)
     own = {
         "domain": domain,
         "service": site.server.settings(DiscoSettings).name or domain,
@@ -86,15 +95,6 @@ def render(
     }
     content = site.server.state(Templates).filled(template, {**own, **values}).encode()
     return Response(status, content, {**HEADERS, **(headers or {})}, cookies=cookies)
-
-
-def domain_of(site: "Site", request: Request) -> str:
-    """The domain of ours that a page is about: the one that was asked for, else the first."""
-    try:
-        asked = JID.parse(request.host).domain  # as it stands in addresses, if it came in ASCII
-    except MalformedJID:
-        asked = ""
-    return asked if asked in site.server.domains else site.server.default_domain
 
 
 def texts_in(folder: str) -> Texts:

@@ -1,0 +1,70 @@
+"""What pages for everybody have around them: the ways to the other pages, as far as there are these."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from handlers.discovery.disco_info import ROLES, DiscoSettings
+from handlers.login.register import RegisterSettings
+from web.http.messages import Request, Response
+from web.pages.own_texts import PAGES, own_texts
+from web.pages.rendering import render
+
+if TYPE_CHECKING:
+    from web.site import Site
+    from xmpp.server import Server
+
+CHAT = "/chat"
+REGISTRATION_PAGE = "registration_page"  # the name of that part, which needs this one
+SHOWN_WITHOUT_SCHEME = ("mailto", "xmpp", "tel")
+LINKED = ("https", "http", *SHOWN_WITHOUT_SCHEME)
+
+
+class Contact(NamedTuple):
+    """One address of somebody who runs the server. `link` is empty if it is of a kind that browsers had better not
+    follow."""
+
+    kind: str
+    link: str
+    shown: str
+
+
+def show(
+    site: "Site",
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    cookies: list[str] | None = None,
+    **values: object,
+) -> Response:
+    """A page whose template extends "pages/public.html"."""
+    server = site.server
+    around = {
+        "chat": CHAT if has_chat(site) else None,
+        "is_open": registration_is_open(site),
+        "contacts": contacts(server),
+        "own_pages": [name for name in PAGES if name in own_texts(server)],
+    }
+    return render(site, request, template, status=status, headers=headers, cookies=cookies or (), **around, **values)
+
+
+def has_chat(site: "Site") -> bool:
+    """Whether there is a client for the browser."""
+    return any(route.path == CHAT for part in site.parts for route in part.routes)
+
+
+def registration_is_open(site: "Site") -> bool:
+    """Whether strangers may make accounts for themselves, and here."""
+    return site.has(REGISTRATION_PAGE) and site.server.settings(RegisterSettings).open
+
+
+def contacts(server: "Server") -> dict[str, list[Contact]]:
+    """Whom to contact, by the role (XEP-0157)."""
+    settings = server.settings(DiscoSettings)
+    return {role: list(map(_contact, addresses)) for role in ROLES if (addresses := getattr(settings, role))}
+
+
+def _contact(address: str) -> Contact:
+    scheme, _, rest = address.partition(":")
+    kind = scheme.lower()
+    return Contact(kind, address if kind in LINKED else "", rest if kind in SHOWN_WITHOUT_SCHEME else address)

@@ -1,0 +1,48 @@
+"""Registration in the browser, where it is open to everybody ([register] open)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from web.http.messages import Request, Response
+from web.pages import registration
+from web.pages.public import registration_is_open, show
+from web.part import Part
+
+if TYPE_CHECKING:
+    from web.site import Site
+
+
+@dataclass(frozen=True)
+class RegistrationPageSettings:
+    """A page on which people make accounts for themselves, where [register] is on and open; its limits hold there."""
+
+
+part = Part("registration_page", xep="0077", settings=RegistrationPageSettings, needs=["register", "pages"])
+
+
+@part.get("/register")
+def form(site: "Site", request: Request) -> Response:
+    """The form for a new account."""
+    return _refusal(site, request) or registration.blank(site, request)
+
+
+@part.post("/register")
+def account(site: "Site", request: Request) -> Response:
+    """Make an account. Yields. Raises HTTPError."""
+    return _refusal(site, request) or registration.filled_in(site, request)
+
+
+@part.get(registration.DONE)
+def done(site: "Site", request: Request) -> Response:
+    """What comes next for whoever has made one."""
+    return registration.done(site, request)
+
+
+def _refusal(site: "Site", request: Request) -> Response | None:
+    """Why there is no form for this request, if there is none."""
+    if not registration_is_open(site):
+        return show(site, request, "pages/refused.html", status=403, reason="register.closed", instead=None)
+    if not request.is_secure:
+        instead = f"{site.base(site.domain_for(request.host))}{request.path}"
+        return show(site, request, "pages/refused.html", status=403, reason="register.unsafe", instead=instead)
+    return None

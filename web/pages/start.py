@@ -1,0 +1,90 @@
+"""The start page, whom to contact, and the texts of whoever runs the server."""
+
+import tomllib
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import segno
+
+from web.http.messages import HTTPError, Request, Response
+from web.pages.own_texts import PagesSettings, own_texts
+from web.pages.public import registration_is_open, show
+from web.part import Part
+
+if TYPE_CHECKING:
+    from web.site import Site
+
+part = Part("pages", settings=PagesSettings)
+
+
+class Start:
+    """What start pages are made of: the apps that they name, and QR codes of addresses of ours. A server has one."""
+
+    def __init__(self) -> None:
+        text = resources.files("web").joinpath("pages", "apps.toml").read_text(encoding="utf-8")
+        self.systems: list[dict[str, Any]] = tomllib.loads(text)["system"]
+        self._codes: dict[str, str] = {}
+
+    def code(self, uri: str) -> str:
+        """An image with the QR code of a URI, as a URI of its own. Only for those that nobody makes up: it is kept."""
+        if uri not in self._codes:
+            made = segno.make(uri, error="m", micro=False)
+            self._codes[uri] = made.svg_data_uri(dark="#000", light="#fff", border=4, omitsize=True)
+        return self._codes[uri]
+
+
+@part.get("/")
+def start(site: "Site", request: Request) -> Response:
+    """What this server is, and how to connect."""
+    domain = site.domain_for(request.host)
+    uri = f"xmpp:{quote(domain)}" + ("?register" if registration_is_open(site) else "")  # XEP-0077 section 7
+    return show(
+        site,
+        request,
+        "pages/start.html",
+        uri=uri,
+        code=site.server.state(Start).code(uri),
+        about=own_texts(site.server).get("about"),
+        language=site.server.settings(PagesSettings).language,
+        **connecting(site, domain),
+    )
+
+
+@part.get("/contact")
+def contact(site: "Site", request: Request) -> Response:
+    """Whom to contact about what."""
+    return show(site, request, "pages/contact.html")
+
+
+@part.get("/terms")
+def terms(site: "Site", request: Request) -> Response:
+    """The terms of use."""
+    return _own_text(site, request, "terms")
+
+
+@part.get("/privacy")
+def privacy(site: "Site", request: Request) -> Response:
+    """What becomes of people's data."""
+    return _own_text(site, request, "privacy")
+
+
+@part.get("/imprint")
+def imprint(site: "Site", request: Request) -> Response:
+    """Who is responsible."""
+    return _own_text(site, request, "imprint")
+
+
+def connecting(site: "Site", domain: str) -> dict[str, Any]:
+    """What the part of a page needs that says how to connect: the apps, and for a server that nobody finds by its name
+    the port that they have to be told."""
+    port = site.listener.ports.get("STARTTLS") if domain == "localhost" else None
+    return {"systems": site.server.state(Start).systems, "port": port}
+
+
+def _own_text(site: "Site", request: Request, name: str) -> Response:
+    text = own_texts(site.server).get(name)
+    if text is None:
+        raise HTTPError(404)
+    language = site.server.settings(PagesSettings).language
+    return show(site, request, "pages/own_text.html", name=name, blocks=text, language=language)
