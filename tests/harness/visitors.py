@@ -51,7 +51,7 @@ class Visitor:
     def __init__(self, site: Site, kind: str = "HTTP", *, host: str = "localhost") -> None:
         self.cookies: dict[str, str] = {}
         self.got: Got
-        self._site = site
+        self.site = site
         self._kind = kind
         self._host = host
         self._at = "/"
@@ -90,7 +90,7 @@ class Visitor:
         cookies = (
             {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
         )
-        with browser(self._site, self._kind, host=self._host) as connection:
+        with browser(self.site, self._kind, host=self._host) as connection:
             self.got = connection.ask(method, path, content, {**cookies, **(headers or {})})
         for cookie in self.got.cookies:
             name, _, value = cookie.partition(";")[0].partition("=")
