@@ -145,3 +145,16 @@ def test_pages_of_other_sites_may_use_what_says_so(site: Site) -> None:
         assert refused.headers["access-control-allow-methods"] == "GET, HEAD, OPTIONS"
         assert connection.ask("OPTIONS", "/hello/romeo").status == 204
     assert "access-control-allow-origin" not in get(site, "/broken").headers
+
+
+def test_who_can_be_overheard_is_sent_to_where_there_is_tls(tmp_path: Path) -> None:
+    insecure = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "http"}
+    with web_server(tmp_path, [part, secret], web={"address": "https://chat.example.org"}) as site, browser(site) as one:
+        sent = one.ask("GET", "/hello/%C3%A9?how=secret", headers=insecure)
+        assert (sent.status, sent.headers["location"]) == (308, "https://chat.example.org/hello/%C3%A9")
+        assert one.ask("POST", "/echo", b"password", insecure).status == 403
+
+
+def test_who_can_be_overheard_is_refused_where_there_is_no_tls(site: Site) -> None:
+    with browser(site) as one:
+        assert one.ask("GET", "/hello/you", headers={"X-Forwarded-Proto": "http"}).status == 403

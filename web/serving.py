@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
 from typing import Any
+from urllib.parse import quote
 
 from web.clients import Clients
 from web.http.connection import HTTPConnection, Limits
-from web.http.messages import Answer, HTTPError, Request
+from web.http.messages import Answer, HTTPError, Request, Response
 from web.part import Part
 from web.routing import Routes
 from web.site import Site
@@ -69,6 +70,8 @@ class Serving:
         """The answer to a request, once what it stores is on the disk. Yields. Raises HTTPError."""
         if not self._site.answers_for(request.host):
             raise HTTPError(421)
+        if not request.is_secure:
+            return self._only_over_tls(request)
         began = monotonic()
         db: Any = self._site.server.db
         try:
@@ -80,6 +83,13 @@ class Serving:
             raise HTTPError(503) from error
         log.debug("%s %s: %.1f ms", request.method, request.path, (monotonic() - began) * 1000)
         return answer
+
+    def _only_over_tls(self, request: Request) -> Answer:
+        """What is answered to somebody who can be overheard. Raises HTTPError 403."""
+        base = self._site.base(self._site.domain_for(request.host))
+        if request.method not in ("GET", "HEAD") or not base.startswith("https:"):
+            raise HTTPError(403, "This is only to be had over TLS (https).")
+        return Response(308, headers={"Location": base + quote(request.path)})
 
     def cross_origin_methods(self, request: Request | None) -> str:
         """The methods that pages of other sites may use on what the request is for; "" for none."""
