@@ -149,7 +149,8 @@ def test_pages_of_other_sites_may_use_what_says_so(site: Site) -> None:
 
 def test_who_can_be_overheard_is_sent_to_where_there_is_tls(tmp_path: Path) -> None:
     insecure = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "http"}
-    with web_server(tmp_path, [part, secret], web={"address": "https://chat.example.org"}) as site, browser(site) as one:
+    web = {"address": "https://chat.example.org"}
+    with web_server(tmp_path, [part, secret], web=web) as site, browser(site) as one:
         sent = one.ask("GET", "/hello/%C3%A9?how=secret", headers=insecure)
         assert (sent.status, sent.headers["location"]) == (308, "https://chat.example.org/hello/%C3%A9")
         assert one.ask("POST", "/echo", b"password", insecure).status == 403
