@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 
 from db import accounts as account_records
@@ -77,10 +78,24 @@ def test_the_page_with_the_address_can_be_loaded_again_and_is_for_this_browser_a
     assert (got := get(site, "/register/done")).status == 303 and got.headers["location"] == "/"
 
 
-def test_to_load_the_answer_to_the_form_again_makes_nothing(visitor: Visitor) -> None:
+def test_the_same_form_sent_twice_is_answered_twice_in_the_same_way(visitor: Visitor) -> None:
+    fields = {**dict(visitor.page.forms[0].form_values()), **OWN}
+    cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+    clicks = [gevent.spawn(post_form, visitor.site, "/register", fields, Cookie=cookie) for _ in range(2)]
+    gevent.joinall(clicks, raise_error=True)
+    assert [(click.get().status, click.get().headers["location"]) for click in clicks] == [(303, "/register/done")] * 2
+
+
+@pytest.mark.parametrize(
+    "other", [{"password": "another one", "again": "another one"}, {}], ids=["password", "browser"]
+)
+def test_with_another_password_or_from_another_browser_the_name_is_taken(
+    site: Site, visitor: Visitor, other: dict[str, str]
+) -> None:
     visitor.sends(**OWN)
-    visitor.goes("/register")
-    assert visitor.sends(**OWN).status == 409
+    again = visitor if other else Visitor(site)
+    again.goes("/register")
+    assert again.sends(**{**OWN, **other}).status == 409
 
 
 @pytest.mark.parametrize("name", ["Romeo", " romeo ", "romeo@localhost", "ROMEO@LOCALHOST"])

@@ -1,6 +1,11 @@
 """The texts of pages: all that templates say stands in texts.toml, and all that stands there is said."""
 
+import ast
 import re
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -62,3 +67,41 @@ def test_templates_say_nothing_that_is_not_in_the_file_of_texts(folder: str) -> 
 def test_templates_have_no_script_no_style_of_their_own_and_leave_nothing_unescaped(folder: str) -> None:
     own = re.compile(r"<script|<style|\sstyle=|\son\w+=|\|\s*safe|javascript:|autoescape", re.IGNORECASE)
     assert {path: found for path, text in templates(folder).items() if (found := own.findall(text))} == {}
+
+
+# -- the files that pages are made of
+
+
+def test_everything_that_is_not_code_is_part_of_the_package() -> None:
+    """setup.py says what is installed, and so what is in the one-file build."""
+    [call] = [
+        node
+        for node in ast.walk(ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")))
+        if isinstance(node, ast.keyword) and node.arg == "package_data"
+    ]
+    patterns = ast.literal_eval(call.value)
+    for folder in FOLDERS:
+        package = ROOT / "web" / folder
+        files = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+        packed = {path for pattern in patterns[f"web.{folder}"] for path in package.glob(pattern)}
+        assert files == packed != set()
+
+
+def test_pages_are_made_of_files_in_an_archive_as_well(tmp_path: Path) -> None:
+    archive = tmp_path / "web.zip"
+    with ZipFile(archive, "w") as packed:
+        for path in (ROOT / "web").rglob("*"):
+            packed.write(path, path.relative_to(ROOT))
+    script = (
+        f"import sys; sys.path.insert(0, {str(archive)!r})\n"
+        "from web.pages import rendering, start, stylesheet\n"
+        f"assert rendering.__file__.startswith({str(archive)!r})\n"
+        "values = {'chat': None, 'is_open': False, 'contacts': {}, 'own_pages': [], 'service': 'The',\n"
+        "          'path': '/contact', 'stylesheet': stylesheet.Stylesheet().name}\n"
+        "assert start.Start().systems\n"
+        "print(rendering.Templates().filled('pages/contact.html', values))\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "<h1>Contact</h1>" in done.stdout

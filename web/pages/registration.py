@@ -4,6 +4,7 @@ Whether somebody may have an account is not asked here, but by whoever shows the
 is open to everybody.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +13,7 @@ from urllib.parse import quote, unquote
 from handlers.login import register, registration_form
 from handlers.login.register import RegisterSettings
 from handlers.login.registration_form import UnsuitableName
+from handlers.login.sasl.passwords import Check
 from web.http.messages import Request, Response, redirect
 from web.pages import forms
 from web.pages.public import show
@@ -27,6 +29,7 @@ ACCOUNT = "account"  # the cookie that says which account was made, for the page
 ACCOUNT_SECONDS = 3_600
 FIELDS = ("name", "password", "again")  # in the order in which they stand on the page
 TRAP = "subject"  # nobody sees it, so only programs fill it in
+BROWSERS = 1_000  # that are known by what they have made: long enough for a second click
 WAIT_SECONDS = 3_600  # the half-life of what was counted against an address
 NAMES = {
     "elsewhere": "register.name_elsewhere",
@@ -60,6 +63,23 @@ class Form(NamedTuple):
 Problems = Mapping[str, Problem]
 
 
+class Made:
+    """Which account each of the browsers that were here last has made, by the token of its forms. A server has one."""
+
+    def __init__(self) -> None:
+        self._accounts: OrderedDict[str, JID] = OrderedDict()
+
+    def note(self, token: str, account: JID) -> None:
+        """This browser has made an account."""
+        self._accounts[token] = account
+        if len(self._accounts) > BROWSERS:
+            self._accounts.popitem(last=False)
+
+    def has(self, token: str, account: JID) -> bool:
+        """Whether it was this browser that has made this account."""
+        return self._accounts.get(token) == account
+
+
 def blank(site: "Site", request: Request) -> Response:
     """The page with an empty form, which is sent to where it stands."""
     return _page(site, request, Form(domain=site.domain_for(request.host)), {})
@@ -76,7 +96,7 @@ def filled_in(site: "Site", request: Request) -> Response:
         return _page(site, request, form, {"form": Problem("register.trapped")})
     account, problems = _review(site, form)
     if account is not None and not problems:
-        problems = _made(site, request, account, form.password)
+        problems = _made(site, request, account, form.password, fields[forms.TOKEN])
     if account is None or problems:
         return _page(site, request, form, problems)
     response = redirect(DONE)
@@ -142,16 +162,19 @@ def _password_problem(site: "Site", password: str) -> Problem | None:
     return None
 
 
-def _made(site: "Site", request: Request, account: JID, password: str) -> dict[str, Problem]:
+def _made(site: "Site", request: Request, account: JID, password: str, token: str) -> dict[str, Problem]:
     """Make the account; returns why not. Yields."""
     try:
         register.make(site.server, account, password, request.peer)
     except StanzaError as error:
-        if error.condition == "conflict":
-            return {"name": Problem("register.name_taken", 409)}
         if error.condition == "resource-constraint":
             return {"form": Problem("register.too_many", 429)}
-        return {"password": Problem("register.password_unsuitable")}
+        if error.condition != "conflict":
+            return {"password": Problem("register.password_unsuitable")}
+        # Of two clicks on the button, browsers show what the second is answered.
+        if not site.server.state(Made).has(token, account) or not Check(site.server).is_right(account, password):
+            return {"name": Problem("register.name_taken", 409)}
+    site.server.state(Made).note(token, account)
     return {}
 
 
