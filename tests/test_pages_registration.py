@@ -12,8 +12,6 @@ from tests.harness.browsing import get, post_form, web_server
 from tests.harness.in_process import configuration
 from tests.harness.streams import Stream
 from tests.harness.visitors import Visitor
-from web.http.messages import Headers, Request, Response
-from web.pages import register
 from web.parts import PARTS
 from web.site import Site
 from xmpp.data.jid import JID
@@ -221,20 +219,16 @@ def test_without_registration_or_without_pages_there_is_no_such_page(tmp_path: P
         assert "/register" not in get(site, "/").text
 
 
-class NoContent:
-    length = 0
+def test_nobody_is_asked_for_a_password_over_a_connection_that_others_can_read(site: Site) -> None:
+    plain = {"X_Forwarded_For": "192.0.2.1", "X_Forwarded_Proto": "http"}
+    got = get(site, "/register", **plain)
+    assert (got.status, "<form" in got.text) == (403, False)
+    assert f"{site.base('localhost')}/register" in got.text
+    assert post_form(site, "/register", OWN, **plain).status == 403
+    assert not exists(site, "romeo@localhost")
 
-    def pieces(self, most: int) -> Iterator[bytes]:
-        return iter(())
 
-
-@pytest.mark.parametrize("answer", [register.form, register.account])
-def test_nobody_is_asked_for_a_password_over_a_connection_that_others_can_read(site: Site, answer: object) -> None:
-    request = Request(
-        "POST", "/register", ("register",), {}, Headers([]), NoContent(), "localhost", "192.0.2.1", False, None
-    )
-    assert callable(answer)
-    got = answer(site, request)
-    assert isinstance(got, Response) and isinstance(got.content, bytes)
-    assert (got.status, b"<form" in got.content) == (403, False)
-    assert f"{site.base('localhost')}/register".encode() in got.content
+def test_behind_a_proxy_that_ends_tls_the_form_is_that_of_a_secure_connection(site: Site) -> None:
+    got = get(site, "/register", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https")
+    assert got.status == 200
+    assert [cookie.partition("=")[0] for cookie in got.cookies] == ["__Host-xserv-token"]
