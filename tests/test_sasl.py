@@ -370,6 +370,11 @@ def test_a_password_that_cannot_be_prepared_is_refused(password: str) -> None:
         saslprep(password)
 
 
+def test_a_password_is_as_long_as_what_its_characters_stand_for() -> None:
+    with pytest.raises(ValueError, match=f"at most {MAX_CHARACTERS} characters"):
+        saslprep("\ufdfa" * 60)  # each becomes eighteen characters
+
+
 @given(st.text(st.characters(max_codepoint=0x600), min_size=1, max_size=20))
 def test_passwords_are_prepared_as_another_implementation_does(password: str) -> None:
     try:

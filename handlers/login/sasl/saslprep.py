@@ -30,6 +30,8 @@ def saslprep(password: str) -> str:
     if len(password) > MAX_CHARACTERS:
         raise ValueError(f"a password has at most {MAX_CHARACTERS} characters")
     prepared = ucd_3_2_0.normalize("NFKC", "".join(map(_mapped, password)))
+    if len(prepared) > MAX_CHARACTERS:  # a single character may become eighteen, and each of them takes its time
+        raise ValueError(f"a password has at most {MAX_CHARACTERS} characters, each counted as what it stands for")
     if not prepared:
         raise ValueError("the password is empty")
     if any(is_prohibited(character) for character in prepared for is_prohibited in _PROHIBITED):
