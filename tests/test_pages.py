@@ -57,7 +57,7 @@ def test_it_does_not_lead_to_what_is_not_there(tmp_path: Path) -> None:
 
 def test_an_app_on_this_machine_is_told_the_port_since_nothing_else_says_it(site: Site, visitor: Visitor) -> None:
     visitor.goes("/")
-    assert f"localhost with port {site.listener.ports['STARTTLS']}" in visitor.text
+    assert f"the server localhost and the port {site.listener.ports['STARTTLS']}" in visitor.text
     elsewhere = Visitor(site, host=ASCII)
     elsewhere.goes("/")
     assert "the app finds the server by the address" in elsewhere.text
@@ -81,14 +81,18 @@ def test_a_page_is_about_the_domain_that_was_asked_for_else_about_the_first(site
 @pytest.mark.parametrize(
     ("is_open", "host", "uri"),
     [
-        (True, "localhost", "xmpp:localhost?register"),
-        (False, "localhost", "xmpp:localhost"),
+        (True, "example.org", "xmpp:example.org?register"),
+        (False, "example.org", "xmpp:example.org"),
         (False, ASCII, "xmpp:b%C3%BCcher.example"),  # RFC 5122 section 2.7.2
     ],
 )
 def test_the_code_is_that_of_the_address_of_the_server(tmp_path: Path, is_open: bool, host: str, uri: str) -> None:
     with web_server(
-        tmp_path, PARTS, None, register={"open": is_open}, server={"domains": ["localhost", "bücher.example"]}
+        tmp_path,
+        PARTS,
+        None,
+        register={"open": is_open},
+        server={"domains": ["localhost", "example.org", "bücher.example"]},
     ) as site:
         visitor = Visitor(site, host=host)
         visitor.goes("/")
@@ -98,6 +102,11 @@ def test_the_code_is_that_of_the_address_of_the_server(tmp_path: Path, is_open: 
         made = segno.make(uri, error="m", micro=False).svg_inline(dark="#000", light="#fff", border=4, omitsize=True)
         path = re.compile(r' d=.(M4 4\.5[^"\']*)')
         assert path.findall(unquote(image.get("src"))) == path.findall(made) != []
+
+
+def test_there_is_no_code_for_a_name_that_a_phone_would_take_for_itself(visitor: Visitor) -> None:
+    visitor.goes("/")
+    assert not list(visitor.page.iter("img"))
 
 
 def test_apps_are_named_with_addresses_of_their_own(site: Site) -> None:

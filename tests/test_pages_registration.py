@@ -223,7 +223,6 @@ def test_nobody_is_asked_for_a_password_over_a_connection_that_others_can_read(s
     plain = {"X_Forwarded_For": "192.0.2.1", "X_Forwarded_Proto": "http"}
     got = get(site, "/register", **plain)
     assert (got.status, "<form" in got.text) == (403, False)
-    assert f"{site.base('localhost')}/register" in got.text
     assert post_form(site, "/register", OWN, **plain).status == 403
     assert not exists(site, "romeo@localhost")
 

@@ -39,10 +39,7 @@ def done(site: "Site", request: Request) -> Response:
 
 
 def _refusal(site: "Site", request: Request) -> Response | None:
-    """Why there is no form for this request, if there is none."""
-    if not registration_is_open(site):
-        return show(site, request, "pages/refused.html", status=403, reason="register.closed", instead=None)
-    if not request.is_secure:
-        instead = f"{site.base(site.domain_for(request.host))}{request.path}"
-        return show(site, request, "pages/refused.html", status=403, reason="register.unsafe", instead=instead)
-    return None
+    """Why there is no form, if there is none."""
+    if registration_is_open(site):
+        return None
+    return show(site, request, "pages/closed.html", status=403)

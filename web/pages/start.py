@@ -15,6 +15,8 @@ from web.part import Part
 if TYPE_CHECKING:
     from web.site import Site
 
+HERE = "localhost"  # no phone finds a server by this name, and no app its port
+
 part = Part("pages", settings=PagesSettings)
 
 
@@ -44,7 +46,7 @@ def start(site: "Site", request: Request) -> Response:
         request,
         "pages/start.html",
         uri=uri,
-        code=site.server.state(Start).code(uri),
+        code="" if domain == HERE else site.server.state(Start).code(uri),
         about=own_texts(site.server).get("about"),
         language=site.server.settings(PagesSettings).language,
         **connecting(site, domain),
@@ -78,7 +80,7 @@ def imprint(site: "Site", request: Request) -> Response:
 def connecting(site: "Site", domain: str) -> dict[str, Any]:
     """What the part of a page needs that says how to connect: the apps, and for a server that nobody finds by its name
     the port that they have to be told."""
-    port = site.listener.ports.get("STARTTLS") if domain == "localhost" else None
+    port = site.listener.ports.get("STARTTLS") if domain == HERE else None
     return {"systems": site.server.state(Start).systems, "port": port}
 
 
