@@ -175,11 +175,9 @@ def test_a_text_that_cannot_be_read_is_told_to_the_log(
     file = tmp_path / "terms.txt"
     if content is not None:
         file.write_bytes(content)
-    with web_server(tmp_path, PARTS, None, pages={"terms": str(file)}) as site, caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING), web_server(tmp_path, PARTS, None, pages={"terms": str(file)}) as site:
+        assert [each.partition(", which")[0] for each in caplog.messages] == [f"the pages go without {file}"]
         assert get(site, "/terms").status == 404
-        assert [record.getMessage().partition(", which")[0] for record in caplog.records] == [
-            f"the pages go without {file}"
-        ]
 
 
 def test_texts_are_read_anew_with_the_configuration(tmp_path: Path) -> None:

@@ -81,5 +81,6 @@ def _read(path: Path) -> list[Block]:
             raise ValueError(f"it has more than {MAX_BYTES} bytes")
         return blocks(content.decode())
     except (OSError, ValueError) as error:
-        log.warning("the pages go without %s, which cannot be read: %s", path, error)
+        reason = getattr(error, "strerror", None) or error
+        log.warning("the pages go without %s, which cannot be read: %s", path, reason)
         return []

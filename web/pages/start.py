@@ -36,6 +36,12 @@ class Start:
         return self._codes[uri]
 
 
+@part.at_start
+def read_texts(site: "Site") -> None:
+    """Whoever starts the server is told at once of a text that cannot be read."""
+    own_texts(site.server)
+
+
 @part.get("/")
 def start(site: "Site", request: Request) -> Response:
     """What this server is, and how to connect."""
