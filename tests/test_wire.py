@@ -5,7 +5,7 @@ from lxml import etree
 
 from tests.harness.feeds import HEADER, canonical, opened_feed, stanzas
 from xmpp.data import names
-from xmpp.data.wire import attributes_of, parse, wire
+from xmpp.data.wire import attributes_of, parse, standing_alone, wire
 
 INHERITED = b' xmlns="jabber:client" xmlns:stream="http://etherx.jabber.org/streams"'
 
@@ -71,6 +71,31 @@ def test_what_was_read_is_written(case: str) -> None:
         assert wire(element) == written
         assert canonical(parse(written)) == canonical(element)
         assert canonical(etree.fromstring(HEADER + written + b"</stream:stream>")[0]) == canonical(element)
+
+
+@pytest.mark.parametrize("case", READ_AND_WRITTEN)
+def test_what_was_read_is_written_so_that_it_stands_alone(case: str) -> None:
+    read, _ = READ_AND_WRITTEN[case]
+    for element in stanzas(opened_feed(), read):
+        assert canonical(etree.fromstring(standing_alone(wire(element)))) == canonical(element)
+
+
+@pytest.mark.parametrize(
+    ("inside", "alone"),
+    [
+        (b"<iq/>", b'<iq xmlns="jabber:client"/>'),
+        (b"<iq />", b'<iq xmlns="jabber:client" />'),
+        (b"<presence><show>a b</show></presence>", b'<presence xmlns="jabber:client"><show>a b</show></presence>'),
+        (b"<presence>a b</presence>", b'<presence xmlns="jabber:client">a b</presence>'),
+        (b'<message to="a"/>', b'<message xmlns="jabber:client" to="a"/>'),
+        (b'<iq xmlns:ns0="u" ns0:a="1"/>', b'<iq xmlns="jabber:client" xmlns:ns0="u" ns0:a="1"/>'),
+        (b'<iq xmlnsx="u"/>', b'<iq xmlns="jabber:client" xmlnsx="u"/>'),
+        (b'<r xmlns="urn:xmpp:sm:3"/>', b'<r xmlns="urn:xmpp:sm:3"/>'),
+        (b"<proceed xmlns='u'/>", b"<proceed xmlns='u'/>"),
+    ],
+)
+def test_an_element_that_stands_alone_declares_its_namespace(inside: bytes, alone: bytes) -> None:
+    assert standing_alone(inside) == alone
 
 
 def test_a_part_of_what_was_read_is_written_so_that_it_can_be_read_again() -> None:

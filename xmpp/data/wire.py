@@ -118,10 +118,20 @@ def _escaped_text(text: str) -> str:
 def parse(data: bytes) -> etree._Element:
     """The element of which `wire` gave these bytes. Only for bytes that came in a stream, or that we made."""
     name, rest = _AFTER_NAME.split(data, maxsplit=1)
-    if not rest.startswith((b' xmlns="', b" xmlns='")):
+    if not rest.startswith(_DECLARATION):
         data = name + DEFAULT + rest
     element: etree._Element = etree.fromstring(data, _PARSER)
     return element
+
+
+def standing_alone(data: bytes) -> bytes:
+    """The element of which `wire` gave these bytes, as it is written where it is not inside a stream."""
+    name_end = data.find(b" ")
+    if name_end < 0 or data.find(b">", 0, name_end) >= 0:  # it has no attributes
+        name_end = len(_NAME.match(data)[0])  # type: ignore[index]  # an element begins with a name
+    elif data.startswith(_DECLARATION, name_end):
+        return data
+    return data[:name_end] + DEFAULT + data[name_end:]
 
 
 def written_around(content: bytes, name: str, attributes: Mapping[str, str]) -> bytes | None:
@@ -175,5 +185,7 @@ _PLAIN = bytes(set(range(0x20, 0x100)) - set(b'&<>"{\x7f'))  # can stand in an a
 _TO = re.compile(rb'((?: [^ =]++="[^"]*+")*?) to="[^"]*+"')
 _FROM = re.compile(rb'((?: [^ =]++="[^"]*+")*?) from="[^"]*+"')
 _ATTRIBUTE = re.compile(rb' ([^ =]++)="([^"]*+)"')
+_DECLARATION = (b' xmlns="', b" xmlns='")
+_NAME = re.compile(rb"<[^ />]++")
 _AFTER_NAME = re.compile(rb"(?=[ />])")
 _PARSER = hardened(etree.XMLParser)
