@@ -55,6 +55,11 @@ class StanzaGuard:
         self._size = 0
         self._in_cdata = False
 
+    @property
+    def is_between_stanzas(self) -> bool:
+        """True if nothing has come of a stanza that is not complete."""
+        return not (self._depth or self._held or self._in_cdata)
+
     def admit(self, data: bytes) -> list[bytes]:
         """Take bytes; returns the stanzas that they complete, each as it was written. Sets `refusal`, never raises."""
         if self._held:
