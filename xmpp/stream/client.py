@@ -18,14 +18,14 @@ from xmpp.routing.iq_dispatch import dispatch
 from xmpp.routing.session import Session
 from xmpp.stream import limits
 from xmpp.stream.connection import Connection, Transport
-from xmpp.stream.framing import ClientFraming, Framing
+from xmpp.stream.framing import ClientFraming, Framing, Reader
 from xmpp.stream.negotiation import Negotiation
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place
 from xmpp.stream.tls.tls import ServerTLS
 from xmpp.stream.xml.nameguard import ProcessNames
-from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader, XMLFeed
+from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -257,7 +257,7 @@ class ClientStream(Connection):
         self._sent_header = False
         self.feed = self._new_feed()
 
-    def _new_feed(self) -> XMLFeed:
+    def _new_feed(self) -> Reader:
         return self.framing.reader(self._limits, self._terms.names, self._terms.tags)
 
     # -- closing

@@ -13,11 +13,10 @@ import gevent
 
 from xmpp.data.errors import StreamError
 from xmpp.running.handling import Handled, handled
-from xmpp.stream.framing import Framing
+from xmpp.stream.framing import Framing, Reader
 from xmpp.stream.outbox import Flusher, Outbox
 from xmpp.stream.pace import Pace
 from xmpp.stream.turns import Turns
-from xmpp.stream.xml.xmlfeed import XMLFeed
 
 if TYPE_CHECKING:
     from xmpp.server import Server
@@ -38,7 +37,7 @@ class Transport(Protocol):
 class Connection:
     """The part of a stream that does not depend on who is at the other end."""
 
-    feed: XMLFeed
+    feed: Reader
     framing: Framing
 
     def __init__(self, server: "Server", transport: Transport, flusher: Flusher, peer: str) -> None:
@@ -142,7 +141,7 @@ class Connection:
         gevent.spawn_later(self.server.stream_settings.close_seconds, self.transport.close)
 
     def _say_goodbye(self, error: StreamError | None) -> None:
-        self._outbox.add(self.opening() + self.framing.ending(error), handled().ticket)
+        self._outbox.add(self.framing.ending(self.opening(), error), handled().ticket)
         self._outbox.when_empty(self.transport.shutdown_write)
 
     @property

@@ -4,8 +4,8 @@ Inside the server everything is jabber:client (xmpp/data/wire.py). Other kinds o
 the edge, by a framing of their own.
 """
 
-from collections.abc import Collection, Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 from lxml import etree
 
@@ -26,6 +26,17 @@ class Opening(NamedTuple):
     peer: str | None
 
 
+class Reader(Protocol):
+    """What is read of one stream."""
+
+    @property
+    def content(self) -> bytes | None:
+        """The bytes between the tags of the element that was read last, as XMLFeed has them."""
+
+    def read(self, data: bytes) -> Iterator[Any]:
+        """Yield what these bytes complete: a StreamHeader first, then elements, then StreamEnd. Raises StreamError."""
+
+
 class Framing(Protocol):
     """What a connection needs to know of a kind of peer."""
 
@@ -35,10 +46,11 @@ class Framing(Protocol):
     def features(self, features: Iterable[etree._Element]) -> bytes:
         """The <stream:features/> with these children."""
 
-    def ending(self, error: StreamError | None) -> bytes:
-        """The error, if there is one, and what closes the stream."""
+    def ending(self, opening: bytes, error: StreamError | None) -> bytes:
+        """Our last words: `opening`, which is empty if it has been sent, then the error, if there is one, and what
+        closes the stream."""
 
-    def reader(self, limits: XMLLimits, process_names: ProcessNames, tags: Collection[str]) -> XMLFeed:
+    def reader(self, limits: XMLLimits, process_names: ProcessNames, tags: Collection[str]) -> Reader:
         """A reader for one stream, from its header on. A stream that begins anew takes another one."""
 
 
@@ -57,9 +69,9 @@ class ClientFraming:
         """The element with the prefix that our header declares."""
         return b"<stream:features>" + b"".join(map(wire, features)) + b"</stream:features>"
 
-    def ending(self, error: StreamError | None) -> bytes:
-        """The error, if there is one, and the closing tag."""
-        return (error.wire() if error else b"") + b"</stream:stream>"
+    def ending(self, opening: bytes, error: StreamError | None) -> bytes:
+        """The same, with the closing tag."""
+        return opening + (error.wire() if error else b"") + b"</stream:stream>"
 
     def reader(self, limits: XMLLimits, process_names: ProcessNames, tags: Collection[str]) -> XMLFeed:
         """A reader of XML for one stream."""
