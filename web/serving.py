@@ -50,9 +50,13 @@ class Serving:
         connection = HTTPConnection(arrival, limits, self, partial(self._clients.behind, arrival))
         self._connections.add(connection)
         try:
-            connection.serve()
+            serve_next_protocol = connection.serve()
         finally:
             self._connections.discard(connection)
+        if serve_next_protocol is not None:
+            del connection  # all that HTTP has in memory, for as long as the other protocol lasts
+            serve_next_protocol()
+            arrival.transport.close()
 
     def close(self) -> None:
         """Close all connections: those that wait for a request at once, the others when they have been answered."""

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
@@ -73,10 +74,15 @@ class HTTPConnection:
         self._is_trusted = False
         self._is_closing = False
         self._answered = 0
+        self._next_protocol: Callable[[], None] | None = None
         self.is_idle = True
 
-    def serve(self) -> None:
-        """Answer requests until the client is gone, wants no more, or breaks the rules. Yields."""
+    def serve(self) -> Callable[[], None] | None:
+        """Answer requests until the client is gone, wants no more, or breaks the rules, and close the connection.
+
+        If the client changes to another protocol, the connection stays, and what serves it from then on is returned.
+        Yields.
+        """
         try:
             while self._answers_one():
                 pass
@@ -85,7 +91,9 @@ class HTTPConnection:
         except Exception:  # in the middle of an answer, which cannot be taken back
             log.exception("an answer could not be completed")
         self.is_idle = True
-        self._transport.close()
+        if self._next_protocol is None:
+            self._transport.close()
+        return self._next_protocol
 
     def close(self) -> None:
         """Close at once if no request is being answered, else after the answer."""
@@ -289,9 +297,9 @@ class HTTPConnection:
         fields = [(name.encode("ascii"), value.encode("latin-1")) for name, value in upgrade.headers.items()]
         if not isinstance(self._http.next_event(), h11.EndOfMessage):
             raise OSError("a request for another protocol has content")
-        self._send(h11.InformationalResponse(status_code=101, headers=fields))
+        self._send(h11.InformationalResponse(status_code=101, headers=fields, reason=b"Switching Protocols"))
         self._place.leave()  # what is served from here on has a place of its own, that of who asks
-        upgrade.serve(self._http.trailing_data[0])
+        self._next_protocol = partial(upgrade.serve, self._http.trailing_data[0])
 
 
 class _Content(Body):
