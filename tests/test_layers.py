@@ -50,6 +50,7 @@ WITHOUT_GEVENT = (
     "xmpp/data/resultsets.py",
     "xmpp/stream/xml/xmlfeed.py",
     "xmpp/stream/xml/nameguard.py",
+    "xmpp/stream/xml/elementfeed.py",
     "xmpp/stream/negotiation.py",
     "xmpp/stream/framing.py",
     "xmpp/stream/tls/records.py",
@@ -59,6 +60,8 @@ WITHOUT_GEVENT = (
     "xmpp/routing/feature.py",
     "xmpp/routing/delivery.py",
     "xmpp/routing/tables.py",
+    "web/websocket/frames.py",
+    "web/websocket/framing.py",
     "handlers/discovery/caps_hashes.py",
     "handlers/contacts/subscription_states.py",
 )

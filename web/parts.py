@@ -2,9 +2,11 @@
 
 from web.pages import register, start, stylesheet
 from web.part import Part
+from web.websocket import handshake
 
 PARTS: tuple[Part, ...] = (
     register.part,
     start.part,
     stylesheet.part,
+    handshake.part,
 )  # fmt: skip

@@ -70,10 +70,12 @@ def failure(result: Any) -> str:
 
 
 class Stage:
-    """A server in this process that dialogues are played against, with accounts that last as long as each."""
+    """A server in this process that dialogues are played against, with accounts that last as long as each. `kind`: of
+    the port that clients connect to."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, kind: str = "STARTTLS") -> None:
         self.server = server
+        self._kind = kind
         self._thread = ThreadPool(1)
         self._credentials: dict[str, dict[str, Credential]] = {}  # to salt a password takes as long as a dialogue
 
@@ -83,7 +85,7 @@ class Stage:
         people = list(scsrun.parse_script(text, "-").characters.values())
         given = {JID.parse(each.bare): each.password for each in reversed(people)}  # the first tells the password
         account_records.create_many(self.server.db, [(jid, self._salted(given[jid])) for jid in given], time.time())
-        player = scsrun.Runner(options(script, listener_of(self.server).ports["STARTTLS"], *more))
+        player = scsrun.Runner(options(script, listener_of(self.server).ports[self._kind], *more))
         try:
             return failure(self._thread.apply(player.run_script, (text, str(script))))
         finally:
