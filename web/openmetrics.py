@@ -14,6 +14,7 @@ TYPE = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
 OLDER_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Labels = Mapping[str, str]
+Figure = tuple[float, Labels]
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,12 @@ class Family:
     unit: str = ""
 
 
-def gauge(name: str, help: str, *figures: tuple[float, Labels], unit: str = "") -> Family:
+def gauge(name: str, help: str, *figures: Figure, unit: str = "") -> Family:
     """What goes up and down."""
     return Family(name, "gauge", help, [Sample(value, labels) for value, labels in figures], unit)
 
 
-def counter(name: str, help: str, *figures: tuple[float, Labels], unit: str = "") -> Family:
+def counter(name: str, help: str, *figures: Figure, unit: str = "") -> Family:
     """What only goes up, until the server starts anew."""
     return Family(name, "counter", help, [Sample(value, labels, "_total") for value, labels in figures], unit)
 

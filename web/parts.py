@@ -1,10 +1,12 @@
 """What the HTTP side of this server serves: the only list of its parts. The order does not matter."""
 
+from web import metrics
 from web.pages import register, start, stylesheet
 from web.part import Part
 from web.websocket import handshake
 
 PARTS: tuple[Part, ...] = (
+    metrics.part,
     register.part,
     start.part,
     stylesheet.part,

@@ -68,6 +68,11 @@ class Serving:
         """True if all requests have been answered."""
         return all(connection.is_idle for connection in self._connections)
 
+    @property
+    def connections(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
+
     # -- for a connection
 
     def __call__(self, request: Request) -> Answer:

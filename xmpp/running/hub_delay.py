@@ -3,6 +3,7 @@
 A single long delay is often missed. Over hours the classes show how much of the time the loop was how far behind.
 """
 
+from collections.abc import Callable
 from time import monotonic
 
 import gevent
@@ -13,7 +14,7 @@ EVERY_SECONDS = 1.0
 
 
 class HubDelay:
-    """Measures the delays of the loop that it is started on, until it is stopped."""
+    """Measures the delays of the loop that it is made on."""
 
     def __init__(self) -> None:
         self.durations = Durations()
@@ -21,16 +22,15 @@ class HubDelay:
         # `ref`: a loop that has nothing else to do does not wait for this
         self._timer = gevent.get_hub().loop.timer(EVERY_SECONDS, ref=False)
 
-    def start(self) -> None:
-        """Begin to measure."""
+    def start(self, until: Callable[[], bool]) -> None:
+        """Begin to measure, until until() is true."""
         self._due = monotonic() + EVERY_SECONDS
         # `update`: counted from now, and not from when the loop has last looked at its clock
-        self._timer.start(self._called, update=True)
+        self._timer.start(self._called, until, update=True)
 
-    def stop(self) -> None:
-        """Measure no more."""
-        self._timer.close()
-
-    def _called(self) -> None:
-        self.durations.note(max(0.0, monotonic() - self._due))
-        self.start()
+    def _called(self, until: Callable[[], bool]) -> None:
+        if until():
+            self._timer.close()
+        else:
+            self.durations.note(max(0.0, monotonic() - self._due))
+            self.start(until)

@@ -1,5 +1,6 @@
 """The streams of all clients of a server, whatever carries them: TCP, WebSocket, BOSH."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import gevent
@@ -40,6 +41,9 @@ class ClientStreams:
             stream.serve()
         finally:
             self._streams.discard(stream)
+
+    def __iter__(self) -> Iterator[ClientStream]:
+        return iter(tuple(self._streams))
 
     def unbound(self, account: JID) -> list[ClientStream]:
         """The streams that have logged in as this account and have no session yet."""

@@ -145,6 +145,11 @@ class Connection:
         self._outbox.when_empty(self.transport.shutdown_write)
 
     @property
+    def unsent(self) -> int:
+        """How many bytes wait to be written."""
+        return self._outbox.size
+
+    @property
     def is_told(self) -> bool:
         """True if everything that was written has been handed to the kernel."""
         return self._outbox.is_empty

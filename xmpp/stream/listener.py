@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property, partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -149,6 +150,10 @@ class HTTPSide(Protocol):
     @property
     def is_told(self) -> bool:
         """True if all requests have been answered."""
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are."""
 
 
 class Peer(NamedTuple):
@@ -345,6 +350,11 @@ class ClientListener:
             log.debug("%s: no TLS: %s", peer, error)
             return False
         return True
+
+    @property
+    def certificates_valid_until(self) -> datetime | None:
+        """When the first of the certificates expires; None without TLS."""
+        return self._tls.valid_until if self._tls is not None else None
 
     def close_unbound_streams(self, account: JID, error: StreamError) -> None:
         """Close the streams that have logged in as this account and have no session yet."""

@@ -91,6 +91,11 @@ class Outbox:
             self._overflow()
 
     @property
+    def size(self) -> int:
+        """How many bytes wait."""
+        return self._size
+
+    @property
     def is_empty(self) -> bool:
         """True if nothing waits."""
         return self._size == 0
