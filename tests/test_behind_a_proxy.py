@@ -11,8 +11,9 @@ from gevent import socket
 
 from handlers.login.throttle import LoginThrottle
 from tests.harness.browsing import Browser, browser, web_server
+from tests.harness.proxies import mirror
 from tests.harness.streams import Stream
-from web.http.messages import Answer, HTTPError, Request, Upgrade, text
+from web.http.messages import Answer, HTTPError, Request, Upgrade
 from web.part import Part
 from web.site import Site
 from xmpp.data.networks import network
@@ -20,13 +21,7 @@ from xmpp.data.networks import network
 CLIENT, ANOTHER = "203.0.113.9", "198.51.100.7"
 SECURE = {"X-Forwarded-Proto": "https"}
 
-part = Part("mirror", optional=False)
-
-
-@part.get("/who")
-def who(site: Site, request: Request) -> Answer:
-    """Tell the client what is known of it."""
-    return text(f"{request.peer} {request.is_secure} {request.is_forwarded}")
+part = Part("silence", optional=False)
 
 
 @part.get("/switch")
@@ -46,7 +41,7 @@ def switch(site: Site, request: Request) -> Answer:
 
 @contextmanager
 def behind(folder: Path, **listen: Any) -> Iterator[Site]:
-    with web_server(folder, [part], listen) as site:
+    with web_server(folder, [mirror, part], listen) as site:
         yield site
 
 
@@ -95,7 +90,7 @@ def test_a_login_by_xmpp_is_from_whom_the_header_names(tmp_path: Path, caplog: p
     assert f"login of juliet@localhost from {CLIENT} by PLAIN" in caplog.messages
 
 
-def test_row_35_a_wrong_password_slows_down_its_own_network_and_not_all_behind_the_proxy(tmp_path: Path) -> None:
+def test_row_150_a_wrong_password_slows_down_its_own_network_and_not_all_behind_the_proxy(tmp_path: Path) -> None:
     with behind(tmp_path, proxied=("port",)) as site, Stream(site.server) as stream:
         stream.send(line())
         stream.open()
@@ -106,7 +101,7 @@ def test_row_35_a_wrong_password_slows_down_its_own_network_and_not_all_behind_t
         assert delays[1:] == [0.0, 0.0]
 
 
-def test_row_35_a_stranger_cannot_claim_an_address(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_row_150_a_stranger_cannot_claim_an_address(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with behind(tmp_path, proxied=("port", "http_port"), trusted_proxies=("192.0.2.1",)) as site:
         for kind in ("STARTTLS", "HTTP", "STARTTLS"):
             with socket.create_connection(("127.0.0.1", site.listener.ports[kind]), timeout=30) as sock:
@@ -177,7 +172,7 @@ def test_where_it_does_not_say_that_the_client_uses_tls_nobody_logs_in_and_the_l
     ]
 
 
-def test_row_35_nobody_else_is_believed_and_a_proxy_that_was_forgotten_is_named(
+def test_row_150_nobody_else_is_believed_and_a_proxy_that_was_forgotten_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with behind(tmp_path, trusted_proxies=("192.0.2.1",)) as site:
@@ -187,7 +182,7 @@ def test_row_35_nobody_else_is_believed_and_a_proxy_that_was_forgotten_is_named(
     assert said.startswith("127.0.0.1 passes on requests for others, but is not in trusted_proxies of [listen]")
 
 
-def test_row_35_headers_that_do_not_agree_are_refused(tmp_path: Path) -> None:
+def test_row_150_headers_that_do_not_agree_are_refused(tmp_path: Path) -> None:
     with behind(tmp_path) as site, browser(site) as connection:
         fields = {"X-Forwarded-For": CLIENT, "Forwarded": f"for={ANOTHER}"}
         assert connection.ask("GET", "/who", headers=fields).status == 400

@@ -1,0 +1,188 @@
+"""nginx, Caddy and HAProxy in front of a server in the test, with the configuration that docs/proxies.md gives."""
+
+import itertools
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket, ssl
+
+from tests.harness.certificates import issue, key_pem, pem, write
+from tests.harness.servers import ROOT
+from tests.harness.streams import Stream
+from web.http.messages import Answer, Request, text
+from web.part import Part
+from web.site import Site
+
+PATIENCE = 60.0  # seconds; only a proxy that hangs takes that long
+DOCUMENTED = re.compile(r"^```(\w+)\n# ([^\n]+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+NGINX = """\
+{modules}
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr warn;
+events {{}}
+{top}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxied;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+{http}
+}}
+"""
+
+
+mirror = Part("mirror", optional=False)
+
+
+@mirror.get("/who")
+def who(site: Site, request: Request) -> Answer:
+    """Tell the client what is known of it."""
+    return text(f"{request.peer} {request.is_secure} {request.is_forwarded}")
+
+
+def connection(port: int, source: str) -> Any:
+    """A connection to this port from an address on loopback, which the proxy knows the client by."""
+    return socket.create_connection(("127.0.0.1", port), PATIENCE, source_address=(source, 0))
+
+
+class StreamThrough(Stream):
+    """A stream through a proxy that listens on this port; over TLS from the first byte where `alpn` is given."""
+
+    def __init__(self, port: int, alpn: str | None = None, *, source: str = "127.0.0.1") -> None:
+        self._ids = itertools.count()
+        self._elements = iter(())
+        self._socket = connection(port, source)
+        if alpn is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            context.set_alpn_protocols([alpn])
+            self._socket = context.wrap_socket(self._socket, server_hostname="localhost")
+
+    def learns_its_login(self, caplog: pytest.LogCaptureFixture) -> str:
+        """Log in; returns the address that the server has logged."""
+        self.logs_in()
+        [said] = [line for line in caplog.messages if line.startswith("login of ")]
+        return said.partition(" from ")[2].partition(" ")[0]
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    """Skip where this program is not installed."""
+    return pytest.mark.skipif(_found(program) is None, reason=f"{program} is not installed")
+
+
+def documented(first_line: str) -> str:
+    """The configuration in docs/proxies.md that begins with this comment."""
+    text = (ROOT / "docs" / "proxies.md").read_text(encoding="utf-8")
+    [found] = [content for _, line, content in DOCUMENTED.findall(text) if line == first_line]
+    return str(found)
+
+
+def documented_settings(first_line: str) -> dict[str, Any]:
+    """The same as settings of xserv, by section."""
+    return tomllib.loads(documented(first_line))
+
+
+def adapted(configuration: str, changes: Mapping[str, str]) -> str:
+    """A configuration for this machine: each of these texts has to be there. IPv6 is left out."""
+    lines = [line for line in configuration.splitlines(keepends=True) if "[::]" not in line]
+    seen = set()
+
+    def change(found: re.Match[str]) -> str:
+        seen.add(found[0])
+        return changes[found[0]]
+
+    changed = re.sub("|".join(rf"{re.escape(each)}(?!\d)" for each in changes), change, "".join(lines))
+    assert seen == set(changes)
+    return changed
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listened on just now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Certificate:
+    """A certificate for localhost: the files of its `chain`, its `key`, and of `both`."""
+
+    def __init__(self, folder: Path) -> None:
+        chain, key = pem(issue(names=["localhost"])), key_pem()
+        self.chain = write(folder / "chain.pem", chain)
+        self.key = write(folder / "key.pem", key)
+        self.both = write(folder / "both.pem", chain + key)
+
+
+@contextmanager
+def nginx(folder: Path, port: int, *, http: str = "", top: str = "") -> Iterator[None]:
+    """nginx with this within `http { }`, and with that beside it."""
+    file = folder / "nginx.conf"
+    modules = f"load_module {STREAM_MODULE};" if top else ""
+    file.write_text(NGINX.format(folder=folder, http=http, top=top, modules=modules))
+    with _running(folder, port, "nginx", "-p", str(folder), "-c", str(file)):
+        yield
+
+
+@contextmanager
+def caddy(folder: Path, port: int, caddyfile: str) -> Iterator[None]:
+    """Caddy, which asks nobody for certificates and can be told nothing."""
+    file = folder / "Caddyfile"
+    file.write_text("{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n}\n" + caddyfile)
+    home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with _running(folder, port, "caddy", "run", "--config", str(file), "--adapter", "caddyfile", **home):
+        yield
+
+
+@contextmanager
+def haproxy(folder: Path, port: int, configuration: str) -> Iterator[None]:
+    """HAProxy, in the foreground."""
+    file = folder / "haproxy.cfg"
+    file.write_text(configuration)
+    with _running(folder, port, "haproxy", "-db", "-f", str(file)):
+        yield
+
+
+@contextmanager
+def _running(folder: Path, port: int, program: str, *arguments: str, **environment: str) -> Iterator[None]:
+    """The program, once it listens on the port; ended at the end."""
+    said = folder / f"{program}.log"
+    found = _found(program)
+    assert found is not None
+    with said.open("wb") as output:
+        process = subprocess.Popen(
+            [found, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
+    try:
+        _wait_until_it_listens(process, port, said)
+        yield
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, said: Path) -> None:
+    with gevent.Timeout(PATIENCE):
+        while True:
+            assert process.poll() is None, said.read_text(errors="replace")
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
+                return
+            except ConnectionRefusedError:
+                gevent.sleep(0.02)
+
+
+def _found(program: str) -> str | None:
+    return shutil.which(program, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")

@@ -1,0 +1,46 @@
+"""Caddy in front, with the configuration of docs/proxies.md."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.harness.browsing import Browser, web_server
+from tests.harness.proxies import Certificate, adapted, caddy, connection, documented, free_port, mirror, needs
+from web.site import Site
+from xmpp.stream.tls.tls import HTTP
+
+pytestmark = needs("caddy")
+
+
+@contextmanager
+def in_front_of(site: Site, folder: Path) -> Iterator[int]:
+    """Caddy; the port on which it listens."""
+    certificate, port = Certificate(folder), free_port()
+    changes = {
+        "chat.example.org {": f"https://localhost:{port} {{\n\ttls {certificate.chain} {certificate.key}",
+        ":5280": f":{site.listener.ports['HTTP']}",
+    }
+    with caddy(folder, port, adapted(documented("/etc/caddy/Caddyfile"), changes)):
+        yield port
+
+
+def test_requests_come_with_the_address_of_their_client(tmp_path: Path) -> None:
+    with web_server(tmp_path, [mirror]) as site, in_front_of(site, tmp_path) as port:
+        asking = Browser.over(connection(port, "127.0.0.9"), [HTTP])
+        assert asking.ask("GET", "/who").text == "127.0.0.9 True True"
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"X-Forwarded-For": "198.51.100.66"},
+        {"Forwarded": "for=198.51.100.66;proto=https"},
+        {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http"},
+    ],
+)
+def test_row_150_what_a_client_claims_does_not_get_through(tmp_path: Path, claim: dict[str, str]) -> None:
+    with web_server(tmp_path, [mirror]) as site, in_front_of(site, tmp_path) as port:
+        asking = Browser.over(connection(port, "127.0.0.9"), [HTTP])
+        assert asking.ask("GET", "/who", headers=claim).text == "127.0.0.9 True True"

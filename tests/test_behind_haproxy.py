@@ -1,0 +1,63 @@
+"""HAProxy in front, with the configurations of docs/proxies.md."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.harness.browsing import Browser, web_server
+from tests.harness.proxies import (
+    Certificate,
+    StreamThrough,
+    adapted,
+    connection,
+    documented,
+    documented_settings,
+    free_port,
+    haproxy,
+    mirror,
+    needs,
+)
+from xmpp.stream.tls.tls import HTTP, XMPP
+
+pytestmark = needs("haproxy")
+
+
+@pytest.mark.parametrize("version", ["send-proxy-v2", "send-proxy"])
+def test_what_is_passed_on_unopened_comes_with_its_address(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, version: str
+) -> None:
+    caplog.set_level("INFO")
+    listen = {"proxied": tuple(documented_settings("xserv.toml: HAProxy in front of everything")["listen"]["proxied"])}
+    with web_server(tmp_path, [mirror], listen) as site:
+        ports, starttls, tls = site.listener.ports, free_port(), free_port()
+        changes = {
+            ":5222": f"127.0.0.1:{starttls}",
+            ":443": f"127.0.0.1:{tls}",
+            ":15222": f":{ports['STARTTLS']}",
+            ":15223": f":{ports['TLS']}",
+            ":15281": f":{ports['HTTPS']}",
+            "send-proxy-v2": version,
+        }
+        configuration = adapted(documented("/etc/haproxy/haproxy.cfg: unopened"), changes)
+        with haproxy(tmp_path, tls, configuration):
+            with StreamThrough(starttls, source="127.0.0.7") as stream:
+                assert stream.learns_its_login(caplog) == "127.0.0.7"
+            caplog.clear()
+            with StreamThrough(tls, XMPP, source="127.0.0.8") as stream:
+                assert stream.learns_its_login(caplog) == "127.0.0.8"
+            page = Browser.over(connection(tls, "127.0.0.9"), [HTTP]).ask("GET", "/who")
+            assert page.text == "127.0.0.9 True False"
+
+
+def test_where_it_ends_tls_it_says_who_asks(tmp_path: Path) -> None:
+    certificate = Certificate(tmp_path)
+    with web_server(tmp_path, [mirror]) as site:
+        port = free_port()
+        changes = {
+            ":443": f"127.0.0.1:{port}",
+            "/etc/haproxy/chat.example.org.pem": str(certificate.both),
+            ":5280": f":{site.listener.ports['HTTP']}",
+        }
+        with haproxy(tmp_path, port, adapted(documented("/etc/haproxy/haproxy.cfg: TLS ends here"), changes)):
+            asking = Browser.over(connection(port, "127.0.0.9"), [HTTP])
+            assert asking.ask("GET", "/who").text == "127.0.0.9 True True"

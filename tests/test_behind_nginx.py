@@ -1,0 +1,95 @@
+"""nginx in front, with the configurations of docs/proxies.md."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.harness.browsing import Browser, web_server
+from tests.harness.proxies import (
+    STREAM_MODULE,
+    Certificate,
+    StreamThrough,
+    adapted,
+    connection,
+    documented,
+    documented_settings,
+    free_port,
+    mirror,
+    needs,
+    nginx,
+)
+from web.site import Site
+from xmpp.stream.tls.tls import HTTP, XMPP
+
+pytestmark = needs("nginx")
+
+LETSENCRYPT = "/etc/letsencrypt/live/chat.example.org"
+
+
+def site_of_nginx(site: Site, folder: Path, changes: dict[str, str]) -> str:
+    """The web site that is passed on to this server; `changes` say where it listens."""
+    certificate = Certificate(folder)
+    return adapted(
+        documented("/etc/nginx/sites-enabled/chat.example.org"),
+        {
+            "server_name chat.example.org": "server_name localhost",
+            f"{LETSENCRYPT}/fullchain.pem": str(certificate.chain),
+            f"{LETSENCRYPT}/privkey.pem": str(certificate.key),
+            ":5280": f":{site.listener.ports['HTTP']}",
+            **changes,
+        },
+    )
+
+
+@contextmanager
+def in_front_of(site: Site, folder: Path) -> Iterator[int]:
+    """nginx; the port on which it listens."""
+    port = free_port()
+    with nginx(folder, port, http=site_of_nginx(site, folder, {"443": f"127.0.0.1:{port}"})):
+        yield port
+
+
+def test_requests_come_with_the_address_of_their_client(tmp_path: Path) -> None:
+    with web_server(tmp_path, [mirror]) as site, in_front_of(site, tmp_path) as port:
+        asking = Browser.over(connection(port, "127.0.0.9"), [HTTP])
+        assert asking.ask("GET", "/who").text == "127.0.0.9 True True"
+        assert asking.ask("GET", "/nothing").status == 404
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"X-Forwarded-For": "198.51.100.66"},
+        {"Forwarded": "for=198.51.100.66;proto=https"},
+        {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http"},
+    ],
+)
+def test_row_150_what_a_client_claims_does_not_get_through(tmp_path: Path, claim: dict[str, str]) -> None:
+    with web_server(tmp_path, [mirror]) as site, in_front_of(site, tmp_path) as port:
+        asking = Browser.over(connection(port, "127.0.0.9"), [HTTP])
+        assert asking.ask("GET", "/who", headers=claim).text == "127.0.0.9 True True"
+
+
+@pytest.mark.skipif(not STREAM_MODULE.exists(), reason="libnginx-mod-stream is not installed")
+def test_one_port_is_for_xmpp_and_web_sites(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    listen = {"proxied": tuple(documented_settings("xserv.toml: nginx in front of tls_port")["listen"]["proxied"])}
+    with web_server(tmp_path, [mirror], listen) as site:
+        port, behind = free_port(), free_port()
+        top = adapted(
+            documented("/etc/nginx/nginx.conf, beside http { }"),
+            {
+                "listen 443": f"listen 127.0.0.1:{port}",
+                ":5223": f":{site.listener.ports['TLS']}",
+                ":8443": f":{behind}",
+            },
+        )
+        lines = adapted(documented("in each server { }, in place of the two lines with 443"), {":8443": f":{behind}"})
+        http = site_of_nginx(site, tmp_path, {"    listen 443 ssl;\n": lines})
+        with nginx(tmp_path, port, http=http, top=top):
+            with StreamThrough(port, XMPP, source="127.0.0.7") as stream:
+                assert stream.learns_its_login(caplog) == "127.0.0.7"
+            asking = Browser.over(connection(port, "127.0.0.9"), [HTTP])
+            assert asking.ask("GET", "/who").text == "127.0.0.9 True True"
