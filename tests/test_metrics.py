@@ -135,6 +135,22 @@ def test_no_label_names_a_person_an_address_or_a_domain(site: Site) -> None:
         assert name not in told
 
 
+def test_while_thousands_are_counted_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "AT_ONCE", 2)
+    turns = 0
+
+    def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            gevent.sleep(0)
+
+    other = gevent.spawn(take_turns)
+    assert list(metrics._unhurried(range(6))) == [0, 1, 2, 3, 4, 5]
+    assert turns >= 3
+    other.kill()
+
+
 # -- who may ask
 
 

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import gevent
 
 from handlers.admin.comings_and_goings import Attempts
 from web import openmetrics
@@ -24,11 +26,12 @@ from xmpp.config.configuration import setting
 from xmpp.data.networks import Networks
 from xmpp.routing.errors_told import ErrorsTold
 from xmpp.running.hub_delay import HubDelay
-from xmpp.stream.client import ClientStream
 from xmpp.stream.transport import SocketTransport
 
 LEAST_TOKEN = 16  # characters
 CERTIFICATE_DAYS = 7  # less than this is an emergency: it should have been renewed weeks ago
+AT_ONCE = 1_000  # sessions or streams that are looked at before others have their turn
+PAUSE_SECONDS = 1e-6  # a sleep of 0 would not let the loop look at its sockets
 STATM = Path("/proc/self/statm")
 
 
@@ -54,6 +57,8 @@ class MetricsSettings:
     token: str = setting("", "Whoever sends this as a bearer token, over TLS or on this machine, may ask as well. "
                          "Empty: nobody.", check=_check_token, secret=True)  # fmt: skip
 
+
+Item = TypeVar("Item")
 
 part = Part("metrics", settings=MetricsSettings)
 
@@ -117,10 +122,17 @@ def _what_is_wrong(site: Site) -> Iterator[str]:
 
 
 def _families(site: Site) -> Iterator[Family]:
-    server, streams = site.server, list(site.streams)
-    yield gauge("xserv_sessions", "Sessions of clients; those that hibernate can be resumed.", *_sessions(site))
+    server, carriers, unsent = site.server, Counter({"tcp": 0}), 0
+    for stream in _unhurried(site.streams):
+        carriers[_carrier(stream.transport)] += 1
+        unsent += stream.unsent
+    if site.listener.http_side is not None:
+        carriers["http"] = site.listener.http_side.connections
+    connected = Counter(session.connection is not None for session in _unhurried(server.online))
+    yield gauge("xserv_sessions", "Sessions of clients; those that hibernate can be resumed.",
+                (connected[True], {"state": "connected"}), (connected[False], {"state": "hibernating"}))  # fmt: skip
     yield gauge("xserv_connections", "Streams, logged in or not, by what carries them; connections of HTTP.",
-                *_connections(site, streams))  # fmt: skip
+                *((number, {"kind": carrier}) for carrier, number in sorted(carriers.items())))  # fmt: skip
     yield counter("xserv_stanzas", "Stanzas: in, from clients; out, to accounts, once for all their devices.",
                   *_stanzas(site))  # fmt: skip
     errors = sorted(server.state(ErrorsTold).items())
@@ -132,24 +144,18 @@ def _families(site: Site) -> Iterator[Family]:
     yield histogram("xserv_archive_commit_seconds", "How long a group of writes took to the disk, once committed.",
                     server.db.waits_for_disk)  # fmt: skip
     yield gauge("xserv_outbox_bytes", "What waits to be written to clients.",
-                (sum(stream.unsent for stream in streams), {}), unit="bytes")  # fmt: skip
+                (unsent, {}), unit="bytes")  # fmt: skip
     yield histogram("xserv_hub_delay_seconds", "How late the loop was, looked at once a second.",
                     server.state(HubDelay).durations)  # fmt: skip
     yield from _of_the_process()
 
 
-def _sessions(site: Site) -> Iterator[Figure]:
-    connected = Counter(session.connection is not None for session in site.server.online)
-    yield connected[True], {"state": "connected"}
-    yield connected[False], {"state": "hibernating"}
-
-
-def _connections(site: Site, streams: Iterable[ClientStream]) -> Iterator[Figure]:
-    carriers = Counter({"tcp": 0})
-    carriers.update(_carrier(stream.transport) for stream in streams)
-    yield from ((number, {"kind": carrier}) for carrier, number in sorted(carriers.items()))
-    if site.listener.http_side is not None:
-        yield site.listener.http_side.connections, {"kind": "http"}
+def _unhurried(each_of: Iterable[Item]) -> Iterator[Item]:
+    """The same; after a part of them others have their turn. Yields."""
+    for number, item in enumerate(each_of):
+        if number % AT_ONCE == AT_ONCE - 1:
+            gevent.sleep(PAUSE_SECONDS)
+        yield item
 
 
 def _stanzas(site: Site) -> Iterator[Figure]:
