@@ -161,10 +161,11 @@ def test_row_151_only_this_machine_is_told_and_nobody_through_a_proxy(tmp_path: 
             for sign in ({"X-Forwarded-For": "127.0.0.1"}, {"Forwarded": "for=_hidden"}, {"Via": "1.1 Caddy"},
                          {"X-Real-IP": "203.0.113.9"}, {"X-Forwarded-For": "203.0.113.9"}):  # fmt: skip
                 with browser(site) as connection:
-                    assert connection.ask("GET", path, headers=sign).status == 404
+                    headers = {"X-Forwarded-Proto": "https", **sign}
+                    assert connection.ask("GET", path, headers=headers).status == 404
     with web_server(tmp_path, [metrics.part], {"proxied": ("http_port",)}) as site:
         for path in PATHS:
-            assert asked(site, path, "PROXY TCP4 203.0.113.9 192.0.2.1 4711 80\r\n").status == 404
+            assert asked(site, path, "PROXY TCP4 203.0.113.9 192.0.2.1 4711 80\r\n").status == 403
             assert asked(site, path, "PROXY UNKNOWN\r\n").status == 200  # as health checks come
 
 
@@ -178,7 +179,7 @@ def test_row_151_a_token_opens_it_to_whoever_knows_it(tmp_path: Path) -> None:
             assert get(site, path, Authorization=f"Bearer {TOKEN}").status == 200
             # not where others could listen
             fields = {"Authorization": f"Bearer {TOKEN}", "X_Forwarded_For": "203.0.113.9"}
-            assert get(site, path, **fields, X_Forwarded_Proto="http").status == 401
+            assert get(site, path, **fields, X_Forwarded_Proto="http").status == 403
             assert get(site, path, **fields, X_Forwarded_Proto="https").status == 200
 
 

@@ -4,7 +4,7 @@ import logging
 from ipaddress import ip_address
 
 from web.http.forwarded import Client, client_of
-from web.http.messages import Headers
+from web.http.messages import Headers, HTTPError
 from xmpp.data.networks import unmapped
 from xmpp.stream.listener import Arrival, ClientListener
 
@@ -19,7 +19,10 @@ class Clients:
         self._told: set[str] = set()
 
     def behind(self, arrival: Arrival, headers: Headers) -> Client:
-        """Who has sent a request with these headers on this connection; `is_secure` is not None. Raises HTTPError."""
+        """Who has sent a request with these headers on this connection; `is_secure` is not None.
+
+        Raises HTTPError if proxies contradict themselves, or leave open whether the client can be overheard.
+        """
         trusted = self._listener.trusted_proxies
         is_trusted = arrival.peer in trusted
         client = client_of(arrival.peer, headers, trusted)
@@ -29,9 +32,9 @@ class Clients:
         if client.is_secure is not None:
             return client
         if client.is_forwarded and is_trusted:
-            self._tell_once("the proxy at %s passes on requests without X-Forwarded-Proto, so nobody can log in there "
+            self._tell_once("the proxy at %s passes on requests without X-Forwarded-Proto, so none is answered "
                             "(docs/proxies.md)", arrival.peer)  # fmt: skip
-            return client._replace(is_secure=False)
+            raise HTTPError(403, "The proxy has to tell by X-Forwarded-Proto whether this has come over TLS.")
         return client._replace(is_secure=arrival.has_tls or unmapped(ip_address(arrival.peer)).is_loopback)
 
     def _tell_once(self, warning: str, peer: str) -> None:
