@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+from xmpp.running.recent_log import RecentLog
 from xmpp.running.uncaught import RepeatedTracebacks, log_what_nobody_catches
 
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -38,10 +39,15 @@ def start_logging(style: str, level: str) -> None:
     handler = _Handler()
     handler.addFilter(RepeatedTracebacks())
     handler.setFormatter(JSONFormatter() if style == "json" else TextFormatter(TEXT))
-    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.basicConfig(handlers=[handler, RecentLog(TextFormatter("%(message)s"))], level=level.upper(), force=True)
     logging.captureWarnings(True)
     sys.excepthook = _log_crash
     log_what_nobody_catches()
+
+
+def recent() -> RecentLog | None:
+    """What was logged lately; None if the log has not been started."""
+    return next((each for each in logging.getLogger().handlers if isinstance(each, RecentLog)), None)
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
