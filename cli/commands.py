@@ -1,25 +1,24 @@
-"""The command line: `xserv demo`, `run`, `user` and `config`."""
+"""The command line: all commands of `xserv`, and what becomes of failures."""
 
 import functools
 import logging
 import os
 import platform
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
 import assembly
-from cli import demonstration, terminal
+from cli import administration, demonstration, options, people, terminal
 from cli.service import loss_of_terminal, serve
 from db.sqlite.errors import StorageError
 from xmpp import __version__, config_review
 from xmpp.config.configuration import ConfigError
 from xmpp.config.datafolder import DataFolder, DataFolderError
 from xmpp.config.texts import documentation, example
-from xmpp.control import CarryOut, ControlError, Refused
+from xmpp.control import ControlError, Refused
 from xmpp.running import logs
 from xmpp.stream.listener import ListenError
 from xmpp.stream.tls.certificates import CertificateError
@@ -53,21 +52,6 @@ class CommandLine(click.Group):
             raise click.ClickException(str(failure)) from failure
 
 
-def _default_data() -> Path:
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "xserv"
-
-
-_folder = click.Path(file_okay=False, path_type=Path)
-_file = click.Path(dir_okay=False, path_type=Path)
-_data_option = click.option(
-    "--data",
-    type=_folder,
-    envvar="XSERV_DATA",
-    default=_default_data,
-    help="Where accounts and keys are kept: $XSERV_DATA, else ~/.local/state/xserv.",
-)
-_config_option = click.option("--config", type=_file, help="The configuration: DATA/xserv.toml, if there is one.")
 _log_format_option = click.option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
@@ -91,8 +75,8 @@ def main() -> None:
 
 
 @main.command()
-@_config_option
-@_data_option
+@options.config_option
+@options.data_option
 @_log_format_option
 @_log_level_option
 def run(config: Path | None, data: Path, log_format: str, log_level: str) -> None:
@@ -111,8 +95,8 @@ def run(config: Path | None, data: Path, log_format: str, log_level: str) -> Non
 
 
 @main.command()
-@click.option("--config", type=_file, help="The configuration; what a demo is for stays as it is.")
-@click.option("--data", type=_folder, help="Keep accounts and keys here; without it they go when the demo ends.")
+@click.option("--config", type=options.FILE, help="The configuration; what a demo is for stays as it is.")
+@click.option("--data", type=options.FOLDER, help="Keep accounts and keys here; without it they go when the demo ends.")
 @click.option("--address", "addresses", multiple=True, default=["127.0.0.1"], help="A loopback address.")
 @click.option("--port", type=int, help="For STARTTLS; 0: the system chooses.")
 @click.option("--tls-port", type=int, help="For TLS from the first byte; 0: the system chooses.")
@@ -121,10 +105,10 @@ def run(config: Path | None, data: Path, log_format: str, log_level: str) -> Non
 @click.option("--domain", "domains", multiple=True, help="A domain to serve, in place of localhost; can be repeated.")
 @_log_format_option
 @_log_level_option
-def demo(config: Path | None, data: Path | None, log_format: str, log_level: str, **options: Any) -> None:
+def demo(config: Path | None, data: Path | None, log_format: str, log_level: str, **chosen: Any) -> None:
     """Try it out, on this machine only: two ready accounts, open registration, login without TLS."""
     say = _start_logging(log_format, log_level)
-    configured = functools.partial(assembly.served_configuration, config, overriding=demonstration.settings(**options))
+    configured = functools.partial(assembly.served_configuration, config, overriding=demonstration.settings(**chosen))
     with (
         assembly.blaming(config),
         assembly.blaming_options(),
@@ -135,79 +119,10 @@ def demo(config: Path | None, data: Path | None, log_format: str, log_level: str
         serve(server, assembly.control_socket(server, folder), configured, announce, ends_at_hangup=lambda: True)
 
 
-@main.group()
-def user() -> None:
-    """Accounts, whether the server runs or not. Passwords are asked for, or read from standard input."""
-
-
-def _administrative(*, may_make: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command, as its first argument, what carries out administration: the server that runs on the data folder,
-    or this process.
-
-    `may_make`: a database is made if there is none; only for commands that make accounts.
-    """
-
-    def decorated(command: Callable[..., None]) -> Callable[..., None]:
-        @_config_option
-        @_data_option
-        @functools.wraps(command)
-        def administering(config: Path | None, data: Path, **arguments: Any) -> None:
-            made_new = functools.partial(terminal.announce_new_database, data)
-            with assembly.administering(config, DataFolder(data), may_make=may_make, made_new=made_new) as carry_out:
-                command(carry_out, **arguments)
-
-        return administering
-
-    return decorated
-
-
-@user.command()
-@click.argument("account")
-@_administrative(may_make=True)
-def add(carry_out: CarryOut, account: str) -> None:
-    """Make an account, for example juliet@example.org."""
-    for _, reason in carry_out("unsuitable", addresses=[account]):
-        raise Refused(reason)
-    carry_out("add", account=account, password=terminal.ask_password())
-    click.echo(f"{account} can log in now.")
-
-
-@user.command()
-@click.argument("account")
-@_administrative()
-def passwd(carry_out: CarryOut, account: str) -> None:
-    """Set another password; whoever is logged in as this account is logged out."""
-    carry_out("passwd", account=account, password=terminal.ask_password())
-    click.echo(f"{account} has a new password.")
-
-
-@user.command()
-@click.argument("account")
-@_administrative()
-def remove(carry_out: CarryOut, account: str) -> None:
-    """Remove an account and all it has; whoever is logged in as it is logged out."""
-    carry_out("remove", account=account)
-    click.echo(f"{account} is gone.")
-
-
-@user.command("list")
-@_administrative()
-def list_accounts(carry_out: CarryOut) -> None:
-    """List the accounts, the day each was made on, and how many clients are logged in."""
-    terminal.show_accounts(carry_out("list"))
-
-
-@user.command("import")
-@click.argument("file", type=click.File(encoding="utf-8"))
-@_administrative(may_make=True)
-def import_accounts(carry_out: CarryOut, file: TextIO) -> None:
-    """Make the accounts of FILE, or of standard input for `-`: on each line an address, a space or tab, a password."""
-    listed = terminal.read_accounts(file)
-    for number, reason in carry_out("unsuitable", addresses=[each.address for each in listed]):
-        raise Refused(f"{file.name}, line {listed[number].line}: {reason} Nothing was imported.")
-    for batch in terminal.in_batches([(each.address, each.password) for each in listed]):
-        carry_out("import", accounts_and_passwords=batch)
-    click.echo(f"{len(listed)} accounts can log in now.")
+main.add_command(people.user)
+main.add_command(administration.rooms)
+main.add_command(administration.sessions)
+main.add_command(administration.announce)
 
 
 @main.group("config")
@@ -228,7 +143,7 @@ def print_documentation() -> None:
 
 
 @configuration.command("check")
-@click.argument("file", type=_file)
+@click.argument("file", type=options.FILE)
 def check(file: Path) -> None:
     """Check a configuration, and the certificates that it names."""
     checked = assembly.read_configuration(file)

@@ -9,6 +9,7 @@ from typing import NamedTuple, TextIO
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -107,18 +108,29 @@ def _show_listening(say: Say, addresses: Iterable[str]) -> None:
         say(f"Listening on {address}")
 
 
-def show_accounts(accounts: Iterable[tuple[str, float, int]]) -> None:
-    """Print the accounts: as a table on a terminal, else as lines of values separated by tabs."""
+def show(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows: as a table on a terminal, else as lines of values separated by tabs."""
     console = Console()
     if not console.is_terminal:
-        for address, created, sessions in accounts:
-            click.echo(f"{address}\t{_day(created)}\t{sessions}")
+        for row in rows:
+            click.echo("\t".join(map(_printable, row)))
         return
-    table = Table("Account", "Made on", "Sessions")
-    for address, created, sessions in accounts:
-        table.add_row(address, _day(created), str(sessions))
+    table = Table(*headings)
+    for row in rows:
+        table.add_row(*(escape(_printable(value)) for value in row))
     console.print(table)
 
 
-def _day(moment: float) -> str:
+def day(moment: float) -> str:
+    """A time, in seconds since 1970, as the day that it was here."""
     return datetime.fromtimestamp(moment).astimezone().date().isoformat()
+
+
+def minute(moment: float) -> str:
+    """The same to the minute."""
+    return datetime.fromtimestamp(moment).astimezone().isoformat(" ", "minutes")
+
+
+def _printable(value: object) -> str:
+    """What others may have chosen, without what would move the cursor, or begin another column or line."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in str(value))

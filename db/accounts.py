@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from secrets import token_hex
 from typing import NamedTuple
 
-from peewee import BlobField, CompositeKey, FloatField, IntegerField, Model, TextField
+from peewee import BlobField, CompositeKey, FloatField, IntegerField, Model, TextField, fn
 
 from db.sqlite.database import Database
 from db.sqlite.memory import Remembered
@@ -48,6 +48,7 @@ class AccountCredential(Model):
 
 _FIND = Prepared(Account.select(Account.identity).where(Account.jid == ANY))
 _FIND_CREATED = Prepared(Account.select(Account.created).where(Account.jid == ANY))
+_COUNT = Prepared(Account.select(fn.COUNT(Account.jid)))
 _LIST = Prepared(Account.select(Account.jid, Account.created).order_by(Account.domain, Account.jid))
 _LIST_DOMAIN = Prepared(Account.select(Account.jid, Account.created).where(Account.domain == ANY).order_by(Account.jid))
 _IN_ORDER = Prepared(
@@ -143,6 +144,11 @@ def create_many(db: Database, accounts: Iterable[tuple[str, Credentials]], creat
         db.memory[IDENTITIES].put(account, identity)
 
 
+def count(db: Database) -> int:
+    """How many accounts there are. Reads all of them."""
+    return int(db.rows(_COUNT)[0][0])
+
+
 def credential(db: Database, account: str, hash: str) -> Credential | None:
     """What to check a password with; None if there is no such account, or no key of that hash function."""
     row = db.row(_FIND_CREDENTIAL, account, hash)
@@ -168,9 +174,12 @@ def listing(db: Database, domain: str | None = None) -> list[tuple[JID, float]]:
     return [(JID.parse(jid), created) for jid, created in rows]
 
 
-def in_order(db: Database) -> Iterator[tuple[JID, float]]:
-    """All accounts in the order of `listing`, read PAGE at a time, for callers that need several turns for them."""
-    domain = jid = ""
+def in_order(db: Database, after: JID | None = None) -> Iterator[tuple[JID, float]]:
+    """All accounts in the order of `listing`, read PAGE at a time, for callers that need several turns for them.
+
+    `after`: only those that come after this one, which need not be there any more.
+    """
+    domain, jid = (after.domain, str(after)) if after else ("", "")
     while found := db.rows(_IN_ORDER, domain, domain, jid, PAGE):
         yield from ((JID.parse(account), created) for account, created, _ in found)
         jid, _, domain = found[-1]

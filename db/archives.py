@@ -82,6 +82,12 @@ def of(db: Database, account: str) -> Archive:
     return db.memory[ARCHIVES].put(account, Archive(number, by_default, *_rules(db, number)))
 
 
+def number_of(db: Database, account: str) -> int | None:
+    """The number of an account's archive; None if it has none yet."""
+    row = db.row(_FIND, account)
+    return row[0] if row else None
+
+
 def of_room(db: Database, room: int) -> Archive:
     """The archive of a room, by its id, as `of` gives that of an account."""
     known = db.memory[ROOM_ARCHIVES].get(room)

@@ -1,6 +1,6 @@
 """Rooms (XEP-0045): what is kept of each, who is what in it, and the names of those that were destroyed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from peewee import (
@@ -81,6 +81,15 @@ class Kept(NamedTuple):
     subject: Subject
 
 
+class Listed(NamedTuple):
+    """A room in a list of all."""
+
+    jid: JID
+    creator: str
+    created: float
+    configuration: str
+
+
 class Affiliation(NamedTuple):
     """What somebody (a bare address) or all of a domain are in a room; `nick` is the one that is reserved for it."""
 
@@ -100,6 +109,7 @@ BELONGS = SQL("affiliation IN ('member', 'admin', 'owner')")
 """Of an affiliation: whose it is belongs to the room."""
 SERVICE = "substr(jid, instr(jid, '@') + 1)"
 """Of the address of a room, as it stands in the index of those that are public."""
+PAGE = 200  # rooms that are read at a time
 AFTER_ALL = "\U0010ffff"
 """After every address."""
 _R, _A, _T = Room, RoomAffiliation, RoomTombstone
@@ -127,6 +137,10 @@ _AT = (SQL("is_public"), SQL(f"{SERVICE} = ?"))
 _PUBLIC = Prepared(_R.select(_R.jid, _R.configuration).where(*_AT, _R.jid > ANY).order_by(_R.jid).limit(ANY))
 _PUBLIC_BACKWARDS = Prepared(
     _R.select(_R.jid, _R.configuration).where(*_AT, _R.jid < ANY).order_by(_R.jid.desc()).limit(ANY)
+)
+_LISTED = Prepared(_R.select(_R.creator, _R.created, _R.configuration).where(_R.jid == ANY))
+_IN_ORDER = Prepared(
+    _R.select(_R.jid, _R.creator, _R.created, _R.configuration).where(_R.jid > ANY).order_by(_R.jid).limit(ANY)
 )
 _COUNT_PUBLIC = Prepared(_R.select(fn.COUNT(_R.id)).where(*_AT))
 _COUNT_BY_SERVICE = Prepared(_R.select(SQL(f"{SERVICE} AS service"), fn.COUNT(_R.id)).group_by(SQL("service")))
@@ -228,6 +242,19 @@ def public_backwards(db: Database, service: JID, before: str, most: int) -> list
     """The same before this one, or, where that is empty, from the last one on; backwards."""
     rows = db.rows(_PUBLIC_BACKWARDS, service, before or AFTER_ALL, most)
     return [(JID.parse(jid), configuration) for jid, configuration in rows]
+
+
+def in_order(db: Database, after: str = "") -> Iterator[Listed]:
+    """All rooms by address, after this one, read PAGE at a time, for callers that need several turns for them."""
+    while found := db.rows(_IN_ORDER, after, PAGE):
+        yield from (Listed(JID.parse(jid), *rest) for jid, *rest in found)
+        after = found[-1][0]
+
+
+def listed(db: Database, jid: JID) -> Listed | None:
+    """The room of this address as in a list of all."""
+    row = db.row(_LISTED, jid)
+    return Listed(jid, *row) if row else None
 
 
 def count_public(db: Database, service: JID) -> int:

@@ -5,7 +5,7 @@ is a function in the module that it is named with.
 """
 
 from handlers import archive, pubsub, push, rooms
-from handlers.admin import comings_and_goings, upkeep
+from handlers.admin import comings_and_goings, removals, upkeep
 from handlers.contacts import blocking, last_activity, partings, presence, roster, subscriptions
 from handlers.contacts.blocking import CONTACT_UNBLOCKED
 from handlers.contacts.presence import SESSION_AVAILABLE
@@ -83,6 +83,7 @@ FEATURES = (
     stanza_ids.feature,
     archive.feature,
     upkeep.feature,
+    removals.feature,
     push.feature,
     delay.feature,
     occupants.feature,
@@ -241,10 +242,11 @@ TABLES = Tables(
     ITEM_PUBLISHED.runs(avatars.tell_of_avatar, vcard4.keep_as_vcard),
     SERVER_STARTED.runs(
         upkeep.start,
+        removals.start,
         server_info.publish,
         restarts.warn_of_unreachable_rooms,
         restarts.begin,
     ),
     STREAMS_CLOSING.runs(restarts.tell_shutdown),
-    SERVER_STOPPING.runs(upkeep.stop, rooms_elsewhere.stop, stream_management.end_hibernating),
+    SERVER_STOPPING.runs(upkeep.stop, removals.stop, rooms_elsewhere.stop, stream_management.end_hibernating),
 )

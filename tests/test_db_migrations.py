@@ -21,6 +21,7 @@ from db import (
     pubsub_people,
     pubsub_usage,
     push,
+    roles,
     room_hats,
     room_vcards,
     room_visits,
@@ -30,6 +31,7 @@ from db import (
     secrets,
     stream_management,
     subscription_requests,
+    suspensions,
     vcards,
 )
 from db.sqlite.database import Database
@@ -53,6 +55,7 @@ SUBJECTS = (
     pubsub_usage,
     push,
     rooms,
+    roles,
     rooms_passing,
     room_hats,
     room_vcards,
@@ -61,6 +64,7 @@ SUBJECTS = (
     secrets,
     stream_management,
     subscription_requests,
+    suspensions,
     vcards,
 )
 MODELS = [

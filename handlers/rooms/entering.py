@@ -10,6 +10,7 @@ import gevent
 from lxml import etree
 
 from db import rooms
+from handlers.admin.roles import is_administrator
 from handlers.contacts.access import is_at_home
 from handlers.rooms import history, nicks, presence, rates, room_vcard, versions
 from handlers.rooms.configuration import DEFAULT
@@ -19,7 +20,6 @@ from handlers.rooms.room import Occupant, Room
 from handlers.rooms.rooms_here import Rooms, create, find, keep_in_memory, let_go_if_empty
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import MUC, session_here, tell_each
-from xmpp.config.settings import ServerSettings
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
@@ -191,7 +191,7 @@ def _may_make(server: "Server", creator: JID) -> bool:
         case "accounts":
             return is_at_home(server, creator)
         case "administrators":
-            return creator in server.settings(ServerSettings).administrators and is_at_home(server, creator)
+            return is_at_home(server, creator) and is_administrator(server, creator)
     return False
 
 

@@ -166,7 +166,11 @@ def _destroy(room: Room, element: etree._Element) -> None:
     reason, password = ((element.findtext(tag) or "").strip() for tag in (REASON, PASSWORD))
     for each in (reason, password):
         refuse_long_reason(each)
-    venue = _venue(element)
+    end(room, _venue(element), reason, password)
+
+
+def end(room: Room, venue: str, reason: str, password: str = "") -> None:
+    """The room is no more, for whoever may say so. `venue`: the room where people go instead, with its password."""
     inner = text_element("reason", reason) + text_element("password", password)
     where = f" jid={quoted(venue)}" if venue else ""
     until = time.time() + room.server.settings(RoomSettings).tombstone_days * DAY_SECONDS

@@ -4,6 +4,7 @@ It outlives no stanza and knows no socket: `connection` writes for it.
 """
 
 import logging
+import time
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,17 +35,18 @@ class Session:
     """What the server knows of one connected resource.
 
     `number` is unique: no earlier or later session at the same address has it. `identity` belongs to the account and
-    not to its name, which may pass to somebody else. `presence` is the last available presence as the client sent it,
-    None while it is unavailable; `priority` is that presence's, `presence_at` when it came. `directed` holds the
-    addresses that were sent directed presence. `interests` names the lists that the client asked for in this session
-    and therefore gets pushes of: "roster", "blocking". `connection` writes for it, and is None while it hibernates. A
-    feature keeps what it knows of a session in `state`, under a class of its own. `language` is the client's, None if
-    it is that of our streams.
+    not to its name, which may pass to somebody else. `since` is when it began, in seconds since 1970. `presence` is the
+    last available presence as the client sent it, None while it is unavailable; `priority` is that presence's,
+    `presence_at` when it came. `directed` holds the addresses that were sent directed presence. `interests` names the
+    lists that the client asked for in this session and therefore gets pushes of: "roster", "blocking". `connection`
+    writes for it, and is None while it hibernates. A feature keeps what it knows of a session in `state`, under a class
+    of its own. `language` is the client's, None if it is that of our streams.
     """
 
     __slots__ = (
-        "server", "jid", "number", "account", "identity", "connection", "presence", "presence_at", "priority",
-        "language", "directed", "interests", "_states", "_written", "_handled", "_bulk", "_ticket", "_stored", "_ended",
+        "server", "jid", "number", "account", "identity", "connection", "since", "presence", "presence_at",
+        "priority", "language", "directed", "interests", "_states", "_written", "_handled", "_bulk", "_ticket",
+        "_stored", "_ended",
     )  # fmt: skip
 
     def __init__(self, server: "Server", jid: JID, identity: str, connection: "Connection | None") -> None:
@@ -54,6 +56,7 @@ class Session:
         self.account = jid.bare
         self.identity = identity
         self.connection = connection
+        self.since = time.time()
         self.presence: Stanza | None = None
         self.presence_at = 0.0
         self.priority = 0

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class Connection(Protocol):
-    """What a session writes to while it is connected. Nothing here yields."""
+    """What a session writes to while it is connected, and from which network address. Nothing here yields."""
+
+    peer: str
 
     @property
     def has_room(self) -> bool:
@@ -48,7 +50,6 @@ class Stream(Connection, Protocol):
     elements, such as SASL; it is None between negotiations.
     """
 
-    peer: str
     identity: str | None
     exchange: object | None
 

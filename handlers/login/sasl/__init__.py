@@ -23,6 +23,7 @@ from handlers.login.sasl.mechanisms import MECHANISMS, Circumstances
 from handlers.login.sasl.plain import Plain
 from handlers.login.sasl.scram import Scram, Terms
 from handlers.login.sasl.settings import SASLSettings
+from handlers.login.suspended import refuse_suspended
 from handlers.login.throttle import LoginThrottle
 from xmpp.data import names
 from xmpp.data.errors import SASLFailure, StreamError
@@ -204,6 +205,7 @@ def _conclude(server: "Server", stream: Stream, verdict: Verdict, attempt: Attem
         raise WrongPassword(verdict.account, "no such account" if check.identity is None else "wrong password")
     if not check.still_holds():
         raise WrongPassword(verdict.account, "the account or its password has changed meanwhile")
+    refuse_suspended(server, verdict.account)
     _send(stream, "success", verdict.data)
     assert check.identity is not None
     stream.authenticated(verdict.account, check.identity)

@@ -1,0 +1,88 @@
+"""`xserv rooms`, `sessions` and `announce`: what administrators see and do beside accounts."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from cli import options, terminal
+from handlers.admin import rooms as of_rooms
+from handlers.admin import sessions as of_sessions
+from xmpp.control import CarryOut
+
+PAGE = 500  # of a list, which is asked for page by page
+
+_search = click.option("--search", "text", default="", help="Only those with this text in them.")
+
+
+@click.group()
+def rooms() -> None:
+    """Rooms, whether the server runs or not."""
+
+
+@rooms.command("list")
+@_search
+@options.administrative()
+def list_rooms(carry_out: CarryOut, text: str) -> None:
+    """List the rooms: address, name, how many are in it, who made it, and when."""
+    found = (of_rooms.Listed(*each) for each in _pages(carry_out, "rooms", text))
+    rows = ((each.room, each.name, each.occupants, each.creator, terminal.day(each.created)) for each in found)
+    terminal.show(("Room", "Name", "Occupants", "Made by", "Made on"), rows)
+
+
+@rooms.command()
+@click.argument("room")
+@click.option("--reason", default="", help="What all who are in it are told.")
+@click.option("--instead", "venue", default="", help="The address of the room that people are sent to.")
+@options.administrative()
+def destroy(carry_out: CarryOut, room: str, reason: str, venue: str) -> None:
+    """End a room, with all that was said in it."""
+    carry_out("destroy-room", room=room, reason=reason, venue=venue)
+    click.echo(f"{room} is gone.")
+
+
+@click.group()
+def sessions() -> None:
+    """The sessions of a server that runs."""
+
+
+@sessions.command("list")
+@_search
+@options.administrative()
+def list_sessions(carry_out: CarryOut, text: str) -> None:
+    """List the sessions: address, since when, and from where; a client that is away at the moment has no address."""
+    found = (of_sessions.Listed(*each) for each in _pages(carry_out, "sessions", text))
+    terminal.show(
+        ("Session", "Since", "From"), ((each.session, terminal.minute(each.since), each.peer) for each in found)
+    )
+
+
+@sessions.command()
+@click.argument("session")
+@options.administrative()
+def end(carry_out: CarryOut, session: str) -> None:
+    """End a session, by its full address; its client may log in again."""
+    carry_out("end-session", session=session)
+    click.echo(f"{session} is logged out.")
+
+
+@click.command("announce")
+@click.argument("text")
+@click.option("--subject", default="")
+@click.option("--online", "online_only", is_flag=True, help="Only to those who are online now.")
+@options.administrative()
+def announce(carry_out: CarryOut, text: str, subject: str, online_only: bool) -> None:
+    """Send TEXT, or for `-` standard input, to everybody who has an account; who is away gets it later."""
+    if text == "-":
+        text = sys.stdin.read()
+    carry_out("announce", text=text, subject=subject, online_only=online_only)
+    click.echo("It has gone out.")
+
+
+def _pages(carry_out: CarryOut, command: str, text: str) -> Iterator[Any]:
+    """All items of a list; the first of each is its address."""
+    after = ""
+    while page := carry_out(command, text=text, after=after, most=PAGE):
+        yield from page
+        after = page[-1][0]

@@ -1,0 +1,241 @@
+"""What administrators do to accounts."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from db import accounts as account_records
+from db import archive_sizes, archives, last_activity, offline, rosters, suspensions
+from db import roles as role_records
+from db.suspensions import Suspension
+from handlers.admin import roles
+from handlers.admin.given import SHOWN, address, after_address, existing_account, note, unhurried
+from handlers.login import accounts
+from xmpp.control import Refused
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+DAY_SECONDS = 86_400.0
+MAX_DAYS = 3_650
+KINDS = ("", "administrators", "disabled", "leaving")
+
+
+class Person(NamedTuple):
+    """An account in a list. Times are in seconds since 1970; `remove_at` is when it is to be removed."""
+
+    account: str
+    created: float
+    sessions: int
+    is_administrator: bool
+    disabled_at: float | None
+    remove_at: float | None
+
+
+class Details(NamedTuple):
+    """What is told of one account. `is_configured`: it is an administrator by the configuration. `seen_at`: when it
+    went offline last. `waiting`: messages that are kept until it comes. `archive_bytes`: as far as it was counted."""
+
+    person: Person
+    is_configured: bool
+    seen_at: float | None
+    contacts: int
+    waiting: int
+    waiting_bytes: int
+    archive_bytes: int
+
+
+# -- looking
+
+
+def listing(server: "Server") -> list[Person]:
+    """Every account. Yields."""
+    return [_person(server, account, made) for account, made in unhurried(account_records.in_order(server.db))]
+
+
+def search(server: "Server", text: str = "", kind: str = "", after: str = "", most: int = SHOWN) -> list[Person]:
+    """At most so many accounts of a kind (one of KINDS, "" for all) that have this text in their address, in order,
+    after this address. Yields."""
+    found = list[Person]()
+    if kind not in KINDS:
+        raise Refused(f"{kind!r} is no kind of account, expected one of {', '.join(KINDS[1:])}.")
+    wanted, start = text.strip().casefold(), after_address(after)
+    for account, created in unhurried(_candidates(server, kind, start)):
+        if len(found) >= most:
+            break
+        if wanted in account:
+            found.append(_person(server, account, created))
+    return found
+
+
+def details(server: "Server", account: str) -> Details:
+    """All that is told of an account. Raises Refused if there is none."""
+    jid = existing_account(server, account)
+    db, usage, seen = server.db, offline.usage(server.db, jid), last_activity.get(server.db, jid)
+    archive = archives.number_of(db, jid)
+    return Details(
+        _person(server, jid, account_records.since(db, jid)),
+        roles.is_configured(server, jid),
+        seen.at if seen else None,
+        len(rosters.roster(db, jid)),
+        usage.messages,
+        usage.bytes,
+        archive_sizes.size(db, archive) if archive is not None else 0,
+    )
+
+
+def unsuitable(server: "Server", addresses: Sequence[str]) -> list[tuple[int, str]]:
+    """Return the addresses for which no account can be made: (place in the list, reason). Yields."""
+    reasons = [(place, _objection(server, each)) for place, each in enumerate(unhurried(addresses))]
+    return [(place, reason) for place, reason in reasons if reason]
+
+
+# -- changing
+
+
+def add(server: "Server", by: str, account: str, password: str) -> None:
+    """Make an account. Yields."""
+    import_accounts(server, by, [(account, password)])
+
+
+def import_accounts(server: "Server", by: str, accounts_and_passwords: Sequence[tuple[str, str]]) -> None:
+    """Make all of these accounts, or none. Yields."""
+    given = [(_new_account(server, text), password) for text, password in accounts_and_passwords]
+    try:
+        accounts.create_many(server, given)
+    except (account_records.AccountExists, ValueError) as error:
+        raise Refused(f"{error}.") from error
+    for account, _ in given:
+        note(by, "account", account, "was made")
+
+
+def change_password(server: "Server", by: str, account: str, password: str) -> None:
+    """Change the password of an account, which ends its sessions. Yields."""
+    jid = address(account)
+    try:
+        accounts.change_password(server, jid, password)
+    except (accounts.NoSuchAccount, ValueError) as error:
+        raise Refused(f"{error}.") from error
+    note(by, "account", jid, "was given another password")
+
+
+def set_role(server: "Server", by: str, account: str, role: str) -> None:
+    """Give an account a role, or take it away."""
+    jid = existing_account(server, account)
+    if role not in roles.ROLES:
+        raise Refused(f"{role!r} is no role, expected {' or '.join(roles.ROLES)}.")
+    if role == roles.NONE:
+        _refuse_oneself(by, jid)
+        if roles.is_configured(server, jid):
+            raise Refused(f"{jid} is an administrator by the configuration: take it out of [server] administrators.")
+        role_records.give(server.db, jid, None)
+        note(by, "account", jid, "was given no role")
+    else:
+        role_records.give(server.db, jid, role)
+        note(by, "account", jid, f"was given the role {role}")
+
+
+def disable(server: "Server", by: str, account: str) -> None:
+    """Have nobody log in to an account from now on, which ends its sessions; all that it keeps stays."""
+    jid = existing_account(server, account)
+    _refuse_oneself(by, jid)
+    was = _suspension(server, jid)
+    if was.disabled_at is not None:
+        raise Refused(f"{jid} is disabled already.")
+    suspensions.put(server.db, jid, was._replace(disabled_at=time.time()))
+    note(by, "account", jid, "was disabled")
+    accounts.end_sessions(server, jid, StreamError("not-authorized", "the account was disabled"))
+
+
+def enable(server: "Server", by: str, account: str) -> None:
+    """Have the owner of an account log in again that was disabled."""
+    jid = existing_account(server, account)
+    was = _suspension(server, jid)
+    if was.disabled_at is None:
+        raise Refused(f"{jid} is not disabled.")
+    suspensions.put(server.db, jid, was._replace(disabled_at=None))
+    note(by, "account", jid, "was enabled")
+
+
+def remove(server: "Server", by: str, account: str, days: int = 0) -> None:
+    """Remove an account with everything it has, which ends its sessions. For so many days it can be restored; with 0
+    it is gone at once, and then this yields."""
+    jid = existing_account(server, account)
+    _refuse_oneself(by, jid)
+    if not 0 <= days <= MAX_DAYS:
+        raise Refused(f"An account can be kept for at most {MAX_DAYS} days.")
+    if days:
+        when = time.time() + days * DAY_SECONDS
+        suspensions.put(server.db, jid, _suspension(server, jid)._replace(remove_at=when))
+        note(by, "account", jid, f"is to be removed in {days} days, as was decided")
+        accounts.end_sessions(server, jid, StreamError("not-authorized", "the account was removed"))
+        return
+    try:
+        accounts.remove(server, jid)
+    except accounts.NoSuchAccount as error:
+        raise Refused(f"{error}.") from error
+    note(by, "account", jid, "was removed")
+
+
+def restore(server: "Server", by: str, account: str) -> None:
+    """Keep an account that was to be removed."""
+    jid = existing_account(server, account)
+    was = _suspension(server, jid)
+    if was.remove_at is None:
+        raise Refused(f"{jid} is not to be removed.")
+    suspensions.put(server.db, jid, was._replace(remove_at=None))
+    note(by, "account", jid, "was restored")
+
+
+# -- parts
+
+
+def _candidates(server: "Server", kind: str, after: JID | None) -> Iterator[tuple[JID, float]]:
+    db = server.db
+    if not kind:
+        return account_records.in_order(db, after)
+    if kind == "administrators":
+        chosen = list(roles.administrators(server))
+    else:
+        column = "disabled_at" if kind == "disabled" else "remove_at"
+        chosen = [jid for jid, found in suspensions.listing(db) if getattr(found, column) is not None]
+        chosen.sort(key=lambda jid: (jid.domain, jid))
+    start = (after.domain, after) if after else ("", "")
+    return ((jid, account_records.since(db, jid)) for jid in chosen if (jid.domain, jid) > start)
+
+
+def _person(server: "Server", account: JID, created: float) -> Person:
+    return Person(
+        account,
+        created,
+        server.online.count(account),
+        roles.is_administrator(server, account),
+        *_suspension(server, account),
+    )
+
+
+def _suspension(server: "Server", account: JID) -> Suspension:
+    return suspensions.suspension(server.db, account) or Suspension()
+
+
+def _refuse_oneself(by: str, account: JID) -> None:
+    """So that no administrator is locked out by a slip; another one can do it."""
+    if by == account:
+        raise Refused("You cannot do this to the account that you are logged in as.")
+
+
+def _objection(server: "Server", text: str) -> str:
+    try:
+        account = _new_account(server, text)
+    except Refused as refused:
+        return str(refused)
+    return f"{account} exists." if account_records.exists(server.db, account) else ""
+
+
+def _new_account(server: "Server", text: str) -> JID:
+    account = address(text)
+    if not server.ownership.serves(account.domain):
+        raise Refused(f"{account.domain} is not served here; expected NAME@{' or NAME@'.join(server.domains)}.")
+    return account

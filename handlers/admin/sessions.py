@@ -1,0 +1,59 @@
+"""What administrators see of sessions, and how they end one."""
+
+import heapq
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from handlers.admin.comings_and_goings import shown_address
+from handlers.admin.given import SHOWN, after_address, note, unhurried
+from xmpp.control import Refused
+from xmpp.data.errors import StreamError
+from xmpp.data.jid import JID, MalformedJID
+from xmpp.routing.session import Session
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+
+class Listed(NamedTuple):
+    """A session in a list. `since`: in seconds since 1970. `peer`: the network address, "" while it waits for its
+    client to come back. `is_available`: it has sent presence."""
+
+    session: str
+    since: float
+    peer: str
+    is_available: bool
+
+
+def listing(server: "Server", text: str = "", after: str = "", most: int = SHOWN) -> list[Listed]:
+    """At most so many sessions that have this text in their address or network address, by address, after this one.
+    Yields."""
+    wanted, start = text.strip().casefold(), after_address(after) or ""
+    found = heapq.nsmallest(most, _matching(server, wanted, start), key=lambda session: session.jid)
+    return [_listed(session) for session in found]
+
+
+def end(server: "Server", by: str, session: str) -> None:
+    """End a session: its client is told so, and may log in anew."""
+    try:
+        found = server.online.session(JID.parse(session))
+    except MalformedJID as error:
+        raise Refused(f"{session!r} is not the address of a session: {error}.") from error
+    if found is None:
+        raise Refused(f"There is no session {session}.")
+    note(by, "session", found.jid, "was ended")
+    found.close(StreamError("policy-violation", "ended by an administrator"))
+
+
+def _matching(server: "Server", wanted: str, start: str) -> Iterator[Session]:
+    for session in unhurried(server.online):
+        if session.jid > start and (wanted in session.jid.casefold() or (wanted and wanted in _peer(session))):
+            yield session
+
+
+def _listed(session: Session) -> Listed:
+    return Listed(session.jid, session.since, _peer(session), session.is_available)
+
+
+def _peer(session: Session) -> str:
+    return shown_address(session.connection.peer) if session.connection is not None else ""
