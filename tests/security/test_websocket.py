@@ -128,6 +128,7 @@ def test_row_06_elements_levels_and_attributes_are_counted(site: Site, content: 
         (b"\x81\x0b<presence/>", 1002),
         (masked(b"<presence>\xff</presence>"), 1007),
     ],
+    ids=["reserved bit", "binary", "reserved code", "continuation of nothing", "long ping", "not masked", "not UTF-8"],
 )
 def test_row_46_frames_that_break_the_rules_end_the_connection(client: WebSocketClient, sent: bytes, code: int) -> None:
     client.send_bytes(sent)
