@@ -64,29 +64,33 @@ class Frames:
         return found
 
     def _read(self, data: bytes, found: list[bytes]) -> None:
-        at, end = 0, len(data)
+        """The hot loop, so in one piece; whatever is not a whole message of text in one frame is left to others."""
+        at, end, limit, to_number = 0, len(data), self.limit, int.from_bytes
         self._missing = 0
         while end - at >= 2 and self.closing is None:
-            first, size = data[at], data[at + 1] & LENGTH
-            start = at + 2 + MASK_BYTES
+            first, size, start = data[at], data[at + 1] & LENGTH, at + 2 + MASK_BYTES
             if size > CONTROL_BYTES:
-                width = 2 if size == LONG else 8
-                start += width
+                start += 2 if size == LONG else 8
                 if start > end:
                     break
-                size = _long_size(data[at + 2 : at + 2 + width])
-            is_usual = first == WHOLE_TEXT and data[at + 1] >= MASKED and size <= self.limit and self._message is None
+                size = _long_size(data[at + 2 : start - MASK_BYTES])
+            is_usual = first == WHOLE_TEXT and data[at + 1] >= MASKED and size <= limit and self._message is None
             if not is_usual:
                 self._check(first, data[at + 1] >= MASKED, size)
-            if start + size > end:
-                self._missing = start + size - end
+            at_next = start + size
+            if at_next > end:
+                self._missing = at_next - end
                 break
-            at = start + size
-            content = _unmasked(data[start:at], data[start - MASK_BYTES : start], size)
-            if is_usual:
-                found.append(_checked(content))
-            else:
+            # Unmasked as one large number: byte by byte would take a hundred times as long.
+            mask = (data[start - MASK_BYTES : start] * (size // MASK_BYTES + 1))[:size]
+            content = (to_number(data[start:at_next]) ^ to_number(mask)).to_bytes(size)
+            at = at_next
+            if not is_usual:
                 self._take_unusual(first, content, found)
+            else:
+                if not content.isascii():
+                    _check_encoding(content)
+                found.append(content)
         self._rest = bytearray(data[at:]) if at < end else b""
 
     def _check(self, first: int, is_masked: bool, size: int) -> None:
@@ -120,8 +124,9 @@ class Frames:
             self._message = (self._message or bytearray()) + content
             self._fragments += 1
             if first & FINAL:
-                found.append(_checked(bytes(self._message)))
-                self._message, self._fragments = None, 0
+                message, self._message, self._fragments = bytes(self._message), None, 0
+                _check_encoding(message)
+                found.append(message)
 
 
 def text(message: bytes) -> bytes:
@@ -149,18 +154,6 @@ def _long_size(written: bytes) -> int:
     if size <= (CONTROL_BYTES if len(written) == 2 else 0xFFFF):
         raise FrameError(PROTOCOL_ERROR, "a length is written as short as possible")
     return size
-
-
-def _unmasked(content: bytes, mask: bytes, size: int) -> bytes:
-    """As one large number: byte by byte would take a hundred times as long."""
-    stretched = (mask * (size // MASK_BYTES + 1))[:size]
-    return (int.from_bytes(content, "big") ^ int.from_bytes(stretched, "big")).to_bytes(size, "big")
-
-
-def _checked(message: bytes) -> bytes:
-    if not message.isascii():
-        _check_encoding(message)
-    return message
 
 
 def _check_encoding(written: bytes) -> None:
