@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -56,8 +57,8 @@ class RunningServer:
                 self._lines.put(line)
         self._lines.put(None)
 
-    def _wait_until_it_listens(self) -> None:
-        while not self.ports.keys() >= {"STARTTLS", "TLS"}:
+    def _wait_until_it_listens(self, on: Collection[str] = ("STARTTLS", "TLS")) -> None:
+        while not self.ports.keys() >= set(on):
             line = self._lines.get(timeout=PATIENCE)
             if line is None:
                 raise ServerDied("\n".join(self.said))
@@ -72,6 +73,11 @@ class RunningServer:
     def tls_port(self) -> int:
         """Of TLS from the first byte."""
         return self.ports["TLS"]
+
+    def port_for(self, what: str) -> int:
+        """The port of this kind, as the server calls it: HTTP, HTTPS."""
+        self._wait_until_it_listens([what])
+        return self.ports[what]
 
     def wait_for(self, text: str) -> str:
         """The next line that contains this text."""
