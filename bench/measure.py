@@ -147,7 +147,7 @@ def measure(
 
 def measured_alike(row: Row) -> object:
     """What rows have in common that one run has the figures for."""
-    return row.before, row.load, row.needs
+    return row.before, row.load, row.needs, row.over_websocket
 
 
 def medians(measurements: Iterable[Measurement]) -> Medians:
@@ -161,12 +161,18 @@ def medians(measurements: Iterable[Measurement]) -> Medians:
 
 
 def load(
-    stage: Stage, running: Running, arguments: Sequence[str], most_seconds: float | None = None
+    stage: Stage,
+    running: Running,
+    arguments: Sequence[str],
+    most_seconds: float | None = None,
+    *,
+    over_websocket: bool = False,
 ) -> Mapping[str, Any]:
     """Run the load generator against a server for so long at most; returns its figures. Raises LoadFailed."""
-    server = ["--port", str(running.port), *(word for pid in running.pids for word in ("--server-pid", str(pid)))]
+    port = running.http_port if over_websocket else running.port
+    server = ["--port", str(port), *(word for pid in running.pids for word in ("--server-pid", str(pid)))]
     try:
-        done = stage.run_load(*arguments, *server, "--json", most_seconds=most_seconds)
+        done = stage.run_load(*arguments, *server, "--json", most_seconds=most_seconds, over_websocket=over_websocket)
     except subprocess.TimeoutExpired as late:
         raise LoadFailed(f"{running.server.name}: not done after {late.timeout:.0f} s") from late
     if done.returncode:
@@ -182,4 +188,5 @@ def _run(stage: Stage, row: Row, server: Server, effort: Effort) -> Mapping[str,
     with stage.running(
         server, effort.accounts, has_archive=row.has_archive, before=before if row.before else None
     ) as running:
-        return load(stage, running, effort.arguments(row), effort.most_seconds)
+        arguments = effort.arguments(row)
+        return load(stage, running, arguments, effort.most_seconds, over_websocket=row.over_websocket)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.servers import ARCHIVE, PRESENCE, ROOMS, ROOMS_HOST, SCRAM, STREAM_MANAGEMENT, TLS
+from bench.servers import ARCHIVE, PRESENCE, ROOMS, ROOMS_HOST, SCRAM, STREAM_MANAGEMENT, TLS, WEBSOCKET
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,7 @@ class Row:
     marks: tuple[Mark, ...]
     needs: frozenset[str] = frozenset()
     before: tuple[str, ...] = ()
+    over_websocket: bool = False
 
     @property
     def has_archive(self) -> bool:
@@ -216,6 +217,15 @@ ROWS = (
         (MESSAGE,),
         (TimesFloor(2, "messages"), TimesUnder(4, "ejabberd")),
         needs=frozenset({TLS}),
+    ),
+    Row(
+        "messages-websocket",
+        "the same over WebSocket",
+        PAIRS,
+        (MESSAGE,),
+        (TimesRow(1.5, "messages", "over TCP", MESSAGE),),
+        needs=frozenset({WEBSOCKET}),
+        over_websocket=True,
     ),
     Row(
         "messages-sm",
@@ -376,5 +386,14 @@ ROWS = (
         (MEMORY,),
         (AtMost(47, MEMORY),),
         needs=frozenset({TLS}),
+    ),
+    Row(
+        "idle-websocket",
+        "the same over WebSocket",
+        IDLE,
+        (MEMORY,),
+        (TimesRow(1.25, "idle", "over TCP", MEMORY),),
+        needs=frozenset({WEBSOCKET}),
+        over_websocket=True,
     ),
 )

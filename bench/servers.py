@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOMAIN, PASSWORD = "localhost", "password"  # as the load generator has them
 
 TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT = "TLS", "SCRAM", "presence", "stream management"
-ARCHIVE, ROOMS = "an archive", "rooms"
+ARCHIVE, ROOMS, WEBSOCKET = "an archive", "rooms", "WebSocket"
 ROOMS_HOST = f"rooms.{DOMAIN}"
 NO_RATE_LIMIT = """\
 [streams]
@@ -44,6 +44,7 @@ class Setup:
     """A PEM file with certificate and key, the same for all servers."""
     port: int
     tls_port: int
+    http_port: int
     has_archive: bool = False
 
 
@@ -85,6 +86,7 @@ class XServ(Server):
     """
 
     name = "xserv"
+    offers = EVERYTHING | {WEBSOCKET}
     is_ours = True
     advice = "`make test` says what is wrong with it."
 
@@ -118,7 +120,7 @@ class XServ(Server):
         configuration = setup.data / "bench.toml"
         configuration.write_text(
             f'[listen]\naddresses = ["127.0.0.1"]\nport = {setup.port}\ntls_port = {setup.tls_port}\n'
-            "http_port = 0\nhttps_port = 0\n"
+            f"http_port = {setup.http_port}\nhttps_port = 0\n"
             f'[tls.certificates]\n{DOMAIN} = "{setup.certificate}"\n'
             f"{'' if self._has_rate_limit else NO_RATE_LIMIT}"
             f"[archive]\nenabled = {'true' if setup.has_archive else 'false'}\n"

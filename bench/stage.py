@@ -24,11 +24,13 @@ Fill = Callable[[Path], None]
 
 @dataclass(frozen=True)
 class Running:
-    """A server that listens on loopback ports: `port` is for STARTTLS and plain streams, `tls_port` for TLS."""
+    """A server that listens on loopback ports: `port` is for STARTTLS and plain streams, `tls_port` for TLS, and where
+    it has HTTP, `http_port` for that."""
 
     server: Server
     port: int
     tls_port: int
+    http_port: int
     pids: tuple[int, ...]
     begun: float
     """When its process was started, on the monotonic clock."""
@@ -79,22 +81,25 @@ class Stage:
             with self._started(server, data, has_archive, command or server.command) as running:
                 yield running
 
-    def run_load(self, *arguments: str, most_seconds: float | None = None) -> "subprocess.CompletedProcess[str]":
+    def run_load(
+        self, *arguments: str, most_seconds: float | None = None, over_websocket: bool = False
+    ) -> "subprocess.CompletedProcess[str]":
         """Run the load generator. Raises subprocess.TimeoutExpired if it takes longer."""
-        command = [sys.executable, str(XMPPLOAD), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=most_seconds)
+        script = ["-m", "bench.websocketload"] if over_websocket else [str(XMPPLOAD)]
+        command = [sys.executable, *script, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=most_seconds, cwd=ROOT)
 
     @contextmanager
     def _started(
         self, server: Server, data: Path, has_archive: bool, command: Callable[[Setup], Sequence[str]]
     ) -> Iterator[Running]:
-        setup = Setup(data, self._certificate, free_port(), free_port(), has_archive)
+        setup = Setup(data, self._certificate, free_port(), free_port(), free_port(), has_archive)
         words = on_core(self.cores.server, command(setup))
         log, environment = data / "bench.log", server.environment(setup)
         begun = time.monotonic()
         try:
             with listening(words, setup.port, log, folder=data, environment=environment) as pid:
-                yield Running(server, setup.port, setup.tls_port, (pid,), begun)
+                yield Running(server, setup.port, setup.tls_port, setup.http_port, (pid,), begun)
         except StartFailed as failure:
             raise StartFailed(f"{server.name} does not start: {failure}\n{server.advice}") from failure
 
