@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from sqlite3 import connect
+from time import monotonic
 from typing import Any
 
 import gevent
@@ -100,20 +102,21 @@ def test_what_does_not_get_out_is_counted_in_bytes(tmp_path: Path) -> None:
         assert 0 < (figure(figures(site), "xserv_outbox_bytes") or 0) < large
 
 
-def test_the_loop_is_watched_until_the_server_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_delay, "EVERY_SECONDS", 0.001)
-    delay, looks = HubDelay(), iter([False, False, True])
+def test_the_loop_is_watched_from_time_to_time_until_the_server_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_delay, "EVERY_SECONDS", 0.02)
+    delay, looks = HubDelay(), [monotonic()]
     done = gevent.event.Event()
 
     def is_over() -> bool:
-        over = next(looks)
-        if over:
+        looks.append(monotonic())
+        if len(looks) == 4:
             done.set()
-        return over
+        return done.is_set()
 
     delay.start(until=is_over)
     assert done.wait(timeout=60)
     assert sum(delay.durations.counts) == 2
+    assert min(later - earlier for earlier, later in pairwise(looks)) > 0.01
 
 
 def test_those_who_know_only_the_older_format_get_that(site: Site) -> None:

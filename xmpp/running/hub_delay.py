@@ -20,13 +20,14 @@ class HubDelay:
         self.durations = Durations()
         self._due = 0.0
         # `ref`: a loop that has nothing else to do does not wait for this
-        self._timer = gevent.get_hub().loop.timer(EVERY_SECONDS, ref=False)
+        self._timer = gevent.get_hub().loop.timer(EVERY_SECONDS, EVERY_SECONDS, ref=False)
 
     def start(self, until: Callable[[], bool]) -> None:
         """Begin to measure, until until() is true."""
         self._due = monotonic() + EVERY_SECONDS
-        # `update`: counted from now, and not from when the loop has last looked at its clock
-        self._timer.start(self._called, until, update=True)
+        # `update`: from now, and not from when the loop has last looked at its clock. `again`: a timer that has expired
+        # and is started would expire at once.
+        self._timer.again(self._called, until, update=True)
 
     def _called(self, until: Callable[[], bool]) -> None:
         if until():
