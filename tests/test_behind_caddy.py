@@ -7,8 +7,20 @@ from pathlib import Path
 import pytest
 
 from tests.harness.browsing import Browser, web_server
-from tests.harness.proxies import Certificate, adapted, caddy, connection, documented, free_port, mirror, needs
+from tests.harness.proxies import (
+    Certificate,
+    WebSocketThrough,
+    adapted,
+    address_of_login,
+    caddy,
+    connection,
+    documented,
+    free_port,
+    mirror,
+    needs,
+)
 from web.site import Site
+from web.websocket import handshake
 from xmpp.stream.tls.tls import HTTP
 
 pytestmark = needs("caddy")
@@ -30,6 +42,17 @@ def test_requests_come_with_the_address_of_their_client(tmp_path: Path) -> None:
     with web_server(tmp_path, [mirror]) as site, in_front_of(site, tmp_path) as port:
         asking = Browser.over(connection(port, "127.0.0.9"), [HTTP])
         assert asking.ask("GET", "/who").text == "127.0.0.9 True True"
+
+
+def test_websockets_come_with_the_address_of_their_client(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with (
+        web_server(tmp_path, [handshake.part]) as site,
+        in_front_of(site, tmp_path) as port,
+        WebSocketThrough(port, "127.0.0.7") as stream,
+    ):
+        assert address_of_login(stream, caplog) == "127.0.0.7"
+        assert stream.binds("balcony") == "juliet@localhost/balcony"
 
 
 @pytest.mark.parametrize(

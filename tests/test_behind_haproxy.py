@@ -8,7 +8,9 @@ from tests.harness.browsing import Browser, web_server
 from tests.harness.proxies import (
     Certificate,
     StreamThrough,
+    WebSocketThrough,
     adapted,
+    address_of_login,
     connection,
     documented,
     documented_settings,
@@ -17,7 +19,8 @@ from tests.harness.proxies import (
     mirror,
     needs,
 )
-from xmpp.stream.tls.tls import HTTP, XMPP
+from web.websocket import handshake
+from xmpp.stream.tls.tls import HTTP
 
 pytestmark = needs("haproxy")
 
@@ -28,7 +31,7 @@ def test_what_is_passed_on_unopened_comes_with_its_address(
 ) -> None:
     caplog.set_level("INFO")
     listen = {"proxied": tuple(documented_settings("xserv.toml: HAProxy in front of everything")["listen"]["proxied"])}
-    with web_server(tmp_path, [mirror], listen) as site:
+    with web_server(tmp_path, [mirror, handshake.part], listen) as site:
         ports, starttls, tls = site.listener.ports, free_port(), free_port()
         changes = {
             ":5222": f"127.0.0.1:{starttls}",
@@ -40,18 +43,20 @@ def test_what_is_passed_on_unopened_comes_with_its_address(
         }
         configuration = adapted(documented("/etc/haproxy/haproxy.cfg: unopened"), changes)
         with haproxy(tmp_path, tls, configuration):
-            with StreamThrough(starttls, source="127.0.0.7") as stream:
-                assert stream.learns_its_login(caplog) == "127.0.0.7"
-            caplog.clear()
-            with StreamThrough(tls, XMPP, source="127.0.0.8") as stream:
-                assert stream.learns_its_login(caplog) == "127.0.0.8"
+            with StreamThrough(starttls, "127.0.0.7", is_direct=False) as stream:
+                assert address_of_login(stream, caplog) == "127.0.0.7"
+            with StreamThrough(tls, "127.0.0.8", is_direct=True) as stream:
+                assert address_of_login(stream, caplog) == "127.0.0.8"
+            with WebSocketThrough(tls, "127.0.0.10") as stream:
+                assert address_of_login(stream, caplog) == "127.0.0.10"
             page = Browser.over(connection(tls, "127.0.0.9"), [HTTP]).ask("GET", "/who")
             assert page.text == "127.0.0.9 True False"
 
 
-def test_where_it_ends_tls_it_says_who_asks(tmp_path: Path) -> None:
+def test_where_it_ends_tls_it_says_who_asks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     certificate = Certificate(tmp_path)
-    with web_server(tmp_path, [mirror]) as site:
+    with web_server(tmp_path, [mirror, handshake.part]) as site:
         port = free_port()
         changes = {
             ":443": f"127.0.0.1:{port}",
@@ -61,3 +66,5 @@ def test_where_it_ends_tls_it_says_who_asks(tmp_path: Path) -> None:
         with haproxy(tmp_path, port, adapted(documented("/etc/haproxy/haproxy.cfg: TLS ends here"), changes)):
             asking = Browser.over(connection(port, "127.0.0.9"), [HTTP])
             assert asking.ask("GET", "/who").text == "127.0.0.9 True True"
+            with WebSocketThrough(port, "127.0.0.7") as stream:
+                assert address_of_login(stream, caplog) == "127.0.0.7"

@@ -11,7 +11,9 @@ from tests.harness.proxies import (
     STREAM_MODULE,
     Certificate,
     StreamThrough,
+    WebSocketThrough,
     adapted,
+    address_of_login,
     connection,
     documented,
     documented_settings,
@@ -21,7 +23,8 @@ from tests.harness.proxies import (
     nginx,
 )
 from web.site import Site
-from xmpp.stream.tls.tls import HTTP, XMPP
+from web.websocket import handshake
+from xmpp.stream.tls.tls import HTTP
 
 pytestmark = needs("nginx")
 
@@ -58,6 +61,17 @@ def test_requests_come_with_the_address_of_their_client(tmp_path: Path) -> None:
         assert asking.ask("GET", "/nothing").status == 404
 
 
+def test_websockets_come_with_the_address_of_their_client(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with (
+        web_server(tmp_path, [handshake.part]) as site,
+        in_front_of(site, tmp_path) as port,
+        WebSocketThrough(port, "127.0.0.7") as stream,
+    ):
+        assert address_of_login(stream, caplog) == "127.0.0.7"
+        assert stream.binds("balcony") == "juliet@localhost/balcony"
+
+
 @pytest.mark.parametrize(
     "claim",
     [
@@ -89,7 +103,7 @@ def test_one_port_is_for_xmpp_and_web_sites(tmp_path: Path, caplog: pytest.LogCa
         lines = adapted(documented("in each server { }, in place of the two lines with 443"), {":8443": f":{behind}"})
         http = site_of_nginx(site, tmp_path, {"    listen 443 ssl;\n": lines})
         with nginx(tmp_path, port, http=http, top=top):
-            with StreamThrough(port, XMPP, source="127.0.0.7") as stream:
-                assert stream.learns_its_login(caplog) == "127.0.0.7"
+            with StreamThrough(port, "127.0.0.7", is_direct=True) as stream:
+                assert address_of_login(stream, caplog) == "127.0.0.7"
             asking = Browser.over(connection(port, "127.0.0.9"), [HTTP])
             assert asking.ask("GET", "/who").text == "127.0.0.9 True True"

@@ -17,9 +17,11 @@ from gevent import socket, ssl
 from tests.harness.certificates import issue, key_pem, pem, write
 from tests.harness.servers import ROOT
 from tests.harness.streams import Stream
+from tests.harness.websockets import HEADERS, WebSocketClient
 from web.http.messages import Answer, Request, text
 from web.part import Part
 from web.site import Site
+from xmpp.stream.tls.tls import HTTP, XMPP
 
 PATIENCE = 60.0  # seconds; only a proxy that hangs takes that long
 DOCUMENTED = re.compile(r"^```(\w+)\n# ([^\n]+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -58,24 +60,42 @@ def connection(port: int, source: str) -> Any:
     return socket.create_connection(("127.0.0.1", port), PATIENCE, source_address=(source, 0))
 
 
-class StreamThrough(Stream):
-    """A stream through a proxy that listens on this port; over TLS from the first byte where `alpn` is given."""
+def secured(sock: Any, protocol: str) -> Any:
+    """The same over TLS, in which this protocol is asked for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols([protocol])
+    return context.wrap_socket(sock, server_hostname="localhost")
 
-    def __init__(self, port: int, alpn: str | None = None, *, source: str = "127.0.0.1") -> None:
+
+class StreamThrough(Stream):
+    """A stream over TCP through a proxy that listens on this port; over TLS from the first byte if `is_direct`."""
+
+    def __init__(self, port: int, source: str, *, is_direct: bool) -> None:
         self._ids = itertools.count()
         self._elements = iter(())
-        self._socket = connection(port, source)
-        if alpn is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            context.set_alpn_protocols([alpn])
-            self._socket = context.wrap_socket(self._socket, server_hostname="localhost")
+        sock = connection(port, source)
+        self._socket = secured(sock, XMPP) if is_direct else sock
 
-    def learns_its_login(self, caplog: pytest.LogCaptureFixture) -> str:
-        """Log in; returns the address that the server has logged."""
-        self.logs_in()
-        [said] = [line for line in caplog.messages if line.startswith("login of ")]
-        return said.partition(" from ")[2].partition(" ")[0]
+
+class WebSocketThrough(WebSocketClient):
+    """A stream over WebSocket through a proxy that speaks HTTP over TLS on this port."""
+
+    def __init__(self, port: int, source: str) -> None:
+        self._ids = itertools.count()
+        self._data = b""
+        self._elements = iter(())
+        self.opened, self.code, self.has_close = {}, None, False
+        self._socket = secured(connection(port, source), HTTP)
+        self.head = self._shakes_hands("GET", "/xmpp-websocket", HEADERS, b"")
+
+
+def address_of_login(stream: Stream, caplog: pytest.LogCaptureFixture) -> str:
+    """Log in; returns the address that the server has logged."""
+    caplog.clear()
+    stream.logs_in()
+    [said] = [line for line in caplog.messages if line.startswith("login of ")]
+    return said.partition(" from ")[2].partition(" ")[0]
 
 
 def needs(program: str) -> pytest.MarkDecorator:
