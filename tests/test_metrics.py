@@ -14,8 +14,10 @@ import pytest
 from tests.harness.browsing import Browser, Got, browser, get, web_server
 from tests.harness.openmetrics import Read, read
 from tests.harness.streams import Stream
+from tests.harness.websockets import WebSocketClient
 from web import metrics
 from web.site import Site
+from web.websocket import handshake
 from xmpp.running import hub_delay
 from xmpp.running.hub_delay import HubDelay
 
@@ -78,6 +80,15 @@ def test_the_figures_follow_what_happens(site: Site) -> None:
     assert figure(now, "xserv_stanza_errors", "_total", condition="service-unavailable") == 1
     assert figure(now, "xserv_logins", "_total", result="success", mechanism="PLAIN") == 1
     assert figure(now, "xserv_logins", "_total", result="failure", mechanism="PLAIN") == 1
+
+
+def test_streams_are_counted_by_what_carries_them(tmp_path: Path) -> None:
+    parts = [metrics.part, handshake.part]
+    with web_server(tmp_path, parts) as site, WebSocketClient(site) as one, Stream(site.server) as another:
+        one.open()
+        another.open()
+        counted = figures(site)["xserv_connections"].samples
+    assert counted == {("", (("kind", kind),)): 1 for kind in ("http", "tcp", "websocket")}
 
 
 def test_groups_that_get_to_the_disk_are_timed(site: Site) -> None:

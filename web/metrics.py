@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import gevent
 
@@ -26,7 +26,6 @@ from xmpp.config.configuration import setting
 from xmpp.data.networks import Networks
 from xmpp.routing.errors_told import ErrorsTold
 from xmpp.running.hub_delay import HubDelay
-from xmpp.stream.transport import SocketTransport
 
 LEAST_TOKEN = 16  # characters
 CERTIFICATE_DAYS = 7  # less than this is an emergency: it should have been renewed weeks ago
@@ -124,7 +123,7 @@ def _what_is_wrong(site: Site) -> Iterator[str]:
 def _families(site: Site) -> Iterator[Family]:
     server, carriers, unsent = site.server, Counter({"tcp": 0}), 0
     for stream in _unhurried(site.streams):
-        carriers[_carrier(stream.transport)] += 1
+        carriers[stream.carrier] += 1
         unsent += stream.unsent
     if site.listener.http_side is not None:
         carriers["http"] = site.listener.http_side.connections
@@ -163,10 +162,6 @@ def _stanzas(site: Site) -> Iterator[Figure]:
     for direction, by_kind in (("in", tables.sent), ("out", tables.received)):
         for kind, steps in by_kind.items():
             yield steps.runs, {"kind": kind, "direction": direction}
-
-
-def _carrier(transport: Any) -> str:
-    return "tcp" if isinstance(transport, SocketTransport) else type(transport).__name__.lower()
 
 
 def _of_the_process() -> Iterator[Family]:

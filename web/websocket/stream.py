@@ -25,6 +25,8 @@ _PING = frames.control(PING)
 class WebSocketStream(ClientStream):
     """The stream of one connection, after the handshake. `early`: what came behind that."""
 
+    carrier = "websocket"
+
     def __init__(
         self,
         server: Server,

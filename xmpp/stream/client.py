@@ -69,13 +69,15 @@ class ClientTransport(Transport, Protocol):
 class ClientStream(Connection):
     """One connection of a client: what features see of it before it has a session, and what carries its session later.
 
-    `place` is told when the client has a session, and when the stream only lingers. `identity` is that of the account
-    that has logged in: its name may be somebody else's by the time a resource is bound. `exchange` belongs to the
-    feature that negotiates over several elements, such as SASL; it is None between negotiations.
+    `carrier` says what carries it. `place` is told when the client has a session, and when the stream only lingers.
+    `identity` is that of the account that has logged in: its name may be somebody else's by the time a resource is
+    bound. `exchange` belongs to the feature that negotiates over several elements, such as SASL; it is None between
+    negotiations.
     """
 
     transport: ClientTransport
     framing: Framing = ClientFraming()
+    carrier = "tcp"
 
     def __init__(
         self,
