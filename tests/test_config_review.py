@@ -69,6 +69,10 @@ def unwise(tmp_path: Path, text: str) -> list[str]:
             "[listen]: all ports for XMPP are -1, so nobody could connect; expected one of them at least.",
         ),
         (
+            "[listen]\nproxied = ['tls_port']\ntrusted_proxies = []",
+            "[listen]: proxied names ports, and there are no trusted_proxies, so nobody could connect there.",
+        ),
+        (
             "[sasl]\nmechanisms = []",
             "[sasl] mechanisms: expected at least one mechanism, or nobody could log in, found [].",
         ),

@@ -21,7 +21,9 @@ def asked(peer: str, *fields: str) -> Client:
     ("peer", "fields", "client"),
     [
         ("203.0.113.9", [], CLIENT),
+        (f"::ffff:{CLIENT}", [], CLIENT),
         (PROXY, [], PROXY),
+        (f"::ffff:{PROXY}", [], PROXY),
         (PROXY, [f"X-Forwarded-For: {CLIENT}"], CLIENT),
         ("::ffff:127.0.0.1", [f"X-Forwarded-For: {CLIENT}"], CLIENT),
         ("::1", [f"X-Forwarded-For: {CLIENT}"], CLIENT),
@@ -75,8 +77,9 @@ def test_where_a_proxy_does_not_tell_for_whom_it_asks_it_is_the_client_itself(it
     ],
 )
 def test_row_150_a_stranger_is_not_believed(fields: list[str]) -> None:
-    for peer in (CLIENT, "2001:db8::1", "11.0.0.1", "::ffff:11.0.0.1"):
+    for peer in (CLIENT, "2001:db8::1", "11.0.0.1"):
         assert asked(peer, *fields) == Client(peer, None, is_forwarded=True)
+    assert asked("::ffff:11.0.0.1", *fields) == Client("11.0.0.1", None, is_forwarded=True)
 
 
 @pytest.mark.parametrize(

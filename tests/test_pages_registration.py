@@ -228,6 +228,7 @@ def test_nobody_is_asked_for_a_password_over_a_connection_that_others_can_read(s
 
 
 def test_behind_a_proxy_that_ends_tls_the_form_is_that_of_a_secure_connection(site: Site) -> None:
-    got = get(site, "/register", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https")
-    assert got.status == 200
-    assert [cookie.partition("=")[0] for cookie in got.cookies] == ["__Host-xserv-token"]
+    for client in ("192.0.2.1", "unknown"):
+        got = get(site, "/register", X_Forwarded_For=client, X_Forwarded_Proto="https")
+        assert got.status == 200
+        assert [cookie.partition("=")[0] for cookie in got.cookies] == ["__Host-xserv-token"]

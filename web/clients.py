@@ -5,7 +5,6 @@ from ipaddress import ip_address
 
 from web.http.forwarded import Client, client_of
 from web.http.messages import Headers, HTTPError
-from xmpp.data.networks import unmapped
 from xmpp.stream.listener import Arrival, ClientListener
 
 log = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ class Clients:
             self._tell_once("the proxy at %s passes on requests without X-Forwarded-Proto, so none is answered "
                             "(docs/proxies.md)", arrival.peer)  # fmt: skip
             raise HTTPError(403, "The proxy has to tell by X-Forwarded-Proto whether this has come over TLS.")
-        return client._replace(is_secure=arrival.has_tls or unmapped(ip_address(arrival.peer)).is_loopback)
+        return client._replace(is_secure=arrival.has_tls or ip_address(client.address).is_loopback)
 
     def _tell_once(self, warning: str, peer: str) -> None:
         if warning not in self._told:

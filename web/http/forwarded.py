@@ -42,6 +42,7 @@ def client_of(peer: str, headers: Headers, trusted: Networks) -> Client:
     A proxy that does not tell for whom it asks is the client itself. Raises HTTPError 400 if `Forwarded` is malformed,
     or says otherwise than X-Forwarded-For: then the client has sent one of them, and the proxy has let it pass.
     """
+    peer = str(unmapped(ip_address(peer)))
     is_forwarded = any(headers.get(each) is not None for each in SIGNS)
     if not is_forwarded or peer not in trusted:
         return Client(peer, None, is_forwarded)

@@ -65,7 +65,8 @@ def cookie_name(request: Request, name: str) -> str:
 
 def _is_plain(request: Request) -> bool:
     """Whether a browser on this machine asks without TLS; not all of them would send such a cookie back."""
-    return request.transport.tls is None and ipaddress.ip_address(request.peer).is_loopback
+    is_here = ipaddress.ip_address(request.peer).is_loopback and not request.is_forwarded
+    return request.transport.tls is None and is_here
 
 
 def _bytes(text: str | None) -> bytes:

@@ -108,6 +108,8 @@ class ListenSettings:
         numbers = {key: getattr(self, key) for key in PORTS if getattr(self, key) != NO_PORT}
         if not numbers.keys() - {"http_port"}:
             raise ValueError("all ports for XMPP are -1, so nobody could connect; expected one of them at least")
+        if self.proxied and not self.trusted_proxies:
+            raise ValueError("proxied names ports, and there are no trusted_proxies, so nobody could connect there")
         fixed = [number for number in numbers.values() if number]
         for number in fixed:
             if fixed.count(number) > 1:
