@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.browsing import Browser, web_server
+from tests.harness.bulk import Bulk
 from tests.harness.proxies import (
     Certificate,
     WebSocketThrough,
@@ -18,6 +19,7 @@ from tests.harness.proxies import (
     free_port,
     mirror,
     needs,
+    secured,
 )
 from web.site import Site
 from web.websocket import handshake
@@ -53,6 +55,13 @@ def test_websockets_come_with_the_address_of_their_client(tmp_path: Path, caplog
     ):
         assert address_of_login(stream, caplog) == "127.0.0.7"
         assert stream.binds("balcony") == "juliet@localhost/balcony"
+
+
+@pytest.mark.parametrize("direction", ["comes_as_it_is_read", "goes_as_it_is_taken"])
+def test_a_large_file_is_passed_on_and_not_gathered(tmp_path: Path, direction: str) -> None:
+    bulk = Bulk()
+    with web_server(tmp_path, [bulk.part]) as site, in_front_of(site, tmp_path) as port:
+        getattr(bulk, direction)(secured(connection(port, "127.0.0.9"), HTTP))
 
 
 @pytest.mark.parametrize(
