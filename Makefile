@@ -13,7 +13,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := setup.py assembly.py xserv.py onefile/build.py onefile/start.py xmpp/data/confusables.txt \
-	$(shell find $(wildcard cli xmpp handlers db web) -name '*.py' -o -name '*.html' -o -name '*.css' -o -name '*.toml')
+	$(shell find $(wildcard cli xmpp handlers db web) -name '*.py' -o -name '*.html' -o -name '*.css' -o -name '*.toml' -o -name '*.js')
 
 # Which interpreters and systems dist/xserv.pyz is for: compiled packages come once for each.
 PYZ_PYTHONS := 3.11 3.12 3.13 3.14

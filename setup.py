@@ -24,7 +24,11 @@ setup(
     python_requires=">=3.11",
     py_modules=["assembly", "xserv"],
     packages=find_packages(include=["cli", "xmpp", "xmpp.*", "handlers", "handlers.*", "db", "db.*", "web", "web.*"]),
-    package_data={"xmpp.data": ["confusables.txt"], "web.pages": ["*.css", "*.toml", "templates/*.html"]},
+    package_data={
+        "xmpp.data": ["confusables.txt"],
+        "web.pages": ["*.css", "*.toml", "templates/*.html"],
+        "web.client": ["*.js", "*.toml", "templates/*.html", "converse/*", "converse/**/*"],
+    },
     entry_points={"console_scripts": ["xserv = xserv:main"]},
     # Why each of these: docs/dependencies.md
     install_requires=[

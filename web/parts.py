@@ -1,12 +1,15 @@
 """What the HTTP side of this server serves: the only list of its parts. The order does not matter."""
 
-from web import metrics
+from web import front, metrics
+from web.client import page
 from web.pages import register, start, stylesheet
 from web.part import Part
 from web.websocket import handshake
 
 PARTS: tuple[Part, ...] = (
+    front.part,
     metrics.part,
+    page.part,
     register.part,
     start.part,
     stylesheet.part,

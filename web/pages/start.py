@@ -42,7 +42,6 @@ def read_texts(site: "Site") -> None:
     own_texts(site.server)
 
 
-@part.get("/")
 def start(site: "Site", request: Request) -> Response:
     """What this server is, and how to connect."""
     domain = site.domain_for(request.host)
