@@ -5,17 +5,16 @@ A stream keeps its Login in `stream.exchange`. The exchanges themselves, in plai
 
 import binascii
 import logging
-import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, NamedTuple
 
-import gevent
 from lxml import etree
 
 from handlers.admin import comings_and_goings
 from handlers.admin.comings_and_goings import NOBODY, Attempts
+from handlers.login import by_password
 from handlers.login.one_address import OneAddress
 from handlers.login.sasl import passwords
 from handlers.login.sasl.exchange import CannotBind, Challenge, Exchange, Verdict, WrongPassword
@@ -23,8 +22,6 @@ from handlers.login.sasl.mechanisms import MECHANISMS, Circumstances
 from handlers.login.sasl.plain import Plain
 from handlers.login.sasl.scram import Scram, Terms
 from handlers.login.sasl.settings import SASLSettings
-from handlers.login.suspended import refuse_suspended
-from handlers.login.throttle import LoginThrottle
 from xmpp.data import names
 from xmpp.data.errors import SASLFailure, StreamError
 from xmpp.routing.feature import Feature, State
@@ -191,21 +188,9 @@ def _go_on(server: "Server", stream: Stream, attempt: Attempt, data: bytes) -> N
 
 
 def _conclude(server: "Server", stream: Stream, verdict: Verdict, attempt: Attempt) -> None:
-    """Answer an attempt. Yields for the delay that the failures before it cause.
-
-    A right password waits as well, or an attacker could hang up on any answer that takes longer than a success. It has
-    to be right still after the wait.
-    """
-    throttle, now, check = server.state(LoginThrottle), time.monotonic(), attempt.check
-    delay = min(throttle.delay(stream.peer, verdict.account, now), server.settings(SASLSettings).max_delay_seconds)
-    if not verdict.is_right:
-        throttle.failed(stream.peer, verdict.account, now)  # before the wait, so that attempts side by side count
-    gevent.sleep(delay)
-    if not verdict.is_right:
-        raise WrongPassword(verdict.account, "no such account" if check.identity is None else "wrong password")
-    if not check.still_holds():
-        raise WrongPassword(verdict.account, "the account or its password has changed meanwhile")
-    refuse_suspended(server, verdict.account)
+    """Answer an attempt. Yields as `by_password.conclude` does."""
+    check = attempt.check
+    by_password.conclude(server, stream.peer, verdict.account, check, is_right=verdict.is_right)
     _send(stream, "success", verdict.data)
     assert check.identity is not None
     stream.authenticated(verdict.account, check.identity)
