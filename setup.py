@@ -27,6 +27,7 @@ setup(
     package_data={
         "xmpp.data": ["confusables.txt"],
         "web.pages": ["*.css", "*.toml", "templates/*.html"],
+        "web.admin": ["*.toml", "templates/*.html"],
         "web.client": ["*.js", "*.toml", "templates/*.html", "converse/*", "converse/**/*"],
     },
     entry_points={"console_scripts": ["xserv = xserv:main"]},

@@ -5,7 +5,7 @@ import ipaddress
 import logging
 import os
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -24,6 +24,7 @@ from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place, Places
 from xmpp.stream.proxied import NotProxied, Proxied, read_header
 from xmpp.stream.refusals import Refusals
+from xmpp.stream.tls.certificates import Certificate
 from xmpp.stream.tls.tls import HTTP, ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
@@ -352,6 +353,11 @@ class ClientListener:
             log.debug("%s: no TLS: %s", peer, error)
             return False
         return True
+
+    @property
+    def certificates(self) -> Mapping[str, Certificate]:
+        """The certificates by domain; empty without TLS."""
+        return self._tls.certificates if self._tls is not None else {}
 
     @property
     def certificates_valid_until(self) -> datetime | None:

@@ -103,8 +103,8 @@ class _Presented:
 class ServerTLS:
     """The server's side of TLS. A client that asks for none of our domains is shown the first one's certificate.
 
-    `valid_until` is when the first of the certificates expires. `incoming` and `outgoing` are the buffers between
-    OpenSSL and the sockets, shared by all connections: whoever uses them must empty them before yielding.
+    `certificates`: by domain; `valid_until`: when the first expires. `incoming` and `outgoing` are the buffers
+    between OpenSSL and the sockets, shared by all connections: whoever uses them must empty them before yielding.
     """
 
     def __init__(
@@ -148,6 +148,7 @@ class ServerTLS:
             for name in (*a_labels(services[seen.domain]), a_label(seen.domain))
         }
         self._default = default
+        self.certificates: Mapping[str, Certificate] = certificates
         self.valid_until = min(each.x509.not_valid_after_utc for each in certificates.values())
         for domain, certificate in certificates.items():
             _tell(certificate, domain, datetime.now(UTC))

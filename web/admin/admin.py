@@ -1,0 +1,7 @@
+"""The part with all its pages."""
+
+from web.admin import announce, log, login, overview, people, rooms, sessions
+from web.admin.area import part
+
+PAGES = (announce, log, login, overview, people, rooms, sessions)
+__all__ = ["PAGES", "part"]
