@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import web.demo
 from db.sqlite.database import Database
 from db.sqlite.errors import StorageError
 from handlers.admin import administration
@@ -23,6 +24,7 @@ from xmpp.config.datafolder import DataFolder
 from xmpp.config.settings import ServerSettings, StreamSettings
 from xmpp.config_review import ClashError
 from xmpp.control import CarryOut, ControlClient, ControlSocket
+from xmpp.data.jid import JID
 from xmpp.routing.feature import Feature
 from xmpp.server import Server
 from xmpp.stream.listener import ClientListener, ListenError, ListenSettings
@@ -81,8 +83,9 @@ def review_certificates(configuration: Configuration) -> config_review.Certifica
 
 
 @contextmanager
-def opened_server(data: DataFolder, configuration: Configuration, *, must_be_secure: bool = True) -> Iterator[Server]:
-    """A server that is ready to start, with its data folder, which no other process can use meanwhile.
+def opened_server(data: DataFolder, configuration: Configuration, *, is_demo: bool = False) -> Iterator[Server]:
+    """A server that is ready to start, with its data folder, which no other process can use meanwhile. To a demo
+    clients log in without TLS, too.
 
     The database is made, or migrated. Raises the exceptions in cli.commands.FAILURES.
     """
@@ -93,10 +96,10 @@ def opened_server(data: DataFolder, configuration: Configuration, *, must_be_sec
         has_web = configuration.is_enabled("web")
         protocols = (XMPP, HTTP) if has_web else (XMPP,)
         tls = ServerTLS(configuration[TLSSettings], server.subdomains.by_domain, data.certificates, protocols)
-        listener = ClientListener(server, tls, must_be_secure=must_be_secure)
+        listener = ClientListener(server, tls, must_be_secure=not is_demo)
         server.listeners.append(listener)
         if has_web:
-            add_web(server, listener)
+            add_web(server, listener, (*PARTS, web.demo.part) if is_demo else PARTS)
         yield server
 
 
@@ -107,6 +110,19 @@ def add_web(server: Server, listener: ClientListener, parts: Iterable[Part] = PA
     listener.http_side = Serving(site)
     server.find_web_base = site.base
     return site
+
+
+def show_in_browser(server: Server, passwords: Mapping[str, str], room: JID | None) -> str | None:
+    """Have the page of a demo show these accounts; returns its address, or None where there is no such page."""
+    for listener in server.listeners:
+        assert isinstance(listener, ClientListener)
+        side = listener.http_side
+        if isinstance(side, Serving) and side.site.has(web.demo.part.name) and "HTTP" in listener.ports:
+            shown = server.state(web.demo.Stage)
+            shown.passwords = {JID.parse(address): password for address, password in passwords.items()}
+            shown.room = room
+            return web.demo.address(side.site)
+    return None
 
 
 def control_socket(server: Server, data: DataFolder) -> ControlSocket:

@@ -28,6 +28,7 @@ setup(
         "xmpp.data": ["confusables.txt"],
         "web.pages": ["*.css", "*.toml", "templates/*.html"],
         "web.admin": ["*.toml", "templates/*.html"],
+        "web.demo": ["*.toml", "templates/*.html"],
         "web.client": ["*.js", "*.toml", "templates/*.html", "converse/*", "converse/**/*"],
     },
     entry_points={"console_scripts": ["xserv = xserv:main"]},

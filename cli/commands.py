@@ -103,9 +103,12 @@ def run(config: Path | None, data: Path, log_format: str, log_level: str) -> Non
 @click.option("--http-port", type=int, help="For browsers on this machine; 0: the system chooses.")
 @click.option("--https-port", type=int, help="For browsers over TLS; 0: the system chooses.")
 @click.option("--domain", "domains", multiple=True, help="A domain to serve, in place of localhost; can be repeated.")
+@click.option("--browser/--no-browser", default=True, help="Open the demo in the browser, if there is a desktop.")
 @_log_format_option
 @_log_level_option
-def demo(config: Path | None, data: Path | None, log_format: str, log_level: str, **chosen: Any) -> None:
+def demo(
+    config: Path | None, data: Path | None, browser: bool, log_format: str, log_level: str, **chosen: Any
+) -> None:
     """Try it out, on this machine only: two ready accounts, open registration, login without TLS."""
     say = _start_logging(log_format, log_level)
     configured = functools.partial(assembly.served_configuration, config, overriding=demonstration.settings(**chosen))
@@ -113,9 +116,16 @@ def demo(config: Path | None, data: Path | None, log_format: str, log_level: str
         assembly.blaming(config),
         assembly.blaming_options(),
         assembly.kept_or_temporary(data) as folder,
-        assembly.opened_server(folder, configured(), must_be_secure=False) as server,
+        assembly.opened_server(folder, configured(), is_demo=True) as server,
     ):
-        announce = functools.partial(terminal.announce_demo, say, demonstration.make_accounts(server))
+        passwords, room = demonstration.make_accounts(server), demonstration.make_room(server)
+
+        def announce(listening: list[str]) -> None:
+            shown = assembly.show_in_browser(server, passwords, room) if passwords else None
+            terminal.announce_demo(say, passwords, shown, listening)
+            if shown and browser:
+                demonstration.open_in_browser(shown)
+
         serve(server, assembly.control_socket(server, folder), configured, announce, ends_at_hangup=lambda: True)
 
 

@@ -94,12 +94,16 @@ def announce_server(say: Say, domain: str, data: Path, listening: Iterable[str])
     say(f"Next: xserv user add NAME@{domain} --data {data}, and log in with an XMPP client.")
 
 
-def announce_demo(say: Say, passwords: Mapping[str, str], listening: Iterable[str]) -> None:
-    """Print the addresses that a demo listens on, its new accounts, and what to do next."""
+def announce_demo(say: Say, passwords: Mapping[str, str], page: str | None, listening: Iterable[str]) -> None:
+    """Print the addresses that a demo listens on, its new accounts, its page in the browser, and what to do next."""
     _show_listening(say, listening)
     for address, password in passwords.items():
         say(f"Account {address} with password {password}")
-    say("Next: log in with an XMPP client for each of the two accounts, and say hello. Ctrl-C ends the demo.")
+    if page:
+        say(f"Open {page} in a browser: two people are logged in there, side by side.")
+        say("Or log in with an XMPP client for each of the two accounts. Ctrl-C ends the demo.")
+    else:
+        say("Next: log in with an XMPP client for each of the two accounts, and say hello. Ctrl-C ends the demo.")
 
 
 def _show_listening(say: Say, addresses: Iterable[str]) -> None:

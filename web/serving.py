@@ -31,20 +31,20 @@ class Serving:
     """What serves the connections of one site."""
 
     def __init__(self, site: Site) -> None:
-        self._site = site
+        self.site = site
         self._routes = Routes(site.parts)
         self._clients = Clients(site.listener)
         self._connections: set[HTTPConnection] = set()
 
     def start(self) -> None:
         """Do what parts do once the server listens."""
-        for part in self._site.parts:
+        for part in self.site.parts:
             for act in part.started:
-                act(self._site)
+                act(self.site)
 
     def serve(self, arrival: Arrival) -> None:
         """Serve a connection until its end. Yields."""
-        settings = self._site.settings
+        settings = self.site.settings
         limits = Limits(settings.head_seconds, settings.idle_seconds, settings.slowest_bytes_per_second)
 
         connection = HTTPConnection(arrival, limits, self, partial(self._clients.behind, arrival))
@@ -77,17 +77,17 @@ class Serving:
 
     def __call__(self, request: Request) -> Answer:
         """The answer to a request, once what it stores is on the disk. Yields. Raises HTTPError."""
-        if not self._site.answers_for(request.host):
+        if not self.site.answers_for(request.host):
             raise HTTPError(421)
         if not request.is_secure:
             return self._only_over_tls(request)
         began = monotonic()
-        db: Any = self._site.server.db
+        db: Any = self.site.server.db
         try:
             with Handled():
-                answer = self._routes.answer(self._site, request)
+                answer = self._routes.answer(self.site, request)
                 db.wait_for_own()
-        except self._site.server.storage_errors as error:
+        except self.site.server.storage_errors as error:
             log.error("%s could not be stored: %s", request.path, error)
             raise HTTPError(503) from error
         log.debug("%s %s: %.1f ms", request.method, request.path, (monotonic() - began) * 1000)
@@ -95,7 +95,7 @@ class Serving:
 
     def _only_over_tls(self, request: Request) -> Answer:
         """What is answered to somebody who can be overheard. Raises HTTPError 403."""
-        base = self._site.base(self._site.domain_for(request.host))
+        base = self.site.base(self.site.domain_for(request.host))
         if request.method not in ("GET", "HEAD") or not base.startswith("https:"):
             raise HTTPError(403, "This is only to be had over TLS (https).")
         return Response(308, headers={"Location": base + quote(request.path)})

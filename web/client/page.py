@@ -27,7 +27,8 @@ STARTER = "starter.js"
 # and to be decrypted.
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; font-src 'self'; "
-    "img-src 'self' https: data: blob:; media-src 'self' https: data: blob:; connect-src 'self' {socket} {base}; "
+    "img-src 'self' {base} https: data: blob:; media-src 'self' {base} https: data: blob:; "
+    "connect-src 'self' {socket} {base}; "
     "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
 )
 # What Converse would ask others for: lists of other servers and of rooms elsewhere, pictures for emoji, previews.

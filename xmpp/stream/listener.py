@@ -229,6 +229,11 @@ class ClientListener:
         if self._tls is not None:
             self._tls.reload(configuration[TLSSettings], self._server.subdomains.by_domain)
 
+    @property
+    def http_addresses(self) -> Sequence[str]:
+        """Where HTTP without TLS is listened for."""
+        return self._listen_settings().http_addresses
+
     def _listen_settings(self) -> ListenSettings:
         return self._settings or self._server.settings(ListenSettings)
 
