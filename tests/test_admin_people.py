@@ -184,6 +184,23 @@ def test_an_account_that_was_disabled_is_disabled_when_it_is_restored(server: Se
     assert found(server, kind="disabled") == ["juliet@localhost"]
 
 
+def test_an_account_that_is_restored_while_others_are_removed_stays(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for account in (JULIET, ROMEO):
+        carry_out(server, "remove", account=account, days=1)
+    remove = accounts.remove
+
+    def restores_romeo(server: Server, account: JID) -> None:
+        if account == JULIET:
+            carry_out(server, "restore", account=ROMEO)
+        remove(server, account)
+
+    monkeypatch.setattr(accounts, "remove", restores_romeo)
+    removals.remove_due(server, LATER)
+    assert found(server) == ["mercutio@localhost", "romeo@localhost"]
+
+
 def test_one_that_cannot_be_removed_is_in_nobodys_way(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for account in (JULIET, ROMEO):
         carry_out(server, "remove", account=account, days=1)

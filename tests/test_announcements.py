@@ -54,7 +54,7 @@ def test_it_goes_out_in_portions(server: Server, small_portions: None) -> None:
     server.portions.seconds = 1_000.0
     carry_out(server, "announce", text="hello", wait=False)
     assert server.portions.length(announcements.LINE) == 1
-    assert carry_out(server, "person", account="romeo@localhost").waiting == 0
+    assert carry_out(server, "person", account="guest0@localhost").waiting == 0
     server.portions.wait(announcements.LINE)
     names = ("guest0", "guest19", "romeo")
     assert [carry_out(server, "person", account=f"{name}@localhost").waiting for name in names] == [1, 1, 1]
