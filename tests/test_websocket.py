@@ -354,9 +354,10 @@ def test_the_server_pings_and_drops_a_client_that_says_nothing_for_long(site: Si
 
 def test_the_pings_end_with_the_stream(site: Site, juliet: WebSocketClient) -> None:
     stream = stream_of(site)
-    juliet.send(f"<close xmlns='{FRAMING}'/>")
-    assert juliet.ending() == ([], True, 1000)
+    stream.close()
     stream.ping()  # as it would if the last one was due
+    frames = [juliet.frame() for _ in range(3)]
+    assert [frame and frame.opcode for frame in frames] == [TEXT, CLOSE, None]
 
 
 def test_a_client_closes_the_stream_and_the_session_ends(site: Site, juliet: WebSocketClient) -> None:
@@ -412,6 +413,13 @@ def test_a_session_that_is_taken_over_closes_the_older_stream(site: Site, juliet
 
 
 # -- sessions that go on
+
+
+def test_what_was_sent_is_acknowledged_in_a_message(juliet: WebSocketClient) -> None:
+    juliet.asks(f"<enable xmlns='{SM}' resume='true'/>")
+    juliet.send("<presence to='juliet@localhost/tomb'/>")
+    answer = juliet.asks(f"<r xmlns='{SM}'/>")
+    assert (answer.tag, answer.get("h")) == (f"{{{SM}}}a", "1")
 
 
 def opened(site: Site, transport: str) -> Stream:

@@ -1,6 +1,8 @@
 """Frames of WebSocket: what is read, whatever pieces it comes in, and what is refused with which code."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.harness.frames import BINARY, CLOSE, PING, PONG, TEXT, masked, taken
 from web.websocket import frames
@@ -111,3 +113,26 @@ def test_what_is_written_is_whole_and_not_masked(size: int) -> None:
 def test_a_close_without_a_code_has_no_content() -> None:
     assert frames.close(1005) == b"\x88\x00"
     assert frames.close(1000) == b"\x88\x02\x03\xe8"
+
+
+kinds = st.sampled_from([FINAL | TEXT, TEXT, 0, FINAL, FINAL | PING, FINAL | PONG])
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(kinds, st.binary(max_size=200))), st.data())
+def test_pieces_make_no_difference(sent: list[tuple[int, bytes]], data: st.DataObject) -> None:
+    """Whatever comes, right or wrong: the same messages, the same ping, the same refusal."""
+    written = b"".join(masked(content, first) for first, content in sent)
+    whole, cut = Frames(300), Frames(300)
+    found, at = list[bytes](), 0
+    while at < len(written):
+        step = data.draw(st.integers(1, 100))
+        found += cut.take(written[at : at + step])
+        at += step
+    assert (whole.take(written), whole.ping) == (found, cut.ping)
+    assert str(whole.refusal) == str(cut.refusal)
+
+
+@given(st.binary())
+def test_nothing_that_comes_raises(data: bytes) -> None:
+    Frames(300).take(data)
