@@ -56,7 +56,6 @@ class Serving:
         if serve_next_protocol is not None:
             del connection  # all that HTTP has in memory, for as long as the other protocol lasts
             serve_next_protocol()
-            arrival.transport.close()
 
     def close(self) -> None:
         """Close all connections: those that wait for a request at once, the others when they have been answered."""
