@@ -4,7 +4,7 @@ This is the only list of features. Whatever has an order is a table here, so tha
 is a function in the module that it is named with.
 """
 
-from handlers import archive, pubsub, push, rooms
+from handlers import archive, pubsub, push, rooms, upload
 from handlers.admin import comings_and_goings, removals, upkeep
 from handlers.contacts import blocking, last_activity, partings, presence, roster, subscriptions
 from handlers.contacts.blocking import CONTACT_UNBLOCKED
@@ -113,6 +113,7 @@ FEATURES = (
     external_services.feature,
     search.feature,
     server_info.feature,
+    upload.feature,
 )
 
 TABLES = Tables(
@@ -248,5 +249,11 @@ TABLES = Tables(
         restarts.begin,
     ),
     STREAMS_CLOSING.runs(restarts.tell_shutdown),
-    SERVER_STOPPING.runs(upkeep.stop, removals.stop, rooms_elsewhere.stop, stream_management.end_hibernating),
+    SERVER_STOPPING.runs(
+        upkeep.stop,
+        removals.stop,
+        upload.close_store,
+        rooms_elsewhere.stop,
+        stream_management.end_hibernating,
+    ),
 )

@@ -3,6 +3,7 @@
 from web import front, metrics
 from web.admin import admin
 from web.client import page
+from web import files, metrics
 from web.pages import register, start, stylesheet
 from web.part import Part
 from web.websocket import handshake
@@ -10,6 +11,7 @@ from web.websocket import handshake
 PARTS: tuple[Part, ...] = (
     admin.part,
     front.part,
+    files.part,
     metrics.part,
     page.part,
     register.part,

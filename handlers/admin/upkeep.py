@@ -1,5 +1,5 @@
 """Looks after the archives in the background: indexes what has come in, deletes what is not to be kept; and what
-accounts and rooms have left behind that were removed.
+accounts and rooms have left behind that were removed, files among it.
 
 Also if the archive is switched off: its messages still grow old, and accounts are still removed.
 """
@@ -16,6 +16,7 @@ from gevent.event import Event
 from db import archive, archive_deletion, archive_sizes, pubsub_deletion, pubsub_nodes
 from db.sqlite.database import Database
 from handlers.archive.settings import ArchiveSettings
+from handlers.upload import removing
 from xmpp.routing.feature import Feature
 from xmpp.running.handling import Handled
 from xmpp.running.logs import log_refusal
@@ -57,6 +58,7 @@ def start(server: "Server") -> None:
     upkeep = server.state(Upkeep)
     pubsub_nodes.have_left(server.db)
     upkeep.greenlets = [gevent.spawn(_again_and_again, server, work) for work in (_index, _delete)]
+    upkeep.greenlets.append(gevent.spawn(_look_after_files, server))
 
 
 @feature.step
@@ -69,6 +71,7 @@ def stop(server: "Server") -> None:
 def note_removed(server: "Server", account: "JID") -> None:
     """ACCOUNT_REMOVED: have what it leaves behind deleted soon, not only after DELETE_SECONDS."""
     server.state(Upkeep).has_leftovers.set()
+    removing.note_left(server)
 
 
 def note_left(server: "Server") -> None:
@@ -83,6 +86,11 @@ def note_archived(server: "Server", text: str) -> None:
     upkeep.waiting += archive.MESSAGE_EFFORT + len(text)
     if upkeep.waiting > TOO_MUCH:
         _index_some(server)
+
+
+def _look_after_files(server: "Server") -> None:
+    removing.begin(server)
+    _again_and_again(server, removing.look_after)
 
 
 def _again_and_again(server: "Server", work: "Callable[[Server], None]") -> None:

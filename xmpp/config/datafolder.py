@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 OTHERS = 0o077
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
-OWN_FOLDERS = ("certificates", "lost+found")
+OWN_FOLDERS = ("certificates", "lost+found", "uploads")
 
 
 class DataFolderError(Exception):

@@ -23,6 +23,7 @@ from db.sqlite.migrations import (
     v0015_room_visits,
     v0016_passing_rooms,
     v0017_room_subject_author,
+    v0018_uploads,
     v0019_administration,
 )
 
@@ -44,6 +45,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0015_room_visits.STATEMENTS,
     v0016_passing_rooms.STATEMENTS,
     v0017_room_subject_author.STATEMENTS,
+    v0018_uploads.STATEMENTS,
     v0019_administration.STATEMENTS,
 )
 
