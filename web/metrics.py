@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import gevent
 
+from db import uploads
 from handlers.admin.comings_and_goings import Attempts
 from web import openmetrics
 from web.http.messages import Answer, HTTPError, Request, text
@@ -146,6 +147,8 @@ def _families(site: Site) -> Iterator[Family]:
                 (unsent, {}), unit="bytes")  # fmt: skip
     yield histogram("xserv_hub_delay_seconds", "How late the loop was, looked at once a second.",
                     server.state(HubDelay).durations)  # fmt: skip
+    yield gauge("xserv_upload_bytes", "Uploaded files, with those that are on their way.",
+                (uploads.total(server.db), {}), unit="bytes")  # fmt: skip
     yield from _of_the_process()
 
 

@@ -1,0 +1,128 @@
+"""How much somebody may upload: what is too much is refused before a slot is given, and counts from then on."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from db import uploads
+from handlers.upload import removing
+from tests.harness.browsing import Browser, browser, web_server
+from tests.harness.in_process import Client
+from tests.harness.uploads import SERVICE, UPLOAD, ask_slot, slot, upload
+from xmpp.data import timestamps
+from xmpp.data.wire import parse
+
+
+class Begin(Protocol):
+    def __call__(self, **settings: object) -> tuple[Client, Browser]: ...
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Begin]:
+    """A server with these settings, juliet, and a connection."""
+    with ExitStack() as opened:
+
+        def started(**settings: object) -> tuple[Client, Browser]:
+            site = opened.enter_context(web_server(tmp_path, upload={"min_free_bytes": 0, **settings}))
+            one = opened.enter_context(browser(site))
+            return Client(site.server, "juliet@localhost/balcony"), one
+
+        yield started
+
+
+def refusal(juliet: Client, size: int) -> str:
+    """The whole error that a request for a slot is answered."""
+    asked = f"<iq type='get' id='q' to='{SERVICE}'><request xmlns='{UPLOAD}' filename='a' size='{size}'/></iq>"
+    [answer] = juliet.sends(asked)
+    assert 'type="error"' in answer
+    return answer
+
+
+def retry_in(answer: str) -> float:
+    """In how many seconds it may be tried again, as the error says."""
+    [found] = parse(answer.encode()).iter(f"{{{UPLOAD}}}retry")
+    return timestamps.parse(found.get("stamp", "")) - time.time()
+
+
+def test_a_file_that_is_too_large_is_refused_with_the_largest_size(begin: Begin) -> None:
+    juliet, _ = begin(max_file_bytes=100, max_profile_file_bytes=10)
+    answer = refusal(juliet, 101)
+    assert "<not-acceptable" in answer and 'type="modify"' in answer
+    assert f'<file-too-large xmlns="{UPLOAD}"><max-file-size>100</max-file-size></file-too-large>' in answer
+    assert ask_slot(juliet, size=11, purpose="profile") == "not-acceptable"
+    assert ask_slot(juliet, size=100).startswith("<slot")
+
+
+def test_open_slots_count_and_what_was_not_used_is_given_back(begin: Begin) -> None:
+    juliet, _ = begin(max_account_bytes=1000, max_file_bytes=1000)
+    slot(juliet, size=600)
+    answer = refusal(juliet, 600)
+    assert "<resource-constraint" in answer and 'type="wait"' in answer
+    assert 290 < retry_in(answer) < 310
+    juliet.server.db.connection.execute("UPDATE upload SET due = 1")
+    assert removing.remove_some(juliet.server) == 1
+    slot(juliet, size=600)
+
+
+def test_what_is_kept_of_an_account_is_limited(begin: Begin) -> None:
+    juliet, one = begin(max_account_bytes=1000, max_file_bytes=1000, days=10)
+    upload(one, juliet, b"x" * 500)
+    upload(one, juliet, b"x" * 500)
+    assert abs(retry_in(refusal(juliet, 1)) - 10 * 86_400) < 60
+    assert ask_slot(juliet, size=900, purpose="profile").startswith("<slot")
+
+
+def test_what_is_uploaded_in_a_day_is_limited_also_if_it_was_deleted(begin: Begin) -> None:
+    juliet, one = begin(max_bytes_per_day=1000, max_file_bytes=1000)
+    path = upload(one, juliet, b"x" * 600)
+    found = uploads.find(juliet.server.db, path.split("/")[2])
+    assert found is not None
+    removing.mark_deleted(juliet.server, [found.id])
+    assert removing.remove_some(juliet.server) == 1
+    assert removing.remove_some(juliet.server) == 0
+    assert uploads.total(juliet.server.db) == 0
+    assert abs(retry_in(refusal(juliet, 401)) - 86_400) < 60
+    slot(juliet, size=400)
+    juliet.server.db.connection.execute("UPDATE upload SET created = created - 86401, due = 1 WHERE state = 'counted'")
+    assert removing.remove_some(juliet.server) == 1
+    slot(juliet, size=600)
+
+
+def test_what_is_kept_of_all_is_limited(begin: Begin) -> None:
+    juliet, one = begin(max_bytes=1000, max_account_bytes=2000, max_file_bytes=1000)
+    upload(one, juliet, b"x" * 900)
+    assert "<retry" not in refusal(juliet, 101)
+
+
+def test_nothing_is_taken_that_would_fill_the_disk(begin: Begin) -> None:
+    juliet, _ = begin(min_free_bytes=1 << 59)
+    assert ask_slot(juliet) == "resource-constraint"
+
+
+def test_files_and_slots_are_limited_in_number(begin: Begin) -> None:
+    juliet, one = begin(max_account_files=3, max_open_slots=2)
+    first = slot(juliet)
+    slot(juliet)
+    assert ask_slot(juliet) == "resource-constraint"
+    assert one.ask("PUT", first, b"a hat").status == 201
+    slot(juliet)
+    assert one.ask("GET", first).status == 200
+    assert ask_slot(juliet) == "resource-constraint"
+
+
+def test_new_files_of_a_profile_take_the_place_of_the_oldest(begin: Begin) -> None:
+    juliet, one = begin(max_profile_bytes=1000, max_profile_file_bytes=600)
+    paths = [upload(one, juliet, b"x" * 400, purpose="profile") for _ in range(3)]
+    assert [one.ask("GET", path).status for path in paths] == [404, 200, 200]
+    slot(juliet, size=600, purpose="profile")
+    assert ask_slot(juliet, size=600, purpose="profile") == "resource-constraint"
+
+
+def test_files_for_good_are_taken_where_a_setting_says_so(begin: Begin) -> None:
+    juliet, one = begin(permanent=True)
+    path = upload(one, juliet, purpose="permanent")
+    assert one.ask("GET", path).headers["cache-control"] == "public, max-age=31536000, immutable"
