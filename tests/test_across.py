@@ -40,6 +40,7 @@ IS_NOT_THE_SAME = {
         "roster/remove_ends_presence.scs": "the answer of one owner may overtake what another one has to say",
         "search/by_name.scs": "a search finds the accounts of one owner",
         "stored-data/public.scs": ONE_WAY,
+        "upload/everybody.scs": "a service keeps the files of the accounts that have its owner",
         "vcard/read_as_vcard4.scs": ONE_WAY,
     },
     OTHER_WAY: {

@@ -29,7 +29,10 @@ SERVICES: list[dict[str, Any]] = [
     {"type": "stun", "host": "stun.localhost", "port": 3478},
     {"type": "turn", "host": "turn.localhost", "port": 3478, "secret": "wherefore"},
 ]
-_OF_ALL = {"register": {"open": True, "accounts_per_address": 0, "min_password_length": 1}}
+_OF_ALL: dict[str, dict[str, Any]] = {
+    "register": {"open": True, "accounts_per_address": 0, "min_password_length": 1},
+    "upload": {"address": "https://files.localhost", "min_free_bytes": 0},  # also where nothing speaks HTTP
+}
 _SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     SHIPPED: {"archive": {"enabled": True}},
     WITH_SERVICES: {
