@@ -284,7 +284,8 @@ def test_the_certificate_that_a_new_server_makes_names_its_services(tmp_path: Pa
     with running(tmp_path):
         leaf = read_certificate(tmp_path / "certificates" / "example.org.pem").x509
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == ["example.org", "pubsub.example.org", "rooms.example.org"]
+    services = ("pubsub", "rooms", "upload")
+    assert names.get_values_for_type(x509.DNSName) == ["example.org", *(f"{each}.example.org" for each in services)]
 
 
 def test_services_that_a_certificate_does_not_name_are_noted(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ HAMLET, FRANCISCO, APP = "hamlet@localhost", "francisco@localhost", "app@localho
 SERVICE = "pubsub.localhost"
 INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
 HATS = "urn:xmpp:hats:commands"
+OWN_FILES = "xserv:files"
 AVATAR = "<vCard xmlns='vcard-temp'><PHOTO><BINVAL>aGF0</BINVAL></PHOTO></vCard>"
 PUBSUB = "http://jabber.org/protocol/pubsub"
 ROLES = ("abuse", "admin", "feedback", "sales", "security", "status", "support")
@@ -155,6 +156,11 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
         "with": "jid-single",
         "{urn:xmpp:fulltext:0}fulltext": "text-single",
     },
+    "urn:xmpp:http:upload:0": {"max-file-size": "text-single"},
+    OWN_FILES: {  # our own
+        **dict.fromkeys(("name", "size", "purpose", "uploaded", "expires", "address"), "text-single"),
+        "files": "list-multi",
+    },
     "urn:xmpp:push:summary": {  # XEP-0357 section 11.3
         "last-message-body": "text-single",
         "last-message-sender": "jid-single",
@@ -178,6 +184,8 @@ MAKERS = {
     "handlers/rooms/hat_commands.py",
     "handlers/rooms/registration.py",
     "handlers/rooms/voice.py",
+    "handlers/upload/__init__.py",
+    "handlers/upload/commands.py",
 }
 """The files that make forms, all of which are sent below."""
 
@@ -189,6 +197,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         "disco": {role: [f"mailto:{role}@localhost", f"xmpp:{role}@localhost"] for role in ROLES},
         "push": {"burst_seconds": 0.0, "include_sender": True, "include_body": True},
         "search": {"enabled": True},
+        "upload": {"address": "https://files.localhost"},
     }
     with server_in(tmp_path, **settings) as server:
         add_accounts(server, "hamlet", "francisco", "app", "ophelia")
@@ -230,6 +239,7 @@ def all_forms(server: Server) -> list[etree._Element]:
         *of_push(server, hamlet),
         *of_nodes(hamlet, francisco),
         *of_rooms(hamlet, francisco),
+        *of_files(hamlet),
         etree.tostring(registration_form.query("Choose a username and a password."), encoding="unicode"),
     ]
     return [x for answer in answers for x in parse(answer.encode()).iter(dataforms.X) if x.get("type") != "submit"]
@@ -266,6 +276,13 @@ def of_hats(hamlet: Client) -> list[str]:
     assert "completed" in made
     nodes = ("create", "destroy", "assign", "unassign", "list", "list-assigned")
     return [hamlet.asks(command.format(node, ""), type="set", to=VERONA) for node in nodes]
+
+
+def of_files(hamlet: Client) -> list[str]:
+    command = "<command xmlns='http://jabber.org/protocol/commands' node='{}:{}'/>"
+    asked = [command.format(OWN_FILES, each) for each in ("list", "delete")]
+    return [hamlet.asks(INFO, to="upload.localhost"),
+            *(hamlet.asks(each, type="set", to="upload.localhost") for each in asked)]  # fmt: skip
 
 
 def of_search(hamlet: Client) -> list[str]:
