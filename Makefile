@@ -2,6 +2,7 @@
 #              ARGS="--port 5322", ARGS=--help and so on
 # make test    lint, types and tests
 # make quick   the same, but only the tests that are about what has been changed
+# make browser what people see and do in a real browser (Chromium); pictures of it in build/pictures
 # make soak    the tests that could go on for ever, for about half an hour; says how much they went through
 # make bench   measure it beside other servers, for some twenty minutes; ARGS="--smoke", ARGS=--help and so on
 # make pyz     dist/xserv.pyz: the whole server in one file
@@ -19,13 +20,16 @@ SOURCES := setup.py assembly.py xserv.py onefile/build.py onefile/start.py xmpp/
 PYZ_PYTHONS := 3.11 3.12 3.13 3.14
 PYZ_PLATFORMS := manylinux_2_28_$(shell uname -m) manylinux2014_$(shell uname -m)
 
-.PHONY: demo test quick soak bench lint types pyz docs lock clean
+.PHONY: demo test browser quick soak bench lint types pyz docs lock clean
 
 demo: $(VENV)/runs
 	$(BIN)/python -m xserv demo $(strip $(ARGS))
 
 test: lint types
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+browser: $(VENV)/tests
+	$(BIN)/python -m pytest tests/browser
 
 quick: lint types
 	$(BIN)/python -m tests.harness.quick

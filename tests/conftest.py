@@ -14,6 +14,12 @@ from xmpp.running.handling import Handled
 from xmpp.server import Server
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Tests in a browser are run by `make browser` alone."""
+    is_for_browsers = collection_path.name == "browser" and collection_path.parent.name == "tests"
+    return True if is_for_browsers and not any("browser" in each for each in config.invocation_params.args) else None
+
+
 @pytest.fixture(scope="session")
 def demo() -> Iterator[RunningServer]:
     """A running `xserv demo`; at the end of the run it must stop cleanly."""

@@ -1,9 +1,8 @@
 """What the HTTP side of this server serves: the only list of its parts. The order does not matter."""
 
-from web import front, metrics
+from web import files, front, metrics
 from web.admin import admin
 from web.client import page
-from web import files, metrics
 from web.pages import register, start, stylesheet
 from web.part import Part
 from web.websocket import handshake

@@ -58,8 +58,8 @@ def usage(server: "Server", account: str = "") -> Used:
     if not account:
         return Used(*uploads.usage_in_all(server.db), settings.max_bytes)
     of_it = uploads.usage(server.db, existing_account(server, account)).values()
-    sums = (sum(each) for each in zip(*of_it, strict=True)) if of_it else (0, 0, 0, 0)
-    return Used(*sums, settings.max_account_bytes)
+    files, size, slots, slot_bytes = (sum(each) for each in zip(uploads.Usage(), *of_it, strict=True))
+    return Used(files, size, slots, slot_bytes, settings.max_account_bytes)
 
 
 def delete(server: "Server", by: str, file: str) -> None:

@@ -108,7 +108,7 @@ def test_row_39_an_error_can_be_read_by_pages_of_other_sites_without_a_login(jul
         assert "access-control-allow-credentials" not in got.headers
 
 
-def test_row_37_of_two_who_fill_a_slot_at_once_one_does(site: Site, juliet: Client) -> None:
+def test_row_152_of_two_who_fill_a_slot_at_once_one_does(site: Site, juliet: Client) -> None:
     """Whoever is second is told so before any of its bytes are read."""
     path, answers = slot(juliet, size=200_000), list[int]()
 
