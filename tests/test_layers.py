@@ -51,6 +51,7 @@ WITHOUT_GEVENT = (
     "xmpp/stream/xml/xmlfeed.py",
     "xmpp/stream/xml/nameguard.py",
     "xmpp/stream/xml/elementfeed.py",
+    "xmpp/stream/xml/bodyfeed.py",
     "xmpp/stream/negotiation.py",
     "xmpp/stream/framing.py",
     "xmpp/stream/tls/records.py",
@@ -62,6 +63,7 @@ WITHOUT_GEVENT = (
     "xmpp/routing/tables.py",
     "web/websocket/frames.py",
     "web/websocket/framing.py",
+    "web/bosh/answers.py",
     "handlers/discovery/caps_hashes.py",
     "handlers/contacts/subscription_states.py",
 )

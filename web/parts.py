@@ -2,6 +2,7 @@
 
 from web import files, front, metrics
 from web.admin import admin
+from web.bosh import endpoint as bosh
 from web.client import page
 from web.pages import register, start, stylesheet
 from web.part import Part
@@ -9,6 +10,7 @@ from web.websocket import handshake
 
 PARTS: tuple[Part, ...] = (
     admin.part,
+    bosh.part,
     front.part,
     files.part,
     metrics.part,

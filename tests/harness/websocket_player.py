@@ -39,7 +39,7 @@ class Connection(PlainConnection):
         return features
 
     def send(self, text: str) -> None:
-        messages = [f"<close xmlns='{FRAMING}'/>"] if text == "</stream:stream>" else _elements(text)
+        messages = [f"<close xmlns='{FRAMING}'/>"] if text == "</stream:stream>" else elements(text)
         self.opts.trace(self.label, "SEND", text)
         try:
             self.sock.settimeout(self.opts.connect_timeout)
@@ -49,7 +49,7 @@ class Connection(PlainConnection):
             raise scsrun.StreamClosed(self.closed) from None
 
 
-def _elements(text: str) -> list[str]:
+def elements(text: str) -> list[str]:
     """The elements that stand one after the other in this text."""
     data, starts, depth = b"<w>" + text.encode() + b"</w>", list[int](), 0
     parser = expat.ParserCreate()

@@ -33,7 +33,7 @@ class ElementFeed(XMLFeed):
     def read_each(self, messages: Sequence[bytes]) -> Iterator[etree._Element]:
         """Yield the elements that these messages are, as `read` does. Raises StreamError: bad-format if a message is
         anything else than one whole element."""
-        written = [_undeclared(message) for message in messages]
+        written = [undeclared(message) for message in messages]
         for batch in _batches(written):
             if len(batch) == 1 and (len(batch[0]) > SLICE_BYTES or CDATA_START in batch[0]):
                 yield self._read_alone(batch[0])
@@ -87,7 +87,7 @@ def _batches(messages: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _undeclared(message: bytes) -> bytes:
+def undeclared(message: bytes) -> bytes:
     """The same without the declaration, if it is a stanza of jabber:client that can do without it: it is read the short
     way then, and its content can be passed on as it is."""
     declared = _STANZA.match(message)

@@ -28,6 +28,16 @@ class StreamHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """The start tag of a document's root, whatever it is."""
+
+    element: etree._Element  # without its content
+    tag: bytes  # as it came, from "<" to ">"
+    name: bytes  # with its prefix
+    rest: bytes  # what came after the tag
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedStream:
     """A stream whose header has been read."""
 
@@ -39,6 +49,12 @@ class OpenedStream:
 
 def read_header(data: bytes, guard: NameGuard) -> OpenedStream | None:
     """Read the header that `data` begins with; None if it is not complete yet. Raises StreamError."""
+    root = read_root(data, guard)
+    return None if root is None else OpenedStream(_header(root.element), root.tag, root.name, root.rest)
+
+
+def read_root(data: bytes, guard: NameGuard) -> Root | None:
+    """Read the tag of the root that `data` begins with; None if it is not complete yet. Raises StreamError."""
     start = _after_declaration(data)
     _check_encoding(start[: start.find(b">") + 1] or start)
     if start and not start.startswith(b"<"):
@@ -53,7 +69,7 @@ def read_header(data: bytes, guard: NameGuard) -> OpenedStream | None:
     name = _NAME_END.split(tag[1:], 1)[0]
     if step == EMPTY:  # opened and closed at once
         tag, rest = tag[:-2] + b">", b"</" + name + b">" + rest
-    return OpenedStream(_parse(tag), tag, name, rest)
+    return Root(_parse(tag), tag, name, rest)
 
 
 def _after_declaration(data: bytes) -> bytes:
@@ -77,12 +93,16 @@ def _check_encoding(data: bytes) -> None:
         raise StreamError("unsupported-encoding", "not UTF-8") from None
 
 
-def _parse(tag: bytes) -> StreamHeader:
+def _parse(tag: bytes) -> etree._Element:
     try:
-        root = etree.fromstring(tag[:-1] + b"/>", _PARSER)
+        root: etree._Element = etree.fromstring(tag[:-1] + b"/>", _PARSER)
     except etree.XMLSyntaxError as error:
         is_unbound = error.code == etree.ErrorTypes.NS_ERR_UNDEFINED_NAMESPACE
         raise StreamError("bad-namespace-prefix" if is_unbound else "not-well-formed", error.msg) from None
+    return root
+
+
+def _header(root: etree._Element) -> StreamHeader:
     name = etree.QName(root)
     if name.namespace != names.STREAM:
         raise StreamError("invalid-namespace", f"a stream is in {names.STREAM}")
