@@ -14,10 +14,11 @@ from db.sqlite.database import Database
 from db.sqlite.errors import StorageError
 from handlers.admin import administration
 from handlers.tables import FEATURES, TABLES
+from web import host_meta
 from web.part import Part
 from web.parts import PARTS
 from web.serving import Serving, parts_on
-from web.site import Site, WebSettings
+from web.site import Site, WebSettings, public_base
 from xmpp import config_review
 from xmpp.config.configuration import ConfigError, Configuration, Section
 from xmpp.config.datafolder import DataFolder
@@ -27,7 +28,7 @@ from xmpp.control import CarryOut, ControlClient, ControlSocket
 from xmpp.data.jid import JID
 from xmpp.routing.feature import Feature
 from xmpp.server import Server
-from xmpp.stream.listener import ClientListener, ListenError, ListenSettings
+from xmpp.stream.listener import PORTS, ClientListener, ListenError, ListenSettings
 from xmpp.stream.tls.certificates import CertificateError
 from xmpp.stream.tls.tls import HTTP, XMPP, ServerTLS, TLSSettings
 
@@ -101,6 +102,15 @@ def opened_server(data: DataFolder, configuration: Configuration, *, is_demo: bo
         if has_web:
             add_web(server, listener, (*PARTS, web.demo.part) if is_demo else PARTS)
         yield server
+
+
+def host_meta_to_paste(configuration: Configuration) -> Iterator[str]:
+    """For each domain, what its web server needs if that is another machine (XEP-0156)."""
+    listen = configuration[ListenSettings]
+    ports = {spoken: getattr(listen, key) for key, spoken in PORTS.items() if getattr(listen, key) > 0}
+    for domain in configuration[ServerSettings].domains:
+        base = public_base(domain, configuration[WebSettings], ports)
+        yield host_meta.pasted(domain, base, configuration.is_enabled)
 
 
 def add_web(server: Server, listener: ClientListener, parts: Iterable[Part] = PARTS) -> Site:

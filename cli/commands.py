@@ -166,3 +166,13 @@ def check(file: Path) -> None:
     for note in certificates.notes:
         click.echo(note, err=True)
     click.echo(f"{file} is fine.")
+
+
+@configuration.command("host-meta")
+@options.config_option
+@options.data_option
+def print_host_meta(config: Path | None, data: Path) -> None:
+    """Print what the web server of your domain needs, so that clients in browsers find this server."""
+    configured = assembly.read_configuration(assembly.chosen(config, DataFolder(data)))
+    for lines in assembly.host_meta_to_paste(configured):
+        click.echo(lines)

@@ -64,6 +64,7 @@ WITHOUT_GEVENT = (
     "web/websocket/frames.py",
     "web/websocket/framing.py",
     "web/bosh/answers.py",
+    "web/host_meta.py",
     "handlers/discovery/caps_hashes.py",
     "handlers/contacts/subscription_states.py",
 )

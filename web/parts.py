@@ -1,6 +1,6 @@
 """What the HTTP side of this server serves: the only list of its parts. The order does not matter."""
 
-from web import files, front, metrics
+from web import files, front, host_meta, metrics
 from web.admin import admin
 from web.bosh import endpoint as bosh
 from web.client import page
@@ -13,6 +13,7 @@ PARTS: tuple[Part, ...] = (
     bosh.part,
     front.part,
     files.part,
+    host_meta.part,
     metrics.part,
     page.part,
     register.part,

@@ -1,7 +1,7 @@
 """The HTTP side of one server, as its parts see it: the server, the streams of its clients, and its own address."""
 
 import ipaddress
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from web.http.targets import host_of, is_address
@@ -67,14 +67,7 @@ class Site:
 
         On this machine that is HTTP, since no browser knows a certificate for localhost.
         """
-        if self.settings.address:
-            return self.settings.address.replace(DOMAIN, a_label(domain))
-        ports = self.listener.ports
-        if _is_here(domain) and "HTTP" in ports:
-            return f"http://{domain}:{ports['HTTP']}"
-        port = next((ports[each] for each in ("everything", "HTTPS", "TLS") if each in ports), HTTPS_PORT)
-        host = domain if domain.startswith("[") else a_label(domain)
-        return f"https://{host}" + ("" if port == HTTPS_PORT else f":{port}")
+        return public_base(domain, self.settings, self.listener.ports)
 
     def answers_for(self, host: str) -> bool:
         """True if a request may name this host: one of ours, or an address."""
@@ -95,6 +88,17 @@ class Site:
         domains = [*self.server.domains, *self.server.subdomains.by_address]
         own = [host_of(self.base(domain).partition("://")[2]) for domain in self.server.domains]
         return {*a_labels(domains), *self.settings.names, *own}
+
+
+def public_base(domain: str, settings: WebSettings, ports: Mapping[str, int]) -> str:
+    """The address from which clients at this domain reach the HTTP side, with these ports by what is spoken there."""
+    if settings.address:
+        return settings.address.replace(DOMAIN, a_label(domain))
+    if _is_here(domain) and "HTTP" in ports:
+        return f"http://{domain}:{ports['HTTP']}"
+    port = next((ports[each] for each in ("everything", "HTTPS", "TLS") if each in ports), HTTPS_PORT)
+    host = domain if domain.startswith("[") else a_label(domain)
+    return f"https://{host}" + ("" if port == HTTPS_PORT else f":{port}")
 
 
 def _is_here(domain: str) -> bool:
