@@ -1,4 +1,4 @@
-"""Two libraries that web clients are made of, Strophe.js and @xmpp/client, over WebSocket: as they are published.
+"""Libraries that web clients are made of, over WebSocket and BOSH: Strophe.js and @xmpp/client, as they are published.
 
 They are installed from tests/npm/package-lock.json, once for each state of that. Without node and npm, or if npm cannot
 reach its registry, this is skipped.
@@ -134,5 +134,23 @@ def test_a_library_logs_in_chats_and_resumes(project: Path, demo: RunningServer,
         romeo.comes_before_pong()
         client.does("connect")
         assert client.hears("resumed", "message") == {"resumed": jid, "message": "missed"}
+        client.does("close")
+        client.says("offline")
+
+
+def test_strophe_logs_in_and_chats_over_bosh(project: Path, demo: RunningServer, romeo: RawClient) -> None:
+    name, password = new_account(demo.port)
+    url = f"http://localhost:{demo.port_for('HTTP')}/http-bind"
+    with NodeClient(project, "strophe_bosh.mjs", url, f"{name}@localhost", password) as client:
+        client.does("connect")
+        jid = client.says("online")
+        client.does("pause")
+        for number in range(50):
+            client.does(f"send {romeo.jid} {number}")
+        client.does("flush")
+        assert [message(romeo) for _ in range(50)] == [str(number) for number in range(50)]
+        for number in range(50):
+            romeo.send(f"<message type='chat' to='{jid}'><body>{number}</body></message>")
+        assert [client.says("message") for _ in range(50)] == [str(number) for number in range(50)]
         client.does("close")
         client.says("offline")
