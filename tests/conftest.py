@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.harness.configured import demo_server
@@ -12,6 +13,10 @@ from tests.harness.servers import RunningServer
 from xmpp.routing import portions
 from xmpp.running.handling import Handled
 from xmpp.server import Server
+
+# No test depends on how fast the machine is.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

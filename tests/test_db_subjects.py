@@ -18,10 +18,12 @@ from db import (
     pubsub_nodes,
     pubsub_people,
     push,
+    roles,
     rosters,
     secrets,
     stream_management,
     subscription_requests,
+    suspensions,
     vcards,
 )
 from db.accounts import AccountExists, Credential
@@ -150,6 +152,8 @@ def give_everything(db: Database, account: str) -> None:
     last_activity.put(db, account, at=1.0)
     push.put(db, account, Registration(NURSE, "node", "phone"))
     stream_management.remember(db, account, "stream", 1, now=1.0, until=2.0)
+    roles.give(db, account, "administrator")
+    suspensions.put(db, account, suspensions.Suspension(disabled_at=1.0))
     node = pubsub_nodes.create(db, JID.parse(account), "node", JID.parse(account), "{}", created=1.0)
     pubsub_items.put(db, node, [pubsub_items.Item("item", NURSE, 1.0, b"<a xmlns='b'/>")])
     pubsub_affiliations.affiliate(db, node, NURSE, "member")
