@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from bench import fileload
 from bench.process import StartFailed
 from bench.rows import Figure, Medians, Row
 from bench.servers import Server
@@ -76,6 +77,8 @@ SMOKE = Effort(
     sizes={
         "throughput": ("--pairs", "5"),
         "connect": ("--clients", "20"),
+        "upload": ("--size", "200000"),
+        "download": ("--size", "200000"),
         "presence": ("--contacts", "10"),
         "idle": ("--clients", "50"),
         "muc": ("--occupants", "10"),
@@ -171,6 +174,8 @@ def load(
     """Run the load generator against a server for so long at most; returns its figures. Raises LoadFailed."""
     port = running.http_port if over_websocket else running.port
     server = ["--port", str(port), *(word for pid in running.pids for word in ("--server-pid", str(pid)))]
+    if arguments[0] in fileload.LOADS:
+        server += ["--http-port", str(running.http_port)]
     try:
         done = stage.run_load(*arguments, *server, "--json", most_seconds=most_seconds, over_websocket=over_websocket)
     except subprocess.TimeoutExpired as late:

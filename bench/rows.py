@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.servers import ARCHIVE, PRESENCE, ROOMS, ROOMS_HOST, SCRAM, STREAM_MANAGEMENT, TLS, WEBSOCKET
+from bench.servers import ARCHIVE, FILES, PRESENCE, ROOMS, ROOMS_HOST, SCRAM, STREAM_MANAGEMENT, TLS, WEBSOCKET
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ JOIN_AT_ONCE = Figure("server_cpu_s_per_1000_joins_at_once", "ms")
 UNTIL_ALL_ARE_IN = Figure("seconds_until_all_are_in", "s")
 LOGIN = Figure("server_cpu_s_per_1000_logins", "ms")
 P99 = Figure("latency_ms_p99", "ms")
+MEGABYTES = Figure("megabytes_per_server_cpu_s", "MB per CPU second")
 RATE = Figure("messages_per_s", "per s")
 MEMORY = Figure("kib_per_connection", "KiB")
 OCCUPANT_MEMORY = Figure("kib_per_occupant", "KiB")
@@ -395,5 +396,21 @@ ROWS = (
         (TimesRow(1.25, "idle", "over TCP", MEMORY),),
         needs=frozenset({WEBSOCKET}),
         over_websocket=True,
+    ),
+    Row(
+        "upload",
+        "files of 20 MB uploaded (XEP-0363)",
+        ("upload",),
+        (MEGABYTES,),
+        (AtLeast(100, MEGABYTES),),
+        needs=frozenset({FILES}),
+    ),
+    Row(
+        "download",
+        "a file of 20 MB downloaded",
+        ("download",),
+        (MEGABYTES,),
+        (AtLeast(300, MEGABYTES),),
+        needs=frozenset({FILES}),
     ),
 )

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOMAIN, PASSWORD = "localhost", "password"  # as the load generator has them
 
 TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT = "TLS", "SCRAM", "presence", "stream management"
-ARCHIVE, ROOMS, WEBSOCKET = "an archive", "rooms", "WebSocket"
+ARCHIVE, ROOMS, WEBSOCKET, FILES = "an archive", "rooms", "WebSocket", "files"
 ROOMS_HOST = f"rooms.{DOMAIN}"
 NO_RATE_LIMIT = """\
 [streams]
@@ -30,6 +30,10 @@ nick_changes_per_minute = 1_000_000
 enterings_per_minute = 1_000_000
 enterings_per_hour = 10_000_000
 told_bytes_per_minute = 1_000_000_000_000
+[upload]
+max_bytes_per_day = 1_000_000_000_000
+max_account_bytes = 1_000_000_000_000
+max_bytes = 1_000_000_000_000
 """
 EVERYTHING = frozenset({TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT, ARCHIVE, ROOMS})
 
@@ -86,7 +90,7 @@ class XServ(Server):
     """
 
     name = "xserv"
-    offers = EVERYTHING | {WEBSOCKET}
+    offers = EVERYTHING | {WEBSOCKET, FILES}
     is_ours = True
     advice = "`make test` says what is wrong with it."
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench import fileload
 from bench.process import Cores, StartFailed, free_port, listening, on_core
 from bench.servers import DOMAIN, ROOT, Server, Setup
 from xmpp.stream.tls.certificates import self_signed_certificate
@@ -86,6 +87,8 @@ class Stage:
     ) -> "subprocess.CompletedProcess[str]":
         """Run the load generator. Raises subprocess.TimeoutExpired if it takes longer."""
         script = ["-m", "bench.websocketload"] if over_websocket else [str(XMPPLOAD)]
+        if arguments[0] in fileload.LOADS:
+            script = ["-m", "bench.fileload"]
         command = [sys.executable, *script, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=most_seconds, cwd=ROOT)
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import xmppload
+from bench import fileload, xmppload
 from bench.growth import Series
 from bench.measure import LONG, SHORT, SMOKE, Effort, Measurement, measured_alike, medians
 from bench.report import BEGIN, END, Outcome, markdown, write
@@ -44,7 +44,8 @@ def measurement(row: Row, server: str, *costs: float) -> Measurement:
 @pytest.mark.parametrize("effort", [SMOKE, SHORT, LONG], ids=lambda effort: effort.name)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_the_load_generator_knows_what_each_row_asks_of_it(row: Row, effort: Effort) -> None:
-    options = xmppload.parser().parse_args(effort.arguments(row))
+    generator = fileload if row.load[0] in fileload.LOADS else xmppload
+    options = generator.parser().parse_args(effort.arguments(row))
     assert options.cmd == row.load[0]
 
 
