@@ -11,6 +11,7 @@ import pytest
 from db.sqlite.migrations import MIGRATIONS, migrate
 from tests.harness.commandline import complaint, configured, running, succeeds, xserv
 from tests.harness.servers import RunningServer
+from xmpp.config.datafolder import DataFolder
 
 NEWEST = len(MIGRATIONS)
 LOOKS = (["list"], ["remove", "juliet@localhost"], ["passwd", "juliet@localhost"])
@@ -69,6 +70,15 @@ def test_a_folder_with_open_modes_is_closed_at_the_start_and_the_log_says_so(tmp
     assert {name: oct(each) for name, each in found.items()} == {
         name: oct(0o700 if name in (".", "certificates") else 0o600) for name in found
     }
+
+
+def test_the_folder_of_uploaded_files_is_closed_and_belongs_there(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "uploads").mkdir(parents=True)
+    for folder in (data, data / "uploads"):
+        folder.chmod(0o755)
+    DataFolder(data).close_to_others()
+    assert [oct(folder.stat().st_mode & 0o777) for folder in (data, data / "uploads")] == ["0o700", "0o700"]
 
 
 def test_a_folder_that_was_closed_is_not_talked_about(tmp_path: Path) -> None:

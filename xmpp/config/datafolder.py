@@ -40,6 +40,11 @@ class DataFolder:
         return self.path / "certificates"
 
     @property
+    def uploads(self) -> Path:
+        """The folder of uploaded files."""
+        return self.path / "uploads"
+
+    @property
     def configuration(self) -> Path:
         """Where the administrator may put the configuration."""
         return self.path / "xserv.toml"
@@ -99,6 +104,8 @@ class DataFolder:
         for path in sorted(self.path.glob(f"{self.database.stem}.*")):  # copies of the database too
             if path != self.configuration:
                 yield path
+        if self.uploads.is_dir() and not self.uploads.is_symlink():
+            yield self.uploads  # which closes all that is in it
         if self.certificates.is_dir() and not self.certificates.is_symlink():
             yield self.certificates
             yield from sorted(self.certificates.iterdir())
