@@ -14,8 +14,10 @@ from handlers.admin import announcements, given
 from handlers.admin.administration import carry_out
 from handlers.login import accounts
 from tests.harness.administrators import JULIET, ROMEO, Administrator, administered
+from tests.harness.browsing import browser
 from tests.harness.in_process import Client, add_accounts
 from tests.harness.rooms import ROOM, opened
+from tests.harness.uploads import upload
 from web.site import Site
 from xmpp.data.jid import JID
 from xmpp.running import logs
@@ -175,6 +177,31 @@ def test_a_session_is_shown_and_ended(site: Site, juliet: Administrator) -> None
     assert romeo.closed_with is not None and juliet.done == f"{romeo.jid} is logged out."
     juliet.goes(way)
     assert juliet.sends().status == 409
+
+
+# -- files
+
+
+def test_files_are_listed_with_how_much_there_is_and_deleted(site: Site, juliet: Administrator) -> None:
+    romeo = Client(site.server, f"{ROMEO}/orchard")
+    with browser(site) as one:
+        path = upload(one, romeo, b"x" * 1_500, name="hat&#38;lt;b&#38;gt;.png")
+        upload(one, Client(site.server, f"{JULIET}/balcony"), b"x" * 10, name="glove.png")
+        juliet.goes("/admin/files?text=ROMEO")
+        assert [row[:3] for row in juliet.rows[1:]] == [["hat&lt;b&gt;.png", ROMEO, "1.5 KB"]]
+        assert "2 files, 1.5 KB of" in juliet.text
+        juliet.goes(f"/admin/files?account={JULIET}")
+        assert [row[0] for row in juliet.rows[1:]] == ["glove.png"] and "1 files, 10 bytes of" in juliet.text
+        juliet.goes("/admin/files")
+        assert [row[0] for row in juliet.rows[1:]] == ["glove.png", "hat&lt;b&gt;.png"]
+        way = next(to for to in juliet.links if to.startswith("/admin/file/delete") and "hat" in to)
+        juliet.goes(way)
+        assert one.ask("GET", path).status == 200
+        juliet.sends()
+        assert juliet.done == "hat&lt;b&gt;.png is deleted." and one.ask("GET", path).status == 404
+        juliet.goes(way)
+        assert juliet.sends().status == 409
+    assert juliet.goes("/admin/files?account=nobody@localhost").status == 400
 
 
 # -- announcements and the log

@@ -24,6 +24,7 @@ from xmpp.stream.tls.certificates import a_labels
 ROOT = "/admin"
 LOGIN = "/admin/login"
 READING = ("GET", "HEAD")
+FILES = "files"  # the part without which there is nothing to be seen of them
 HEADERS = {"X-Robots-Tag": "noindex, nofollow"}
 
 Fields = Mapping[str, str]
@@ -46,6 +47,7 @@ class Visit:
         """A page whose template extends "admin/admin.html"."""
         said, self.login.said = self.login.said, None
         own: dict[str, Any] = {"who": self.login.account, "token": self.login.token, "said": said, "shown": shown}
+        own["has_files"] = self.site.has(FILES)
         return render(self.site, self.request, template, status=status, headers=HEADERS, **own, **values)
 
     def refuse(self, status: int, refused: object) -> Response:
