@@ -10,7 +10,6 @@ from tests.harness.browsing import Browser, web_server
 from tests.harness.bulk import Bulk
 from tests.harness.proxies import (
     STREAM_MODULE,
-    Certificate,
     StreamThrough,
     WebSocketThrough,
     adapted,
@@ -22,7 +21,9 @@ from tests.harness.proxies import (
     mirror,
     needs,
     nginx,
+    nginx_in_front_of,
     secured,
+    site_of_nginx,
 )
 from web.site import Site
 from web.websocket import handshake
@@ -30,29 +31,11 @@ from xmpp.stream.tls.tls import HTTP
 
 pytestmark = needs("nginx")
 
-LETSENCRYPT = "/etc/letsencrypt/live/chat.example.org"
-
-
-def site_of_nginx(site: Site, folder: Path, changes: dict[str, str]) -> str:
-    """The web site that is passed on to this server; `changes` say where it listens."""
-    certificate = Certificate(folder)
-    return adapted(
-        documented("/etc/nginx/sites-enabled/chat.example.org"),
-        {
-            "server_name chat.example.org": "server_name localhost",
-            f"{LETSENCRYPT}/fullchain.pem": str(certificate.chain),
-            f"{LETSENCRYPT}/privkey.pem": str(certificate.key),
-            ":5280": f":{site.listener.ports['HTTP']}",
-            **changes,
-        },
-    )
-
 
 @contextmanager
 def in_front_of(site: Site, folder: Path) -> Iterator[int]:
     """nginx; the port on which it listens."""
-    port = free_port()
-    with nginx(folder, port, http=site_of_nginx(site, folder, {"443": f"127.0.0.1:{port}"})):
+    with nginx_in_front_of(site.listener.ports["HTTP"], folder) as port:
         yield port
 
 
@@ -110,7 +93,7 @@ def test_one_port_is_for_xmpp_and_web_sites(tmp_path: Path, caplog: pytest.LogCa
             },
         )
         lines = adapted(documented("in each server { }, in place of the two lines with 443"), {":8443": f":{behind}"})
-        http = site_of_nginx(site, tmp_path, {"    listen 443 ssl;\n": lines})
+        http = site_of_nginx(site.listener.ports["HTTP"], tmp_path, {"    listen 443 ssl;\n": lines})
         with nginx(tmp_path, port, http=http, top=top):
             with StreamThrough(port, "127.0.0.7", is_direct=True) as stream:
                 assert address_of_login(stream, caplog) == "127.0.0.7"

@@ -50,6 +50,7 @@ def test_all_figures_are_told_as_openmetrics(site: Site) -> None:
         "xserv_logins",
         "xserv_archive_commit_seconds",
         "xserv_outbox_bytes",
+        "xserv_upload_bytes",
         "xserv_hub_delay_seconds",
         "process_cpu_seconds",
         "process_resident_memory_bytes",

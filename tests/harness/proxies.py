@@ -156,6 +156,29 @@ def nginx(folder: Path, port: int, *, http: str = "", top: str = "") -> Iterator
         yield
 
 
+def site_of_nginx(port: int, folder: Path, changes: Mapping[str, str]) -> str:
+    """The documented web site that is passed on to this port for HTTP; `changes` say where it listens."""
+    certificate, letsencrypt = Certificate(folder), "/etc/letsencrypt/live/chat.example.org"
+    return adapted(
+        documented("/etc/nginx/sites-enabled/chat.example.org"),
+        {
+            "server_name chat.example.org": "server_name localhost",
+            f"{letsencrypt}/fullchain.pem": str(certificate.chain),
+            f"{letsencrypt}/privkey.pem": str(certificate.key),
+            ":5280": f":{port}",
+            **changes,
+        },
+    )
+
+
+@contextmanager
+def nginx_in_front_of(port: int, folder: Path) -> Iterator[int]:
+    """nginx with that web site; the port on which it listens."""
+    own = free_port()
+    with nginx(folder, own, http=site_of_nginx(port, folder, {"443": f"127.0.0.1:{own}"})):
+        yield own
+
+
 @contextmanager
 def caddy(folder: Path, port: int, caddyfile: str) -> Iterator[None]:
     """Caddy, which asks nobody for certificates and can be told nothing."""
