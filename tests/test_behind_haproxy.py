@@ -9,6 +9,7 @@ import pytest
 from tests.harness.browsing import Browser, web_server
 from tests.harness.bulk import Bulk
 from tests.harness.proxies import (
+    BoshThrough,
     Certificate,
     StreamThrough,
     WebSocketThrough,
@@ -23,6 +24,7 @@ from tests.harness.proxies import (
     needs,
     secured,
 )
+from web.bosh import endpoint
 from web.site import Site
 from web.websocket import handshake
 from xmpp.stream.tls.tls import HTTP
@@ -87,6 +89,23 @@ def test_row_150_what_a_client_claims_does_not_get_through(tmp_path: Path, claim
     with web_server(tmp_path, [mirror]) as site, ending_tls_for(site, tmp_path) as port:
         asking = Browser.over(connection(port, "127.0.0.9"), [HTTP])
         assert asking.ask("GET", "/who", headers=claim).text == "127.0.0.9 True True"
+
+
+def test_what_bosh_holds_comes_at_once_and_with_the_address_of_its_client(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with (
+        web_server(tmp_path, [endpoint.part]) as site,
+        ending_tls_for(site, tmp_path) as port,
+        BoshThrough(site, port, "127.0.0.7") as stream,
+    ):
+        assert address_of_login(stream, caplog) == "127.0.0.7"
+        assert stream.binds("balcony") == "juliet@localhost/balcony"
+        held = stream.ask()
+        [session] = site.server.online
+        session.write(b"<message from='localhost'/>")
+        assert stream.answer(held).names == ["message"]
 
 
 @pytest.mark.parametrize("direction", ["comes_as_it_is_read", "goes_as_it_is_taken"])

@@ -10,6 +10,7 @@ from tests.harness.browsing import Browser, web_server
 from tests.harness.bulk import Bulk
 from tests.harness.proxies import (
     STREAM_MODULE,
+    BoshThrough,
     StreamThrough,
     WebSocketThrough,
     adapted,
@@ -25,6 +26,7 @@ from tests.harness.proxies import (
     secured,
     site_of_nginx,
 )
+from web.bosh import endpoint
 from web.site import Site
 from web.websocket import handshake
 from xmpp.stream.tls.tls import HTTP
@@ -55,6 +57,23 @@ def test_websockets_come_with_the_address_of_their_client(tmp_path: Path, caplog
     ):
         assert address_of_login(stream, caplog) == "127.0.0.7"
         assert stream.binds("balcony") == "juliet@localhost/balcony"
+
+
+def test_what_bosh_holds_comes_at_once_and_with_the_address_of_its_client(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with (
+        web_server(tmp_path, [endpoint.part]) as site,
+        in_front_of(site, tmp_path) as port,
+        BoshThrough(site, port, "127.0.0.7") as stream,
+    ):
+        assert address_of_login(stream, caplog) == "127.0.0.7"
+        assert stream.binds("balcony") == "juliet@localhost/balcony"
+        held = stream.ask()
+        [session] = site.server.online
+        session.write(b"<message from='localhost'/>")
+        assert stream.answer(held).names == ["message"]
 
 
 @pytest.mark.parametrize("direction", ["comes_as_it_is_read", "goes_as_it_is_taken"])

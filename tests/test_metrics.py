@@ -11,11 +11,13 @@ from typing import Any
 import gevent
 import pytest
 
+from tests.harness.bosh import BoshClient
 from tests.harness.browsing import Browser, Got, browser, get, web_server
 from tests.harness.openmetrics import Read, read
 from tests.harness.streams import Stream
 from tests.harness.websockets import WebSocketClient
 from web import metrics
+from web.bosh import endpoint
 from web.site import Site
 from web.websocket import handshake
 from xmpp.running import hub_delay
@@ -84,12 +86,17 @@ def test_the_figures_follow_what_happens(site: Site) -> None:
 
 
 def test_streams_are_counted_by_what_carries_them(tmp_path: Path) -> None:
-    parts = [metrics.part, handshake.part]
-    with web_server(tmp_path, parts) as site, WebSocketClient(site) as one, Stream(site.server) as another:
-        one.open()
-        another.open()
-        counted = figures(site)["xserv_connections"].samples
-    assert counted == {("", (("kind", kind),)): 1 for kind in ("http", "tcp", "websocket")}
+    parts = [metrics.part, handshake.part, endpoint.part]
+    with (
+        web_server(tmp_path, parts) as site,
+        Stream(site.server) as tcp,
+        WebSocketClient(site) as websocket,
+        BoshClient(site) as bosh,
+    ):
+        for stream in (tcp, websocket, bosh):
+            stream.open()
+        counted = {labels[0][1]: number for (_, labels), number in figures(site)["xserv_connections"].samples.items()}
+    assert (counted["tcp"], counted["websocket"], counted["bosh"]) == (1, 1, 1)
 
 
 def test_groups_that_get_to_the_disk_are_timed(site: Site) -> None:

@@ -14,6 +14,8 @@ import gevent
 import pytest
 from gevent import socket, ssl
 
+from tests.harness.bosh import BoshClient
+from tests.harness.browsing import Browser
 from tests.harness.certificates import issue, key_pem, pem, write
 from tests.harness.servers import ROOT
 from tests.harness.streams import Stream
@@ -88,6 +90,17 @@ class WebSocketThrough(WebSocketClient):
         self.opened, self.code, self.has_close = {}, None, False
         self._socket = secured(connection(port, source), HTTP)
         self.head = self._shakes_hands("GET", "/xmpp-websocket", HEADERS, b"")
+
+
+class BoshThrough(BoshClient):
+    """A stream over BOSH through a proxy that speaks HTTP over TLS on this port."""
+
+    def __init__(self, site: Site, port: int, source: str) -> None:
+        super().__init__(site)
+        self._port, self._source = port, source
+
+    def _connect(self) -> Browser:
+        return Browser.over(secured(connection(self._port, self._source), HTTP))
 
 
 def address_of_login(stream: Stream, caplog: pytest.LogCaptureFixture) -> str:
