@@ -50,6 +50,7 @@ setup(
         "bench": ["matplotlib"],
         "s3": ["boto3"],
         "test": [
+            "aiohttp",
             "boto3",
             "boto3-stubs[s3]",
             "flask",

@@ -159,3 +159,12 @@ def test_who_can_be_overheard_is_sent_to_where_there_is_tls(tmp_path: Path) -> N
 def test_who_can_be_overheard_is_refused_where_there_is_no_tls(site: Site) -> None:
     with browser(site) as one:
         assert one.ask("GET", "/hello/you", headers={"X-Forwarded-Proto": "http"}).status == 403
+
+
+def test_before_http_1_1_there_are_no_upgrades(tmp_path: Path) -> None:
+    asked = "GET /ws HTTP/{}\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    with web_server(tmp_path) as site:
+        with browser(site) as one:
+            assert "sec-websocket-version" in one.exchange(asked.format("1.1").encode()).headers
+        with browser(site) as one:
+            assert "sec-websocket-version" not in one.exchange(asked.format("1.0").encode()).headers

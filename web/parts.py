@@ -1,7 +1,6 @@
 """What the HTTP side of this server serves: the only list of its parts. The order does not matter."""
 
 from web import files, front, host_meta, metrics
-from web import files, front, metrics
 from web.admin import admin
 from web.bosh import endpoint as bosh
 from web.client import page

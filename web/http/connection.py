@@ -164,7 +164,8 @@ class HTTPConnection:
             self._http.receive_data(data)
 
     def _request(self, head: h11.Request) -> Request:
-        headers = Headers(head.headers)
+        is_older = head.http_version < b"1.1"  # which has no upgrades (RFC 9110 section 7.8)
+        headers = Headers(each for each in head.headers if not (is_older and each[0] == b"upgrade"))
         target = target_of(head.target.decode("latin-1"))
         hosts = headers.all("host")
         if len(hosts) > 1:
