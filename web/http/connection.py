@@ -5,6 +5,7 @@ come and go through the same transport as those of a stream.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ HEAD_FIELDS = 100
 PIECE_BYTES = 65536
 REQUESTS = 100  # on one connection, of a client that has not shown who it is: a limit on its TLS records, too
 GRACE_SECONDS = 30  # for content that has just begun to come or to go
+# A line that does not end in CRLF, or goes on in the next one (RFC 9112 sections 2.2 and 5.2).
+AMBIGUOUS = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]")
 UNREAD_BYTES = 65536  # of a request that was refused: so much is still read, so that the answer arrives
 
 
@@ -144,6 +147,10 @@ class HTTPConnection:
         assert isinstance(event, h11.Request)
         if len(event.headers) > HEAD_FIELDS:
             raise HTTPError(431)
+        if not event.http_version.startswith(b"1."):
+            raise HTTPError(505)
+        if {b"transfer-encoding", b"content-length"} <= {name for name, _ in event.headers}:
+            raise HTTPError(400)  # RFC 9112 section 6.1
         return event
 
     def _next_event(self, seconds: float) -> Any:
@@ -151,8 +158,11 @@ class HTTPConnection:
         began = False
         deadline = monotonic() + seconds
         while True:
+            unread = self._http.trailing_data[0]
             event = self._http.next_event()
             if event is not h11.NEED_DATA:
+                if AMBIGUOUS.search(unread, 0, len(unread) - len(self._http.trailing_data[0])):
+                    raise HTTPError(400)
                 return event
             if not began and self._http.trailing_data[0]:
                 began, deadline = True, monotonic() + self._limits.head_seconds

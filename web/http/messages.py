@@ -27,6 +27,7 @@ REASONS = {
     500: "Something went wrong here.",
     501: "This method is not known.",
     503: "This cannot be done at present.",
+    505: "This version of HTTP is not spoken here.",
 }
 
 
