@@ -4,7 +4,7 @@ comes in pieces or breaks off."""
 import gc
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -404,6 +404,36 @@ def test_row_07_who_goes_in_the_middle_of_an_answer_leaves_nothing(site: Site) -
             connection.sock.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert connection.sock.recv(100)
     until_none_is_left(site)
+
+
+# -- row 101: places
+
+
+def test_row_101_connections_that_wait_for_a_next_request_keep_nobody_out(tmp_path: Path) -> None:
+    """Browsers keep them for a while; a few people behind one address would take its places from all others there."""
+    with web_server(tmp_path, [part], {"strangers_per_address": 3, "trusted_proxies": ()}) as site, ExitStack() as held:
+        idle = [held.enter_context(browser(site)) for _ in range(3)]
+        for each in idle:
+            assert each.ask("GET", "/files/a").status == 200
+        with socket.create_connection((LOOPBACK, site.listener.ports["STARTTLS"]), timeout=30) as xmpp:
+            xmpp.sendall(STREAM)
+            assert xmpp.recv(4096).startswith(b"<?xml version='1.0'?><stream:stream")
+            assert received(idle[0].sock) == b""  # the one that has waited longest made room
+            assert idle[1].ask("GET", "/files/a").status == 200
+
+
+def test_row_101_connections_that_are_asking_make_no_room(tmp_path: Path) -> None:
+    with web_server(tmp_path, [part], {"strangers_per_address": 2, "trusted_proxies": ()}) as site, ExitStack() as held:
+        asking = [held.enter_context(browser(site)) for _ in range(2)]
+        for each in asking:
+            assert each.ask("GET", "/files/a").status == 200
+            each.sock.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+            assert each.sock.recv(4096).startswith(b"HTTP/1.1 100 ")
+        with socket.create_connection((LOOPBACK, site.listener.ports["STARTTLS"]), timeout=30) as xmpp:
+            assert received(xmpp) == b""
+        for each in asking:
+            each.sock.sendall(b"abc")
+            assert each.response("POST").content == b"abc"
 
 
 # -- row 164: one port, several protocols

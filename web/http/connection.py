@@ -116,6 +116,7 @@ class HTTPConnection:
             return False
         if head is None:
             return False
+        self._place.stay()
         self.is_idle = False
         request = None
         try:
@@ -281,6 +282,7 @@ class HTTPConnection:
             return False
         self._http.start_next_cycle()
         self.is_idle = True
+        self._place.linger(self._transport.close)  # browsers wait with connections: whoever needs the place has it
         return True
 
     def _skips_content(self) -> bool:

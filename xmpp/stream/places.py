@@ -1,8 +1,9 @@
 """Places for connections: how many there are in all, and for strangers from one network. A stranger has no session yet.
 
 A connection has its place from the moment it is accepted until its socket is closed. It may be shaking hands, logging
-in, in use, or lingering: its stream is closed, and it waits for the peer to read the last bytes. Lingering connections
-are closed as soon as somebody else needs their place, the oldest first.
+in, in use, or lingering: its stream is closed, and it waits for the peer to read the last bytes; or it speaks HTTP, and
+waits for its next request. Lingering connections are closed as soon as somebody else needs their place, the oldest
+first.
 """
 
 from collections import OrderedDict
@@ -64,6 +65,12 @@ class Places:
             for each in place.networks:
                 self._networks[each].lingering[place] = close
 
+    def stay(self, place: "Place") -> None:
+        self._lingering.pop(place, None)
+        if place.is_strangers:
+            for each in place.networks:
+                self._networks[each].lingering.pop(place, None)
+
     def leave(self, place: "Place") -> None:
         if place.is_strangers:
             self.forget_stranger(place)
@@ -105,9 +112,15 @@ class Place:
             self.is_strangers = False
 
     def linger(self, close: Close) -> None:
-        """The connection's stream is closed. `close` is called when the place is needed, and must not yield."""
+        """The connection's stream is closed, or it waits for its next request. `close` is called when the place is
+        needed, and must not yield."""
         if not self._is_left:
             self._places.linger(self, close)
+
+    def stay(self) -> None:
+        """The connection is in use again, and lingers no more."""
+        if not self._is_left:
+            self._places.stay(self)
 
     def leave(self) -> None:
         """Give the place back: the connection's socket is closed."""
