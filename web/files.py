@@ -33,15 +33,17 @@ def put(site: Site, request: Request, slot: str, name: str) -> Answer:
     file = _open_slot(site, slot, name)
     type = _checked(request, file)
     request.trust()  # nobody else knows of this slot
+    pieces = request.body.pieces(file.size)
     try:
-        files.receive(site.server, file, type, request.body.pieces(file.size))
+        files.receive(site.server, file, type, pieces)
     except files.NoSlot:
         raise HTTPError(404, "The slot for this file is gone.") from None
-    except FileStoreFull as error:
-        log.error("an uploaded file cannot be stored: %s", error)
-        raise HTTPError(507, "There is no room for this file.") from error
     except FileStoreError as error:
         log.error("an uploaded file cannot be stored: %s", error)
+        for _ in pieces:  # while a client sends it reads nothing, and would never learn why it was cut off
+            pass
+        if isinstance(error, FileStoreFull):
+            raise HTTPError(507, "There is no room for this file.") from error
         raise HTTPError(503, "This file cannot be stored at present.") from error
     return Response(201)
 

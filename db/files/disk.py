@@ -27,7 +27,7 @@ SYNC_BYTES = 8 << 20
 a few bytes on the same disk, such as the database."""
 THREADS = 4
 UNFINISHED = "unfinished-"
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Result = TypeVar("Result")
 

@@ -1,6 +1,8 @@
 """Attacks by files that are uploaded, and on them."""
 
+import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gevent
@@ -90,6 +92,39 @@ def test_row_39_a_slot_is_for_so_many_bytes(site: Site, juliet: Client, one: Bro
     with browser(site) as other:
         assert other.exchange(smuggled.encode() + b"a hat and more", "PUT").status == 400
     assert not [each for each in (tmp_path / "uploads").rglob("*") if each.is_file()]
+
+
+def test_row_39_a_file_in_chunks_is_not_shorter_than_was_said(
+    site: Site, juliet: Client, one: Browser, tmp_path: Path
+) -> None:
+    path = slot(juliet, size=5)
+    head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with browser(site) as other:
+        assert other.exchange(f"{head}3\r\na h\r\n0\r\n\r\n".encode(), "PUT").status == 400
+    assert not [each for each in (tmp_path / "uploads").rglob("*") if each.is_file()]
+    assert one.ask("PUT", path, b"a hat").status == 201
+
+
+@contextmanager
+def files_hold_at_most(most: int) -> Iterator[None]:
+    """While this lasts, no file of this process grows beyond so many bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_row_39_a_disk_that_is_full_keeps_no_half_of_a_file_and_who_sends_it_is_told(
+    site: Site, juliet: Client, one: Browser, tmp_path: Path
+) -> None:
+    content = b"x" * 40_000_000
+    path = slot(juliet, size=len(content))
+    with files_hold_at_most(30_000_000):
+        assert one.ask("PUT", path, content).status == 507
+    assert not [each for each in (tmp_path / "uploads").rglob("*") if each.is_file()]
+    assert one.ask("PUT", path, content).status == 201
 
 
 @pytest.mark.parametrize("change", [("hat", "cap"), ("/hat.png", ""), ("/upload/", "/upload/../upload/./x/"),
