@@ -120,7 +120,7 @@ _HAS_OWNER = Prepared(
     _U.select(_U.id).join(_O, on=_O.number == _U.owner).where(_U.id == ANY, _O.account.is_null(False))
 )
 _MARK = Prepared(_U.update(state=ANY, due=ANY).where(_U.id == ANY, _U.state.in_([ANY, ANY])))
-_COUNT_ONLY = Prepared(_U.update(state=ANY, due=ANY).where(_U.id == ANY))
+_COUNT_ONLY = Prepared(_U.update(state=ANY, due=ANY).where(_U.id == ANY, _U.state == ANY))
 _DELETE = Prepared(_U.delete().where(_U.id == ANY))
 _DUE = Prepared(
     _U.select(_U.id, _U.slot, _U.size, _U.state, _U.created).where(_U.due <= ANY).order_by(_U.due).limit(ANY)
@@ -209,11 +209,12 @@ def removed(db: Database, gone: Iterable[Removal], now: float) -> None:
     with db.change():
         left = total(db)
         for each in gone:
-            left -= each.size if each.state != COUNTED else 0
             if each.state == DELETED and each.created + DAY > now:
-                db.write(_COUNT_ONLY, COUNTED, each.created + DAY, each.id)
+                changed = db.write(_COUNT_ONLY, COUNTED, each.created + DAY, each.id, DELETED)
             else:
-                db.write(_DELETE, each.id)
+                changed = db.write(_DELETE, each.id)
+            if changed and each.state != COUNTED:  # somebody else may have been as quick
+                left -= each.size
         db.memory[TOTAL].put("", left)
 
 

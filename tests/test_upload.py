@@ -159,6 +159,15 @@ def test_the_files_of_an_account_that_is_removed_are_gone(
     assert uploads.total(site.server.db) == 0
 
 
+def test_files_that_two_delete_at_once_count_once(site: Site, juliet: Client, one: Browser) -> None:
+    paths = [upload(one, juliet) for _ in range(2)]
+    file = uploads.find(site.server.db, paths[0].split("/")[2])
+    assert file is not None
+    removing.mark_deleted(site.server, [file.id])
+    assert {each.get() for each in [gevent.spawn(removing.remove_some, site.server) for _ in range(3)]} == {1}
+    assert uploads.total(site.server.db) == 5
+
+
 def test_an_account_that_is_removed_meanwhile_leaves_no_file(
     site: Site, juliet: Client, one: Browser, tmp_path: Path
 ) -> None:
