@@ -126,8 +126,7 @@ class DiskStore:
             self.path(key).unlink()
 
     def _apply(self, act: Callable[..., Result], *arguments: object) -> Result:
-        result: Result = self._threads.apply(act, arguments)
-        return result
+        return _in(self._threads, act, *arguments)
 
 
 class _Reading(Iterator[bytes]):
@@ -143,7 +142,7 @@ class _Reading(Iterator[bytes]):
             self.close()
             raise StopIteration
         with _in_our_words():
-            piece: bytes = self._threads.apply(self._file.read, (min(PIECE_BYTES, self._left),))
+            piece: bytes = _in(self._threads, self._file.read, min(PIECE_BYTES, self._left))
         if not piece:
             raise FileStoreError("the file is shorter than it was")
         self._left -= len(piece)
@@ -152,6 +151,24 @@ class _Reading(Iterator[bytes]):
     def close(self) -> None:
         """Close the file. It is no use any more."""
         self._file.close()
+
+
+def _in(threads: ThreadPool, act: Callable[..., Result], *arguments: object) -> Result:
+    """What it returns, or raises, in a thread."""
+    outcome: tuple[Exception | None, list[Result]] = threads.apply(_outcome, (act, arguments))
+    failed, results = outcome
+    if failed is not None:
+        raise failed
+    [result] = results
+    return result
+
+
+def _outcome(act: Callable[..., Result], arguments: tuple[object, ...]) -> tuple[Exception | None, list[Result]]:
+    """What it raised, or returned: of what is raised in a thread gevent prints a traceback."""
+    try:
+        return None, [act(*arguments)]
+    except Exception as error:
+        return error, []
 
 
 def _new(path: Path) -> Any:

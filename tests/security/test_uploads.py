@@ -117,12 +117,13 @@ def files_hold_at_most(most: int) -> Iterator[None]:
 
 
 def test_row_39_a_disk_that_is_full_keeps_no_half_of_a_file_and_who_sends_it_is_told(
-    site: Site, juliet: Client, one: Browser, tmp_path: Path
+    site: Site, juliet: Client, one: Browser, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     content = b"x" * 40_000_000
     path = slot(juliet, size=len(content))
     with files_hold_at_most(30_000_000):
         assert one.ask("PUT", path, content).status == 507
+    assert "Traceback" not in capfd.readouterr().err
     assert not [each for each in (tmp_path / "uploads").rglob("*") if each.is_file()]
     assert one.ask("PUT", path, content).status == 201
 
