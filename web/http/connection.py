@@ -179,9 +179,7 @@ class HTTPConnection:
         headers = Headers(each for each in head.headers if not (is_older and each[0] == b"upgrade"))
         target = target_of(head.target.decode("latin-1"))
         hosts = headers.all("host")
-        has_two_lengths = headers.all("transfer-encoding") and headers.all("content-length")
-        if len(hosts) > 1 or has_two_lengths:  # a proxy may go by the other one (RFC 9112 section 6.1)
-            self._is_closing = True
+        if len(hosts) > 1:
             raise HTTPError(400)
         host = host_of(target.authority or (hosts[0] if hosts else None))
         client = self._client_of(headers)
