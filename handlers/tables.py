@@ -25,9 +25,10 @@ from handlers.discovery import (
 )
 from handlers.discovery.client_caps import CAPS_KNOWN
 from handlers.discovery.contact_caps import CONTACT_CAPS_KNOWN
-from handlers.login import accounts, bind, register, sasl
+from handlers.login import accounts, bind, departures, register, sasl
 from handlers.login.accounts import ACCOUNT_REMOVED
 from handlers.login.bind import SESSION_BOUND
+from handlers.login.sasl import guests
 from handlers.messages import carbons, delay, devices, displayed, occupants, offline, stanza_ids
 from handlers.profile import avatars, bookmarks, private, vcard, vcard4
 from handlers.profile.private import PRIVATE_XML_KEPT
@@ -70,6 +71,8 @@ from xmpp.routing.tables import (
 
 FEATURES = (
     sasl.feature,
+    guests.feature,
+    departures.feature,
     register.feature,
     bind.feature,
     accounts.feature,
@@ -118,6 +121,7 @@ FEATURES = (
 
 TABLES = Tables(
     MESSAGE_SENT.runs(
+        guests.refuse_elsewhere,
         blocking.refuse_to_blocked,
         delay.refuse_forged,
         carbons.refuse_forged,
@@ -144,6 +148,8 @@ TABLES = Tables(
         push.wake,  # the devices that are away, even if others have got the message
     ),
     PRESENCE_SENT.runs(
+        guests.refuse_elsewhere,
+        guests.refuse_contacts,
         blocking.refuse_to_blocked,
         delay.refuse_forged,
         occupants.remove_forged,
@@ -166,7 +172,7 @@ TABLES = Tables(
         rooms_elsewhere.note_told,
         devices.choose_for_presence,
     ),
-    IQ_SENT.runs(blocking.refuse_to_blocked),
+    IQ_SENT.runs(guests.refuse_elsewhere, guests.refuse_lasting, blocking.refuse_to_blocked),
     IQ_RECEIVED.runs(
         rooms_elsewhere.take_answer,  # before it is looked who may ask whom: it is an answer that the server waits for
         last_activity.hide_clients,  # these two give the same answer for an account that does not exist
@@ -225,7 +231,8 @@ TABLES = Tables(
         offline.let_go,  # before the next: what had waited, and was not acknowledged, goes another way with the rest
         rooms_elsewhere.forget_session,
         stream_management.let_go,  # the others see the session leave before they get what it did not acknowledge
-        offline.hand_over,  # last: what was sent and not acknowledged comes before what was not sent yet
+        offline.hand_over,  # after that: what was sent and not acknowledged comes before what was not sent yet
+        departures.note_end,
     ),
     NODE_CHANGED.runs(bookmarks.follow_node),
     PRIVATE_XML_KEPT.runs(bookmarks.follow_private_xml),
@@ -244,6 +251,7 @@ TABLES = Tables(
     SERVER_STARTED.runs(
         upkeep.start,
         removals.start,
+        departures.start,
         server_info.publish,
         restarts.warn_of_unreachable_rooms,
         restarts.begin,
@@ -253,6 +261,7 @@ TABLES = Tables(
         upkeep.stop,
         removals.stop,
         upload.close_store,
+        departures.stop,
         rooms_elsewhere.stop,
         stream_management.end_hibernating,
     ),

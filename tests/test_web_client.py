@@ -84,6 +84,16 @@ def test_registration_is_offered_where_it_is_open(tmp_path: Path, is_open: bool)
         assert settings_in(get(site, "/chat"))["allow_registration"] is is_open
 
 
+def test_guests_come_in_where_they_are_let_in(tmp_path: Path) -> None:
+    with web_server(tmp_path, guests={"enabled": True}) as site:
+        assert '<a href="/guest">' in get(site, "/chat").text
+        told = settings_in(get(site, "/guest"))
+        assert (told["authentication"], told["auto_login"], told["jid"]) == ("anonymous", True, "localhost")
+    with web_server(tmp_path, guests={"enabled": False}) as site:
+        assert "/guest" not in get(site, "/chat").text
+        assert get(site, "/guest").status == 404
+
+
 def test_without_rooms_none_are_named(tmp_path: Path) -> None:
     with web_server(tmp_path, rooms={"enabled": False}) as site:
         assert settings_in(get(site, "/chat"))["muc_domain"] is None

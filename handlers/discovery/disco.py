@@ -4,6 +4,7 @@ Features declare all of that. What a feature keeps at a node it describes itself
 the items of accounts and services.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -11,6 +12,7 @@ from lxml import etree
 from handlers.contacts.access import refuse_strangers
 from handlers.discovery import caps, caps2
 from handlers.discovery.disco_info import DiscoSettings, account_info, domain_info
+from handlers.login.sasl import guests
 from xmpp.data.disco import INFO, INFO_QUERY, ITEMS, ITEMS_QUERY, Identity, Info
 from xmpp.data.errors import StanzaError
 from xmpp.data.stanza import Stanza
@@ -19,12 +21,15 @@ from xmpp.routing.feature import ACCOUNT, SERVER, SERVICE, Addressee, Feature
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
+REGISTERED = Identity("account", "registered")
+GUEST = Identity("account", "anonymous")  # XEP-0175 section 5
+
 feature = Feature(
     "disco",
     xep="0030",
     disco=[INFO, ITEMS],
     account_disco=[INFO, ITEMS],
-    account_identities=[Identity("account", "registered")],
+    account_identities=[REGISTERED],
     settings=DiscoSettings,
     optional=False,
 )
@@ -47,7 +52,11 @@ def describe_account(server: "Server", iq: Stanza) -> etree._Element | bytes | N
         return _of_node(server, iq, ACCOUNT)
     assert iq.to is not None and iq.sender is not None
     refuse_strangers(server, iq.to, iq.sender)  # XEP-0030 section 8
-    return account_info(server).element(_node(iq))
+    info = account_info(server)
+    if guests.is_guest(server, iq.to):
+        others = tuple(each for each in info.identities if each != REGISTERED)
+        info = replace(info, identities=(GUEST, *others))
+    return info.element(_node(iq))
 
 
 @feature.iq_get(INFO_QUERY, to=[SERVICE])

@@ -12,6 +12,7 @@ from lxml import etree
 from db import rooms
 from handlers.admin.roles import is_administrator
 from handlers.contacts.access import is_at_home
+from handlers.login.sasl.guests import is_guest
 from handlers.rooms import history, nicks, presence, rates, room_vcard, versions
 from handlers.rooms.configuration import DEFAULT
 from handlers.rooms.presence import Change, Ended
@@ -185,6 +186,8 @@ def _make(server: "Server", address: JID, session: JID) -> Room:
 
 
 def _may_make(server: "Server", creator: JID) -> bool:
+    if is_guest(server, creator):
+        return False
     match server.settings(RoomSettings).creators:
         case "everybody":
             return True

@@ -30,6 +30,7 @@ FEW_ITERATIONS = 4096
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "sasl": {"iterations": FEW_ITERATIONS, "max_delay_seconds": 0},
     "register": {"open": True},
+    "guests": {"enabled": False},
 }
 JULIET = JID.parse("juliet@localhost")
 

@@ -12,6 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from handlers.login.register import RegisterSettings
+from handlers.login.sasl import guests
 from handlers.rooms import SUBDOMAIN as ROOMS
 from web.http.messages import HTTPError, Request, Response
 from web.pages.rendering import render
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from web.site import Site
 
 PATH = "/chat"
+GUEST_PATH = "/guest"
 STARTER = "starter.js"
 # Pictures, sounds and films that people send are where their servers keep them. Files of ours are fetched, to be shown
 # and to be decrypted.
@@ -45,6 +47,13 @@ NOBODY_ELSE = {
 }
 ENTRANCES = {"websocket": "/xmpp-websocket", "bosh": "/http-bind"}  # where each of these parts is
 
+GUEST = {
+    "authentication": "anonymous",
+    "auto_login": True,
+    "muc_nickname_from_jid": False,  # nobody could read it
+    "auto_register_muc_nickname": False,  # guests are members of nothing
+}
+
 part = Part("web_client")
 
 
@@ -65,6 +74,14 @@ class Client:
 def page(site: "Site", request: Request) -> Response:
     """The client, for whoever has an account here."""
     return client_page(site, request)
+
+
+@part.get(GUEST_PATH)
+def guest_page(site: "Site", request: Request) -> Response:
+    """The client, for whoever comes as a guest (XEP-0175)."""
+    if not guests.are_welcome(site.server):
+        raise HTTPError(404)
+    return client_page(site, request, {"jid": site.domain_for(request.host), **GUEST})
 
 
 @part.get(f"{PATH}/{{folder}}/{{path...}}")
@@ -101,6 +118,7 @@ def client_page(
         starter=f"{PATH}/{client.starter}",
         settings=json.dumps({**_settings(site, domain, f"{PATH}/{client.folder}"), **(more or {})}),
         has_pages=site.has("pages"),
+        guest=GUEST_PATH if guests.are_welcome(site.server) else None,
         paths=json.dumps({name: path for name, path in ENTRANCES.items() if site.has(name)}),
     )
 

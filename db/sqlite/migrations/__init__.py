@@ -25,6 +25,7 @@ from db.sqlite.migrations import (
     v0017_room_subject_author,
     v0018_uploads,
     v0019_administration,
+    v0020_guests,
 )
 
 MIGRATIONS: Sequence[Sequence[str]] = (
@@ -47,6 +48,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0017_room_subject_author.STATEMENTS,
     v0018_uploads.STATEMENTS,
     v0019_administration.STATEMENTS,
+    v0020_guests.STATEMENTS,
 )
 
 

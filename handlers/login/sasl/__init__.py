@@ -16,7 +16,7 @@ from handlers.admin import comings_and_goings
 from handlers.admin.comings_and_goings import NOBODY, Attempts
 from handlers.login import by_password
 from handlers.login.one_address import OneAddress
-from handlers.login.sasl import passwords
+from handlers.login.sasl import guests, passwords
 from handlers.login.sasl.exchange import CannotBind, Challenge, Exchange, Verdict, WrongPassword
 from handlers.login.sasl.mechanisms import MECHANISMS, Circumstances
 from handlers.login.sasl.plain import Plain
@@ -70,6 +70,8 @@ def offer_mechanisms(stream: Stream) -> etree._Element:
     mechanisms = etree.Element(f"{{{names.SASL}}}mechanisms", nsmap={None: names.SASL})
     for mechanism in _circumstances(stream).offered():
         etree.SubElement(mechanisms, f"{{{names.SASL}}}mechanism").text = mechanism.name
+    if guests.are_welcome(stream.server):
+        etree.SubElement(mechanisms, f"{{{names.SASL}}}mechanism").text = guests.MECHANISM
     return mechanisms
 
 
@@ -120,6 +122,9 @@ def begin(server: "Server", stream: Stream, auth: etree._Element) -> None:
     is asked for. Yields as `_conclude` does."""
     login = _login(stream)
     login.attempt = None
+    if auth.get("mechanism") == guests.MECHANISM and guests.are_welcome(server):
+        _admit_guest(server, stream)
+        return
     login.attempt = _attempt(server, stream, auth.get("mechanism"))
     if auth.text or len(auth):
         _go_on(server, stream, login.attempt, _data(auth))
@@ -197,6 +202,15 @@ def _conclude(server: "Server", stream: Stream, verdict: Verdict, attempt: Attem
     server.state(Attempts)["success", attempt.mechanism] += 1
     server.state(OneAddress).note(stream.peer, verdict.account)
     comings_and_goings.note_login(stream.peer, verdict.account, attempt.mechanism)
+
+
+def _admit_guest(server: "Server", stream: Stream) -> None:
+    """There is nothing to prove. Trace data (RFC 4505), which anybody could make up, is not read."""
+    account, identity = guests.admit(server, stream.host, stream.peer)
+    _send(stream, "success", b"")
+    stream.authenticated(account, identity)
+    server.state(Attempts)["success", guests.MECHANISM] += 1
+    comings_and_goings.note_login(stream.peer, account, guests.MECHANISM)
 
 
 def _fail(server: "Server", stream: Stream, failure: SASLFailure) -> None:

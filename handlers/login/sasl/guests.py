@@ -1,0 +1,122 @@
+"""Guests (XEP-0175): people without an account log in by ANONYMOUS (RFC 4505), to an account that lasts as long as
+their session, and may do less than others. Off by default.
+
+Who is a guest is known in memory: accounts of guests do not outlive the server either (handlers/login/departures.py).
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from db import guests as guest_records
+from handlers.login.throttle import FadingCounts
+from xmpp.config.configuration import setting
+from xmpp.data.errors import SASLFailure, StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.networks import network
+from xmpp.routing.delivery import Delivery, concerns
+from xmpp.routing.feature import Feature
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+MECHANISM = "ANONYMOUS"
+HOUR = 3600.0
+NAME_BYTES = 16  # of randomness: as unique as the UUID that XEP-0175 section 3 proposes, and cannot be guessed
+# What would make others' lists longer, or outlast the guest; some of it they may read.
+LASTING = ("{jabber:iq:register}query", "{jabber:iq:roster}query", "{urn:xmpp:push:0}enable")
+NEVER = "{urn:xmpp:http:upload:0}request"
+SUBSCRIBING = ("subscribe", "subscribed")
+
+
+@dataclass(frozen=True)
+class GuestSettings:
+    """Guests (XEP-0175): people without an account, who may chat with those here and enter rooms. They have no
+    contacts, make no rooms and send no files, and nothing of them is kept when they go."""
+
+    at_a_time: int = setting(100, "How many guests there may be at a time.", minimum=1, maximum=10_000)
+    per_address: int = setting(
+        10,
+        "How many guests may come from one address in a row; each hour half of them are forgotten. 0: any number.",
+        minimum=0,
+        maximum=20,
+    )
+
+
+feature = Feature("guests", xep="0175", settings=GuestSettings, by_default=False)
+
+
+class Guests:
+    """When the guests who are here logged in, on the monotonic clock, by their accounts. A server has one."""
+
+    def __init__(self) -> None:
+        self.since: dict[JID, float] = {}
+        self.lately = FadingCounts(half_life=HOUR)
+
+
+def are_welcome(server: "Server") -> bool:
+    """True if guests may log in."""
+    return feature in server.registry.features
+
+
+def is_guest(server: "Server", account: JID) -> bool:
+    """True if this (bare) address is that of a guest who is here."""
+    return account in server.state(Guests).since
+
+
+def admit(server: "Server", host: str, peer: str) -> tuple[JID, str]:
+    """Make an account for a guest from this address of the network; returns it with its identity. Raises SASLFailure
+    if there are too many already."""
+    settings, guests, now = server.settings(GuestSettings), server.state(Guests), time.monotonic()
+    if len(guests.since) >= settings.at_a_time:
+        raise SASLFailure("temporary-auth-failure", "there are too many guests")
+    with _counted(guests.lately, network(peer), settings.per_address, now):
+        account = JID.of(token_hex(NAME_BYTES), host)
+        identity = guest_records.create(server.db, account, time.time())
+    guests.since[account] = now
+    return account, identity
+
+
+@contextmanager
+def _counted(counts: FadingCounts, place: str, limit: int, now: float) -> Iterator[None]:
+    """Count a guest from this network, unless none comes of it. Raises SASLFailure if too many have come from there."""
+    if limit and counts.get(place, now) > limit - 0.5:  # what was counted a moment ago has faded a little already
+        raise SASLFailure("temporary-auth-failure", "too many guests have come from your address")
+    counts.add(place, now)
+    try:
+        yield
+    except BaseException:
+        counts.take_back(place, now)
+        raise
+
+
+# -- what guests may not do
+
+
+@feature.step
+def refuse_elsewhere(delivery: Delivery) -> None:
+    """MESSAGE_SENT, PRESENCE_SENT, IQ_SENT: guests reach nobody but those here (section 3)."""
+    to, server = delivery.stanza.to, delivery.server
+    if to is None or not is_guest(server, delivery.account):
+        return
+    if not server.ownership.serves(to.domain) and to.domain not in server.subdomains.by_address:
+        raise StanzaError("forbidden", "guests cannot write to other servers")
+
+
+@feature.step
+def refuse_contacts(delivery: Delivery) -> None:
+    """PRESENCE_SENT: guests are nobody's contacts, who would be left with an address that never comes again."""
+    if delivery.stanza.type in SUBSCRIBING and is_guest(delivery.server, delivery.account):
+        raise StanzaError("forbidden", "guests have no contacts")
+
+
+@feature.step
+@concerns(*LASTING, NEVER)
+def refuse_lasting(delivery: Delivery) -> None:
+    """IQ_SENT: what is not for guests."""
+    stanza = delivery.stanza
+    if is_guest(delivery.server, delivery.account) and (stanza.type == "set" or NEVER in stanza.child_tags):
+        raise StanzaError("forbidden", "this needs an account")
