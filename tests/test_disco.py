@@ -89,7 +89,7 @@ def test_an_account_without_nodes_has_no_items(romeo: Client) -> None:
 def test_the_items_of_a_domain_are_its_services(romeo: Client) -> None:
     assert romeo.asks(ITEMS, to="localhost") == xml(
         '<query xmlns="http://jabber.org/protocol/disco#items"><item jid="pubsub.localhost"/>'
-        '<item jid="rooms.localhost"/></query>'
+        '<item jid="rooms.localhost"/><item jid="upload.localhost"/></query>'
     )
 
 
@@ -150,7 +150,8 @@ def test_a_service_is_found_and_described_as_its_feature_declares_it(with_rooms:
     romeo = Client(with_rooms, "romeo@localhost/orchard")
     assert romeo.asks(ITEMS, to="localhost") == xml(
         '<query xmlns="http://jabber.org/protocol/disco#items">'
-        '<item jid="pubsub.localhost"/><item jid="rooms.localhost"/><item jid="halls.localhost"/></query>'
+        '<item jid="pubsub.localhost"/><item jid="rooms.localhost"/>'
+        '<item jid="halls.localhost"/><item jid="upload.localhost"/></query>'
     )
     assert romeo.asks(INFO, to="rooms.localhost") == xml(
         '<query xmlns="http://jabber.org/protocol/disco#info">'
