@@ -1,4 +1,5 @@
-"""Loads of files: one client uploads files of 20 MB, or downloads one, again and again (XEP-0363).
+"""Loads over HTTP: one client uploads files of 20 MB, or downloads one, again and again (XEP-0363), or reads the start
+page. Files are also put into nginx and had from there, for comparison.
 
     python -m bench.fileload download --port PORT --http-port PORT --server-pid PID
 
@@ -13,9 +14,12 @@ import socket
 import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from itertools import count
 from urllib.parse import urlsplit
 
-LOADS = ("upload", "download")
+from bench import nginx
+
+LOADS = ("upload", "download", "page")
 FILE_BYTES = 20_000_000
 PIECE_BYTES = 1 << 18
 PATIENCE = 60.0
@@ -81,7 +85,7 @@ def put(sock: socket.socket, path: str, content: bytes) -> None:
     sock.sendall(f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n".encode())
     sock.sendall(content)
     answer = sock.recv(65536)
-    if not answer.startswith(b"HTTP/1.1 201"):
+    if not answer.startswith((b"HTTP/1.1 201", b"HTTP/1.1 204")):  # 204 where nginx had it already
         raise SystemExit(f"not uploaded: {answer!r}")
 
 
@@ -100,30 +104,93 @@ def get(sock: socket.socket, path: str, size: int) -> None:
 
 def measured(options: argparse.Namespace) -> dict[str, float]:
     """Run a load; returns its figures."""
+    if options.cmd == "page":
+        return _of_pages(options)
     uploader, content = Uploader(options), os.urandom(options.size)
-    sock = socket.create_connection(("127.0.0.1", options.http_port), timeout=options.stall)
-    path = uploader.slot()
+    figures = _of_files(options, options.http_port, options.server_pid, content, uploader.slot)
+    numbers = count()
+    with nginx.alone() as other:
+        if other is None:
+            return figures
+        theirs = _of_files(options, other.port, other.pid, content, lambda: f"/{next(numbers) % 10}")
+    return figures | {f"nginx_{name}": value for name, value in theirs.items()}
+
+
+def _of_files(
+    options: argparse.Namespace, port: int, pid: int, content: bytes, new_path: Callable[[], str]
+) -> dict[str, float]:
+    """The figures of files that are put at new paths, or of one that is had again and again."""
+    sock = socket.create_connection(("127.0.0.1", port), timeout=options.stall)
+    path = new_path()
     put(sock, path, content)
 
     def once() -> None:
         if options.cmd == "upload":
-            put(sock, uploader.slot(), content)
+            put(sock, new_path(), content)
         else:
             get(sock, path, options.size)
 
-    _repeat(once, options.warmup)
-    cpu, began = _cpu_seconds(options.server_pid), time.monotonic()
-    megabytes = _repeat(once, options.duration) * options.size / 1e6
-    used, seconds = _cpu_seconds(options.server_pid) - cpu, time.monotonic() - began
+    times, used, seconds = _repeated(once, options, pid)
+    megabytes = times * options.size / 1e6
     return {
-        "megabytes_per_server_cpu_s": round(megabytes / max(used, 1 / TICKS), 1),
+        "megabytes_per_server_cpu_s": round(megabytes / used, 1),
         "megabytes_per_s": round(megabytes / seconds, 1),
     }
+
+
+def _of_pages(options: argparse.Namespace) -> dict[str, float]:
+    """The figures of the start page, each connection being used for as many requests as the server takes on it."""
+    sockets: list[socket.socket] = []
+
+    def once() -> None:
+        if not sockets:
+            sockets.append(_connection(options))
+        if page(sockets[0]):
+            sockets.pop().close()
+
+    times, used, _ = _repeated(once, options, options.server_pid)
+    return {"server_cpu_s_per_1000_pages": round(used / times * 1000, 4)}
+
+
+def _connection(options: argparse.Namespace) -> socket.socket:
+    """To the port for HTTP, which a server that has just begun may not listen on yet."""
+    end = time.monotonic() + options.stall
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", options.http_port), timeout=options.stall)
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
+def page(sock: socket.socket) -> bool:
+    """Read the start page; true if the server closes the connection after it."""
+    sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += sock.recv(65536)
+    head, _, content = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    if not head.startswith(b"HTTP/1.1 200") or length is None:
+        raise SystemExit(f"no page: {head!r}")
+    left = int(length[1]) - len(content)
+    while left > 0:
+        left -= len(sock.recv(left))
+    return b"connection: close" in head.lower()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the load that the command line names, and print its figures."""
     print(json.dumps({"figures": measured(parser().parse_args(arguments))}))
+
+
+def _repeated(act: Callable[[], None], options: argparse.Namespace, pid: int) -> tuple[int, float, float]:
+    """How often it was done, in how many seconds of the server's CPU, and of time."""
+    _repeat(act, options.warmup)
+    cpu, began = _cpu_seconds(pid), time.monotonic()
+    times = _repeat(act, options.duration)
+    return times, max(_cpu_seconds(pid) - cpu, 1 / TICKS), time.monotonic() - began
 
 
 def _repeat(act: Callable[[], None], seconds: float) -> int:

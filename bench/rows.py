@@ -36,6 +36,8 @@ UNTIL_ALL_ARE_IN = Figure("seconds_until_all_are_in", "s")
 LOGIN = Figure("server_cpu_s_per_1000_logins", "ms")
 P99 = Figure("latency_ms_p99", "ms")
 MEGABYTES = Figure("megabytes_per_server_cpu_s", "MB per CPU second")
+MEGABYTES_OF_NGINX = Figure("nginx_megabytes_per_server_cpu_s", "MB per CPU second of nginx")
+PAGE = Figure("server_cpu_s_per_1000_pages", "us", 1000)
 RATE = Figure("messages_per_s", "per s")
 MEMORY = Figure("kib_per_connection", "KiB")
 OCCUPANT_MEMORY = Figure("kib_per_occupant", "KiB")
@@ -401,7 +403,7 @@ ROWS = (
         "upload",
         "files of 20 MB uploaded (XEP-0363)",
         ("upload",),
-        (MEGABYTES,),
+        (MEGABYTES, MEGABYTES_OF_NGINX),
         (AtLeast(100, MEGABYTES),),
         needs=frozenset({FILES}),
     ),
@@ -409,8 +411,16 @@ ROWS = (
         "download",
         "a file of 20 MB downloaded",
         ("download",),
-        (MEGABYTES,),
+        (MEGABYTES, MEGABYTES_OF_NGINX),
         (AtLeast(300, MEGABYTES),),
+        needs=frozenset({FILES}),
+    ),
+    Row(
+        "page",
+        "the start page, read again and again",
+        ("page",),
+        (PAGE,),
+        (AtMost(2_000, PAGE),),
         needs=frozenset({FILES}),
     ),
 )

@@ -111,7 +111,8 @@ def demo(
 ) -> None:
     """Try it out, on this machine only: two ready accounts, open registration, login without TLS."""
     say = _start_logging(log_format, log_level)
-    configured = functools.partial(assembly.served_configuration, config, overriding=demonstration.settings(**chosen))
+    overriding = demonstration.settings(**chosen, is_configured=config is not None)
+    configured = functools.partial(assembly.served_configuration, config, overriding=overriding)
     with (
         assembly.blaming(config),
         assembly.blaming_options(),

@@ -44,14 +44,17 @@ def settings(
     http_port: int | None,
     https_port: int | None,
     domains: Sequence[str],
+    *,
+    is_configured: bool,
 ) -> dict[str, dict[str, Any]]:
-    """The settings that replace those of the configuration, by section and key. Raises ConfigError."""
+    """The settings that replace those of the configuration, by section and key. `is_configured`: there is one, which
+    may name ports. Raises ConfigError."""
     for address in addresses:
         if not _is_loopback(address):
             raise ConfigError(f"A demo listens on loopback addresses only, such as 127.0.0.1 or ::1, not on {address}.")
     ports = {"port": port, "tls_port": tls_port, "http_port": http_port, "https_port": https_port}
     for key in ("http_port", "https_port"):  # any will do, since browsers are told
-        if ports[key] is None and not _is_free(addresses[0], getattr(ListenSettings, key)):
+        if ports[key] is None and not is_configured and not _is_free(addresses[0], getattr(ListenSettings, key)):
             ports[key] = 0
     listen = {"addresses": addresses, "http_addresses": addresses, **ports}
     return {

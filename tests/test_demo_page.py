@@ -11,7 +11,7 @@ import pytest
 from handlers.login import accounts
 from tests.harness.browsing import browser, get, web_server
 from tests.harness.rawclient import RawClient
-from tests.harness.servers import DEMO, RunningServer
+from tests.harness.servers import DEMO, RunningServer, ServerDied
 from web import demo
 from web.parts import PARTS
 from web.site import Site
@@ -94,3 +94,11 @@ def test_a_demo_takes_another_port_for_browsers_where_the_usual_one_is_taken() -
     with RunningServer("demo", *ports) as first, RunningServer("demo", *ports) as second:
         assert first.port_for("HTTPS") != second.port_for("HTTPS")
         assert first.port_for("HTTP") != second.port_for("HTTP")
+
+
+def test_a_demo_keeps_to_the_ports_of_its_configuration(tmp_path: Path) -> None:
+    with RunningServer(*DEMO) as first:
+        taken = first.port_for("HTTP")
+        (tmp_path / "xserv.toml").write_text(f"[listen]\nhttp_port = {taken}\nhttps_port = 0\n")
+        with pytest.raises(ServerDied, match=f"http-port: cannot listen on 127.0.0.1:{taken}"):
+            RunningServer("demo", "--port", "0", "--tls-port", "0", "--config", str(tmp_path / "xserv.toml"))
