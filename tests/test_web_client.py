@@ -75,6 +75,7 @@ def test_the_page_names_the_domain_and_its_services(site: Site) -> None:
     told = settings_in(get(site, "/chat"))
     assert told["default_domain"] == "localhost"
     assert told["muc_domain"] == "rooms.localhost"
+    assert told["muc_search_service"] == "rooms.localhost"  # there is no field for the name of a room without it
     assert told["assets_path"] == FOLDER
 
 
@@ -96,7 +97,8 @@ def test_guests_come_in_where_they_are_let_in(tmp_path: Path) -> None:
 
 def test_without_rooms_none_are_named(tmp_path: Path) -> None:
     with web_server(tmp_path, rooms={"enabled": False}) as site:
-        assert settings_in(get(site, "/chat"))["muc_domain"] is None
+        told = settings_in(get(site, "/chat"))
+        assert (told["muc_domain"], told["muc_search_service"]) == (None, "")
 
 
 def test_it_can_be_switched_off(tmp_path: Path) -> None:

@@ -33,12 +33,11 @@ POLICY = (
     "connect-src 'self' {socket} {base}; "
     "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
 )
-# What Converse would ask others for: lists of other servers and of rooms elsewhere, pictures for emoji, previews.
+# What Converse would ask others for: lists of other servers, pictures for emoji, previews.
 NOBODY_ELSE = {
     "autocomplete_providers_url": "",
     "xmpp_providers_url": "",
     "providers_link": "",
-    "muc_search_service": "",
     "emoji_image_path": "",
     "embed_3rd_party_media_players": False,
     "fetch_url_headers": False,
@@ -139,6 +138,7 @@ def _settings(site: "Site", domain: str, folder: str) -> dict[str, Any]:
         "registration_domain": domain,
         "domain_placeholder": domain,
         "muc_domain": rooms.get(domain),
+        "muc_search_service": rooms.get(domain, ""),  # without one, there is no field for a room's name (14.0.0)
         "muc_nickname_from_jid": True,
         "muc_subscribe_to_rai": True,
         "message_archiving": "always",
