@@ -78,6 +78,22 @@ def test_a_resumed_session_gets_what_had_not_arrived_in_order_and_what_comes_nex
     assert len(again.management.sent) == 0
 
 
+def test_row_15_who_has_resumed_may_name_any_resource_of_the_account_and_the_true_one_is_written(
+    server: Server, juliet: ManagedClient, romeo: Client
+) -> None:
+    other = f"<message from='{JULIET}/made-up' to='{ROMEO}/orchard'/>"
+    id = juliet.enables(resume="true")
+    juliet.loses_connection()
+    again = ReturningClient(server, JULIET)
+    again.resumes(id, h=0)
+    romeo.received()
+    again.sends(other)
+    [received] = romeo.received()
+    assert f'from="{JULIET}/balcony"' in received
+    with pytest.raises(StreamError, match="invalid-from"):
+        again.sends(f"<message from='{ROMEO}' to='{ROMEO}'/>")
+
+
 def test_a_session_is_online_while_it_waits(server: Server, juliet: ManagedClient) -> None:
     befriend(server, JULIET, ROMEO)
     romeo = Client(server, f"{ROMEO}/orchard")

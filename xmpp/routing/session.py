@@ -46,7 +46,7 @@ class Session:
     __slots__ = (
         "server", "jid", "number", "account", "identity", "connection", "since", "presence", "presence_at",
         "priority", "language", "directed", "interests", "_states", "_written", "_handled", "_bulk", "_ticket",
-        "_stored", "_ended",
+        "_stored", "_is_resumed", "_ended",
     )  # fmt: skip
 
     def __init__(self, server: "Server", jid: JID, identity: str, connection: "Connection | None") -> None:
@@ -68,6 +68,7 @@ class Session:
         self._bulk: Bulk | None = None
         self._ticket: Ticket | None = None  # of what this client had stored last
         self._stored: list[Stanza] = []  # what it sent, under that ticket
+        self._is_resumed = False
         self._ended = False
 
     @property
@@ -207,7 +208,7 @@ class Session:
 
     def admit(self, stanza: Stanza) -> None:
         """Check `from`, `type` and `id`, and write the true sender in (RFC 6120 section 8.1)."""
-        if stanza.sender is not None and stanza.sender != self.jid and stanza.sender != self.account:
+        if stanza.sender is not None and stanza.sender != self.jid and not self._may_name(stanza.sender):
             raise StreamError("invalid-from", f"this stream speaks for {self.jid}")
         to = stanza.to
         if stanza.kind == "presence":
@@ -227,6 +228,11 @@ class Session:
                 raise StanzaError("bad-request", "an iq needs an id")
             if stanza.is_request:
                 stanza.only_child()  # checked for every addressee, so that the error does not show who is online
+
+    def _may_name(self, sender: JID) -> bool:
+        """Whether the client may give this as `from`. Once it has resumed, any resource of its account is overridden:
+        Converse.js resumes after a reload of its page, and goes on in the name of a resource made up meanwhile."""
+        return sender == self.account or (self._is_resumed and sender.bare == self.account)
 
     def _refuse_address(self, element: etree._Element) -> None:
         """Answer a stanza with a malformed address (RFC 6120 sections 8.1.1.1 and 8.3.3.8)."""
@@ -263,6 +269,7 @@ class Session:
     def resume(self, connection: "Connection") -> None:
         """Go on with another connection; if the session still has an older one, that is closed."""
         older, self.connection = self.connection, connection
+        self._is_resumed = True
         if older is not None:
             older.detach(StreamError("conflict", "resumed by another connection"))
 
