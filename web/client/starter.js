@@ -1,4 +1,5 @@
 // Starts the client with what the server has written into the page. It connects to where the page came from.
+const PATIENCE = 10000; // milliseconds for a WebSocket to open
 const { settings, paths } = document.body.dataset;
 const at = (path) => new URL(path, document.location).href;
 const entrances = JSON.parse(paths);
@@ -12,8 +13,23 @@ for (const template of document.querySelectorAll('template[data-element]')) {
     });
 }
 
-window.converse.initialize({
-    ...(entrances.websocket && { websocket_url: at(entrances.websocket).replace(/^http/, 'ws') }),
-    ...(entrances.bosh && { bosh_service_url: at(entrances.bosh) }),
-    ...JSON.parse(settings),
+// Whether WebSocket gets through to the server: not every proxy lets it.
+const opens = (url) => new Promise((resolve) => {
+    const socket = new WebSocket(url, 'xmpp');
+    const settle = (isOpen) => {
+        resolve(isOpen);
+        socket.close();
+    };
+    socket.onopen = () => settle(true);
+    socket.onerror = () => settle(false);
+    setTimeout(settle, PATIENCE, false);
 });
+
+// Told of both, the client changes over twice at each failure, and never gets anywhere.
+const entrance = async () => {
+    const websocket = entrances.websocket && { websocket_url: at(entrances.websocket).replace(/^http/, 'ws') };
+    const bosh = entrances.bosh && { bosh_service_url: at(entrances.bosh) };
+    return websocket && (!bosh || await opens(websocket.websocket_url)) ? websocket : bosh;
+};
+
+window.converse.initialize({ ...await entrance(), ...JSON.parse(settings) });
