@@ -168,3 +168,9 @@ def test_before_http_1_1_there_are_no_upgrades(tmp_path: Path) -> None:
             assert "sec-websocket-version" in one.exchange(asked.format("1.1").encode()).headers
         with browser(site) as one:
             assert "sec-websocket-version" not in one.exchange(asked.format("1.0").encode()).headers
+
+
+def test_who_sends_much_that_is_refused_is_told_why(site: Site) -> None:
+    """A browser reads nothing until it has sent all, and would show that the connection broke."""
+    with browser(site) as one:
+        assert one.ask("POST", "/nothing", b"x" * 4_000_000).status == 404

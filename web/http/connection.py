@@ -32,7 +32,8 @@ REQUESTS = 100  # on one connection, of a client that has not shown who it is: a
 GRACE_SECONDS = 30  # for content that has just begun to come or to go
 # A line that does not end in CRLF, or goes on in the next one (RFC 9112 sections 2.2 and 5.2).
 AMBIGUOUS = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]")
-UNREAD_BYTES = 65536  # of a request that was refused: so much is still read, so that the answer arrives
+LINGERING_BYTES = 16 << 20  # of what a client still sends when it has been refused, or it would never see why
+UNREAD_BYTES = 65536  # of a request that was refused: so much is read, so that the connection can be used again
 
 
 @dataclass(frozen=True)
@@ -302,7 +303,7 @@ class HTTPConnection:
         """Close our half, and wait a moment for the client to hang up: what it has not read would be destroyed."""
         self._transport.shutdown_write()
         with suppress(OSError, StreamError), gevent.Timeout(self._limits.head_seconds, OSError()):
-            left = UNREAD_BYTES
+            left = LINGERING_BYTES
             while left > 0 and (data := self._transport.read()):
                 left -= len(data)
 
