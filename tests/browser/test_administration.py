@@ -1,0 +1,60 @@
+"""The pages for administrators, in a browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import NewPage
+from tests.browser.people import address
+from tests.harness.configured import PASSWORDS, run_server
+from tests.harness.servers import RunningServer
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    with run_server(tmp_path, server={"administrators": ["juliet@localhost"]}) as server:
+        yield server
+
+
+@pytest.fixture
+def page(server: RunningServer, new_page: NewPage) -> Page:
+    """Where juliet is logged in."""
+    page = new_page()
+    page.goto(address(server, "/admin"))
+    page.get_by_label("Account").fill("juliet")
+    page.get_by_label("Password").fill(PASSWORDS["juliet"])
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    return page
+
+
+def test_an_account_is_made_disabled_removed_and_restored(page: Page) -> None:
+    page.get_by_role("link", name="People").click()
+    page.get_by_role("link", name="New account").click()
+    page.get_by_label("Name").fill("nurse")
+    page.get_by_label("Password").fill("anon, good nurse")
+    page.get_by_label("The same again").fill("anon, good nurse")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("nurse@localhost can log in now.")
+
+    for action, button, said in (
+        ("Disable the account", "Disable it", "nurse@localhost is disabled."),
+        ("Enable the account", "Enable it", "nurse@localhost can log in again."),
+        ("Remove the account", "Remove it", "nurse@localhost is to be removed."),
+        ("Restore the account", "Restore it", "nurse@localhost stays."),
+    ):
+        page.get_by_role("link", name=action).click()
+        page.get_by_role("button", name=button).click()
+        expect(page.get_by_role("status")).to_have_text(said)
+
+    page.get_by_role("link", name="Log", exact=True).click()
+    expect(page.get_by_text("account nurse@localhost was disabled").first).to_be_visible()
+
+
+def test_whoever_logs_out_has_to_log_in_again(page: Page) -> None:
+    page.get_by_role("link", name="Log out").click()
+    page.get_by_role("button", name="Log out").click()
+    page.goto(page.url.split("/admin")[0] + "/admin/people")
+    expect(page.get_by_label("Password")).to_be_visible()
