@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -18,6 +19,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 OLD_PYTHONS = ("2.7", "3.6", "3.8", "3.9", "3.10")
 START = ROOT / "onefile" / "start.py"
 BUILD_SECONDS = 900
+CLIENT = "/chat/converse.js-14.0.0/converse.min.js"
 
 
 def interpreter(version: str) -> str:
@@ -57,6 +59,11 @@ def test_the_demo_runs_from_one_file(
     with RunningServer(*DEMO, command=command) as server:
         name, password = "juliet", server.wait_for("Account juliet@localhost").split()[-1]
         logged_in(server.port, name, password).close()
+        page = server.wait_for("in a browser").partition("Open ")[2].split()[0]
+        for address in (page, f"{page}/juliet", page.partition("/demo/")[0] + CLIENT):
+            with urlopen(address, timeout=PATIENCE) as response:
+                assert response.status == 200
+                assert response.read()
         assert server.terminate() == 0
 
 
