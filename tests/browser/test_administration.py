@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import NewPage
-from tests.browser.people import address
+from tests.browser.conftest import Complaints, NewPage
+from tests.browser.people import address, log_in
 from tests.harness.configured import PASSWORDS, run_server
 from tests.harness.servers import RunningServer
 
@@ -58,3 +58,14 @@ def test_whoever_logs_out_has_to_log_in_again(page: Page) -> None:
     page.get_by_role("button", name="Log out").click()
     page.goto(page.url.split("/admin")[0] + "/admin/people")
     expect(page.get_by_label("Password")).to_be_visible()
+
+
+def test_on_a_phone_a_wide_table_is_moved_sideways_and_the_page_is_not(
+    page: Page, server: RunningServer, new_page: NewPage, complaints: Complaints
+) -> None:
+    complaints.expected = ("/converse.min.js",)
+    log_in(new_page(), server, "romeo")
+    page.set_viewport_size({"width": 390, "height": 780})
+    page.get_by_role("link", name="Sessions").click()
+    expect(page.get_by_role("link", name="End")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
