@@ -76,7 +76,7 @@ def test_people_are_found_page_by_page(
     juliet.goes("/admin/people?kind=administrators")
     assert [row[0] for row in juliet.rows[1:]] == ["juliet@localhost"]
     juliet.goes("/admin/people?text=nobody")
-    assert "There is no such account." in juliet.text
+    assert "No accounts are found." in juliet.text
 
 
 def test_an_account_is_made(site: Site, juliet: Administrator) -> None:
@@ -164,7 +164,7 @@ def test_a_room_is_shown_and_destroyed(site: Site, juliet: Administrator) -> Non
     juliet.goes(f"/admin/room/destroy?room={ROOM}")
     assert juliet.sends(venue="a@b@c").status == 409 and juliet.problem
     juliet.sends(reason="a plague", venue="")
-    assert juliet.done == f"{ROOM} is gone." and "There is no such room." in juliet.text
+    assert juliet.done == f"{ROOM} is gone." and "No rooms are found." in juliet.text
 
 
 def test_a_session_is_shown_and_ended(site: Site, juliet: Administrator) -> None:
