@@ -240,6 +240,16 @@ def test_row_161_content_without_an_end_is_not_read_for_ever(site: Site) -> None
                 connection.sock.sendall(b"ffff\r\n" + b"a" * 0xFFFF + b"\r\n")
 
 
+def test_row_161_content_that_nobody_reads_has_its_time_however_slowly_it_comes(impatient: Site) -> None:
+    with browser(impatient) as connection:
+        connection.sock.sendall(b"POST /unread HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n")
+        assert connection.response().text == "not read"
+        with suppress(ConnectionError), gevent.Timeout(20):
+            while True:  # until the server hangs up
+                connection.sock.sendall(b"a")
+                gevent.sleep(0.05)
+
+
 def test_row_161_a_connection_of_a_stranger_has_so_many_requests(site: Site) -> None:
     every = answers(site, b"GET /files/a HTTP/1.1\r\nHost: localhost\r\n\r\n" * (REQUESTS + 1))
     assert [each.status for each in every] == [200] * REQUESTS

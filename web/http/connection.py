@@ -288,10 +288,10 @@ class HTTPConnection:
 
     def _skips_content(self) -> bool:
         """Read what a refused request still sends, if it is not much; true if that was all."""
-        skipped = 0
+        skipped, deadline = 0, monotonic() + self._limits.head_seconds
         try:
             while skipped < UNREAD_BYTES and not self._http.they_are_waiting_for_100_continue:
-                event = self._read_content(self._limits.head_seconds)
+                event = self._read_content(deadline - monotonic())
                 if isinstance(event, h11.EndOfMessage):
                     return True
                 skipped += len(event.data)
