@@ -15,6 +15,7 @@ from web.routing import Routes
 from web.site import Site
 from xmpp.running.handling import Handled
 from xmpp.stream.listener import Arrival
+from xmpp.stream.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,8 @@ class Serving:
         settings = self.site.settings
         limits = Limits(settings.head_seconds, settings.idle_seconds, settings.slowest_bytes_per_second)
 
-        connection = HTTPConnection(arrival, limits, self, partial(self._clients.behind, arrival))
+        turns = self.site.server.state(Turns)
+        connection = HTTPConnection(arrival, limits, self, partial(self._clients.behind, arrival), turns)
         self._connections.add(connection)
         try:
             serve_next_protocol = connection.serve()

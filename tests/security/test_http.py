@@ -17,6 +17,7 @@ from web.http.connection import HEAD_BYTES, HEAD_FIELDS, REQUESTS, HTTPConnectio
 from web.http.messages import Answer, Request, Response, text
 from web.part import Part
 from web.site import Site
+from xmpp.stream.turns import Turns
 
 HEAD = b"POST /echo HTTP/1.1\r\nHost: localhost\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -248,6 +249,32 @@ def test_row_161_content_that_nobody_reads_has_its_time_however_slowly_it_comes(
             while True:  # until the server hangs up
                 connection.sock.sendall(b"a")
                 gevent.sleep(0.05)
+
+
+CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 900 + b"0\r\n\r\n"
+MANY = {
+    "requests": b"GET /files/a HTTP/1.1\r\nHost: localhost\r\n\r\n" * 50,
+    "chunks that are read": HEAD + CHUNKS,
+    "chunks that are not": b"POST /unread HTTP/1.1\r\nHost: localhost\r\n" + CHUNKS,
+}
+
+
+@pytest.mark.parametrize("sent", MANY.values(), ids=MANY)
+def test_row_161_others_have_their_turns_while_much_that_came_at_once_is_read(site: Site, sent: bytes) -> None:
+    turns = site.server.state(Turns)
+    given = list[None]()
+    wait = turns.wait
+
+    def counted() -> None:
+        given.append(None)
+        wait()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(turns, "wait", counted)
+        patch.setattr("xmpp.stream.turns.TURN_SECONDS", 0)
+        turns.seconds = 0
+        assert {each.status for each in answers(site, sent)} == {200}
+    assert len(given) >= 40
 
 
 def test_row_161_a_connection_of_a_stranger_has_so_many_requests(site: Site) -> None:

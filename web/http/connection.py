@@ -22,6 +22,7 @@ from web.http.messages import Answer, Body, Headers, HTTPError, Request, Respons
 from web.http.targets import host_of, target_of
 from xmpp.data.errors import StreamError
 from xmpp.stream.listener import Arrival
+from xmpp.stream.turns import Turn, Turns
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ class Respond(Protocol):
 
 
 class HTTPConnection:
-    """The server's side of a connection. `client_of(headers)` says who asks, and raises HTTPError."""
+    """The server's side of a connection. `client_of(headers)` says who asks, and raises HTTPError. What came at once
+    is still handled in `turns`: it may be hundreds of requests, or thousands of chunks."""
 
     def __init__(
         self,
@@ -68,12 +70,14 @@ class HTTPConnection:
         limits: Limits,
         respond: Respond,
         client_of: Callable[[Headers], Client],
+        turns: Turns,
     ) -> None:
         self._transport = arrival.transport
         self._place = arrival.place
         self._limits = limits
         self._respond = respond
         self._client_of = client_of
+        self._turn = Turn(turns)
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
         self._is_trusted = False
         self._is_closing = False
@@ -216,6 +220,9 @@ class HTTPConnection:
             if data is None:
                 raise HTTPError(408)
             self._http.receive_data(data)
+            self._turn.begin()
+        if monotonic() > self._turn.ends:
+            self._turn.give_way()
         return event
 
     # -- answering
@@ -282,6 +289,8 @@ class HTTPConnection:
             self._linger()
             return False
         self._http.start_next_cycle()
+        if self._http.trailing_data[0]:
+            self._turn.give_way()
         self.is_idle = True
         self._place.linger(self._transport.close)  # browsers wait with connections: whoever needs the place has it
         return True
