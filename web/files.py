@@ -122,8 +122,8 @@ def _opened(site: Site, file: File, start: int, end: int) -> Iterator[bytes]:
     try:
         return store_of(site.server).read(file.slot, start, end - start)
     except NoSuchFile as error:
-        log.error("an uploaded file is missing: %s", error)
+        log.error("an uploaded file (%d) is missing: %s", file.id, error)
         raise HTTPError(404, "The file is lost.") from error
     except FileStoreError as error:
-        log.error("an uploaded file cannot be read: %s", error)
+        log.error("an uploaded file (%d) cannot be read: %s", file.id, error)
         raise HTTPError(503) from error

@@ -203,6 +203,11 @@ def _in_our_words() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise NoSuchFile(str(error)) from error
+        raise NoSuchFile(_said(error)) from error
     except OSError as error:
-        raise (FileStoreFull if error.errno in FULL else FileStoreError)(str(error)) from error
+        raise (FileStoreFull if error.errno in FULL else FileStoreError)(_said(error)) from error
+
+
+def _said(error: OSError) -> str:
+    """What it says but for the name of the file: whoever knows that can read it."""
+    return error.strerror or type(error).__name__

@@ -2,9 +2,10 @@
 comes in pieces or breaks off."""
 
 import gc
+import logging
 import struct
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import gevent
 import pytest
 from gevent import socket, ssl
 
+from db.files import FileStoreError
+from db.files.disk import DiskStore
+from db.sqlite.errors import StorageError
 from tests.harness.browsing import LOOPBACK, Browser, Got, browser, get, web_server
 from web.http.connection import HEAD_BYTES, HEAD_FIELDS, REQUESTS, HTTPConnection
 from web.http.messages import Answer, Request, Response, text
@@ -61,6 +65,11 @@ def large(site: Site, request: Request) -> Answer:
 @part.get("/files/{path...}")
 def files(site: Site, request: Request, path: tuple[str, ...]) -> Answer:
     return text("/".join(path))
+
+
+@part.get("/broken/{path...}")
+def broken(site: Site, request: Request, path: tuple[str, ...]) -> Answer:
+    raise StorageError("the disk is lost")
 
 
 @pytest.fixture
@@ -518,3 +527,22 @@ def test_row_164_each_protocol_refuses_the_other_in_its_own_words(site: Site) ->
         with socket.create_connection((LOOPBACK, ports[kind]), timeout=30) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert b"HTTP/1.1 2" not in received(sock)
+
+
+def test_row_55_the_log_does_not_tell_addresses_that_are_secrets(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert get(site, "/files/secret/cat.jpg").status == 200
+    assert get(site, "/broken/secret/cat.jpg").status == 503
+    assert "/files/" in caplog.text and "/broken/" in caplog.text
+    assert "secret" not in caplog.text and "cat.jpg" not in caplog.text
+
+
+def test_row_55_errors_of_the_disk_do_not_tell_the_names_of_files(tmp_path: Path) -> None:
+    key = "ab" * 16
+    with closing(DiskStore(tmp_path)) as store:
+        with pytest.raises(FileStoreError) as missing:
+            store.read(key, 0, 1)
+        (tmp_path / "ab").write_bytes(b"no folder")
+        with pytest.raises(FileStoreError) as broken:
+            store.keep(key, [b"a"])
+    assert key not in f"{missing.value} {broken.value}"
