@@ -7,29 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from handlers.login import accounts
 from tests.harness.bosh_player import clients_speak_bosh
-from tests.harness.browsing import web_server
-from tests.harness.dialogues import SCRIPTS, Stage, settings_of, wanted_server
+from tests.harness.carried import Stages
+from tests.harness.dialogues import SCRIPTS, wanted_server
 from tests.harness.servers import ROOT
-from tests.harness.streams import JULIET
-
-
-class Stages:
-    """A server for each kind that dialogues ask for, made when the first one does."""
-
-    def __init__(self, folder: Path, opened: ExitStack) -> None:
-        self._folder, self._opened = folder, opened
-        self._made: dict[str, Stage] = {}
-
-    def of(self, kind: str) -> Stage:
-        if kind not in self._made:
-            folder = self._folder / kind
-            folder.mkdir()
-            site = self._opened.enter_context(web_server(folder, **settings_of(kind)))
-            accounts.remove(site.server, JULIET)  # dialogues bring their own
-            self._made[kind] = Stage(site.server, "HTTP")
-        return self._made[kind]
 
 
 @pytest.fixture(scope="module")
