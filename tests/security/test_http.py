@@ -546,3 +546,17 @@ def test_row_55_errors_of_the_disk_do_not_tell_the_names_of_files(tmp_path: Path
         with pytest.raises(FileStoreError) as broken:
             store.keep(key, [b"a"])
     assert key not in f"{missing.value} {broken.value}"
+
+
+@pytest.mark.parametrize("content", [b"Content-Length: 1\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\nz\r\n"])
+def test_row_160_a_request_for_another_protocol_has_no_content(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    asked = (
+        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: xmpp\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    )
+    with web_server(tmp_path) as site:
+        assert statuses(site, asked + content) == [400]
+    assert "Traceback" not in caplog.text

@@ -318,8 +318,13 @@ class HTTPConnection:
 
     def _switch(self, upgrade: Upgrade) -> None:
         fields = [(name.encode("ascii"), value.encode("latin-1")) for name, value in upgrade.headers.items()]
-        if not isinstance(self._http.next_event(), h11.EndOfMessage):
-            raise OSError("a request for another protocol has content")
+        try:
+            is_whole = isinstance(self._http.next_event(), h11.EndOfMessage)
+        except h11.RemoteProtocolError:
+            is_whole = False
+        if not is_whole:
+            self._refuse(HTTPError(400, "A request for another protocol has no content."))
+            return
         self._send(h11.InformationalResponse(status_code=101, headers=fields, reason=b"Switching Protocols"))
         self._place.leave()  # what is served from here on has a place of its own, that of who asks
         self._next_protocol = partial(upgrade.serve, self._http.trailing_data[0])
