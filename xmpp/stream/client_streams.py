@@ -34,6 +34,12 @@ class ClientStreams:
         stream = ClientStream(self.server, self.terms, transport, self.flusher, peer, place, is_secure=is_secure)
         self.serve(stream)
 
+    def refuse_tcp(self, transport: SocketTransport, peer: str, place: Place, error: StreamError) -> None:
+        """Close a stream over TCP before anything of it is read. Yields until the client has hung up."""
+        stream = ClientStream(self.server, self.terms, transport, self.flusher, peer, place)
+        stream.close(error)
+        self.serve(stream)
+
     def serve(self, stream: ClientStream) -> None:
         """Serve a stream until it has ended. Yields."""
         self._streams.add(stream)

@@ -324,7 +324,14 @@ class ClientListener:
             return
         assert transport.tls is not None
         spoken = transport.tls.selected_alpn_protocol()
-        if spoken == HTTP or (spoken is None and self.http_side is not None and not self._begins_xml(transport)):
+        is_http = spoken == HTTP
+        try:
+            if spoken is None and self.http_side is not None:
+                is_http = not self._begins_xml(transport)
+        except StreamError as error:  # too many records for somebody who has said nothing yet
+            self.streams.refuse_tcp(transport, peer.address, place, error)
+            return
+        if is_http:
             self._serve_http(place, transport, peer)
         else:
             self._serve_xmpp(place, transport, peer)
