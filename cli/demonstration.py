@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 NAMES = ("juliet", "romeo")
 PASSWORD_BYTES = 12
-ROOM = "verona"
+ROOM = "masquerade"
 GREETING = "Welcome! Whatever you write here, both of you see."
 
 

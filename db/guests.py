@@ -24,10 +24,15 @@ def create(db: Database, account: str, created: float) -> str:
     """Adds an account that nobody can log in to, and returns its identity. Raises accounts.AccountExists."""
     with db.change():
         accounts.create(db, account, {}, created)
-        db.write(_INSERT, account)
+        mark(db, account)
     identity = accounts.identity(db, account)
     assert identity is not None
     return identity
+
+
+def mark(db: Database, account: str) -> None:
+    """Says of an account that it is a guest's."""
+    db.write(_INSERT, account)
 
 
 def listing(db: Database, most: int) -> list[JID]:

@@ -1,17 +1,23 @@
 """What tests share: a demo server for all dialogues, as it is shipped, and two that are configured; and clients of the
 `server` that a test may have in its own process."""
 
+import logging
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from gevent.hub import Hub
 
 from tests.harness.configured import demo_server
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.servers import RunningServer
 from xmpp.routing import portions
+from xmpp.running import logs
 from xmpp.running.handling import Handled
+from xmpp.running.recent_log import RecentLog
 from xmpp.server import Server
 
 # No test depends on how fast the machine is.
@@ -54,6 +60,25 @@ def demo_without_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     with demo_server(tmp_path_factory.mktemp("without-archive"), archive={"enabled": False}) as server:
         yield server
         assert server.terminate() == 0
+
+
+@pytest.fixture
+def recent_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecentLog]:
+    """The log as a process starts it, at the level info; afterwards it is as the tests had it."""
+    root = logging.getLogger()
+    hooks = [(Hub, "print_exception"), (threading, "excepthook"), (sys, "unraisablehook"), (sys, "excepthook")]
+    for owner, name in hooks:
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    before, level = root.handlers[:], root.level
+    logs.start_logging("text", "info")
+    found = logs.recent()
+    assert found is not None
+    try:
+        yield found
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+        logging.captureWarnings(False)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from tests.harness.rooms import ROOM, opened
 from tests.harness.uploads import upload
 from web.site import Site
 from xmpp.data.jid import JID
-from xmpp.running import logs
 
 NURSE = JID.parse("nurse@localhost")
 
@@ -227,11 +225,8 @@ def test_an_announcement_that_cannot_be_sent_is_still_there_to_be_mended(juliet:
     assert juliet.page.get_element_by_id("text").text.strip() == "hello"
 
 
+@pytest.mark.usefixtures("recent_log")
 def test_the_log_is_shown_by_level_and_text(site: Site, juliet: Administrator, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = logging.getLogger()
-    monkeypatch.setattr(root, "handlers", root.handlers[:])
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    logs.start_logging("text", "info")
     monkeypatch.setattr(given, "SHOWN", 50)
     log = logging.getLogger("tests.somebody")
     for number in range(60):
@@ -244,7 +239,6 @@ def test_the_log_is_shown_by_level_and_text(site: Site, juliet: Administrator, m
     [more] = [to for to, name in juliet.links.items() if name == "More"]
     juliet.goes(more)
     assert [row[2] for row in juliet.rows[1:]][-1] == "tests.somebody number 00"
-    logging.captureWarnings(False)
 
 
 # -- what is logged

@@ -9,6 +9,7 @@ from db import (
     accounts,
     blocklists,
     directory,
+    guests,
     last_activity,
     offline,
     private,
@@ -152,6 +153,7 @@ def give_everything(db: Database, account: str) -> None:
     last_activity.put(db, account, at=1.0)
     push.put(db, account, Registration(NURSE, "node", "phone"))
     stream_management.remember(db, account, "stream", 1, now=1.0, until=2.0)
+    guests.mark(db, account)
     roles.give(db, account, "administrator")
     suspensions.put(db, account, suspensions.Suspension(disabled_at=1.0))
     node = pubsub_nodes.create(db, JID.parse(account), "node", JID.parse(account), "{}", created=1.0)

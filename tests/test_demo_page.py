@@ -75,7 +75,7 @@ def test_a_demo_says_where_it_is_and_has_a_room_with_a_greeting() -> None:
             client.authenticate("juliet", password)
             client.bind("balcony")
             muc = "<x xmlns='http://jabber.org/protocol/muc'/>"
-            client.send(f"<presence to='verona@rooms.localhost/juliet'>{muc}</presence>")
+            client.send(f"<presence to='masquerade@rooms.localhost/juliet'>{muc}</presence>")
             subjects = [found for each in client.comes_before_pong() for found in each.iter("{jabber:client}subject")]
             assert [subject.text for subject in subjects] == ["Welcome! Whatever you write here, both of you see."]
 

@@ -1,14 +1,12 @@
 """The newest lines of the log are kept in memory: bounded, without secrets, and found by level, text and time."""
 
 import logging
-import sys
-from collections.abc import Iterator
 
 import pytest
 
 from handlers.admin.administration import carry_out
 from xmpp.control import Refused
-from xmpp.running import logs, recent_log
+from xmpp.running import recent_log
 from xmpp.running.recent_log import RecentLog
 from xmpp.server import Server
 
@@ -16,19 +14,8 @@ log = logging.getLogger("tests.somebody")
 
 
 @pytest.fixture
-def recent() -> Iterator[RecentLog]:
-    """The log as a process starts it; afterwards it is as the tests had it."""
-    root = logging.getLogger()
-    before, level, hook = root.handlers[:], root.level, sys.excepthook
-    logs.start_logging("text", "info")
-    found = logs.recent()
-    assert found is not None
-    try:
-        yield found
-    finally:
-        root.handlers[:], sys.excepthook = before, hook
-        root.setLevel(level)
-        logging.captureWarnings(False)
+def recent(recent_log: RecentLog) -> RecentLog:
+    return recent_log
 
 
 def texts(server: Server, **asked: object) -> list[str]:

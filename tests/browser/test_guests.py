@@ -22,7 +22,7 @@ def test_a_guest_enters_a_room_and_writes(tmp_path: Path, new_page: NewPage) -> 
         guest.get_by_role("link", name="Come in as a guest").click()
         guest.wait_for_url("**/guest")
         guest.wait_for_selector("converse-controlbox .controlbox-section")
-        guest.evaluate("location.hash = '#converse/room?jid=verona@rooms.localhost'")
+        guest.evaluate("location.hash = '#converse/room?jid=masquerade@rooms.localhost'")
         guest.fill("input[name=nick]", "Mercutio")
         guest.press("input[name=nick]", "Enter")
         guest.wait_for_selector(WRITING)
