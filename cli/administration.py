@@ -51,10 +51,12 @@ def sessions() -> None:
 @_search
 @options.administrative()
 def list_sessions(carry_out: CarryOut, text: str) -> None:
-    """List the sessions: address, since when, and from where; a client that is away at the moment has no address."""
+    """List the sessions: address, since when, from where, and by what (tcp, websocket, bosh). The last two are empty
+    for a client that is away at the moment."""
     found = (of_sessions.Listed(*each) for each in _pages(carry_out, "sessions", text))
     terminal.show(
-        ("Session", "Since", "From"), ((each.session, terminal.minute(each.since), each.peer) for each in found)
+        ("Session", "Since", "From", "By"),
+        ((each.session, terminal.minute(each.since), each.peer, each.carrier) for each in found),
     )
 
 

@@ -74,8 +74,8 @@ def test_what_makes_no_sense_leaves_the_room_alone(server: Server, romeo: Client
 def test_sessions_are_listed_with_where_they_come_from(server: Server, romeo: Client, juliet: Client) -> None:
     juliet.session.connection = None
     listed = carry_out(server, "sessions")
-    assert [(each.session, each.peer) for each in listed] == [
-        ("juliet@localhost/balcony", ""), ("romeo@localhost/orchard", "127.0.0.1"),
+    assert [(each.session, each.peer, each.carrier) for each in listed] == [
+        ("juliet@localhost/balcony", "", ""), ("romeo@localhost/orchard", "127.0.0.1", "tcp"),
     ]  # fmt: skip
     assert all(server.started_at <= each.since for each in listed)
     assert [each.session for each in carry_out(server, "sessions", text="127.")] == ["romeo@localhost/orchard"]
@@ -120,7 +120,8 @@ def test_sessions_are_listed_and_ended_on_the_command_line(tmp_path: Path) -> No
     data = ("--data", tmp_path)
     with RunningServer.demo("--data", str(tmp_path)) as server, new_juliet(server, tmp_path) as juliet:
         [line] = succeeds("sessions", "list", *data).splitlines()
-        assert (line.split("\t")[0], line.split("\t")[2]) == (f"{JULIET}/balcony", "127.0.0.1")
+        name, _, *how = line.split("\t")
+        assert (name, how) == (f"{JULIET}/balcony", ["127.0.0.1", "tcp"])
         succeeds("sessions", "end", f"{JULIET}/balcony", *data)
         assert juliet.ending().condition == "policy-violation"
         assert succeeds("sessions", "list", *data) == ""

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """A session in a list. `since`: in seconds since 1970. `peer`: the network address, "" while it waits for its
-    client to come back. `is_available`: it has sent presence."""
+    """A session in a list. `since`: in seconds since 1970. `peer`: the network address, and `carrier` what carries it;
+    both are "" while it waits for its client to come back. `is_available`: it has sent presence."""
 
     session: str
     since: float
     peer: str
+    carrier: str
     is_available: bool
 
 
@@ -52,7 +53,8 @@ def _matching(server: "Server", wanted: str, start: str) -> Iterator[Session]:
 
 
 def _listed(session: Session) -> Listed:
-    return Listed(session.jid, session.since, _peer(session), session.is_available)
+    carrier = session.connection.carrier if session.connection is not None else ""
+    return Listed(session.jid, session.since, _peer(session), carrier, session.is_available)
 
 
 def _peer(session: Session) -> str:

@@ -70,6 +70,7 @@ class Client:
     write_ahead = write
 
     peer = "127.0.0.1"
+    carrier = "tcp"
     has_room = True
 
     def when_room(self, act: Callable[[], None]) -> None:

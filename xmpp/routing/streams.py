@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 
 class Connection(Protocol):
-    """What a session writes to while it is connected, and from which network address. Nothing here yields."""
+    """What a session writes to while it is connected; `peer` is the network address of its client, `carrier` what
+    carries it, such as tcp. Nothing here yields."""
 
     peer: str
+    carrier: str
 
     @property
     def has_room(self) -> bool:
