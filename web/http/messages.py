@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -112,12 +111,14 @@ class Request:
             raise HTTPError(400) from None
 
     def cookie(self, name: str) -> str | None:
-        """The value of a cookie; None if it was not sent."""
-        try:
-            morsel = SimpleCookie("; ".join(self.headers.all("cookie"))).get(name)
-        except CookieError:
-            return None
-        return morsel.value if morsel else None
+        """The value of a cookie; of several with one name, the last. None if it was not sent."""
+        found = None
+        # Other cookies of this host are not ours to judge, however many they are and however they are written.
+        for each in ";".join(self.headers.all("cookie")).split(";"):
+            key, is_pair, value = each.partition("=")
+            if is_pair and key.strip() == name:
+                found = value.strip()
+        return found
 
 
 @dataclass
