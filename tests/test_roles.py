@@ -7,11 +7,12 @@ import pytest
 from db import accounts as account_records
 from handlers.admin.administration import carry_out
 from handlers.admin.roles import administrators, is_administrator
-from handlers.login import accounts
+from handlers.login import accounts, register
 from tests.harness.commandline import complaint, succeeds
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.rooms import enter, told
 from xmpp.control import Refused
+from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.server import Server
 
@@ -66,3 +67,10 @@ def test_the_command_line_gives_the_role_and_lists_it(tmp_path: Path) -> None:
     assert succeeds("user", "role", JULIET, "administrator", *data) == f"{JULIET} is an administrator now.\n"
     assert succeeds("user", "list", *data).rstrip("\n").split("\t")[3:] == ["administrator", ""]
     assert complaint("user", "role", ROMEO, "administrator", *data) == f"{ROMEO} does not exist."
+
+
+def test_row_38_nobody_registers_the_name_of_an_administrator(tmp_path: Path) -> None:
+    with server_in(tmp_path, server={"administrators": ["boss@localhost"]}) as server:
+        with pytest.raises(StanzaError, match="conflict"):
+            register.make(server, JID.parse("boss@localhost"), "a long password", "192.0.2.1")
+        register.make(server, JID.parse("nobody@localhost"), "a long password", "192.0.2.1")

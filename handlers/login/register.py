@@ -22,6 +22,7 @@ from handlers.login.sasl.saslprep import saslprep
 from handlers.login.sasl.settings import SASLSettings
 from handlers.login.throttle import FadingCounts, LoginThrottle
 from xmpp.config.configuration import setting
+from xmpp.config.settings import ServerSettings
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.networks import network
@@ -112,6 +113,8 @@ def make(server: "Server", account: JID, password: str, peer: str) -> None:
 
     Raises StanzaError: conflict, not-acceptable, or resource-constraint if too many were made there.
     """
+    if account in server.settings(ServerSettings).administrators:  # or whoever comes first would be one
+        raise StanzaError("conflict")
     with _counted(server, peer):
         _slow_down(server, peer, account)
         try:
