@@ -94,7 +94,9 @@ def get(sock: socket.socket, path: str, size: int) -> None:
     sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     head = b""
     while b"\r\n\r\n" not in head:
-        head += sock.recv(1024)
+        if not (data := sock.recv(1024)):
+            raise SystemExit("not downloaded: hung up")
+        head += data
     if not head.startswith(b"HTTP/1.1 200"):
         raise SystemExit(f"not downloaded: {head!r}")
     left = size - len(head.partition(b"\r\n\r\n")[2])

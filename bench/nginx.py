@@ -1,7 +1,6 @@
 """nginx alone, for what files cost it: it serves a folder, and takes what is put there."""
 
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -15,7 +14,8 @@ CONFIGURATION = """
 daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log; user root;
 events {{ }}
 http {{
-    access_log off; sendfile on; client_max_body_size 0; client_body_temp_path {folder}/body;
+    access_log off; sendfile on; keepalive_requests 1000000000;
+    client_max_body_size 0; client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/1; fastcgi_temp_path {folder}/2; uwsgi_temp_path {folder}/3; scgi_temp_path {folder}/4;
     server {{ listen 127.0.0.1:{port}; root {folder}/files; dav_methods PUT; }}
 }}
@@ -48,8 +48,8 @@ def alone() -> Iterator[Nginx | None]:
             _wait_until_it_listens(port, process)
             yield Nginx(port, process.pid)
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(10)
+            process.kill()  # it has nothing to save, and without a master process it does not heed SIGTERM at once
+            process.wait()
 
 
 def _wait_until_it_listens(port: int, process: "subprocess.Popen[bytes]") -> None:
