@@ -3,11 +3,13 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
 
 from db import uploads
+from handlers.admin.administration import carry_out
 from handlers.login import accounts
 from handlers.upload import removing
 from tests.harness.browsing import Browser, browser, web_server
@@ -176,6 +178,28 @@ def test_an_account_that_is_removed_meanwhile_leaves_no_file(
     while not stored(tmp_path):
         gevent.sleep(0)
     accounts.remove(site.server, JID.parse(JULIET))
+    assert one.exchange(b"done!", "PUT").status == 404
+    assert stored(tmp_path) == []
+
+
+@pytest.mark.parametrize(("command", "arguments"), [("disable", {}), ("remove", {"days": 14})])
+def test_an_account_that_nobody_can_log_in_to_fills_no_slot(
+    site: Site, juliet: Client, one: Browser, tmp_path: Path, command: str, arguments: dict[str, Any]
+) -> None:
+    path = slot(juliet)
+    carry_out(site.server, command, account=JULIET, **arguments)
+    assert one.ask("PUT", path, b"a hat").status == 404
+    assert stored(tmp_path) == []
+
+
+def test_an_account_that_is_disabled_meanwhile_leaves_no_file(
+    site: Site, juliet: Client, one: Browser, tmp_path: Path
+) -> None:
+    path = slot(juliet, size=10)
+    one.sock.sendall(f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf ".encode())
+    while not stored(tmp_path):
+        gevent.sleep(0)
+    carry_out(site.server, "disable", account=JULIET)
     assert one.exchange(b"done!", "PUT").status == 404
     assert stored(tmp_path) == []
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from db import uploads
 from db.uploads import OPEN, STORED, File
+from handlers.login.suspended import is_suspended
 from handlers.upload.announced import PROFILE
 from handlers.upload.removing import mark_deleted
 from handlers.upload.settings import UploadSettings
@@ -24,11 +25,14 @@ class SlotTaken(Exception):
 
 
 def open_slot(server: "Server", slot: str, name: str) -> File:
-    """The slot that a file can be put into now. Raises NoSlot and SlotTaken."""
+    """The slot that a file can be put into now: not that of an account that nobody can log in to. Raises NoSlot and
+    SlotTaken."""
     found = _found(server, slot, name)
     if found is not None and (found.state == STORED or slot in server.state(Uploads).receiving):
         raise SlotTaken
     if found is None or found.state != OPEN or found.due is None or found.due <= time.time():
+        raise NoSlot
+    if is_suspended(server, found.account):
         raise NoSlot
     return found
 
@@ -43,7 +47,8 @@ def receive(server: "Server", file: File, type: str, pieces: Iterable[bytes]) ->
     receiving.add(file.slot)
     try:
         store.keep(file.slot, pieces)
-        if not uploads.complete(server.db, file, type, time.time()):
+        # an account may have been disabled while its file came
+        if is_suspended(server, file.account) or not uploads.complete(server.db, file, type, time.time()):
             store.delete(file.slot)
             raise NoSlot
         if file.purpose == PROFILE:
