@@ -115,9 +115,9 @@ def test_a_slot_is_open_for_some_minutes(site: Site, juliet: Client, one: Browse
     path = slot(juliet)
     site.server.db.connection.execute("UPDATE upload SET due = ?", (time.time() - 1,))
     assert one.ask("PUT", path, b"a hat").status == 404
-    assert uploads.total(site.server.db) == 5
-    assert removing.remove_some(site.server) == 1
-    assert uploads.total(site.server.db) == 0
+    removing.remove_some(site.server)
+    while uploads.total(site.server.db):  # the background may be at it already
+        gevent.sleep(0)
     assert stored(tmp_path) == []
 
 
