@@ -17,7 +17,7 @@ from handlers.tables import FEATURES, TABLES
 from web import host_meta
 from web.part import Part
 from web.parts import PARTS
-from web.serving import Serving, parts_on
+from web.serving import Serving
 from web.site import Site, WebSettings, public_base
 from xmpp import config_review
 from xmpp.config.configuration import ConfigError, Configuration, Section
@@ -26,7 +26,7 @@ from xmpp.config.settings import ServerSettings, StreamSettings
 from xmpp.config_review import ClashError
 from xmpp.control import CarryOut, ControlClient, ControlSocket
 from xmpp.data.jid import JID
-from xmpp.routing.feature import Feature
+from xmpp.routing.feature import Feature, those_on
 from xmpp.server import Server
 from xmpp.stream.listener import PORTS, ClientListener, ListenError, ListenSettings
 from xmpp.stream.tls.certificates import CertificateError
@@ -116,7 +116,7 @@ def host_meta_to_paste(configuration: Configuration) -> Iterator[str]:
 def add_web(server: Server, listener: ClientListener, parts: Iterable[Part] = PARTS) -> Site:
     """Give a server its HTTP side, before it starts to listen."""
     features = {feature.name for feature in server.registry.features}
-    site = Site(server, listener, parts_on(parts, server.configuration.is_enabled, features))
+    site = Site(server, listener, those_on(parts, server.configuration.is_enabled, features))
     listener.http_side = Serving(site)
     server.find_web_base = site.base
     return site

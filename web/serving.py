@@ -1,7 +1,6 @@
 """The HTTP side of a server at work: connections are served, and their requests answered by the parts that are on."""
 
 import logging
-from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -10,7 +9,6 @@ from urllib.parse import quote
 from web.clients import Clients
 from web.http.connection import HTTPConnection, Limits
 from web.http.messages import Answer, HTTPError, Request, Response
-from web.part import Part
 from web.routing import Routes
 from web.site import Site
 from xmpp.running.handling import Handled
@@ -18,14 +16,6 @@ from xmpp.stream.listener import Arrival
 from xmpp.stream.turns import Turns
 
 log = logging.getLogger(__name__)
-
-
-def parts_on(parts: Iterable[Part], is_enabled: Callable[[str], bool], features: Iterable[str]) -> tuple[Part, ...]:
-    """The parts that are switched on, with all that they need of each other and of these features, which are on."""
-    found = {part.name: part for part in parts if not part.optional or is_enabled(part.name)}
-    while lacking := [name for name, part in found.items() if not {*found, *features} >= set(part.needs)]:
-        found = {name: part for name, part in found.items() if name not in lacking}
-    return tuple(found.values())
 
 
 class Serving:
@@ -47,7 +37,6 @@ class Serving:
         """Serve a connection until its end. Yields."""
         settings = self.site.settings
         limits = Limits(settings.head_seconds, settings.idle_seconds, settings.slowest_bytes_per_second)
-
         turns = self.site.server.state(Turns)
         connection = HTTPConnection(arrival, limits, self, partial(self._clients.behind, arrival), turns)
         self._connections.add(connection)

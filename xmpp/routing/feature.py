@@ -14,7 +14,7 @@ tables of handlers/tables.py.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lxml import etree
 
@@ -177,11 +177,29 @@ class DuplicateHandler(Exception):
     """Two features claim the same key: a mistake in the code, found at start-up."""
 
 
-def those_on(features: Iterable[Feature], is_enabled: Callable[[str], bool]) -> tuple[Feature, ...]:
-    """The features that are switched on, together with all that they need."""
-    found = {feature.name: feature for feature in features if is_enabled(feature.name)}
-    while lacking := {name for name, feature in found.items() if not found.keys() >= set(feature.needs)}:
-        found = {name: feature for name, feature in found.items() if name not in lacking}
+class Switched(Protocol):
+    """What can be switched off, or depends on what can be."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+
+    @property
+    def needs(self) -> Iterable[str]:
+        """The names of what it cannot do without."""
+
+
+SwitchedThing = TypeVar("SwitchedThing", bound=Switched)
+
+
+def those_on(
+    things: Iterable[SwitchedThing], is_enabled: Callable[[str], bool], given: Iterable[str] = ()
+) -> tuple[SwitchedThing, ...]:
+    """Those, such as features, that are switched on, together with all that they need of each other and of what is
+    `given` by its name."""
+    found, given = {thing.name: thing for thing in things if is_enabled(thing.name)}, set(given)
+    while lacking := {name for name, thing in found.items() if not found.keys() | given >= set(thing.needs)}:
+        found = {name: thing for name, thing in found.items() if name not in lacking}
     return tuple(found.values())
 
 
