@@ -5,8 +5,6 @@ Off by default. Unless `open` is set, people without an account cannot use it.
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -115,7 +113,9 @@ def make(server: "Server", account: JID, password: str, peer: str) -> None:
     """
     if account in server.settings(ServerSettings).administrators:  # or whoever comes first would be one
         raise StanzaError("conflict")
-    with _counted(server, peer):
+    limit = server.settings(RegisterSettings).accounts_per_address
+    refusal = StanzaError("resource-constraint", "too many accounts were made from your address")
+    with server.state(NewAccounts).counting(network(peer), limit, refusal):
         _slow_down(server, peer, account)
         try:
             check_password(server, password)
@@ -132,23 +132,6 @@ def check_password(server: "Server", password: str) -> None:
     least = server.settings(RegisterSettings).min_password_length
     if len(saslprep(password)) < least:
         raise ValueError(f"a password needs at least {least} characters")
-
-
-@contextmanager
-def _counted(server: "Server", peer: str) -> Iterator[None]:
-    """Count a new account of this network while it is being made, so that many made at the same time do not slip
-    through; if it is not made, it does not count. Raises StanzaError if there are too many."""
-    counts, place = server.state(NewAccounts), network(peer)
-    limit = server.settings(RegisterSettings).accounts_per_address
-    # Half a unit of tolerance: what was counted a moment ago has faded a little already.
-    if limit and counts.get(place, time.monotonic()) > limit - 0.5:
-        raise StanzaError("resource-constraint", "too many accounts were made from your address")
-    counts.add(place, time.monotonic())
-    try:
-        yield
-    except BaseException:
-        counts.take_back(place, time.monotonic())
-        raise
 
 
 def _slow_down(server: "Server", peer: str, account: JID) -> None:

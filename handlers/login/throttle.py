@@ -4,7 +4,10 @@ The more failures a network or an account has had, the longer the next answer ta
 out: strangers could use that against others. `now` is always on the monotonic clock, in seconds.
 """
 
+import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from xmpp.data.networks import network
 
@@ -37,6 +40,20 @@ class FadingCounts:
         """Count one less: what was counted did not happen."""
         if key in self._counts:
             self._counts[key] = (max(self.get(key, now) - 1.0, 0.0), now)
+
+    @contextmanager
+    def counting(self, key: str, limit: int, refusal: Exception) -> Iterator[None]:
+        """Count what is done meanwhile, from now on, so that many at once do not slip through. If it fails, it does not
+        count. Raises `refusal` if there were so many already; a limit of 0 is none."""
+        now = time.monotonic()
+        if limit and self.get(key, now) > limit - 0.5:  # what was counted a moment ago has faded a little already
+            raise refusal
+        self.add(key, now)
+        try:
+            yield
+        except BaseException:
+            self.take_back(key, time.monotonic())
+            raise
 
     def __len__(self) -> int:
         return len(self._counts)

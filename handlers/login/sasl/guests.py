@@ -5,8 +5,6 @@ Who is a guest is known in memory: accounts of guests do not outlive the server 
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -73,24 +71,12 @@ def admit(server: "Server", host: str, peer: str) -> tuple[JID, str]:
     settings, guests, now = server.settings(GuestSettings), server.state(Guests), time.monotonic()
     if len(guests.since) >= settings.at_a_time:
         raise SASLFailure("temporary-auth-failure", "there are too many guests")
-    with _counted(guests.lately, network(peer), settings.per_address, now):
+    refusal = SASLFailure("temporary-auth-failure", "too many guests have come from your address")
+    with guests.lately.counting(network(peer), settings.per_address, refusal):
         account = JID.of(token_hex(NAME_BYTES), host)
         identity = guest_records.create(server.db, account, time.time())
     guests.since[account] = now
     return account, identity
-
-
-@contextmanager
-def _counted(counts: FadingCounts, place: str, limit: int, now: float) -> Iterator[None]:
-    """Count a guest from this network, unless none comes of it. Raises SASLFailure if too many have come from there."""
-    if limit and counts.get(place, now) > limit - 0.5:  # what was counted a moment ago has faded a little already
-        raise SASLFailure("temporary-auth-failure", "too many guests have come from your address")
-    counts.add(place, now)
-    try:
-        yield
-    except BaseException:
-        counts.take_back(place, now)
-        raise
 
 
 # -- what guests may not do
