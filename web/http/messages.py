@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -95,6 +96,11 @@ class Request:
     transport: Any
     trust: Callable[[], None] = lambda: None
     is_forwarded: bool = False
+
+    @property
+    def is_here(self) -> bool:
+        """True if who asks is on this machine, and nobody has passed the request on."""
+        return ip_address(self.peer).is_loopback and not self.is_forwarded
 
     def read(self, most: int) -> bytes:
         """The whole content. Yields. Raises as `Body.pieces` does."""

@@ -5,7 +5,6 @@ A form has a token in it, which its browser also has as a cookie: another site c
 """
 
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -65,8 +64,7 @@ def cookie_name(request: Request, name: str) -> str:
 
 def _is_plain(request: Request) -> bool:
     """Whether a browser on this machine asks without TLS; not all of them would send such a cookie back."""
-    is_here = ipaddress.ip_address(request.peer).is_loopback and not request.is_forwarded
-    return request.transport.tls is None and is_here
+    return request.transport.tls is None and request.is_here
 
 
 def _bytes(text: str | None) -> bytes:
