@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 
 import gevent
 
+from web.http.conditions import names
 from web.http.messages import HTTPError, Request, Response
 
 TYPES = {
@@ -46,7 +47,7 @@ class StaticFiles:
         takes_gzip = kind in COMPRESSED and "gzip" in _encodings(request)
         tag = f'"{digest[:32]}{"-gzip" if takes_gzip else ""}"'
         headers = {"Cache-Control": FOR_GOOD, "ETag": tag, "Vary": "Accept-Encoding", "Content-Type": TYPES[kind]}
-        if tag in (request.headers.get("if-none-match") or "").split(", "):
+        if names(request.headers.get("if-none-match") or "", tag):
             return Response(304, headers=headers)
         if takes_gzip:
             return Response(200, self._gzipped(path), {**headers, "Content-Encoding": "gzip"})

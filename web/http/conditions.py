@@ -25,16 +25,23 @@ def verdict(headers: Headers, tag: str, changed: int) -> Verdict:
     `changed`: in whole seconds since 1970."""
     match, unmodified = headers.get("if-match"), headers.get("if-unmodified-since")
     if match is not None:
-        if not _names(match, tag, is_weak_enough=False):
+        if not names(match, tag, is_weak_enough=False):
             return Verdict.FAILED
     elif unmodified is not None and (moment := _moment(unmodified)) is not None and changed > moment:
         return Verdict.FAILED
     none_match, modified = headers.get("if-none-match"), headers.get("if-modified-since")
     if none_match is not None:
-        return Verdict.NOT_MODIFIED if _names(none_match, tag, is_weak_enough=True) else Verdict.GO_ON
+        return Verdict.NOT_MODIFIED if names(none_match, tag) else Verdict.GO_ON
     if modified is not None and (moment := _moment(modified)) is not None and changed <= moment:
         return Verdict.NOT_MODIFIED
     return Verdict.GO_ON
+
+
+def names(field: str, tag: str, *, is_weak_enough: bool = True) -> bool:
+    """True if a list such as that of If-None-Match has this strong tag, or a weak one like it if that is enough."""
+    if field.strip() == "*":
+        return True
+    return any(each[1] == tag and (is_weak_enough or not each[0].startswith("W/")) for each in _TAG.finditer(field))
 
 
 def range_of(headers: Headers, tag: str, changed: int, size: int) -> tuple[int, int] | None:
@@ -65,12 +72,6 @@ def range_of(headers: Headers, tag: str, changed: int, size: int) -> tuple[int, 
 def _is_still(if_range: str, tag: str, changed: int) -> bool:
     """Section 13.1.5: a strong tag, or the very time."""
     return if_range.strip() == tag or _moment(if_range) == changed
-
-
-def _names(field: str, tag: str, *, is_weak_enough: bool) -> bool:
-    if field.strip() == "*":
-        return True
-    return any(each[1] == tag and (is_weak_enough or not each[0].startswith("W/")) for each in _TAG.finditer(field))
 
 
 def _moment(field: str) -> float | None:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from web.http.messages import HTTPError, Request, Response
 from web.part import Part
+from web.static import StaticFiles
 
 if TYPE_CHECKING:
     from web.site import Site
+
+FILE = "pages.css"
 
 part = Part("stylesheet", optional=False)
 
@@ -17,8 +20,10 @@ class Stylesheet:
     """The stylesheet. A server has one."""
 
     def __init__(self) -> None:
-        self.content = resources.files("web").joinpath("pages", "pages.css").read_bytes()
-        self.name = f"pages-{hashlib.sha256(self.content).hexdigest()[:16]}.css"
+        here = resources.files("web").joinpath("pages")
+        digest = hashlib.sha256(here.joinpath(FILE).read_bytes()).hexdigest()
+        self.name = f"pages-{digest[:16]}.css"
+        self.files = StaticFiles(here, {FILE: digest})
 
 
 def path(site: "Site") -> str:
@@ -32,5 +37,4 @@ def stylesheet(site: "Site", request: Request, name: str) -> Response:
     sheet = site.server.state(Stylesheet)
     if name != sheet.name:
         raise HTTPError(404)
-    headers = {"Content-Type": "text/css; charset=utf-8", "Cache-Control": "public, max-age=31536000, immutable"}
-    return Response(200, sheet.content, headers)
+    return sheet.files.response(request, FILE)
