@@ -282,9 +282,8 @@ class HTTPConnection:
 
     def _goes_on(self) -> bool:
         """Prepare for the next request; false if there will be none."""
-        if self._http.their_state is h11.SEND_BODY and not self._skips_content():
-            self._linger()
-            return False
+        if self._http.their_state is h11.SEND_BODY:
+            self._skip_content()
         if self._is_closing or self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             self._linger()
             return False
@@ -295,18 +294,15 @@ class HTTPConnection:
         self._place.linger(self._transport.close)  # browsers wait with connections: whoever needs the place has it
         return True
 
-    def _skips_content(self) -> bool:
-        """Read what a refused request still sends, if it is not much; true if that was all."""
+    def _skip_content(self) -> None:
+        """Read what a refused request still sends, if it is not much."""
         skipped, deadline = 0, monotonic() + self._limits.head_seconds
-        try:
+        with suppress(HTTPError, h11.RemoteProtocolError):
             while skipped < UNREAD_BYTES and not self._http.they_are_waiting_for_100_continue:
                 event = self._read_content(deadline - monotonic())
                 if isinstance(event, h11.EndOfMessage):
-                    return True
+                    return
                 skipped += len(event.data)
-        except (HTTPError, h11.RemoteProtocolError):
-            pass
-        return False
 
     def _linger(self) -> None:
         """Close our half, and wait a moment for the client to hang up: what it has not read would be destroyed."""

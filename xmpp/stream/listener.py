@@ -90,7 +90,7 @@ class ListenSettings:
                                                check=_check_networks)  # fmt: skip
     proxied: tuple[str, ...] = setting((), "The ports, by the names of their settings, where each connection begins "
                                        "with a header of the PROXY protocol.",
-                                       choices=("port", "tls_port", "https_port", "http_port", "single_port"),
+                                       choices=PORTS,
                                        restart=True)  # fmt: skip
     connections: int = setting(100_000, "How many clients may be connected. Each takes an open file, and how many a "
                                "process may have is limited too (`LimitNOFILE` of systemd).",
@@ -212,17 +212,11 @@ class ClientListener:
 
     def _served(self) -> dict[str, ServeAt]:
         """How each port is served, by its setting; those that cannot be are left out."""
-        with_tls = {"tls_port": self._serve_tls} if self._tls is not None else {}
-        if self.http_side is None:
-            return {"port": self._serve_xmpp, **with_tls}
-        web = {"https_port": self._serve_tls} if self._tls is not None else {}
-        return {
-            "port": self._serve_xmpp,
-            **with_tls,
-            **web,
-            "http_port": self._serve_http,
-            "single_port": self._serve_anything,
-        }
+        served = {"port": self._serve_xmpp, "tls_port": self._serve_tls}
+        if self.http_side is not None:
+            served |= {"https_port": self._serve_tls, "http_port": self._serve_http,
+                       "single_port": self._serve_anything}  # fmt: skip
+        return {key: serve for key, serve in served.items() if self._tls is not None or serve != self._serve_tls}
 
     def reload(self, configuration: Configuration) -> None:
         """Use changed certificates. Raises CertificateError, and then nothing has changed."""
