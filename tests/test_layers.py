@@ -36,7 +36,7 @@ HANDLERS_NEVER = ("xmpp.stream", "socket", "ssl", "gevent.socket", "web")
 # Nothing dials out, starts programs, or takes chance from where it can be guessed; and only xmpp/data/wire.py escapes
 # text.
 NOBODY_EVER = ("urllib", "http", "requests", "asyncio", "subprocess", "ftplib", "smtplib", "random", "uuid", "xml")
-ONLY_TEXT = ("urllib.parse", "http.cookies")  # of these, what works on text alone
+ONLY_TEXT = ("urllib.parse",)  # of these, what works on text alone
 # What works on data alone, so that tables can test it.
 WITHOUT_GEVENT = (
     "xmpp/data/jid.py",
