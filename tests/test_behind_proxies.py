@@ -1,7 +1,7 @@
-"""Caddy in front, with the configuration of docs/proxies.md."""
+"""nginx, Caddy and HAProxy in front, which end TLS: with the configurations of docs/proxies.md the same comes through."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,10 @@ from tests.harness.proxies import (
     connection,
     documented,
     free_port,
+    haproxy,
     mirror,
     needs,
+    nginx_in_front_of,
     secured,
 )
 from web.bosh import endpoint
@@ -27,12 +29,16 @@ from web.site import Site
 from web.websocket import handshake
 from xmpp.stream.tls.tls import HTTP
 
-pytestmark = needs("caddy")
+InFrontOf = Callable[[Site, Path], AbstractContextManager[int]]
+"""Starts a proxy in front of a site; gives the port on which it listens."""
+
+
+def nginx(site: Site, folder: Path) -> AbstractContextManager[int]:
+    return nginx_in_front_of(site.listener.ports["HTTP"], folder)
 
 
 @contextmanager
-def in_front_of(site: Site, folder: Path) -> Iterator[int]:
-    """Caddy; the port on which it listens."""
+def with_caddy(site: Site, folder: Path) -> Iterator[int]:
     certificate, port = Certificate(folder), free_port()
     changes = {
         "chat.example.org {": f"https://localhost:{port} {{\n\ttls {certificate.chain} {certificate.key}",
@@ -42,13 +48,37 @@ def in_front_of(site: Site, folder: Path) -> Iterator[int]:
         yield port
 
 
-def test_requests_come_with_the_address_of_their_client(tmp_path: Path) -> None:
+@contextmanager
+def with_haproxy(site: Site, folder: Path) -> Iterator[int]:
+    certificate, port = Certificate(folder), free_port()
+    changes = {
+        ":443": f"127.0.0.1:{port}",
+        "/etc/haproxy/chat.example.org.pem": str(certificate.both),
+        ":5280": f":{site.listener.ports['HTTP']}",
+    }
+    with haproxy(folder, port, adapted(documented("/etc/haproxy/haproxy.cfg: TLS ends here"), changes)):
+        yield port
+
+
+PROXIES = {"nginx": nginx, "caddy": with_caddy, "haproxy": with_haproxy}
+
+
+@pytest.fixture(params=[pytest.param(start, id=name, marks=needs(name)) for name, start in PROXIES.items()])
+def in_front_of(request: pytest.FixtureRequest) -> InFrontOf:
+    started: InFrontOf = request.param
+    return started
+
+
+def test_requests_come_with_the_address_of_their_client(tmp_path: Path, in_front_of: InFrontOf) -> None:
     with web_server(tmp_path, [mirror]) as site, in_front_of(site, tmp_path) as port:
         asking = Browser.over(connection(port, "127.0.0.9"), [HTTP])
         assert asking.ask("GET", "/who").text == "127.0.0.9 True True"
+        assert asking.ask("GET", "/nothing").status == 404
 
 
-def test_websockets_come_with_the_address_of_their_client(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_websockets_come_with_the_address_of_their_client(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, in_front_of: InFrontOf
+) -> None:
     caplog.set_level("INFO")
     with (
         web_server(tmp_path, [handshake.part]) as site,
@@ -60,7 +90,7 @@ def test_websockets_come_with_the_address_of_their_client(tmp_path: Path, caplog
 
 
 def test_what_bosh_holds_comes_at_once_and_with_the_address_of_its_client(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, in_front_of: InFrontOf
 ) -> None:
     caplog.set_level("INFO")
     with (
@@ -77,7 +107,7 @@ def test_what_bosh_holds_comes_at_once_and_with_the_address_of_its_client(
 
 
 @pytest.mark.parametrize("direction", ["comes_as_it_is_read", "goes_as_it_is_taken"])
-def test_a_large_file_is_passed_on_and_not_gathered(tmp_path: Path, direction: str) -> None:
+def test_a_large_file_is_passed_on_and_not_gathered(tmp_path: Path, direction: str, in_front_of: InFrontOf) -> None:
     bulk = Bulk()
     with web_server(tmp_path, [bulk.part]) as site, in_front_of(site, tmp_path) as port:
         getattr(bulk, direction)(secured(connection(port, "127.0.0.9"), HTTP))
@@ -88,10 +118,14 @@ def test_a_large_file_is_passed_on_and_not_gathered(tmp_path: Path, direction: s
     [
         {"X-Forwarded-For": "198.51.100.66"},
         {"Forwarded": "for=198.51.100.66;proto=https"},
+        {"Forwarded": "for=_"},
+        {"X-Forwarded-Proto": "http"},
         {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http"},
     ],
 )
-def test_row_150_what_a_client_claims_does_not_get_through(tmp_path: Path, claim: dict[str, str]) -> None:
+def test_row_150_what_a_client_claims_does_not_get_through(
+    tmp_path: Path, claim: dict[str, str], in_front_of: InFrontOf
+) -> None:
     with web_server(tmp_path, [mirror]) as site, in_front_of(site, tmp_path) as port:
         asking = Browser.over(connection(port, "127.0.0.9"), [HTTP])
         assert asking.ask("GET", "/who", headers=claim).text == "127.0.0.9 True True"
