@@ -1,4 +1,4 @@
-"""nginx, Caddy and HAProxy in front, which end TLS: with the configurations of docs/proxies.md the same comes through."""
+"""nginx, Caddy and HAProxy in front, which end TLS: with docs/proxies.md's configurations the same comes through."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
