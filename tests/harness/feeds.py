@@ -16,8 +16,10 @@ LIMITS = XMLLimits(stanza_bytes=262_144, depth=64, elements=10_000, attributes=6
 HEADER = b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='a.example'>"
 
 
-def new_feed(limits: XMLLimits = LIMITS, process_names: ProcessNames | None = None) -> XMLFeed:
-    return XMLFeed(limits, process_names or ProcessNames(), names.STANZA_TAGS)
+def new_feed(
+    limits: XMLLimits = LIMITS, process_names: ProcessNames | None = None, namespace: str = names.CLIENT
+) -> XMLFeed:
+    return XMLFeed(limits, process_names or ProcessNames(), names.STANZA_TAGS, namespace)
 
 
 def opened_feed(

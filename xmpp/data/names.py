@@ -1,6 +1,8 @@
 """The namespaces and tag names of the core protocols, in Clark notation ("{namespace}name") where they are tags."""
 
 CLIENT = "jabber:client"
+SERVER = "jabber:server"
+COMPONENT = "jabber:component:accept"
 STREAM = "http://etherx.jabber.org/streams"
 STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams"
 STANZA_ERRORS = "urn:ietf:params:xml:ns:xmpp-stanzas"
