@@ -26,9 +26,11 @@ from xmpp.config.settings import ServerSettings, StreamSettings
 from xmpp.config_review import ClashError
 from xmpp.control import CarryOut, ControlClient, ControlSocket
 from xmpp.data.jid import JID
+from xmpp.federation.settings import FederationSettings
 from xmpp.routing.feature import Feature, those_on
 from xmpp.server import Server
-from xmpp.stream.listener import PORTS, ClientListener, ListenError, ListenSettings
+from xmpp.stream.listen_settings import PORTS, ListenSettings
+from xmpp.stream.listener import ClientListener, ListenError
 from xmpp.stream.tls.certificates import CertificateError
 from xmpp.stream.tls.tls import HTTP, XMPP, ServerTLS, TLSSettings
 
@@ -40,7 +42,9 @@ def sections() -> list[Section]:
     engine = {"server": ServerSettings, "listen": ListenSettings, "tls": TLSSettings, "streams": StreamSettings}
     ours = [Section(name, settings, settings.__doc__ or "") for name, settings in engine.items()]
     declared: list[Feature | Part] = [*FEATURES, *PARTS]
-    return [*ours, Section("web", WebSettings, WebSettings.__doc__ or "", True, True)] + [
+    sides = {"web": WebSettings, "federation": FederationSettings}
+    ours += [Section(name, settings, settings.__doc__ or "", True, True) for name, settings in sides.items()]
+    return ours + [
         Section(each.name, each.settings, _about(each), each.optional, each.by_default)
         for each in declared
         if each.settings or each.optional

@@ -26,7 +26,7 @@ from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import Delivery
 from xmpp.running.handling import Handled
-from xmpp.stream.listener import ListenSettings
+from xmpp.stream.listen_settings import ListenSettings
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server

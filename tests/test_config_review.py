@@ -66,7 +66,7 @@ def unwise(tmp_path: Path, text: str) -> list[str]:
         ),
         (
             "[listen]\nport = -1\ntls_port = -1\nhttps_port = -1",
-            "[listen]: all ports for XMPP are -1, so nobody could connect; expected one of them at least.",
+            "[listen]: all ports for clients are -1, so nobody could connect; expected one of them at least.",
         ),
         (
             "[listen]\nproxied = ['tls_port']\ntrusted_proxies = []",

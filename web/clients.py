@@ -5,7 +5,8 @@ from ipaddress import ip_address
 
 from web.http.forwarded import Client, client_of
 from web.http.messages import Headers, HTTPError
-from xmpp.stream.listener import Arrival, ClientListener
+from xmpp.stream.listener import ClientListener
+from xmpp.stream.sides import Arrival
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from web.http.messages import Answer, HTTPError, Request, Response
 from web.routing import Routes
 from web.site import Site
 from xmpp.running.handling import Handled
-from xmpp.stream.listener import Arrival
+from xmpp.stream.sides import Arrival
 from xmpp.stream.turns import Turns
 
 log = logging.getLogger(__name__)

@@ -34,7 +34,8 @@ from xmpp.routing.ownership import Ownership
 from xmpp.routing.session import Session
 from xmpp.running.handling import Handled
 from xmpp.server import Server
-from xmpp.stream.listener import ClientListener, ListenSettings
+from xmpp.stream.listen_settings import ListenSettings
+from xmpp.stream.listener import ClientListener
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from web.part import Part
 from web.parts import PARTS
 from web.site import Site
 from xmpp.server import Server
-from xmpp.stream.listener import ClientListener, ListenSettings
+from xmpp.stream.listen_settings import ListenSettings
+from xmpp.stream.listener import ClientListener
 from xmpp.stream.tls.tls import HTTP, XMPP, ServerTLS, TLSSettings
 
 LOOPBACK = "127.0.0.1"

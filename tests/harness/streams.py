@@ -22,7 +22,8 @@ from handlers.tables import FEATURES, TABLES
 from tests.harness.in_process import configuration
 from xmpp.data.jid import JID
 from xmpp.server import Server
-from xmpp.stream.listener import ClientListener, ListenSettings
+from xmpp.stream.listen_settings import ListenSettings
+from xmpp.stream.listener import ClientListener
 from xmpp.stream.tls.tls import ServerTLS
 
 PATIENCE = 30  # seconds, only reached by a test that fails

@@ -21,7 +21,7 @@ from web.http.headers import complete
 from web.http.messages import Answer, Body, Headers, HTTPError, Request, Response, Upgrade
 from web.http.targets import host_of, target_of
 from xmpp.data.errors import StreamError
-from xmpp.stream.listener import Arrival
+from xmpp.stream.sides import Arrival
 from xmpp.stream.turns import Turn, Turns
 
 log = logging.getLogger(__name__)

@@ -37,12 +37,21 @@ class Router:
             for address, subdomain in server.subdomains.by_address.items()
         }
         self._destinations.update(dict.fromkeys(server.domains, local))
+        self.others: Destination | None = None  # for all other domains; set by what talks to other servers
+
+    def add(self, domain: str, destination: Destination) -> None:
+        """Pass the stanzas for this domain to that destination from now on, in place of any that was there."""
+        self._destinations[domain] = destination
+
+    def has(self, domain: str) -> bool:
+        """True if what is sent to this domain stays here: it is served here, or by something that is attached here."""
+        return domain in self._destinations
 
     def route(self, stanza: Stanza) -> None:
         """Pass a stanza to its addressee; if that fails, its sender is told. `stanza.to` may not be None."""
         try:
             assert stanza.to is not None
-            destination = self._destinations.get(stanza.to.domain)
+            destination = self._destinations.get(stanza.to.domain, self.others)
             if destination is None:
                 raise StanzaError("remote-server-not-found")
             destination.send(stanza)

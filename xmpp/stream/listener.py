@@ -1,31 +1,31 @@
-"""Listening for clients: the sockets, and one greenlet for each connection that finds a place."""
+"""Listening: the sockets, and one greenlet for each connection that finds a place."""
 
 import errno
-import ipaddress
 import logging
 import os
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gevent
 
-from xmpp.config.configuration import Configuration, setting
+from xmpp.config.configuration import Configuration
 from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
 from xmpp.data.networks import Networks, network
 from xmpp.running.accepting import PatientServer, connections_possible
 from xmpp.stream.client_streams import ClientStreams
+from xmpp.stream.listen_settings import NO_PORT, PORTS, ListenSettings
 from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place, Places
 from xmpp.stream.proxied import NotProxied, Proxied, read_header
 from xmpp.stream.refusals import Refusals
+from xmpp.stream.sides import Arrival, HTTPSide, ServerSide
 from xmpp.stream.tls.certificates import Certificate
-from xmpp.stream.tls.tls import HTTP, ServerTLS, TLSSettings
+from xmpp.stream.tls.tls import HTTP, XMPP_SERVER, ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
 
@@ -35,87 +35,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
-NO_PORT = -1
 HEADER_SECONDS = 10.0  # for the header of the PROXY protocol, which a proxy sends at once
-# The settings that name a port, and what is spoken there, as people read it.
-PORTS = {"port": "STARTTLS", "tls_port": "TLS", "https_port": "HTTPS", "http_port": "HTTP", "single_port": "everything"}
 TLS_RECORD = b"\x16"  # the first byte of a handshake
 XML_BEGINS = b"< \t\r\n"  # what may come first in a stream
-
-
-def _check_addresses(addresses: tuple[str, ...]) -> None:
-    if not addresses:
-        raise ValueError("expected at least one address, or nobody could connect")
-    try:
-        parsed = [ipaddress.ip_address(address) for address in addresses]
-    except ValueError:
-        raise ValueError("expected IP addresses, such as 127.0.0.1, ::1, or :: for all") from None
-    if len(set(parsed)) < len(parsed):
-        raise ValueError("expected each address once")
-    for one in parsed:
-        covered = [each for each in parsed if each != one and (each.version == 4 or one.version == 6)]
-        if one.is_unspecified and covered:
-            raise ValueError(f"expected no {covered[0]} beside {one}, which is all addresses and so has it already")
-
-
-def _check_networks(networks: tuple[str, ...]) -> None:
-    for each in networks:
-        try:
-            Networks([each])
-        except ValueError:
-            raise ValueError("expected addresses or networks, such as 127.0.0.1 or 10.0.0.0/8") from None
-
-
-@dataclass(frozen=True)
-class ListenSettings:
-    """Where clients connect."""
-
-    addresses: tuple[str, ...] = setting(("::",), "The addresses to listen on; `::` is all of them, IPv4 too.",
-                                         check=_check_addresses, restart=True)  # fmt: skip
-    port: int = setting(5222, "The port for clients that begin without TLS and switch to it (STARTTLS). "
-                        "0: the system chooses one, -1: none.", minimum=-1, maximum=65535, restart=True)  # fmt: skip
-    tls_port: int = setting(5223, "The port for TLS from the first byte (XEP-0368). 0 and -1 as above. What is spoken "
-                            "over TLS decides: XMPP or HTTP, here and on `https_port`.",
-                            minimum=-1, maximum=65535, restart=True)  # fmt: skip
-    https_port: int = setting(5281, "The port that browsers are shown. 0 and -1 as above.",
-                              minimum=-1, maximum=65535, restart=True)  # fmt: skip
-    http_port: int = setting(5280, "The port for HTTP without TLS, for proxies and for browsers on this machine. "
-                             "0 and -1 as above.", minimum=-1, maximum=65535, restart=True)  # fmt: skip
-    http_addresses: tuple[str, ...] = setting(("127.0.0.1",), "The addresses for HTTP without TLS.",
-                                              check=_check_addresses, restart=True)  # fmt: skip
-    single_port: int = setting(-1, "A port for everything, such as 443: the first bytes decide between STARTTLS, TLS "
-                               "and HTTP. 0 and -1 as above.", minimum=-1, maximum=65535, restart=True)  # fmt: skip
-    trusted_proxies: tuple[str, ...] = setting(("127.0.0.1", "::1"), "The addresses or networks of proxies whose word "
-                                               "is taken on where a client comes from, and that it came over TLS.",
-                                               check=_check_networks)  # fmt: skip
-    proxied: tuple[str, ...] = setting((), "The ports, by the names of their settings, where each connection begins "
-                                       "with a header of the PROXY protocol.",
-                                       choices=PORTS,
-                                       restart=True)  # fmt: skip
-    connections: int = setting(100_000, "How many clients may be connected. Each takes an open file, and how many a "
-                               "process may have is limited too (`LimitNOFILE` of systemd).",
-                               minimum=1, maximum=1_000_000)  # fmt: skip
-    strangers_per_address: int = setting(100, "How many clients that have no session yet may come from one address, "
-                                         "or from one IPv6 network (a /64). From a /48 ten times "
-                                         "as many may come.",
-                                         minimum=1, maximum=1_000_000, at_most="connections")  # fmt: skip
-
-    @cached_property
-    def trusted(self) -> Networks:
-        """The proxies that are trusted."""
-        return Networks(self.trusted_proxies)
-
-    def __post_init__(self) -> None:
-        numbers = {key: getattr(self, key) for key in PORTS if getattr(self, key) != NO_PORT}
-        if not numbers.keys() - {"http_port"}:
-            raise ValueError("all ports for XMPP are -1, so nobody could connect; expected one of them at least")
-        if self.proxied and not self.trusted_proxies:
-            raise ValueError("proxied names ports, and there are no trusted_proxies, so nobody could connect there")
-        fixed = [number for number in numbers.values() if number]
-        for number in fixed:
-            if fixed.count(number) > 1:
-                same = " and ".join(key for key in numbers if numbers[key] == number)
-                raise ValueError(f"{same} are both {number}; expected different ports, or -1 for none")
 
 
 class ListenError(Exception):
@@ -126,37 +48,6 @@ class ListenError(Exception):
         super().__init__(f"[listen] {key}: {reason}")
         self.key = key
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A connection that speaks HTTP. `has_tls`: TLS ends here, or at a proxy that says so by the PROXY protocol."""
-
-    transport: SocketTransport
-    peer: str
-    place: Place
-    has_tls: bool
-
-
-class HTTPSide(Protocol):
-    """What serves the connections that speak HTTP."""
-
-    def start(self) -> None:
-        """The ports are known."""
-
-    def serve(self, arrival: Arrival) -> None:
-        """Serve a connection until its end. Yields."""
-
-    def close(self) -> None:
-        """Close all connections: those that wait for a request at once, the others when they have been answered."""
-
-    @property
-    def is_told(self) -> bool:
-        """True if all requests have been answered."""
-
-    @property
-    def connections(self) -> int:
-        """How many connections there are."""
 
 
 class Peer(NamedTuple):
@@ -170,9 +61,10 @@ ServeAt = Callable[[Place, SocketTransport, Peer], None]  # yields until the con
 
 
 class ClientListener:
-    """The listening sockets for clients. Whatever speaks XMPP becomes one of `streams`; HTTP is for the `http_side`.
+    """The listening sockets. What clients send over XMPP becomes one of `streams`; HTTP is for the `http_side`, other
+    servers are for the `server_side`.
 
-    `settings` replaces those of the server's configuration. `http_side` is set before the start, if there is one.
+    `settings` replaces those of the server's configuration. The sides are set before the start, if there are any.
     """
 
     def __init__(
@@ -188,6 +80,7 @@ class ClientListener:
         self._tls = tls
         self.streams = ClientStreams(server, tls, must_be_secure=must_be_secure)
         self.http_side: HTTPSide | None = None
+        self.server_side: ServerSide | None = None
         self._sockets: list[PatientServer] = []
         self._places = Places()
         self._refusals, self._no_proxies = Refusals(), Refusals()
@@ -206,8 +99,9 @@ class ClientListener:
         if settings.connections > self._possible and self._server.configuration.is_given("listen", "connections"):
             log.info("[listen] connections: %d do not fit into the number of files that this process may open "
                      "(ulimit -Hn); there can be %d", settings.connections, self._possible)  # fmt: skip
-        if self.http_side is not None:
-            self.http_side.start()
+        for side in (self.http_side, self.server_side):
+            if side is not None:
+                side.start()
         return listening
 
     def _served(self) -> dict[str, ServeAt]:
@@ -216,7 +110,10 @@ class ClientListener:
         if self.http_side is not None:
             served |= {"https_port": self._serve_tls, "http_port": self._serve_http,
                        "single_port": self._serve_anything}  # fmt: skip
-        return {key: serve for key, serve in served.items() if self._tls is not None or serve != self._serve_tls}
+        if self.server_side is not None:
+            served |= {"server_port": self._serve_server, "server_tls_port": self._serve_tls_of_server}
+        only_with_tls = (self._serve_tls, self._serve_tls_of_server)
+        return {key: serve for key, serve in served.items() if self._tls is not None or serve not in only_with_tls}
 
     def reload(self, configuration: Configuration) -> None:
         """Use changed certificates. Raises CertificateError, and then nothing has changed."""
@@ -325,10 +222,24 @@ class ClientListener:
         except StreamError as error:  # too many records for somebody who has said nothing yet
             self.streams.refuse_tcp(transport, peer.address, place, error)
             return
-        if is_http:
+        if spoken == XMPP_SERVER:
+            self._serve_server(place, transport, peer)
+        elif is_http:
             self._serve_http(place, transport, peer)
         else:
             self._serve_xmpp(place, transport, peer)
+
+    def _serve_server(self, place: Place, transport: SocketTransport, peer: Peer) -> None:
+        assert self.server_side is not None
+        has_tls = peer.has_tls or transport.tls is not None
+        self.server_side.serve_connection(transport, peer.address, place, has_tls=has_tls)
+
+    def _serve_tls_of_server(self, place: Place, transport: SocketTransport, peer: Peer) -> None:
+        """Serve another server that begins with TLS; some name no application protocol."""
+        if self._shakes_hands(transport, peer.address, for_servers=True):
+            self._serve_server(place, transport, peer)
+        else:
+            transport.close()
 
     def _serve_anything(self, place: Place, transport: SocketTransport, peer: Peer) -> None:
         """Serve what may be TLS, XMPP with STARTTLS, or HTTP: its first byte says it."""
@@ -348,13 +259,13 @@ class ClientListener:
         seconds = self._server.stream_settings.login_seconds
         return gevent.with_timeout(seconds, transport.peek, timeout_value=b"")
 
-    def _shakes_hands(self, transport: SocketTransport, peer: str) -> bool:
+    def _shakes_hands(self, transport: SocketTransport, peer: str, *, for_servers: bool = False) -> bool:
         settings = self._server.stream_settings
         pace = Pace(settings.bytes_per_second, self._server.state(Turns))
         assert self._tls is not None
         try:
             with gevent.Timeout(settings.login_seconds):
-                transport.start_tls(self._tls, pace, is_direct=True)
+                transport.start_tls(self._tls, pace, is_direct=True, for_servers=for_servers)
         except (OSError, ssl.SSLError, gevent.Timeout) as error:
             log.debug("%s: no TLS: %s", peer, error)
             return False
@@ -386,11 +297,14 @@ class ClientListener:
         self.streams.close(error)
         if self.http_side is not None:
             self.http_side.close()
+        if self.server_side is not None:
+            self.server_side.close(error)
 
     def wait_until_told(self) -> None:
         """Yield until what was written to any stream has been handed to the kernel, and all requests are answered."""
         self.streams.wait_until_told()
-        while self.http_side is not None and not self.http_side.is_told:
+        sides = [side for side in (self.http_side, self.server_side) if side is not None]
+        while not all(side.is_told for side in sides):
             gevent.sleep(0.01)
 
 

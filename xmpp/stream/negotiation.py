@@ -99,7 +99,7 @@ class Negotiation:
         self._pin_host(header.attributes.get("to"))
         if header.default_namespace != names.CLIENT:
             raise StreamError("invalid-namespace", f"the content namespace of clients is {names.CLIENT}")
-        _check_version(header.attributes.get("version"))
+        check_version(header.attributes.get("version"))
         if self.account is not None and self._peer is not None and self._peer != self.account:
             raise StreamError("invalid-from", f"you are {self.account}")
 
@@ -118,7 +118,7 @@ class Negotiation:
         self.host = host
 
 
-def _check_version(version: str | None) -> None:
+def check_version(version: str | None) -> None:
     """Raise StreamError unless the major version is 1 or more; a missing version means 0.9 (RFC 6120 section 4.7.5)."""
     major, _, minor = (version or "0.9").partition(".")
     if not (_NUMBER.fullmatch(major) and _NUMBER.fullmatch(minor) and int(major) >= 1):

@@ -46,10 +46,10 @@ class Outbox:
     stored, only that is discarded, so that the peer can be told; so is what is added later behind that ticket.
 
     Many outboxes are flushed one after the other, or released by one ticket. So whatever goes wrong with one of them,
-    in `failed` too, is logged and stops only that one.
+    in `failed` too, is logged and stops only that one. `lost`: how many bytes waited when it was dropped.
     """
 
-    __slots__ = ("_transport", "_flusher", "_limit", "_failed", "_ready", "_held", "_size", "_is_scheduled",
+    __slots__ = ("lost", "_transport", "_flusher", "_limit", "_failed", "_ready", "_held", "_size", "_is_scheduled",
                  "_is_draining", "_is_dropped", "_when_empty", "_when_room")  # fmt: skip
 
     def __init__(self, transport: Any, flusher: Flusher, limit: int, failed: Callable[[Exception], None]) -> None:
@@ -59,7 +59,7 @@ class Outbox:
         self._failed = failed
         self._ready: list[bytes] = []
         self._held: list[tuple[Ticket, list[bytes]]] = []  # few at any time; an empty deque takes ten times as much
-        self._size = 0
+        self._size = self.lost = 0
         self._is_scheduled = self._is_draining = self._is_dropped = False
         self._when_empty: Callable[[], None] | None = None
         self._when_room: Callable[[], None] | None = None
@@ -199,7 +199,7 @@ class Outbox:
         self._is_dropped = True
         self._ready = []
         self._held.clear()
-        self._size = 0
+        self.lost, self._size = self._size, 0
         self._when_room = None
         try:
             self._failed(reason)

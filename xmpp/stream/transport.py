@@ -91,7 +91,9 @@ class SocketTransport:
         except ConcurrentObjectUseError:  # there is one writer, so it means just this
             raise OSError(errno.EBADF, "closed here") from None
 
-    def start_tls(self, tls: ServerTLS, pace: Pace, *, is_direct: bool = False) -> None:
+    def start_tls(
+        self, tls: ServerTLS, pace: Pace, *, is_direct: bool = False, for_servers: bool = False
+    ) -> None:
         """Shake hands as the server, with a client that starts with TLS (`is_direct`) or has asked for it.
 
         Yields. Raises OSError (such as ssl.SSLError) when it fails. Nothing can be sent meanwhile.
@@ -104,6 +106,15 @@ class SocketTransport:
             raise OSError(errno.EBADF, "closed here") from None
         self._secured = secured
         self._takes_bytes = True
+
+    def start_tls_as_client(self, tls: object, ours: str, theirs: str, pace: Pace, *, is_direct: bool) -> None:
+        """Shake hands as the client of another server."""
+        raise OSError(errno.EOPNOTSUPP, "no TLS towards servers yet")
+
+    @property
+    def peer_chain(self) -> tuple[bytes, ...]:
+        """The certificates that the peer has shown, in DER, its own first; () if none."""
+        return ()
 
     def trust(self) -> None:
         """Say that the peer has a session: the limits on TLS records for strangers no longer apply."""

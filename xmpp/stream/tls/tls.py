@@ -32,6 +32,8 @@ from xmpp.stream.tls.client_hello import ClientHello
 log = logging.getLogger(__name__)
 
 XMPP, HTTP = "xmpp-client", "http/1.1"  # application protocols; HTTP/2 is never offered
+XMPP_SERVER = "xmpp-server"
+ClientTLS = object
 TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # forward secrecy and AEAD only; TLS 1.3 has nothing else
 NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0303 0002 02 78")  # a fatal alert, RFC 7301 section 3.2
 DAYS_TO_RENEW = 14  # certbot renews 30 days before the end, so with fewer days than this something is wrong

@@ -118,6 +118,10 @@ class NameGuard:
         self._process = process
         self._limits = limits
 
+    def widen(self, limits: XMLLimits) -> None:
+        """Let these limits hold from now on."""
+        self._limits = limits
+
     @property
     def known_tags(self) -> Mapping[bytes, int]:
         """The tags that are known to be well-formed, as in ProcessNames."""

@@ -60,6 +60,10 @@ class StanzaGuard:
         """True if nothing has come of a stanza that is not complete."""
         return not (self._depth or self._held or self._in_cdata)
 
+    def widen(self, limits: XMLLimits) -> None:
+        """Let these limits hold from now on."""
+        self._limits = limits
+
     def admit(self, data: bytes) -> list[bytes]:
         """Take bytes; returns the stanzas that they complete, each as it was written. Sets `refusal`, never raises."""
         if self._held:

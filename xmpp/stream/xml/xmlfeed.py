@@ -98,6 +98,13 @@ class XMLFeed:
             self._error = error
             raise
 
+    def widen(self, limits: XMLLimits) -> None:
+        """Let these limits hold from now on: the peer has shown who it is, and the stream goes on."""
+        self._limits = limits
+        self._names.widen(limits)
+        if self._guard is not None:
+            self._guard.widen(limits)
+
     def _read_header(self, data: bytes) -> OpenedStream | None:
         self._early = (self._early + data).lstrip(BLANK)
         opened = read_header(self._early, self._names)

@@ -1,0 +1,99 @@
+"""Servers for different domains in the test's own process, which talk to each other over loopback as any two do.
+
+They find each other by a table in place of DNS, and do without TLS: test_federation_tls.py is about that.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from gevent import socket
+
+from db.secrets import secret
+from db.sqlite.database import Database
+from db.sqlite.errors import StorageError
+from handlers.tables import FEATURES, TABLES
+from tests.harness.in_process import configuration
+from tests.harness.streams import SETTINGS, listener_of
+from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
+from xmpp.federation.federation import Federation
+from xmpp.server import Server
+from xmpp.stream.listen_settings import PORTS, ListenSettings
+from xmpp.stream.listener import ClientListener
+
+LOOPBACK = "127.0.0.1"
+PATIENCE = 30  # seconds, only reached by a test that fails
+
+
+class Directory:
+    """Where the servers of domains are: `ports` by domain, 0 where nobody answers. `dialled`: the domains in order."""
+
+    def __init__(self) -> None:
+        self.ports: dict[str, int] = {}
+        self.dialled: list[str] = []
+
+    def dial(self, domain: str) -> Iterator[Dialled]:
+        self.dialled.append(domain)
+        if domain not in self.ports:
+            raise NoSuchServer("no such server")
+        try:
+            sock = socket.create_connection((LOOPBACK, self.ports[domain]), PATIENCE)
+        except OSError as error:
+            raise Unreachable(f"nobody answers: {error}") from error
+        sock.settimeout(None)
+        yield Dialled(sock, False, f"{LOOPBACK}:{self.ports[domain]}")
+
+
+@contextmanager
+def federated(
+    folder: Path, directory: Directory, domain: str, /, **settings: Mapping[str, Any]
+) -> Iterator[Server]:
+    """A server for a domain that talks to others without TLS; its clients log in without TLS, too."""
+    chosen = {"sasl": SETTINGS["sasl"], **settings}
+    chosen["server"] = {"domains": [domain], **settings.get("server", {})}
+    folder.mkdir(exist_ok=True)
+    with Database(folder / f"{domain}.db") as db:
+        server = Server(configuration(**chosen), db, FEATURES, TABLES, storage_errors=(StorageError,))
+        listen = ListenSettings(addresses=(LOOPBACK,), port=0, tls_port=0, server_port=0, server_tls_port=-1)
+        listener = ClientListener(server, must_be_secure=False, settings=listen)
+        listener.server_side = Federation(server, secret(db, "dialback"), directory, ())
+        server.listeners.append(listener)
+        server.start()
+        for address in (domain, *(service for service in server.subdomains.by_address)):
+            directory.ports[address] = server_port(server)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def two_servers(folder: Path, **settings: Mapping[str, Any]) -> Iterator[tuple[Server, Server]]:
+    """Servers for a.example and b.example that trust each other without TLS, and can be reached under all their
+    services' names."""
+    directory, plain = Directory(), {"without_tls": trusted("a.example", "b.example")}
+    with ExitStack() as opened:
+        federation = {**plain, **settings.pop("federation", {})}
+        first, second = (
+            opened.enter_context(federated(folder, directory, domain, federation=federation, **settings))
+            for domain in ("a.example", "b.example")
+        )
+        yield first, second
+
+
+def trusted(*domains: str) -> list[str]:
+    """The domains and those of their services."""
+    return [f"{label}{domain}" for domain in domains for label in ("", "rooms.", "pubsub.", "upload.")]
+
+
+def server_port(server: Server) -> int:
+    """Where other servers reach it."""
+    return listener_of(server).ports[PORTS["server_port"]]
+
+
+def federation_of(server: Server) -> Federation:
+    """What it has to do with others."""
+    side = listener_of(server).server_side
+    assert isinstance(side, Federation)
+    return side

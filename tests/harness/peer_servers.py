@@ -1,0 +1,121 @@
+"""Another server, played by the test: what it says to ours word by word, over loopback sockets without TLS."""
+
+from collections.abc import Iterator
+from typing import Self
+
+from gevent import socket
+from gevent.queue import Queue
+from gevent.server import StreamServer
+from lxml import etree
+
+from tests.harness.federated import LOOPBACK, PATIENCE, server_port
+from tests.harness.streams import local_name
+from xmpp.server import Server
+
+HEADER = (
+    "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams'"
+    " xmlns:db='jabber:server:dialback' version='1.0'{}>"
+)
+FEATURES = "<stream:features>{}</stream:features>"
+DIALBACK = "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>"
+SM = "<sm xmlns='urn:xmpp:sm:3'/>"
+BIDI = "<bidi xmlns='urn:xmpp:features:bidi'/>"
+
+
+class PeerStream:
+    """The other server's side of a stream. `header` is what ours said in its header, `id` the id of the stream."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._socket.settimeout(PATIENCE)
+        self._elements: Iterator[etree._Element] = iter(())
+        self.header: dict[str, str] = {}
+
+    @classmethod
+    def to(cls, server: Server) -> Self:
+        """A connection to the port for servers."""
+        return cls(socket.create_connection((LOOPBACK, server_port(server)), PATIENCE))
+
+    def opens(self, to: str = "a.example", sender: str = "c.example", more: str = "") -> etree._Element:
+        """Begin a stream; returns the features, or the error."""
+        self._elements = self._read()
+        domains = f" to='{to}'" + (f" from='{sender}'" if sender else "")
+        self.send(HEADER.format(domains + more))
+        return next(self._elements)
+
+    def answers(self, features: str = DIALBACK, id: str = "s1", more: str = "") -> None:
+        """Answer a stream that ours has begun."""
+        self._elements = self._read()
+        self.send(HEADER.format(f" id='{id}'{more}") + FEATURES.format(features))
+
+    @property
+    def id(self) -> str:
+        return self.header.get("id", "")
+
+    def send(self, text: str) -> None:
+        self._socket.sendall(text.encode())
+
+    def next(self) -> etree._Element:
+        """The next element that ours sends."""
+        return next(self._elements)
+
+    def asks(self, text: str) -> etree._Element:
+        self.send(text)
+        return self.next()
+
+    def last_words(self) -> list[str]:
+        """What ours still says until it closes the stream: the conditions of errors, or tags."""
+        return [local_name(each[0] if local_name(each) == "error" else each) for each in self._elements]
+
+    def hangs_up(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hangs_up()
+
+    def _read(self) -> Iterator[etree._Element]:
+        parser = etree.XMLPullParser(("start", "end"))
+        depth = 0
+        while data := self._socket.recv(65536):
+            parser.feed(data)
+            for event, element in parser.read_events():
+                assert isinstance(element, etree._Element)
+                if event == "start" and depth == 0:
+                    self.header = {str(key): str(value) for key, value in element.attrib.items()}
+                depth += 1 if event == "start" else -1
+                if event == "end" and depth == 1:
+                    yield element
+
+
+class PeerServer:
+    """Another server that ours dials; `port` is where it listens. The connections wait until the test takes them."""
+
+    def __init__(self) -> None:
+        self._came: Queue[socket.socket] = Queue()
+        self._server = StreamServer((LOOPBACK, 0), lambda sock, _: self._take(sock))
+
+    def _take(self, sock: socket.socket) -> None:
+        self._came.put(sock.dup())
+
+    @property
+    def port(self) -> int:
+        return int(self._server.address[1])
+
+    def accepts(self) -> PeerStream:
+        """The next connection that ours has made."""
+        return PeerStream(self._came.get(timeout=PATIENCE))
+
+    @property
+    def has_another(self) -> bool:
+        """True if ours has made a connection that was not taken."""
+        return not self._came.empty()
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()

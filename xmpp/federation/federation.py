@@ -1,0 +1,262 @@
+"""All that a server has to do with others: whom it talks to, the links to them, and the streams that come from them."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+import gevent
+
+from xmpp.data.errors import StanzaError, StreamError
+from xmpp.data.stanza import Stanza
+from xmpp.federation import dialback
+from xmpp.federation.certificates import CertificateRejected, Roots, verify
+from xmpp.federation.dialback import Pair
+from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
+from xmpp.federation.failures import not_found, timeout
+from xmpp.federation.incoming import IncomingStream
+from xmpp.federation.link import Link
+from xmpp.federation.outgoing import VerifyingStream
+from xmpp.federation.settings import FederationSettings, is_beneath, plain_fingerprint
+from xmpp.federation.stream import ServerStream
+from xmpp.running.handling import Handled
+from xmpp.stream.outbox import Flusher
+from xmpp.stream.places import Place
+from xmpp.stream.tls.tls import ClientTLS, ServerTLS
+from xmpp.stream.transport import SocketTransport
+from xmpp.stream.xml.nameguard import ProcessNames
+
+if TYPE_CHECKING:
+    from xmpp.server import Server
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 5.0  # how often idle links, and those that do not confirm, are looked for
+BIDI_FORGOTTEN_SECONDS = 86_400.0
+BIDI_REMEMBERED = 1_000  # domains
+MOST_VERIFICATIONS = 100  # of dialback keys at a time
+NEVER_GIVEN_BACK = frozenset({"error", "result", "unavailable", "probe"})
+
+
+class Dialer(Protocol):
+    """What finds the servers of domains."""
+
+    def dial(self, domain: str) -> Iterator[Dialled]:
+        """Connections to its servers, one after the other as long as somebody asks. Raises NoSuchServer, Unreachable.
+        Yields."""
+
+
+class Federation:
+    """The router's destination for all domains that are not ours, and what serves other servers' connections.
+
+    `tls` and `client_tls` are None only in tests. `queued`: how many stanzas wait for all domains.
+    """
+
+    def __init__(
+        self,
+        server: "Server",
+        secret: bytes,
+        dialer: Dialer,
+        roots: Roots,
+        tls: ServerTLS | None = None,
+        client_tls: ClientTLS | None = None,
+    ) -> None:
+        self.server = server
+        self.dialer = dialer
+        self.tls, self.client_tls = tls, client_tls
+        self.names, self.flusher = ProcessNames(), Flusher()
+        self.queued = 0
+        self._secret = secret
+        self._roots = roots
+        self._links: dict[Pair, Link] = {}
+        self._streams: set[ServerStream] = set()
+        self._no_bidi: OrderedDict[str, float] = OrderedDict()
+        self._verifying = 0
+        self._watcher: gevent.Greenlet[[], None] | None = None
+
+    @property
+    def settings(self) -> FederationSettings:
+        """The settings of federation."""
+        return self.server.settings(FederationSettings)
+
+    # -- what people here send
+
+    def send(self, stanza: Stanza) -> None:
+        """Send a stanza to another domain. Never yields. Raises StanzaError for what the sender has to be told."""
+        assert stanza.to is not None
+        if stanza.sender is None or not self.is_ours(stanza.sender.domain):
+            log.error("a stanza of somebody else was to be sent elsewhere: %r", stanza)
+            return
+        pair = Pair(stanza.sender.domain, stanza.to.domain)
+        link = self._links.get(pair) or self._new_link(pair)
+        kept = stanza.kept()
+        kept.origin = None  # by the time that an error comes, its session may have ended
+        link.send(kept)
+
+    def _new_link(self, pair: Pair) -> Link:
+        if not self.may_talk_to(pair.theirs):
+            raise StanzaError("forbidden", "this server does not talk to that one")
+        if len(self._links) >= self.settings.links:
+            self._forget_needless()
+        if len(self._links) >= self.settings.links:
+            raise StanzaError("resource-constraint", "this server talks to too many others already")
+        link = self._links[pair] = Link(self, pair)
+        return link
+
+    def give_back(self, stanza: Stanza, error: StanzaError) -> None:
+        """Tell the sender of a stanza that it did not arrive."""
+        if stanza.type not in NEVER_GIVEN_BACK:
+            self.server.router.refuse(stanza, StanzaError(error.condition, error.text, type=error.type))
+
+    # -- who may be talked to
+
+    def is_ours(self, domain: str) -> bool:
+        """True if this domain is served here, or is that of a service or component of ours."""
+        return self.server.router.has(domain)
+
+    def may_talk_to(self, domain: str) -> bool:
+        """True if people here may exchange stanzas with this domain."""
+        settings = self.settings
+        if is_beneath(domain, settings.denied):
+            return False
+        return settings.mode != "listed" or is_beneath(domain, settings.allowed)
+
+    def check_who_asks(self, domain: str) -> None:
+        """Raise StreamError if the other server says that it is this domain, and that cannot be, or must not."""
+        if self.is_ours(domain):
+            raise StreamError("policy-violation", f"{domain} is served here: your server was led to itself")
+        if not self.may_talk_to(domain):
+            raise StreamError("policy-violation", f"this server does not talk to {domain}")
+
+    def may_be_plain(self, domain: str) -> bool:
+        """True if this domain may do without TLS."""
+        return domain in self.settings.without_tls
+
+    def may_dial_back(self, domain: str) -> bool:
+        """True if dialback is proof enough for this domain, whatever its certificate."""
+        return domain in self.settings.dialback or self.may_be_plain(domain)
+
+    def judge(self, chain: Sequence[bytes], domain: str) -> CertificateRejected | None:
+        """Why these certificates do not show that a server is this domain's; None if they do."""
+        pinned = self.settings.pinned.get(domain)
+        try:
+            verify(chain, domain, self._roots, pinned=plain_fingerprint(pinned) if pinned else None)
+        except CertificateRejected as rejected:
+            return rejected
+        return None
+
+    # -- dialback
+
+    def own_key(self, pair: Pair, stream_id: str) -> str:
+        """The key that shows that it is us who speak for our domain on that stream."""
+        return dialback.key(self._secret, pair.theirs, pair.ours, stream_id)
+
+    def is_own_key(self, pair: Pair, stream_id: str, key: str) -> bool:
+        """True if we have made this key for that stream."""
+        return dialback.is_key(self._secret, pair.theirs, pair.ours, stream_id, key)
+
+    def verify(self, pair: Pair, stream_id: str, key: str) -> bool:
+        """Ask the server that DNS names for their domain whether it has made this key. Yields. Raises StanzaError."""
+        if self._verifying >= MOST_VERIFICATIONS:
+            raise StanzaError("resource-constraint", "too many keys are being verified")
+        self._verifying += 1
+        failure: StanzaError | None = None
+        try:
+            for dialled in self.dialer.dial(pair.theirs):
+                stream = VerifyingStream(self, pair, dialled, stream_id, key)
+                self.serve(stream)
+                if stream.is_valid is not None:
+                    return stream.is_valid
+                failure = stream.reason
+                if stream.is_final:
+                    break
+        except NoSuchServer as error:
+            raise not_found(str(error)) from None
+        except Unreachable as error:
+            failure = failure or timeout(str(error))
+        finally:
+            self._verifying -= 1
+        raise failure or timeout("the authoritative server could not be reached")
+
+    # -- both directions on one stream
+
+    def may_ask_for_both(self, domain: str) -> bool:
+        """True unless the domain's server has hung up when it was asked for that (XEP-0288)."""
+        until = self._no_bidi.get(domain)
+        return until is None or monotonic() > until
+
+    def does_not_know_both(self, domain: str) -> None:
+        """Remember for a day that the domain's server hangs up when it is asked for both directions."""
+        self._no_bidi.pop(domain, None)
+        self._no_bidi[domain] = monotonic() + BIDI_FORGOTTEN_SECONDS
+        while len(self._no_bidi) > BIDI_REMEMBERED:
+            self._no_bidi.popitem(last=False)
+
+    # -- streams
+
+    def serve(self, stream: ServerStream) -> None:
+        """Serve a stream until it has ended. Yields."""
+        self._streams.add(stream)
+        try:
+            stream.serve()
+        finally:
+            self._streams.discard(stream)
+
+    def serve_connection(self, transport: SocketTransport, peer: str, place: Place, *, has_tls: bool) -> None:
+        """Serve a connection that another server has made until its end. Yields."""
+        self.serve(IncomingStream(self, transport, peer, place, has_tls=has_tls))
+
+    def came(self, stream: IncomingStream, pair: Pair) -> None:
+        """Another server speaks for this pair from now on."""
+        link = self._links.get(pair)
+        if link is not None:
+            link.is_there()
+        if pair in stream.says:
+            if link is None:
+                link = self._new_link(pair)
+            link.adopt(stream)
+
+    def gone(self, stream: IncomingStream) -> None:
+        """A stream of another server has ended."""
+        for pair in stream.says:
+            link = self._links.get(pair)
+            if link is not None and link.stream is stream:
+                link.lost(stream)
+
+    @property
+    def streams(self) -> Collection[ServerStream]:
+        """All streams with other servers."""
+        return tuple(self._streams)
+
+    # -- as the listener starts and stops it
+
+    def start(self) -> None:
+        """Begin to look after links."""
+        self.server.router.others = self
+        self._watcher = gevent.spawn(self._watch)
+
+    def _watch(self) -> None:
+        while True:
+            gevent.sleep(WATCH_SECONDS)
+            now = monotonic()
+            with Handled():
+                for link in tuple(self._links.values()):
+                    link.close_if_idle(now)
+                self._forget_needless()
+
+    def _forget_needless(self) -> None:
+        for pair in [pair for pair, link in self._links.items() if link.is_needless]:
+            del self._links[pair]
+
+    def close(self, error: StreamError) -> None:
+        """Close every stream."""
+        if self._watcher is not None:
+            self._watcher.kill(block=False)
+        for stream in tuple(self._streams):
+            stream.close(error)
+
+    @property
+    def is_told(self) -> bool:
+        """True if all that was written has been handed to the kernel."""
+        return all(stream.is_told for stream in self._streams)

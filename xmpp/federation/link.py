@@ -1,0 +1,193 @@
+"""What is sent in the name of one domain of ours to one of theirs: it waits while a server is looked for, leaves in
+order, and comes back with the reason if it cannot arrive."""
+
+import logging
+from collections import deque
+from secrets import randbelow
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
+
+import gevent
+
+from xmpp.data.errors import StanzaError, StreamError
+from xmpp.data.stanza import Stanza
+from xmpp.federation.dialback import Pair
+from xmpp.federation.dns.dialing import NoSuchServer, Unreachable
+from xmpp.federation.failures import not_found, timeout
+from xmpp.federation.outgoing import LinkStream
+from xmpp.federation.stream import ServerStream
+from xmpp.running.handling import Handled, handled
+from xmpp.running.tickets import Ticket
+
+if TYPE_CHECKING:
+    from xmpp.federation.federation import Federation
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS = 5.0  # a server that is restarted is back soon
+
+
+class _Waiting(NamedTuple):
+    """A stanza, its size, and the ticket of what had been stored when it was sent."""
+
+    stanza: Stanza
+    size: int
+    ticket: Ticket | None
+
+
+class Link:
+    """The way from one domain of ours to one of theirs. `stream` is the one that carries stanzas, None if there is
+    none."""
+
+    def __init__(self, federation: "Federation", pair: Pair) -> None:
+        self.pair = pair
+        self.stream: ServerStream | None = None
+        self._federation = federation
+        self._queue: deque[_Waiting] = deque()
+        self._queued_bytes = 0
+        self._is_dialling = False
+        self._pause = 0.0  # seconds, after the next failure
+        self._pause_until = 0.0
+        self._failure: StanzaError | None = None  # of the last try
+
+    # -- what people here send
+
+    def send(self, stanza: Stanza) -> None:
+        """Send a stanza, or keep it until the other server has been found. Does not yield. Raises StanzaError."""
+        if self.stream is not None:
+            self.stream.pass_on(stanza)
+            return
+        if not self._is_dialling:
+            if self._failure is not None and monotonic() < self._pause_until:
+                raise _again(self._failure)
+            self._is_dialling = True
+            gevent.spawn(self._reach)
+        self._keep(stanza)
+
+    def _keep(self, stanza: Stanza) -> None:
+        settings, size = self._federation.settings, len(stanza.wire())
+        is_full = len(self._queue) >= settings.queue_stanzas or self._queued_bytes + size > settings.queue_bytes
+        if is_full or self._federation.queued >= settings.all_queued_stanzas:
+            raise StanzaError("resource-constraint", "too much waits for that server")
+        self._queue.append(_Waiting(stanza, size, handled().ticket))
+        self._queued_bytes += size
+        self._federation.queued += 1
+
+    @property
+    def is_needless(self) -> bool:
+        """True if nothing would be forgotten with it."""
+        is_idle = self.stream is None and not self._is_dialling
+        return is_idle and (self._failure is None or monotonic() > self._pause_until + self._pause)
+
+    # -- finding the other server
+
+    def _reach(self) -> None:
+        """Try one address after the other. Yields until a stream has ended, or there is none to be had."""
+        try:
+            failure = self._tried()
+        except Exception:
+            log.exception("%s: looking for its server failed", self.pair.theirs)
+            failure = timeout("its server could not be looked for")
+        with Handled():
+            if failure is not None:
+                self._failed(failure)
+
+    def _tried(self) -> StanzaError | None:
+        """None if a stream was open, and has ended since; else why there was none."""
+        try:
+            failure, was_both = self._tried_addresses()
+            if was_both:  # its server may not know what that is, and closes the stream
+                self._federation.does_not_know_both(self.pair.theirs)
+                failure, _ = self._tried_addresses()
+            return failure
+        except NoSuchServer as error:
+            return not_found(str(error))
+
+    def _tried_addresses(self) -> tuple[StanzaError | None, bool]:
+        """As `_tried`, and True if a server closed the stream without a word after it was asked for both directions."""
+        failure: StanzaError | None = None
+        both = self._federation.may_ask_for_both(self.pair.theirs)
+        try:
+            for dialled in self._federation.dialer.dial(self.pair.theirs):
+                stream = LinkStream(self._federation, self, dialled, asks_for_both=both)
+                self._federation.serve(stream)
+                if stream.is_open:
+                    return None, False
+                if stream.asked_for_both and stream.failure is None:
+                    return stream.reason, True
+                failure = stream.reason
+                if stream.is_final or self._federation.server.is_stopping:
+                    break
+        except Unreachable as error:
+            return failure or timeout(str(error)), False
+        return failure or timeout("its server could not be reached"), False
+
+    def _failed(self, failure: StanzaError) -> None:
+        self._is_dialling = False
+        most = float(self._federation.settings.most_pause_seconds)
+        self._pause = min(most, max(FIRST_PAUSE_SECONDS, self._pause * 2))
+        self._pause_until = monotonic() + self._pause * (50 + randbelow(51)) / 100  # not all servers at once
+        self._failure = failure
+        log.info("%s cannot be reached from %s: %s", self.pair.theirs, self.pair.ours, failure)
+        for waiting in self._taken():
+            self._federation.give_back(waiting.stanza, failure)
+
+    def _taken(self) -> list[_Waiting]:
+        waiting, self._queue = list(self._queue), deque()
+        self._queued_bytes = 0
+        self._federation.queued -= len(waiting)
+        return waiting
+
+    # -- what streams say
+
+    def opened(self, stream: ServerStream) -> None:
+        """This stream carries what is sent from now on; what has waited goes first."""
+        older, self.stream = self.stream, stream
+        self._is_dialling = False
+        self._pause, self._failure = 0.0, None
+        if older is not None:
+            older.close()
+        for waiting in self._taken():
+            if waiting.ticket is not None and waiting.ticket.failed is not None:
+                continue  # what it told of was not stored
+            with Handled(waiting.ticket):
+                try:
+                    stream.pass_on(waiting.stanza)
+                except StanzaError as error:
+                    self._federation.give_back(waiting.stanza, error)
+
+    def adopt(self, stream: ServerStream) -> None:
+        """A stream that the other server has opened may be used in this direction as well."""
+        if self.stream is None and not self._is_dialling:
+            self.opened(stream)
+
+    def is_there(self) -> None:
+        """The other server has called: it can be tried again at once."""
+        self._pause, self._failure = 0.0, None
+
+    def lost(self, stream: ServerStream) -> None:
+        """This stream has ended: what may not have arrived goes back to who sent it."""
+        if self.stream is stream:
+            self.stream = None
+        failure = timeout("the connection to its server broke, so this may not have arrived")
+        for stanza in stream.unconfirmed():
+            self._federation.give_back(stanza, failure)
+
+    def close_if_idle(self, now: float) -> None:
+        """Close the stream if nothing was sent for long, or if the other server does not confirm what it got."""
+        stream, settings = self.stream, self._federation.settings
+        if stream is None:
+            return
+        if stream.waits_since is not None and now - stream.waits_since > settings.answer_seconds:
+            stream.drop(TimeoutError("the other server does not say what it has got"))
+        elif now - stream.used_at > settings.idle_seconds and isinstance(stream, LinkStream):
+            stream.close()
+
+    def close(self, error: StreamError) -> None:
+        """Close the stream with this error."""
+        if self.stream is not None:
+            self.stream.close(error)
+
+
+def _again(failure: StanzaError) -> StanzaError:
+    return StanzaError(failure.condition, failure.text, type=failure.type)

@@ -1,0 +1,83 @@
+"""The settings of federation."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xmpp.config.configuration import setting
+from xmpp.data.jid import JID
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+MODES = ("auto", "open", "listed", "closed")
+
+
+def _check_domains(domains: tuple[str, ...]) -> None:
+    for domain in domains:
+        _check_domain(domain)
+
+
+def _check_pins(pins: Mapping[str, str]) -> None:
+    for domain, fingerprint in pins.items():
+        _check_domain(domain)
+        if not _FINGERPRINT.fullmatch(plain_fingerprint(fingerprint)):
+            raise ValueError("expected SHA-256 fingerprints of certificates: 64 hexadecimal digits, with colons or not")
+
+
+def _check_domain(domain: str) -> None:
+    if JID.parse(domain).domain != domain:
+        raise ValueError(f"expected domains as they stand in addresses, such as {JID.parse(domain).domain}")
+
+
+def plain_fingerprint(fingerprint: str) -> str:
+    """A fingerprint in hexadecimal digits without colons, in lower case."""
+    return fingerprint.replace(":", "").lower()
+
+
+@dataclass(frozen=True)
+class FederationSettings:
+    """Other servers: who may talk with the people here, and how their servers have to show who they are."""
+
+    mode: str = setting("auto", "Which servers ours talks to: open, all but those in `denied`; listed, only those in "
+                        "`allowed`; closed, none; auto, open if one of our domains can be reached from elsewhere.",
+                        choices=MODES, restart=True)  # fmt: skip
+    allowed: tuple[str, ...] = setting((), "The domains to talk to if the mode is listed; those beneath them, too.",
+                                       check=_check_domains)  # fmt: skip
+    denied: tuple[str, ...] = setting((), "The domains not to talk to; nor to those beneath them.",
+                                      check=_check_domains)  # fmt: skip
+    pinned: dict[str, str] = setting(
+        {},
+        "Domains that have to show just this certificate, whoever has signed it: its SHA-256 fingerprint.\n"
+        'For example {"example.net" = "5e:ca:..."}.',
+        check=_check_pins,
+    )
+    dialback: tuple[str, ...] = setting((), "Domains whose certificate may be invalid: what DNS says of them is proof "
+                                        "enough (dialback).",
+                                        check=_check_domains)  # fmt: skip
+    without_tls: tuple[str, ...] = setting((), "Domains to talk to without encryption if they offer none.",
+                                           check=_check_domains)  # fmt: skip
+    negotiation_seconds: int = setting(60, "How long two servers may take until they may exchange stanzas.",
+                                       minimum=1, maximum=600)  # fmt: skip
+    answer_seconds: int = setting(30, "How long a server may take to confirm what it was sent.",
+                                  minimum=1, maximum=600)  # fmt: skip
+    idle_seconds: int = setting(600, "After how long without stanzas a connection that we have made is closed.",
+                                minimum=5, maximum=86_400)  # fmt: skip
+    most_pause_seconds: int = setting(300, "The longest pause before a domain that could not be reached is tried "
+                                      "again.", minimum=1, maximum=3_600)  # fmt: skip
+    stanza_bytes: int = setting(524_288, "The longest stanza that a server may send.",
+                                minimum=10_000, maximum=10_000_000)  # fmt: skip
+    bytes_per_second: int = setting(4_000_000, "How much is read from one connection of a server.",
+                                    minimum=10_000, maximum=1_000_000_000)  # fmt: skip
+    queue_stanzas: int = setting(100, "How many stanzas wait for a domain while its server is looked for.",
+                                 minimum=1, maximum=100_000)  # fmt: skip
+    queue_bytes: int = setting(262_144, "How many bytes of them.", minimum=1_000, maximum=1 << 30)
+    all_queued_stanzas: int = setting(10_000, "How many stanzas wait for all domains together.",
+                                      minimum=1, maximum=1_000_000)  # fmt: skip
+    links: int = setting(10_000, "To how many domains there may be connections, or attempts to make one.",
+                         minimum=1, maximum=1_000_000)  # fmt: skip
+    pairs_per_stream: int = setting(100, "For how many pairs of domains one connection may be used.",
+                                    minimum=1, maximum=10_000)  # fmt: skip
+
+
+def is_beneath(domain: str, listed: tuple[str, ...]) -> bool:
+    """True if the domain, or one that it is beneath, is listed."""
+    return any(domain == each or domain.endswith("." + each) for each in listed)

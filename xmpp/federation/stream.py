@@ -1,0 +1,337 @@
+"""What streams with other servers have in common, whoever has opened them: which pairs of domains may be spoken for,
+stanzas in and out, and their acknowledgement (RFC 6120 section 8, XEP-0198)."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from lxml import etree
+
+from xmpp.data import names
+from xmpp.data.errors import StanzaError, StreamError, not_stored
+from xmpp.data.jid import JID, MalformedJID
+from xmpp.data.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
+from xmpp.federation import names as tags
+from xmpp.federation.confirmation import COUNTER, Confirmation
+from xmpp.federation.dialback import Pair
+from xmpp.federation.framing import ServerFraming
+from xmpp.federation.names import SM
+from xmpp.running.handling import Handled, handled
+from xmpp.running.logs import log_refusal
+from xmpp.running.tickets import Ticket
+from xmpp.stream import limits
+from xmpp.stream.connection import Connection
+from xmpp.stream.framing import LANGUAGE, Opening
+from xmpp.stream.pace import Pace
+from xmpp.stream.transport import SocketTransport
+from xmpp.stream.turns import Turns
+from xmpp.stream.xml.nameguard import XMLLimits
+from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader, XMLFeed
+
+if TYPE_CHECKING:
+    from xmpp.federation.federation import Federation
+
+log = logging.getLogger(__name__)
+
+LIMITS = f"{{{limits.NAMESPACE}}}limits"
+MAX_BYTES = f"{{{limits.NAMESPACE}}}max-bytes"
+
+
+class ServerStream(Connection):
+    """A stream with another server.
+
+    `theirs` is the domain that its server speaks for first, "" until it has said so; `ours` the one it speaks to.
+    `hears`: the pairs in whose name it may send stanzas. `says`: those in whose name we may.
+    """
+
+    transport: SocketTransport
+    feed: XMLFeed
+    framing = ServerFraming()
+
+    def __init__(self, federation: "Federation", transport: SocketTransport, peer: str) -> None:
+        server = federation.server
+        super().__init__(server, transport, federation.flusher, peer)
+        self._federation = federation
+        self._pace = Pace(self.settings.bytes_per_second, server.state(Turns))
+        self.ours = self.theirs = ""
+        self.hears: set[Pair] = set()
+        self.says: set[Pair] = set()
+        self.used_at = monotonic()
+        self.told: StreamError | None = None  # why the other server closes it
+        self._limits = limits.before_login(server.stream_settings)
+        self._header_is_sent = False
+        self._language: str | None = None
+        self._received: int | None = None  # stanzas, since they are counted
+        self._stored: Ticket | None = None  # of what was stored last
+        self._confirmation = Confirmation()
+        self._their_limit: int | None = None
+        self.feed = self._new_feed()
+        self._deadline = gevent.get_hub().loop.timer(self.settings.negotiation_seconds)
+        self._deadline.start(self._negotiation_took_too_long)
+        self._handlers: dict[str, Callable[[etree._Element], None]] = {
+            tags.ENABLE: self._enable,
+            tags.REQUEST: self._say_what_has_come,
+            tags.ANSWER: self._confirmed,
+            tags.ERROR: self._told_why,
+        }
+
+    @property
+    def settings(self) -> Any:
+        """The settings of federation."""
+        return self._federation.settings
+
+    # -- what comes in
+
+    def handle(self, event: Any) -> None:
+        """Handle a stream header, a top-level element, or the end of the stream."""
+        if event.__class__ is StreamHeader:
+            self.begun(event)
+        elif event.__class__ is StreamEnd:
+            self.close()
+        elif event.tag in names.STANZA_TAGS:
+            self._receive(event)
+        else:
+            handler = self._handlers.get(str(event.tag))
+            if handler is None:
+                raise StreamError("unsupported-stanza-type", f"no {event.tag} now")
+            handler(event)
+
+    def begun(self, header: StreamHeader) -> None:
+        """The other server's header has come. Raises StreamError."""
+        raise NotImplementedError
+
+    def _receive(self, element: etree._Element) -> None:
+        self.used_at = monotonic()
+        own = handled()
+        stanza = self._read_stanza(element)
+        if self._received is not None:
+            self._received = (self._received + 1) % COUNTER
+        if stanza is None:
+            return
+        self._route(stanza, own)
+        if own.ticket is not None:
+            self._stored = own.ticket
+            if stanza.kind != "iq":
+                own.ticket.when_closed(partial(self._refuse_if_not_stored, own.ticket, stanza.kept()))
+        if own.works_left:
+            self.server.portions.wait_for_own()
+
+    def _read_stanza(self, element: etree._Element) -> Stanza | None:
+        """The stanza, whose sender its server may speak for; None if its addressee cannot be anybody. Raises
+        StreamError (RFC 6120 sections 8.1.1.2 and 8.1.2.2)."""
+        sender, to = element.get("from"), element.get("to")
+        if sender is None or to is None:
+            raise StreamError("improper-addressing", "a stanza between servers needs `from` and `to`")
+        try:
+            address = JID.parse(sender)
+        except MalformedJID:
+            raise StreamError("improper-addressing", "`from` is no address") from None
+        try:
+            stanza = Stanza(element, content=self.feed.content)
+        except MalformedJID:
+            self._refuse_address(element, address)
+            return None
+        assert stanza.to is not None
+        if Pair(stanza.to.domain, address.domain) not in self.hears:
+            raise StreamError("invalid-from", f"not known as {address.domain} to {stanza.to.domain} here")
+        return stanza
+
+    def _refuse_address(self, element: etree._Element, sender: JID) -> None:
+        if not any(pair.theirs == sender.domain for pair in self.hears):
+            raise StreamError("invalid-from", f"not known as {sender.domain} here")
+        if element.get("type") in ("error", "result"):
+            return
+        del element.attrib["to"]
+        stanza = Stanza(element)
+        stanza.to = JID.parse(self.ours)
+        self.server.router.refuse(stanza, StanzaError("jid-malformed"))
+
+    def _route(self, stanza: Stanza, own: Handled) -> None:
+        try:
+            _admit(stanza)
+            if self._language is not None:
+                stanza.speak(self._language)
+            self.server.router.route(stanza)
+        except StanzaError as error:
+            self._refuse_stanza(stanza, error, own)
+        except self.server.storage_errors as error:
+            log_refusal(log, error, "cannot store what %s sent", stanza.sender)
+            self._refuse_stanza(stanza, not_stored(), own)
+        except Exception:
+            log.exception("handling failed: %r", stanza)
+            self._refuse_stanza(stanza, StanzaError("internal-server-error"), own)
+
+    def _refuse_stanza(self, stanza: Stanza, error: StanzaError, own: Handled) -> None:
+        own.forget_lost()  # the error says that nothing was stored
+        self.server.router.refuse(stanza, error)
+
+    def _refuse_if_not_stored(self, ticket: Ticket, stanza: Stanza) -> None:
+        if ticket.failed is not None:
+            with Handled():
+                self.server.router.refuse(stanza, not_stored())
+
+    # -- what goes out
+
+    def pass_on(self, stanza: Stanza) -> None:
+        """Send a stanza, which nothing else keeps in memory. Raises StanzaError if the other server would not take it.
+        Does not yield."""
+        data = stanza.wire()
+        if self._their_limit is not None and len(data) > self._their_limit:
+            raise StanzaError("policy-violation", f"its server takes no more than {self._their_limit} bytes")
+        self.used_at = monotonic()
+        self.write(data)
+        if self._confirmation.add(stanza, len(data), self._outbox.size):
+            self.write(f"<r xmlns='{SM}'/>".encode())
+
+    @property
+    def waits_since(self) -> float | None:
+        """Since when the other server owes an acknowledgement, on the monotonic clock; None if it owes none."""
+        return self._confirmation.asked_at
+
+    @property
+    def confirms(self) -> bool:
+        """True if the other server says what it has got."""
+        return self._confirmation.is_counted
+
+    def unconfirmed(self) -> list[Stanza]:
+        """What may not have arrived, once the stream has ended."""
+        return self._confirmation.left(self._outbox.lost or self._outbox.size)
+
+    # -- acknowledgements (XEP-0198)
+
+    def _enable(self, element: etree._Element) -> None:
+        if not self.hears or self._received is not None:
+            self.write(f"<failed xmlns='{SM}'/>".encode())
+            return
+        self.write(f"<enabled xmlns='{SM}'/>".encode())
+        self._received = 0
+        self._confirmation.count()
+
+    def enabled(self) -> None:
+        """The other server counts what it gets from now on."""
+        self._received = 0
+        self._confirmation.count()
+
+    def _say_what_has_come(self, _: etree._Element) -> None:
+        """It has come when it is on the disk, or its sender has been told that it could not be stored."""
+        if self._received is None:
+            raise StreamError("undefined-condition", "acknowledgements were not enabled")
+        answer = f"<a xmlns='{SM}' h='{self._received}'/>".encode()
+        if self._stored is not None and self._stored.is_open:
+            self._stored.when_closed(partial(self._outbox.add_ahead, answer))
+        else:
+            self.write_ahead(answer)
+
+    def _confirmed(self, element: etree._Element) -> None:
+        if not self._confirmation.is_counted:
+            raise StreamError("undefined-condition", "acknowledgements were not enabled")
+        if self._confirmation.answered(element.get("h")):
+            self.write(f"<r xmlns='{SM}'/>".encode())
+
+    # -- negotiation
+
+    def opening(self) -> bytes:
+        """Our stream header if it has not been sent yet, else nothing."""
+        if self._header_is_sent:
+            return b""
+        self._header_is_sent = True
+        return self.framing.opening(self.header())
+
+    def header(self) -> Opening:
+        """What our stream header says."""
+        raise NotImplementedError
+
+    def begin_anew(self) -> None:
+        """The stream begins anew, after TLS or SASL."""
+        self._header_is_sent = False
+        self.feed = self._new_feed()
+
+    def _new_feed(self) -> XMLFeed:
+        return self.framing.reader(self._limits, self._federation.names, tags.TAGS)
+
+    def agreed(self, pair: Pair, *, hears: bool, says: bool) -> None:
+        """Stanzas may be exchanged for this pair: those of the other server, or ours, or both."""
+        if hears:
+            self.hears.add(pair)
+        if says:
+            self.says.add(pair)
+        self._deadline.stop()
+        self._limits = _limits(self.settings.stanza_bytes, self.server.stream_settings)
+        self.feed.widen(self._limits)
+        self.transport.trust()
+
+    def learn(self, features: etree._Element) -> None:
+        """Note what the other server announces of its limits (XEP-0478)."""
+        text = features.findtext(f"{LIMITS}/{MAX_BYTES}", "").strip()
+        if text.isascii() and text.isdecimal() and len(text) < 12:
+            self._their_limit = int(text)
+
+    def speaks(self, header: StreamHeader) -> None:
+        """Note the language of the other server's stanzas."""
+        language = header.attributes.get("xml:lang")
+        self._language = language if language and language.lower() != LANGUAGE and len(language) < 36 else None
+
+    def _told_why(self, element: etree._Element) -> None:
+        """The other server says why it closes the stream."""
+        condition, text = "undefined-condition", None
+        for child in element:
+            tag = str(child.tag)
+            if tag == f"{{{names.STREAM_ERRORS}}}text":
+                text = (child.text or "")[:300]
+            elif tag.startswith(f"{{{names.STREAM_ERRORS}}}"):
+                condition = tag.partition("}")[2]
+        self.told = _stream_error(condition, text)
+        log.info("%s: %s closes the stream: %s", self.peer, self.theirs or "the server there", self.told)
+        self.close()
+
+    # -- closing
+
+    def closed(self, *, is_lost: bool) -> None:
+        """Nothing is agreed any more."""
+        self._deadline.close()
+
+    def _negotiation_took_too_long(self) -> None:
+        self.close(StreamError("connection-timeout", "it took too long to agree"))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.ours} {self.theirs} {self.peer}>"
+
+
+def feature(namespace: str, name: str, *children: str) -> etree._Element:
+    """A stream feature."""
+    element = etree.Element(f"{{{namespace}}}{name}", nsmap={None: namespace})
+    for child in children:
+        etree.SubElement(element, f"{{{namespace}}}{child}")
+    return element
+
+
+def _limits(stanza_bytes: int, settings: Any) -> XMLLimits:
+    usual = limits.after_login(settings)
+    return XMLLimits(stanza_bytes, usual.elements, usual.depth, usual.attributes, usual.names)
+
+
+def _stream_error(condition: str, text: str | None) -> StreamError:
+    try:
+        return StreamError(condition, text)
+    except AssertionError:
+        return StreamError("undefined-condition", text)
+
+
+def _admit(stanza: Stanza) -> None:
+    """Check the type and the id, as for a client's (RFC 6120 section 8). Raises StanzaError."""
+    if stanza.kind == "iq":
+        if stanza.type not in IQ_TYPES:
+            raise StanzaError("bad-request", "an iq has the type get, set, result or error")
+        if not stanza.id:
+            raise StanzaError("bad-request", "an iq needs an id")
+        if stanza.is_request:
+            stanza.only_child()
+    elif stanza.kind == "presence":
+        if stanza.type in SUBSCRIPTION_TYPES:
+            assert stanza.sender is not None and stanza.to is not None
+            stanza.stamp(stanza.sender.bare, stanza.to.bare)
+        elif stanza.type is not None and stanza.type not in PRESENCE_TYPES:
+            raise StanzaError("bad-request", f"presence has no type {stanza.type!r}")
