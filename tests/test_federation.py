@@ -1,17 +1,13 @@
 """What people on different servers have of each other (RFC 6120, RFC 6121), over links without TLS."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import gevent
 import pytest
-from lxml import etree
 
-from handlers.login import accounts
-from tests.harness.federated import Directory, federated, federation_of, two_servers
-from tests.harness.in_process import Client
-from tests.harness.peer_servers import DIALBACK, SM, PeerServer, PeerStream
-from xmpp.data.jid import JID
+from tests.harness.federated import Directory, all_until, federated, federation_of, next_of, somebody, two_servers
+from tests.harness.peer_servers import DIALBACK, SM, PeerServer, PeerStream, condition_of
 from xmpp.server import Server
 
 Servers = tuple[Server, Server]
@@ -36,32 +32,8 @@ def server(tmp_path: Path, directory: Directory) -> Iterator[Server]:
         yield one
 
 
-def client(server: Server, address: str) -> Client:
-    """Somebody who is logged in, and available."""
-    jid = JID.parse(address)
-    accounts.create(server, jid.bare, "secret")
-    client = Client(server, address)
-    client.sends("<presence/>")
-    return client
-
-
-def next_of(client: Client, kind: str = "") -> str:
-    """The next stanza of this kind that a client gets; others are passed over."""
-    return all_until(client, lambda stanza: stanza.startswith("<" + kind))[-1]
-
-
-def all_until(client: Client, is_last: Callable[[str], bool]) -> list[str]:
-    """What a client gets up to this stanza; what has come after it is gone."""
-    came: list[str] = []
-    with gevent.Timeout(30):
-        while not any(map(is_last, came)):
-            gevent.sleep(0.002)
-            came += client.received()
-    return came[: list(map(is_last, came)).index(True) + 1]
-
-
 def test_a_message_arrives_and_so_does_the_answer(servers: Servers) -> None:
-    juliet, romeo = client(servers[0], "juliet@a.example/x"), client(servers[1], "romeo@b.example/y")
+    juliet, romeo = somebody(servers[0], "juliet@a.example/x"), somebody(servers[1], "romeo@b.example/y")
     juliet.sends(CHAT.format("romeo@b.example/y", "1", "hi"))
     assert 'from="juliet@a.example/x"' in next_of(romeo, "message")
     romeo.sends(CHAT.format("juliet@a.example/x", "1", "ho"))
@@ -69,7 +41,7 @@ def test_a_message_arrives_and_so_does_the_answer(servers: Servers) -> None:
 
 
 def test_many_messages_arrive_in_order(servers: Servers) -> None:
-    juliet, romeo = client(servers[0], "juliet@a.example/x"), client(servers[1], "romeo@b.example/y")
+    juliet, romeo = somebody(servers[0], "juliet@a.example/x"), somebody(servers[1], "romeo@b.example/y")
     for number in range(50):
         juliet.sends(CHAT.format("romeo@b.example/y", number, number))
     came: list[str] = []
@@ -82,7 +54,7 @@ def test_many_messages_arrive_in_order(servers: Servers) -> None:
 
 
 def test_subscriptions_and_presence_pass_both_ways(servers: Servers) -> None:
-    juliet, romeo = client(servers[0], "juliet@a.example/x"), client(servers[1], "romeo@b.example/y")
+    juliet, romeo = somebody(servers[0], "juliet@a.example/x"), somebody(servers[1], "romeo@b.example/y")
     juliet.sends("<presence to='romeo@b.example' type='subscribe'/>")
     assert 'type="subscribe"' in next_of(romeo, "presence")
     romeo.sends("<presence to='juliet@a.example' type='subscribed'/>")
@@ -92,22 +64,16 @@ def test_subscriptions_and_presence_pass_both_ways(servers: Servers) -> None:
 
 
 def test_an_account_that_does_not_exist_is_answered_for(servers: Servers) -> None:
-    juliet = client(servers[0], "juliet@a.example/x")
+    juliet = somebody(servers[0], "juliet@a.example/x")
     juliet.sends(CHAT.format("nobody@b.example", "1", "hi"))
     assert "service-unavailable" in next_of(juliet, "message")
-
-
-def content_of_error(element: etree._Element) -> str:
-    """The condition of a stream error."""
-    assert element.tag == "{http://etherx.jabber.org/streams}error"
-    return str(element[0].tag).rpartition("}")[2]
 
 
 # -- what cannot be reached
 
 
 def test_who_writes_to_a_domain_that_is_not_there_is_told(server: Server) -> None:
-    juliet = client(server, "juliet@a.example/x")
+    juliet = somebody(server, "juliet@a.example/x")
     juliet.sends(CHAT.format("romeo@nowhere.example", "1", "hi"))
     answer = next_of(juliet, "message")
     assert 'type="error"' in answer
@@ -120,7 +86,7 @@ def test_who_writes_to_a_server_that_does_not_answer_is_told_at_once_the_next_ti
 ) -> None:
     with PeerServer() as gone:
         directory.ports["c.example"] = gone.port
-    juliet = client(server, "juliet@a.example/x")
+    juliet = somebody(server, "juliet@a.example/x")
     juliet.sends(CHAT.format("romeo@c.example", "1", "hi"))
     assert "remote-server-timeout" in next_of(juliet, "message")
     assert "remote-server-timeout" in "".join(juliet.sends(CHAT.format("romeo@c.example", "2", "hi")))
@@ -128,7 +94,7 @@ def test_who_writes_to_a_server_that_does_not_answer_is_told_at_once_the_next_ti
 
 
 def test_errors_answers_probes_and_good_byes_never_come_back(server: Server, directory: Directory) -> None:
-    juliet = client(server, "juliet@a.example/x")
+    juliet = somebody(server, "juliet@a.example/x")
     for kind, type in (("message", "error"), ("iq", "result"), ("presence", "unavailable"), ("presence", "probe")):
         juliet.sends(f"<{kind} type='{type}' id='1' to='romeo@nowhere.example'/>")
     juliet.sends(CHAT.format("romeo@nowhere.example", "2", "hi"))
@@ -140,7 +106,7 @@ def test_no_more_waits_for_a_server_than_the_settings_allow(tmp_path: Path, dire
     settings = {"queue_stanzas": 2, "without_tls": ["c.example"]}
     with federated(tmp_path, directory, "a.example", federation=settings) as server, PeerServer() as peer:
         directory.ports["c.example"] = peer.port
-        juliet = client(server, "juliet@a.example/x")
+        juliet = somebody(server, "juliet@a.example/x")
         for number in (1, 2):
             assert not juliet.sends(CHAT.format("romeo@c.example", number, "hi"))
         assert "resource-constraint" in "".join(juliet.sends(CHAT.format("romeo@c.example", 3, "hi")))
@@ -148,18 +114,18 @@ def test_no_more_waits_for_a_server_than_the_settings_allow(tmp_path: Path, dire
 
 def test_a_server_that_is_not_to_be_talked_to_is_not_dialled(tmp_path: Path, directory: Directory) -> None:
     with federated(tmp_path, directory, "a.example", federation={"denied": ["c.example"]}) as server:
-        juliet = client(server, "juliet@a.example/x")
+        juliet = somebody(server, "juliet@a.example/x")
         for domain in ("c.example", "rooms.c.example"):
             assert "forbidden" in "".join(juliet.sends(CHAT.format(f"romeo@{domain}", 3, "hi")))
         with PeerStream.to(server) as peer:
-            assert content_of_error(peer.opens(sender="rooms.c.example")) == "policy-violation"
+            assert condition_of(peer.opens(sender="rooms.c.example")) == "policy-violation"
     assert directory.dialled == []
 
 
 def test_with_a_list_only_those_on_it_are_talked_to(tmp_path: Path, directory: Directory) -> None:
     listed = {"mode": "listed", "allowed": ["c.example"]}
     with federated(tmp_path, directory, "a.example", federation=listed) as server:
-        juliet = client(server, "juliet@a.example/x")
+        juliet = somebody(server, "juliet@a.example/x")
         assert "forbidden" in "".join(juliet.sends(CHAT.format("romeo@d.example", 3, "hi")))
         juliet.sends(CHAT.format("romeo@c.example", 4, "hi"))
         assert "remote-server-not-found" in next_of(juliet, "message")
@@ -180,7 +146,7 @@ def dialled(server: Server, directory: Directory, peer: PeerServer, features: st
 
 
 def test_what_a_server_has_not_confirmed_comes_back_when_it_is_gone(server: Server, directory: Directory) -> None:
-    juliet = client(server, "juliet@a.example/x")
+    juliet = somebody(server, "juliet@a.example/x")
     with PeerServer() as peer:
         directory.ports["c.example"] = peer.port
         for number in (1, 2, 3):
@@ -199,7 +165,7 @@ def test_what_a_server_has_not_confirmed_comes_back_when_it_is_gone(server: Serv
 def test_a_server_that_finds_that_we_are_not_who_we_say_is_not_tried_again(
     server: Server, directory: Directory
 ) -> None:
-    juliet = client(server, "juliet@a.example/x")
+    juliet = somebody(server, "juliet@a.example/x")
     with PeerServer() as peer:
         directory.ports["c.example"] = peer.port
         juliet.sends(CHAT.format("romeo@c.example", 1, "hi"))
@@ -214,7 +180,7 @@ def test_a_server_that_finds_that_we_are_not_who_we_say_is_not_tried_again(
 def test_an_answer_of_dialback_that_nobody_asked_for_has_no_effect(server: Server, directory: Directory) -> None:
     with PeerServer() as peer:
         directory.ports["c.example"] = peer.port
-        juliet = client(server, "juliet@a.example/x")
+        juliet = somebody(server, "juliet@a.example/x")
         juliet.sends(CHAT.format("romeo@c.example", 1, "hi"))
         stream = dialled(server, directory, peer)
         assert stream.next().get("id") == "1"
@@ -248,7 +214,7 @@ def test_a_server_without_encryption_is_not_sent_anything(tmp_path: Path, direct
 )
 def test_headers_that_cannot_be_are_refused(server: Server, to: str, sender: str, condition: str) -> None:
     with PeerStream.to(server) as peer:
-        assert content_of_error(peer.opens(to, sender)) == condition
+        assert condition_of(peer.opens(to, sender)) == condition
 
 
 def test_a_stanza_needs_a_pair_that_was_agreed_on(server: Server) -> None:

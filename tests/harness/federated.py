@@ -3,19 +3,22 @@
 They find each other by a table in place of DNS, and do without TLS: test_federation_tls.py is about that.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import gevent
 from gevent import socket
 
 from db.secrets import secret
 from db.sqlite.database import Database
 from db.sqlite.errors import StorageError
+from handlers.login import accounts
 from handlers.tables import FEATURES, TABLES
-from tests.harness.in_process import configuration
+from tests.harness.in_process import Client, configuration
 from tests.harness.streams import SETTINGS, listener_of
+from xmpp.data.jid import JID
 from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
 from xmpp.federation.federation import Federation
 from xmpp.server import Server
@@ -97,3 +100,30 @@ def federation_of(server: Server) -> Federation:
     side = listener_of(server).server_side
     assert isinstance(side, Federation)
     return side
+
+
+# -- people
+
+
+def somebody(server: Server, address: str) -> Client:
+    """Somebody who is logged in, and available."""
+    jid = JID.parse(address)
+    accounts.create(server, jid.bare, "secret")
+    client = Client(server, address)
+    client.sends("<presence/>")
+    return client
+
+
+def next_of(client: Client, kind: str = "") -> str:
+    """The next stanza of this kind that a client gets; others are passed over."""
+    return all_until(client, lambda stanza: stanza.startswith("<" + kind))[-1]
+
+
+def all_until(client: Client, is_last: Callable[[str], bool]) -> list[str]:
+    """What a client gets up to this stanza; what has come after it is gone."""
+    came: list[str] = []
+    with gevent.Timeout(30):
+        while not any(map(is_last, came)):
+            gevent.sleep(0.002)
+            came += client.received()
+    return came[: list(map(is_last, came)).index(True) + 1]

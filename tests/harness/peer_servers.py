@@ -90,6 +90,12 @@ class PeerStream:
                     yield element
 
 
+def condition_of(element: etree._Element) -> str:
+    """The condition of a stream error."""
+    assert element.tag == "{http://etherx.jabber.org/streams}error"
+    return str(element[0].tag).rpartition("}")[2]
+
+
 class PeerServer:
     """Another server that ours dials; `port` is where it listens. The connections wait until the test takes them."""
 

@@ -17,7 +17,7 @@ from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
 from xmpp.federation.failures import not_found, timeout
 from xmpp.federation.incoming import IncomingStream
 from xmpp.federation.link import Link
-from xmpp.federation.outgoing import VerifyingStream
+from xmpp.federation.outgoing import OutgoingStream, VerifyingStream
 from xmpp.federation.settings import FederationSettings, is_beneath, plain_fingerprint
 from xmpp.federation.stream import ServerStream
 from xmpp.running.handling import Handled
@@ -165,7 +165,7 @@ class Federation:
         try:
             for dialled in self.dialer.dial(pair.theirs):
                 stream = VerifyingStream(self, pair, dialled, stream_id, key)
-                self.serve(stream)
+                self.settle(stream)
                 if stream.is_valid is not None:
                     return stream.is_valid
                 failure = stream.reason
@@ -202,6 +202,11 @@ class Federation:
             stream.serve()
         finally:
             self._streams.discard(stream)
+
+    def settle(self, stream: OutgoingStream) -> None:
+        """Serve a stream by a greenlet of its own; yields until it is known whether it comes to something."""
+        gevent.spawn(self.serve, stream)
+        stream.settled.wait()
 
     def serve_connection(self, transport: SocketTransport, peer: str, place: Place, *, has_tls: bool) -> None:
         """Serve a connection that another server has made until its end. Yields."""

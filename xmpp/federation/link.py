@@ -82,7 +82,7 @@ class Link:
     # -- finding the other server
 
     def _reach(self) -> None:
-        """Try one address after the other. Yields until a stream has ended, or there is none to be had."""
+        """Try one address after the other. Yields until a stream is open, or there is none to be had."""
         try:
             failure = self._tried()
         except Exception:
@@ -93,7 +93,7 @@ class Link:
                 self._failed(failure)
 
     def _tried(self) -> StanzaError | None:
-        """None if a stream was open, and has ended since; else why there was none."""
+        """None if a stream is open; else why there is none."""
         try:
             failure, was_both = self._tried_addresses()
             if was_both:  # its server may not know what that is, and closes the stream
@@ -110,7 +110,7 @@ class Link:
         try:
             for dialled in self._federation.dialer.dial(self.pair.theirs):
                 stream = LinkStream(self._federation, self, dialled, asks_for_both=both)
-                self._federation.serve(stream)
+                self._federation.settle(stream)
                 if stream.is_open:
                     return None, False
                 if stream.asked_for_both and stream.failure is None:

@@ -6,6 +6,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import gevent
+from gevent.event import Event
 from lxml import etree
 
 from xmpp.data import names
@@ -31,7 +32,7 @@ class OutgoingStream(ServerStream):
     """A stream that we open, up to where the other server offers ways to show who we are.
 
     `failure`: why it came to nothing; None while nobody knows, and once it has come to something. `is_final`: to try
-    another address of the domain would not help.
+    another address of the domain would not help. `settled`: set as soon as it is known whether it comes to something.
     """
 
     def __init__(self, federation: "Federation", pair: Pair, dialled: "Dialled") -> None:
@@ -40,6 +41,7 @@ class OutgoingStream(ServerStream):
         self.ours, self.theirs = self.pair = pair
         self.failure: StanzaError | None = None
         self.is_final = False
+        self.settled = Event()
         self.id = ""  # which the other server has given the stream
         self._is_direct = dialled.is_direct
         self._has_tls = False
@@ -130,6 +132,11 @@ class OutgoingStream(ServerStream):
         self.failure, self.is_final = failure, is_final
         self.close(error)
 
+    def closed(self, *, is_lost: bool) -> None:
+        """Nothing comes of it any more."""
+        super().closed(is_lost=is_lost)
+        self.settled.set()
+
     @property
     def reason(self) -> StanzaError:
         """Why it came to nothing, for whoever wanted to say something."""
@@ -217,6 +224,7 @@ class LinkStream(OutgoingStream):
             self.write(f"<enable xmlns='{tags.SM}'/>".encode())
             self._receives_counted()
         log.info("%s: ours sends to %s for %s", self.peer, self.theirs, self.ours)
+        self.settled.set()
         self._link.opened(self)
 
     def _receives_counted(self) -> None:
