@@ -46,7 +46,7 @@ def peer(server: Server) -> Iterator[PeerStream]:
 def shows_a_key(
     peer: PeerStream, authority: PeerServer, verdict: str = "valid", theirs: str = "c.example", ours: str = "a.example"
 ) -> etree._Element:
-    """Ask for a pair of domains by dialback, where the authoritative server says this of the key; returns the answer."""
+    """Ask for a pair of domains by dialback; the authoritative server says this of the key. Returns the answer."""
     peer.send(KEY.format(theirs, ours))
     with authority.accepts() as asked:
         asked.answers()
