@@ -32,7 +32,8 @@ from xmpp.server import Server
 from xmpp.stream.listen_settings import PORTS, ListenSettings
 from xmpp.stream.listener import ClientListener, ListenError
 from xmpp.stream.tls.certificates import CertificateError
-from xmpp.stream.tls.tls import HTTP, XMPP, ServerTLS, TLSSettings
+from xmpp.stream.tls.contexts import HTTP, XMPP
+from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 
 log = logging.getLogger(__name__)
 

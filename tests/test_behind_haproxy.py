@@ -19,7 +19,7 @@ from tests.harness.proxies import (
     needs,
 )
 from web.websocket import handshake
-from xmpp.stream.tls.tls import HTTP
+from xmpp.stream.tls.contexts import HTTP
 
 pytestmark = needs("haproxy")
 

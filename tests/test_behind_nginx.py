@@ -19,7 +19,7 @@ from tests.harness.proxies import (
     nginx,
     site_of_nginx,
 )
-from xmpp.stream.tls.tls import HTTP
+from xmpp.stream.tls.contexts import HTTP
 
 pytestmark = needs("nginx")
 

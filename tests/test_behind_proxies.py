@@ -27,7 +27,7 @@ from tests.harness.proxies import (
 from web.bosh import endpoint
 from web.site import Site
 from web.websocket import handshake
-from xmpp.stream.tls.tls import HTTP
+from xmpp.stream.tls.contexts import HTTP
 
 InFrontOf = Callable[[Site, Path], AbstractContextManager[int]]
 """Starts a proxy in front of a site; gives the port on which it listens."""

@@ -11,7 +11,7 @@ from tests.harness.bulk import PIECE, SIZE
 from tests.harness.configured import demo_server
 from tests.harness.proxies import connection, needs, nginx_in_front_of, secured
 from tests.harness.rawclient import RawClient
-from xmpp.stream.tls.tls import HTTP
+from xmpp.stream.tls.contexts import HTTP
 
 pytestmark = needs("nginx")
 

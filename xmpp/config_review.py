@@ -11,7 +11,8 @@ from xmpp.config.configuration import Configuration, Entry, entries_of
 from xmpp.config.settings import ServerSettings
 from xmpp.routing.feature import Feature, Subdomains, those_on
 from xmpp.stream.tls.certificates import doubts, notes
-from xmpp.stream.tls.tls import TLSSettings, context_for, read_certificates
+from xmpp.stream.tls.contexts import context_for_clients
+from xmpp.stream.tls.tls import VERSIONS, TLSSettings, read_certificates
 
 
 class ClashError(Exception):
@@ -51,7 +52,7 @@ def review_certificates(configuration: Configuration, features: Iterable[Feature
     review = CertificateReview([], [])
     with TemporaryDirectory() as self_signed:
         for domain, certificate in read_certificates(settings, served, Path(self_signed)).items():
-            context_for(certificate, settings)
+            context_for_clients(certificate, VERSIONS[settings.minimum_version])
             if certificate.chain_file.parent == Path(self_signed):
                 review.notes.append(
                     f"{domain}: no certificate in [tls] certificates, so the server makes a self-signed one, "

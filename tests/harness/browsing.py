@@ -23,7 +23,8 @@ from web.site import Site
 from xmpp.server import Server
 from xmpp.stream.listen_settings import ListenSettings
 from xmpp.stream.listener import ClientListener
-from xmpp.stream.tls.tls import HTTP, XMPP, ServerTLS, TLSSettings
+from xmpp.stream.tls.contexts import HTTP, XMPP
+from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 
 LOOPBACK = "127.0.0.1"
 

@@ -23,7 +23,7 @@ from tests.harness.websockets import HEADERS, WebSocketClient
 from web.http.messages import Answer, Request, text
 from web.part import Part
 from web.site import Site
-from xmpp.stream.tls.tls import HTTP, XMPP
+from xmpp.stream.tls.contexts import HTTP, XMPP
 
 PATIENCE = 60.0  # seconds; only a proxy that hangs takes that long
 DOCUMENTED = re.compile(r"^```(\w+)\n# ([^\n]+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

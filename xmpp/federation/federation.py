@@ -23,7 +23,8 @@ from xmpp.federation.stream import ServerStream
 from xmpp.running.handling import Handled
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.places import Place
-from xmpp.stream.tls.tls import ClientTLS, ServerTLS
+from xmpp.stream.tls.between_servers import ClientTLS
+from xmpp.stream.tls.tls import ServerTLS
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.xml.nameguard import ProcessNames
 

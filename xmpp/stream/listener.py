@@ -25,7 +25,8 @@ from xmpp.stream.proxied import NotProxied, Proxied, read_header
 from xmpp.stream.refusals import Refusals
 from xmpp.stream.sides import Arrival, HTTPSide, ServerSide
 from xmpp.stream.tls.certificates import Certificate
-from xmpp.stream.tls.tls import HTTP, XMPP_SERVER, ServerTLS, TLSSettings
+from xmpp.stream.tls.contexts import HTTP, XMPP_SERVER
+from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
 

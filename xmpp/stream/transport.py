@@ -7,11 +7,15 @@ and makes every read yield, so that a peer that sends without pause starves nobo
 import errno
 import socket
 import ssl
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gevent.exceptions import ConcurrentObjectUseError
 
 from xmpp.stream.pace import Pace
+from xmpp.stream.tls.any_certificate import shown_chain
+from xmpp.stream.tls.between_servers import ClientTLS
 from xmpp.stream.tls.secured import READ_BYTES, SecuredSocket, receive
 from xmpp.stream.tls.tls import ServerTLS
 
@@ -91,30 +95,39 @@ class SocketTransport:
         except ConcurrentObjectUseError:  # there is one writer, so it means just this
             raise OSError(errno.EBADF, "closed here") from None
 
-    def start_tls(
-        self, tls: ServerTLS, pace: Pace, *, is_direct: bool = False, for_servers: bool = False
-    ) -> None:
-        """Shake hands as the server, with a client that starts with TLS (`is_direct`) or has asked for it.
+    def start_tls(self, tls: ServerTLS, pace: Pace, *, is_direct: bool = False, for_servers: bool = False) -> None:
+        """Shake hands as the server, with a client that starts with TLS (`is_direct`) or has asked for it. It is
+        another server if the port is `for_servers`, or if it says so by ALPN.
 
         Yields. Raises OSError (such as ssl.SSLError) when it fails. Nothing can be sent meanwhile.
         """
+        self._secure(pace, partial(SecuredSocket.shake_hands, tls=tls, is_direct=is_direct, for_servers=for_servers))
+
+    def start_tls_as_client(self, tls: ClientTLS, ours: str, theirs: str, pace: Pace, *, is_direct: bool) -> None:
+        """Shake hands as the client: for our domain, with the server of the domain `theirs`, which has agreed to it, or
+        expects TLS first (`is_direct`). Whose certificate it shows is not judged here.
+
+        Yields. Raises OSError (such as ssl.SSLError) when it fails. Nothing can be sent meanwhile.
+        """
+        shake_hands = partial(
+            SecuredSocket.shake_hands_as_client, tls=tls, ours=ours, theirs=theirs, is_direct=is_direct
+        )
+        self._secure(pace, shake_hands)
+
+    def _secure(self, pace: Pace, shake_hands: Callable[[SecuredSocket], None]) -> None:
         secured = SecuredSocket(self._sock, pace)
         self._takes_bytes = False
         try:
-            secured.shake_hands(tls, is_direct=is_direct)
+            shake_hands(secured)
         except ConcurrentObjectUseError:
             raise OSError(errno.EBADF, "closed here") from None
         self._secured = secured
         self._takes_bytes = True
 
-    def start_tls_as_client(self, tls: object, ours: str, theirs: str, pace: Pace, *, is_direct: bool) -> None:
-        """Shake hands as the client of another server."""
-        raise OSError(errno.EOPNOTSUPP, "no TLS towards servers yet")
-
     @property
     def peer_chain(self) -> tuple[bytes, ...]:
-        """The certificates that the peer has shown, in DER, its own first; () if none."""
-        return ()
+        """The certificates that the peer has shown, in DER, its own first; () if none. Made anew each time."""
+        return shown_chain(self._secured.layer) if self._secured is not None else ()
 
     def trust(self) -> None:
         """Say that the peer has a session: the limits on TLS records for strangers no longer apply."""

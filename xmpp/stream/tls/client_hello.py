@@ -5,6 +5,7 @@ when no application protocol fits, where RFC 7301 section 3.2 wants the connecti
 talk HTTP to us under our certificate (ALPACA).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -55,6 +56,16 @@ class HelloReader:
                 return
         if len(self._received) > MAX_BYTES:
             self.hello = ClientHello()
+
+
+def read_hello(receive: Callable[[], bytes]) -> tuple[ClientHello, bytes]:
+    """The hello in what is received, and all bytes that this took."""
+    reader, received = HelloReader(), b""
+    while reader.hello is None:
+        portion = receive()
+        received += portion
+        reader.feed(portion)
+    return reader.hello, received
 
 
 def record_size(header: bytes) -> int:

@@ -12,7 +12,8 @@ import gevent
 
 from xmpp.data.errors import StreamError
 from xmpp.stream.pace import Pace
-from xmpp.stream.tls.client_hello import RECORD_HEADER_BYTES, HelloReader
+from xmpp.stream.tls.between_servers import ClientTLS
+from xmpp.stream.tls.client_hello import RECORD_HEADER_BYTES, read_hello
 from xmpp.stream.tls.records import Records
 from xmpp.stream.tls.tls import NO_APPLICATION_PROTOCOL, ServerTLS
 
@@ -42,7 +43,7 @@ def receive(sock: Any, size: int) -> bytes:
 
 
 class SecuredSocket:
-    """The server's side of one connection; `layer` is the ssl module's object for it. There is one reader.
+    """Our side of one connection; `layer` is the ssl module's object for it. There is one reader.
 
     All connections share the buffers between OpenSSL and us, since OpenSSL never shrinks a buffer. So they are empty
     whenever this yields or returns.
@@ -57,8 +58,7 @@ class SecuredSocket:
     _outgoing: ssl.MemoryBIO
 
     def __init__(self, sock: Any, pace: Pace) -> None:
-        self._sock = sock
-        self._pace = pace
+        self._sock, self._pace = sock, pace
         self._records = Records()
         self._strangers_records: int | None = STRANGERS_RECORDS  # how many may still come; None: it has a session
         self._expects_record = False  # the peer has a session, and the next byte begins a record
@@ -77,23 +77,25 @@ class SecuredSocket:
 
     # -- the handshake
 
-    def shake_hands(self, tls: ServerTLS, *, is_direct: bool) -> None:
+    def shake_hands(self, tls: ServerTLS, *, is_direct: bool, for_servers: bool) -> None:
         """Shake hands as the server. If the client begins with TLS (`is_direct`) and names application protocols, ours
         must be one of them.
 
         Yields. Raises OSError, such as ssl.SSLError.
         """
-        reader, received = HelloReader(), b""
-        while reader.hello is None:
-            portion = self._receive_portion()
-            received += portion
-            reader.feed(portion)
-        if is_direct and not tls.speaks_with(reader.hello):
+        hello, received = read_hello(self._receive_portion)
+        if is_direct and not tls.speaks_with(hello, for_servers=for_servers):
             self._sock._sock.send(NO_APPLICATION_PROTOCOL)
             raise ssl.SSLError("the client offers other application protocols only")
+        self._shake_hands(tls, tls.layer(hello, for_servers=for_servers), received)
+
+    def shake_hands_as_client(self, tls: ClientTLS, ours: str, theirs: str, *, is_direct: bool) -> None:
+        """Shake hands as the client: for our domain, with the server of theirs. Yields. Raises OSError."""
+        self._shake_hands(tls, tls.layer(ours, theirs, is_direct=is_direct), b"")
+
+    def _shake_hands(self, tls: ServerTLS | ClientTLS, layer: ssl.SSLObject, received: bytes) -> None:
         self._incoming, self._outgoing = tls.incoming, tls.outgoing
-        self.layer = tls.layer(reader.hello)
-        self._ssl = self.layer._sslobj  # type: ignore[attr-defined]  # the layer's own methods only pass on
+        self.layer, self._ssl = layer, layer._sslobj  # type: ignore[attr-defined]  # the layer's methods only pass on
         while not self._is_shaken(received[:HANDSHAKE_BYTES]):
             received = received[HANDSHAKE_BYTES:] or self._receive_portion()
 

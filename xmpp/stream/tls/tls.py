@@ -1,4 +1,5 @@
 """TLS on the server's side: a certificate for each domain, chosen by SNI; channel bindings; direct TLS (XEP-0368).
+Other servers are asked for theirs.
 
 Python's ssl offers no keying material for export, so there is no `tls-exporter` binding (RFC 9266).
 """
@@ -11,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
 from weakref import WeakKeyDictionary
 
 import idna
 
 from xmpp.config.configuration import setting
+from xmpp.stream.tls.any_certificate import AnyCertificate
+from xmpp.stream.tls.between_servers import ClientTLS, ContextsBetweenServers
 from xmpp.stream.tls.certificates import (
     Certificate,
     CertificateError,
@@ -28,13 +30,17 @@ from xmpp.stream.tls.certificates import (
     self_signed_certificate,
 )
 from xmpp.stream.tls.client_hello import ClientHello
+from xmpp.stream.tls.contexts import (
+    XMPP,
+    XMPP_SERVER,
+    acknowledge_name,
+    context_for_clients,
+    context_for_servers,
+    context_towards_servers,
+)
 
 log = logging.getLogger(__name__)
 
-XMPP, HTTP = "xmpp-client", "http/1.1"  # application protocols; HTTP/2 is never offered
-XMPP_SERVER = "xmpp-server"
-ClientTLS = object
-TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # forward secrecy and AEAD only; TLS 1.3 has nothing else
 NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0303 0002 02 78")  # a fatal alert, RFC 7301 section 3.2
 DAYS_TO_RENEW = 14  # certbot renews 30 days before the end, so with fewer days than this something is wrong
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -105,8 +111,9 @@ class _Presented:
 class ServerTLS:
     """The server's side of TLS. A client that asks for none of our domains is shown the first one's certificate.
 
-    `certificates`: by domain; `valid_until`: when the first expires. `incoming` and `outgoing` are the buffers
-    between OpenSSL and the sockets, shared by all connections: whoever uses them must empty them before yielding.
+    `certificates`: by domain; `valid_until`: when the first expires. `as_client`: our side of TLS where we connect to
+    other servers, if we do. `incoming` and `outgoing` are the buffers between OpenSSL and the sockets, shared by all
+    connections: whoever uses them must empty them before yielding.
     """
 
     def __init__(
@@ -115,17 +122,29 @@ class ServerTLS:
         services: Mapping[str, Sequence[str]],
         folder: Path,
         protocols: Sequence[str] = (XMPP,),
+        *,
+        with_servers: bool = False,
     ) -> None:
         """Load the certificates; self-signed ones are kept in the folder. Raises CertificateError.
 
         `services`: for each served domain the addresses of its services. `protocols`: what may be spoken over TLS that
-        comes first.
+        comes first. `with_servers`: other servers connect to us, and we to them; whether they can be asked for a
+        certificate is tried out first.
         """
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._folder = folder
         self._protocols = tuple(protocols)
         self._presented: WeakKeyDictionary[ssl.SSLContext, _Presented] = WeakKeyDictionary()
+        self._any_certificate: AnyCertificate | None = None
+        self.as_client: ClientTLS | None = None
         self.reload(settings, services)
+        if with_servers:
+            self._begin_with_servers(services)
+
+    def _begin_with_servers(self, services: Mapping[str, Sequence[str]]) -> None:
+        self._any_certificate = _any_certificate(self.certificates[next(iter(services))])
+        contexts = ContextsBetweenServers(self.certificates, services, self._any_certificate)
+        self.as_client = ClientTLS(self.incoming, self.outgoing, contexts)
 
     def reload(self, settings: TLSSettings, services: Mapping[str, Sequence[str]]) -> None:
         """Use these settings from the next handshake on; existing connections are not touched.
@@ -133,15 +152,18 @@ class ServerTLS:
         Raises CertificateError, and then nothing has changed.
         """
         certificates = read_certificates(settings, services, self._folder)
-        presented = {
-            context_for(certificate, settings, self._protocols): _Presented(end_point_hash(certificate.x509), domain)
-            for domain, certificate in certificates.items()
+        minimum = VERSIONS[settings.minimum_version]
+        presented: dict[ssl.SSLContext, _Presented] = {
+            context_for_clients(each, minimum, self._protocols): _Presented(end_point_hash(each.x509), domain)
+            for domain, each in certificates.items()
         }
         first = certificates[next(iter(services))]
         for context in presented:
-            context.sni_callback = _acknowledge
-        default = context_for(first, settings, self._protocols)
+            context.sni_callback = acknowledge_name
+        default = context_for_clients(first, minimum, self._protocols)
         presented[default] = _Presented(end_point_hash(first.x509), None)
+        if self.as_client is not None:
+            self.as_client.contexts = ContextsBetweenServers(certificates, services, self._any_certificate)
         self._presented.update(presented)  # the old ones stay for as long as a connection has them
         self._by_name = {
             name: context
@@ -155,18 +177,36 @@ class ServerTLS:
         for domain, certificate in certificates.items():
             _tell(certificate, domain, datetime.now(UTC))
 
-    def speaks_with(self, hello: ClientHello) -> bool:
-        """True if the client offers one of our application protocols, or offers none at all."""
-        return not hello.protocols or any(each.encode() in hello.protocols for each in self._protocols)
+    @property
+    def asks_servers(self) -> bool:
+        """True if other servers are asked for their certificates."""
+        return self._any_certificate is not None
 
-    def layer(self, hello: ClientHello) -> ssl.SSLObject:
-        """Return the server's side of a connection with this client, whose handshake is still to be done."""
-        context = self._by_name.get(hello.server_name or "", self._default)
+    def speaks_with(self, hello: ClientHello, *, for_servers: bool = False) -> bool:
+        """True if the peer offers one of our application protocols, or offers none at all. On a port `for_servers`
+        there is one only."""
+        ours = () if for_servers else self._protocols
+        if self.as_client is not None:
+            ours = (*ours, XMPP_SERVER)
+        return not hello.protocols or any(each.encode() in hello.protocols for each in ours)
+
+    def layer(self, hello: ClientHello, *, for_servers: bool = False) -> ssl.SSLObject:
+        """Return our side of a connection with this client, whose handshake is still to be done.
+
+        It is another server if its port is `for_servers`, or if it says so in its hello; that is asked for a
+        certificate.
+        """
+        if self.as_client is not None and (for_servers or XMPP_SERVER.encode() in hello.protocols):
+            context = self.as_client.contexts.for_incoming(hello.server_name)
+        else:
+            context = self._by_name.get(hello.server_name or "", self._default)
         return context.wrap_bio(self.incoming, self.outgoing, server_side=True)
 
     def requested_domain(self, secured: ssl.SSLObject) -> str | None:
-        """Return the domain that the client named by SNI, itself or a service of it; None if it named none of ours."""
-        return self._presented[secured.context].domain
+        """Return the domain that the client named by SNI, itself or a service of it; None if it named none of ours, or
+        is another server, which names it in its stream."""
+        seen = self._presented.get(secured.context)
+        return seen.domain if seen else None
 
     def channel_bindings(self, secured: ssl.SSLObject) -> dict[str, bytes]:
         """Return the channel binding data of the connection by type (RFC 5929)."""
@@ -178,15 +218,19 @@ class ServerTLS:
         return {kind: data for kind, data in bindings.items() if data}
 
 
-class _Layer(ssl.SSLObject):
-    """An SSLObject that gevent's callbacks take for the socket that they expect."""
-
-    def _sslsock(self) -> Self:
-        return self
-
-
-def _acknowledge(_secured: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-    """Does nothing: a callback makes OpenSSL tell the client that the name was understood (RFC 6066 section 3)."""
+def _any_certificate(certificate: Certificate) -> AnyCertificate | None:
+    """None if other servers cannot be asked for their certificates; the log says why. The one here is for the trial."""
+    try:
+        found = AnyCertificate()
+        client = context_towards_servers(certificate, None, is_direct=False)
+        if found.works(context_for_servers(certificate, None), client):
+            return found
+        reason = "the trial failed"
+    except (AttributeError, OSError, MemoryError) as error:
+        reason = str(error) or type(error).__name__
+    log.warning("other servers cannot be asked for their certificates with this Python, so that those which connect "
+                "here have to use dialback: %s", reason)  # fmt: skip
+    return None
 
 
 def _tell(certificate: Certificate, domain: str, now: datetime) -> None:
@@ -208,23 +252,3 @@ def _refuse_unknown(key: str, given: Mapping[str, Path], domains: Sequence[str])
     for domain in given.keys() - {a_label(domain) for domain in domains}:
         expected = f"expected one of {', '.join(domains)}" if domains else "there is no certificate to go with it"
         raise CertificateError(f"[tls] {key}: {domain} is not known here; {expected}.")
-
-
-def context_for(
-    certificate: Certificate, settings: TLSSettings, protocols: Sequence[str] = (XMPP,)
-) -> ssl.SSLContext:
-    """The context for connections with this certificate. Raises CertificateError if OpenSSL cannot use it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.sslobject_class = _Layer
-    context.minimum_version = VERSIONS[settings.minimum_version]
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    # A session that cannot be resumed always has the keys, and thus the bindings, of its own handshake.
-    context.options |= ssl.OP_NO_TICKET
-    context.num_tickets = 0
-    context.set_ciphers(TLS_1_2_CIPHERS)
-    context.set_alpn_protocols(list(protocols))
-    try:
-        context.load_cert_chain(certificate.chain_file, certificate.key_file)
-    except OSError as error:
-        raise CertificateError(f"{certificate.chain_file}: cannot be used for TLS: {error}.") from error
-    return context
