@@ -34,6 +34,7 @@ setup(
     entry_points={"console_scripts": ["xserv = xserv:main"]},
     # Why each of these: docs/dependencies.md
     install_requires=[
+        "certifi>=2024.7",
         "click>=8.1",
         "cryptography>=43",
         "gevent>=24.11",

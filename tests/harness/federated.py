@@ -21,6 +21,7 @@ from tests.harness.streams import SETTINGS, listener_of
 from xmpp.data.jid import JID
 from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
 from xmpp.federation.federation import Federation
+from xmpp.federation.roots import Roots
 from xmpp.server import Server
 from xmpp.stream.listen_settings import PORTS, ListenSettings
 from xmpp.stream.listener import ClientListener
@@ -60,7 +61,7 @@ def federated(
         server = Server(configuration(**chosen), db, FEATURES, TABLES, storage_errors=(StorageError,))
         listen = ListenSettings(addresses=(LOOPBACK,), port=0, tls_port=0, server_port=0, server_tls_port=-1)
         listener = ClientListener(server, must_be_secure=False, settings=listen)
-        listener.server_side = Federation(server, secret(db, "dialback"), directory, ())
+        listener.server_side = Federation(server, secret(db, "dialback"), directory, Roots(()))
         server.listeners.append(listener)
         server.start()
         for address in (domain, *(service for service in server.subdomains.by_address)):

@@ -11,13 +11,14 @@ import gevent
 from xmpp.data.errors import StanzaError, StreamError
 from xmpp.data.stanza import Stanza
 from xmpp.federation import dialback
-from xmpp.federation.certificates import CertificateRejected, Roots, verify
+from xmpp.federation.certificates import CertificateRejected, verify
 from xmpp.federation.dialback import Pair
 from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
 from xmpp.federation.failures import not_found, timeout
 from xmpp.federation.incoming import IncomingStream
 from xmpp.federation.link import Link
 from xmpp.federation.outgoing import OutgoingStream, VerifyingStream
+from xmpp.federation.roots import Roots
 from xmpp.federation.settings import FederationSettings, is_beneath, plain_fingerprint
 from xmpp.federation.stream import ServerStream
 from xmpp.running.handling import Handled
