@@ -452,6 +452,13 @@ def test_requests_are_handled_in_the_order_of_their_numbers(juliet: BoshClient, 
     assert bodies(*told) == ["first", "second"]
 
 
+def test_an_empty_request_may_be_overtaken_by_the_one_after_it(juliet: BoshClient, site: Site) -> None:
+    later = juliet.ask(standing_alone(TO_HERSELF.format("later")), rid=juliet.rid + 1)
+    until_held(site)
+    assert bodies(juliet.post()) == ["later"]
+    assert not later.ready()
+
+
 @pytest.mark.parametrize("ahead", [2, 3, 1000, -50])
 def test_a_number_that_is_out_of_the_window_ends_the_session(juliet: BoshClient, site: Site, ahead: int) -> None:
     assert juliet.post(PING, rid=juliet.rid + ahead).end == ("terminate", "item-not-found")

@@ -137,7 +137,8 @@ class ConnectionManager:
             return
         waiting = len(self._held) + len(self._early)
         is_soon = asked.came - self._last_came < self.agreed.polling
-        is_full = self._was_idle if self.agreed.is_polling else waiting + 1 == REQUESTS
+        is_last = asked.rid > max(self._early, default=0)  # one that was overtaken is none too many
+        is_full = self._was_idle if self.agreed.is_polling else is_last and waiting + 1 == REQUESTS
         if waiting >= REQUESTS or (asked.is_empty and is_full and is_soon):
             raise self.fail("policy-violation")
 
