@@ -6,11 +6,19 @@ from pathlib import Path
 import gevent
 import pytest
 
-from tests.harness.federated import Directory, all_until, federated, federation_of, next_of, somebody, two_servers
+from tests.harness.federated import (
+    Directory,
+    Servers,
+    all_until,
+    federated,
+    federation_of,
+    next_of,
+    somebody,
+    two_servers,
+)
 from tests.harness.peer_servers import DIALBACK, SM, PeerServer, PeerStream, condition_of
 from xmpp.server import Server
 
-Servers = tuple[Server, Server]
 CHAT = "<message to='{}' type='chat' id='{}'><body>{}</body></message>"
 
 

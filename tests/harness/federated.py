@@ -1,6 +1,6 @@
 """Servers for different domains in the test's own process, which talk to each other over loopback as any two do.
 
-They find each other by a table in place of DNS, and do without TLS: test_federation_tls.py is about that.
+They find each other by a table in place of DNS, and do without TLS where no certificates are given.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +16,7 @@ from db.sqlite.database import Database
 from db.sqlite.errors import StorageError
 from handlers.login import accounts
 from handlers.tables import FEATURES, TABLES
+from tests.harness.authority import Authority, Issued
 from tests.harness.in_process import Client, configuration
 from tests.harness.streams import SETTINGS, listener_of
 from xmpp.data.jid import JID
@@ -25,15 +26,20 @@ from xmpp.federation.roots import Roots
 from xmpp.server import Server
 from xmpp.stream.listen_settings import PORTS, ListenSettings
 from xmpp.stream.listener import ClientListener
+from xmpp.stream.tls.contexts import XMPP
+from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 
+Servers = tuple[Server, Server]
 LOOPBACK = "127.0.0.1"
 PATIENCE = 30  # seconds, only reached by a test that fails
 
 
 class Directory:
-    """Where the servers of domains are: `ports` by domain, 0 where nobody answers. `dialled`: the domains in order."""
+    """Where the servers of domains are: `ports` by domain. `direct`: those that expect TLS from the first byte.
+    `dialled`: the domains in order."""
 
     def __init__(self) -> None:
+        self.direct: set[str] = set()
         self.ports: dict[str, int] = {}
         self.dialled: list[str] = []
 
@@ -46,22 +52,31 @@ class Directory:
         except OSError as error:
             raise Unreachable(f"nobody answers: {error}") from error
         sock.settimeout(None)
-        yield Dialled(sock, False, f"{LOOPBACK}:{self.ports[domain]}")
+        yield Dialled(sock, domain in self.direct, f"{LOOPBACK}:{self.ports[domain]}")
 
 
 @contextmanager
 def federated(
-    folder: Path, directory: Directory, domain: str, /, **settings: Mapping[str, Any]
+    folder: Path,
+    directory: Directory,
+    domain: str,
+    issued: Issued | None = None,
+    authority: Authority | None = None,
+    /,
+    **settings: Mapping[str, Any],
 ) -> Iterator[Server]:
-    """A server for a domain that talks to others without TLS; its clients log in without TLS, too."""
+    """A server for a domain that talks to others: with the certificate that was issued to it, and trusting this
+    authority; or without TLS. Its clients log in without TLS."""
     chosen = {"sasl": SETTINGS["sasl"], **settings}
     chosen["server"] = {"domains": [domain], **settings.get("server", {})}
     folder.mkdir(exist_ok=True)
     with Database(folder / f"{domain}.db") as db:
         server = Server(configuration(**chosen), db, FEATURES, TABLES, storage_errors=(StorageError,))
-        listen = ListenSettings(addresses=(LOOPBACK,), port=0, tls_port=0, server_port=0, server_tls_port=-1)
-        listener = ClientListener(server, must_be_secure=False, settings=listen)
-        listener.server_side = Federation(server, secret(db, "dialback"), directory, Roots(()))
+        tls = _tls(folder, server, issued) if issued is not None else None
+        listen = ListenSettings(addresses=(LOOPBACK,), port=0, tls_port=0, server_port=0, server_tls_port=0)
+        listener = ClientListener(server, tls, must_be_secure=False, settings=listen)
+        roots = Roots([authority.root] if authority is not None else ())
+        listener.server_side = Federation(server, secret(db, "dialback"), directory, roots, tls)
         server.listeners.append(listener)
         server.start()
         for address in (domain, *(service for service in server.subdomains.by_address)):
@@ -70,6 +85,12 @@ def federated(
             yield server
         finally:
             server.stop()
+
+
+def _tls(folder: Path, server: Server, issued: Issued) -> ServerTLS:
+    chain = {server.default_domain: issued.write(folder / f"{server.default_domain}.certificate")}
+    services = server.subdomains.by_domain
+    return ServerTLS(TLSSettings(certificates=chain), services, folder, (XMPP,), with_servers=True)
 
 
 @contextmanager

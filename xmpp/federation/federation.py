@@ -52,7 +52,7 @@ class Dialer(Protocol):
 class Federation:
     """The router's destination for all domains that are not ours, and what serves other servers' connections.
 
-    `tls` and `client_tls` are None only in tests. `queued`: how many stanzas wait for all domains.
+    `tls` is None only in tests. `queued`: how many stanzas wait for all domains.
     """
 
     def __init__(
@@ -62,11 +62,10 @@ class Federation:
         dialer: Dialer,
         roots: Roots,
         tls: ServerTLS | None = None,
-        client_tls: ClientTLS | None = None,
     ) -> None:
         self.server = server
         self.dialer = dialer
-        self.tls, self.client_tls = tls, client_tls
+        self.tls = tls
         self.names, self.flusher = ProcessNames(), Flusher()
         self.queued = 0
         self._secret = secret
@@ -76,6 +75,11 @@ class Federation:
         self._no_bidi: OrderedDict[str, float] = OrderedDict()
         self._verifying = 0
         self._watcher: gevent.Greenlet[[], None] | None = None
+
+    @property
+    def client_tls(self) -> ClientTLS | None:
+        """Our side of TLS where we connect to others."""
+        return self.tls.as_client if self.tls is not None else None
 
     @property
     def settings(self) -> FederationSettings:

@@ -86,9 +86,10 @@ class IncomingStream(ServerStream):
             self._refuse_bad_certificate()
 
     def _refuse_bad_certificate(self) -> None:
-        """Say at once what is wrong: features without EXTERNAL would leave its administrator in the dark."""
+        """Say at once what is wrong: features without EXTERNAL would leave its administrator in the dark. A server that
+        shows no certificate here may show one where it is dialled back."""
         rejected = self._judgement(self.theirs)
-        if rejected is not None and not self._federation.may_dial_back(self.theirs):
+        if rejected is not None and self.transport.peer_chain and not self._federation.may_dial_back(self.theirs):
             log.info("%s: the certificate of %s was refused: %s", self.peer, self.theirs, rejected)
             raise StreamError("not-authorized", rejected.told)
 
@@ -166,19 +167,17 @@ class IncomingStream(ServerStream):
     # -- dialback (XEP-0220), as the receiving and as the authoritative server
 
     def _take_key(self, element: etree._Element) -> None:
-        """The other server wants to speak for a pair: its certificate may be proof enough, else its key is verified."""
+        """The other server wants to speak for a pair. Its certificate may be proof enough; else its key is verified by
+        the server that DNS names for the domain, which has to show a good one."""
         pair, error = self._asked_pair(element), None
         if pair in self.hears:
             self.write(dialback.written("result", pair, type="valid"))
             return
         try:
             self._check_pair(pair)
-            rejected = self._judgement(pair.theirs) if self._has_tls else CertificateRejected("no TLS")
-            if rejected is None:
+            if self._has_tls and self._judgement(pair.theirs) is None:
                 self._found_valid(pair)
                 return
-            if not self._federation.may_dial_back(pair.theirs):
-                raise StanzaError("not-authorized", rejected.told)
             if self._verifying >= MOST_VERIFICATIONS:
                 raise StanzaError("resource-constraint", "too many keys at a time")
         except StanzaError as refused:
