@@ -56,6 +56,7 @@ from xmpp.routing.tables import (
     HANDLED,
     IQ_RECEIVED,
     IQ_SENT,
+    LINK_IDLE,
     MESSAGE_RECEIVED,
     MESSAGE_SENT,
     MORE_SENT,
@@ -256,6 +257,7 @@ TABLES = Tables(
         restarts.warn_of_unreachable_rooms,
         restarts.begin,
     ),
+    LINK_IDLE.runs(rooms_here.keep_link),
     STREAMS_CLOSING.runs(restarts.tell_shutdown),
     SERVER_STOPPING.runs(
         upkeep.stop,

@@ -3,6 +3,7 @@
 import pytest
 
 from xmpp.data.copies import copies
+from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.data.wire import parse
@@ -50,6 +51,13 @@ def test_what_is_made_of_a_copy_is_a_stanza_like_any_other() -> None:
     assert copy.addressed(JULIET).wire() == copies(stanza(MESSAGE))(JULIET).wire()
     assert copy.with_last(b"<a/>").wire() == stanza(MESSAGE).addressed(ROMEO).with_last(b"<a/>").wire()
     assert copy.without(lambda child: True).to == ROMEO
+
+
+def test_a_copy_that_does_not_arrive_is_answered() -> None:
+    copy, original = copies(stanza(MESSAGE))(ROMEO), stanza(MESSAGE).addressed(ROMEO)
+    error = StanzaError("remote-server-timeout", "gone")
+    assert copy.error_reply(error).wire() == original.error_reply(error).wire()
+    assert copy.result().wire() == original.result().wire()
 
 
 def test_a_copy_that_is_kept_twice_is_kept_as_the_same_bytes() -> None:

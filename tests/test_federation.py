@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import gevent
 import pytest
@@ -17,6 +18,7 @@ from tests.harness.federated import (
     two_servers,
 )
 from tests.harness.peer_servers import DIALBACK, SM, PeerServer, PeerStream, condition_of
+from xmpp.federation.stream import ServerStream
 from xmpp.server import Server
 
 CHAT = "<message to='{}' type='chat' id='{}'><body>{}</body></message>"
@@ -230,3 +232,55 @@ def test_a_stanza_needs_a_pair_that_was_agreed_on(server: Server) -> None:
         peer.opens()
         peer.send("<message from='romeo@c.example' to='juliet@a.example'/>")
         assert peer.last_words() == ["invalid-from"]
+
+
+# -- links that nobody uses
+
+
+def confirmed_streams(server: Server) -> list[ServerStream]:
+    """Its streams, once the other ends have confirmed all that was sent."""
+    streams = [stream for stream in federation_of(server).streams if not stream.is_closing]
+    with gevent.Timeout(30):
+        while any(stream.waits_since is not None for stream in streams):
+            gevent.sleep(0.002)
+    return streams
+
+
+def test_a_link_that_is_not_used_is_closed_and_made_again_when_it_is(servers: Servers) -> None:
+    juliet, romeo = somebody(servers[0], "juliet@a.example/x"), somebody(servers[1], "romeo@b.example/y")
+    for _ in range(2):
+        juliet.sends(CHAT.format("romeo@b.example/y", "1", "hi"))
+        next_of(romeo, "message")
+        [stream] = confirmed_streams(servers[0])
+        federation_of(servers[0]).look_after(monotonic() + 1_000)
+        assert stream.is_closing
+
+
+def test_it_is_kept_while_people_from_there_are_in_rooms_here(servers: Servers) -> None:
+    juliet, romeo = somebody(servers[0], "juliet@a.example/x"), somebody(servers[1], "romeo@b.example/y")
+    juliet.sends("<presence to='hall@rooms.a.example/j'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+    juliet.asks(
+        "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query>",
+        type="set",
+        to="hall@rooms.a.example",
+    )
+    romeo.sends("<presence to='hall@rooms.a.example/r'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+    all_until(romeo, lambda stanza: 'code="110"' in stanza)
+    [stream] = [each for each in confirmed_streams(servers[0]) if each.ours == "rooms.a.example"]
+    federation_of(servers[0]).look_after(monotonic() + 1_000)
+    assert not stream.is_closing
+
+
+def test_a_server_that_does_not_confirm_is_given_up(server: Server, directory: Directory) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    with PeerServer() as peer:
+        directory.ports["c.example"] = peer.port
+        juliet.sends(CHAT.format("romeo@c.example", 1, "hi"))
+        dialled(server, directory, peer, DIALBACK + SM)
+        [stream] = federation_of(server).streams
+        while stream.waits_since is None:
+            gevent.sleep(0.002)
+        federation_of(server).look_after(monotonic() + 20)
+        assert not stream.is_closing
+        federation_of(server).look_after(monotonic() + 40)
+        assert "remote-server-timeout" in next_of(juliet, "message")

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from secrets import token_bytes
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from db import rooms, rooms_passing
 from db.rooms import Affiliation
@@ -18,6 +18,7 @@ from handlers.rooms.configuration import RoomConfiguration
 from handlers.rooms.room import Occupant, Room
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
+from xmpp.routing.delivery import STOP
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -145,6 +146,13 @@ def note_left(room: Room, occupant: Occupant, session: JID) -> None:
     entered[session] -= 1
     if not entered[session]:
         del entered[session]
+
+
+def keep_link(server: "Server", ours: str, theirs: str) -> Literal["stop"] | None:
+    """LINK_IDLE: that people of another domain are in rooms here is not forgotten there while the link stands."""
+    if not server.runs(ours):
+        return None
+    return STOP if any(session.domain == theirs for session in server.state(Rooms).entered) else None
 
 
 def forget_lately(server: "Server", address: JID) -> None:

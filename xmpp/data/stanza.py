@@ -276,16 +276,16 @@ class Stanza:
 
     # -- answers
 
-    def result(self, payload: etree._Element | bytes | None = None) -> Self:
+    def result(self, payload: etree._Element | bytes | None = None) -> "Stanza":
         """The answer to this request; the payload as an element, or as `wire` writes it."""
         content = payload if isinstance(payload, bytes) else b"" if payload is None else wire(payload)
-        return self.build("iq", content, type="result", id=self.id, to=self.sender, sender=self.to)
+        return Stanza.build("iq", content, type="result", id=self.id, to=self.sender, sender=self.to)
 
-    def error_reply(self, error: StanzaError) -> Self:
+    def error_reply(self, error: StanzaError) -> "Stanza":
         """The error that answers this stanza, without a copy of what was sent."""
         about = b"" if error.about is None else wire(error.about)
         content = about + wire(error.element())
-        return self.build(self.kind, content, type="error", id=self.id, to=self.sender, sender=self.to)
+        return Stanza.build(self.kind, content, type="error", id=self.id, to=self.sender, sender=self.to)
 
     def after_reply(self, act: Callable[[], None]) -> None:
         """Call act() once this request has been answered with a result; for example, to end the session that asked."""

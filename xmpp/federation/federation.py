@@ -250,11 +250,17 @@ class Federation:
     def _watch(self) -> None:
         while True:
             gevent.sleep(WATCH_SECONDS)
-            now = monotonic()
-            with Handled():
-                for link in tuple(self._links.values()):
-                    link.close_if_idle(now)
-                self._forget_needless()
+            try:
+                self.look_after(monotonic())
+            except Exception:  # or nobody would look after the others any more
+                log.exception("looking after connections to other servers failed")
+
+    def look_after(self, now: float) -> None:
+        """Close connections that are idle, or whose other end does not confirm, and forget what is not needed."""
+        with Handled():
+            for link in tuple(self._links.values()):
+                link.close_if_idle(now)
+            self._forget_needless()
 
     def _forget_needless(self) -> None:
         for pair in [pair for pair, link in self._links.items() if link.is_needless]:

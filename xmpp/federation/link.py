@@ -16,6 +16,8 @@ from xmpp.federation.dns.dialing import NoSuchServer, Unreachable
 from xmpp.federation.failures import not_found, timeout
 from xmpp.federation.outgoing import LinkStream
 from xmpp.federation.stream import ServerStream
+from xmpp.routing.delivery import STOP
+from xmpp.routing.tables import LINK_IDLE
 from xmpp.running.handling import Handled, handled
 from xmpp.running.tickets import Ticket
 
@@ -181,7 +183,11 @@ class Link:
         if stream.waits_since is not None and now - stream.waits_since > settings.answer_seconds:
             stream.drop(TimeoutError("the other server does not say what it has got"))
         elif now - stream.used_at > settings.idle_seconds and isinstance(stream, LinkStream):
-            stream.close()
+            server = self._federation.server
+            if any(step(server, *self.pair) is STOP for step in server.tables[LINK_IDLE]):
+                stream.used_at = now
+            else:
+                stream.close()
 
     def close(self, error: StreamError) -> None:
         """Close the stream with this error."""

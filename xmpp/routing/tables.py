@@ -68,6 +68,11 @@ SERVER_STARTED = Table[ServerStep]("SERVER_STARTED")  # it listens
 STREAMS_CLOSING = Table[ServerStep]("STREAMS_CLOSING")  # it stops, and all streams are about to be closed
 SERVER_STOPPING = Table[ServerStep]("SERVER_STOPPING")  # all streams are closed
 
+# For a connection that we have made to another server, of the domain `theirs`, for our domain: f(server, ours, theirs).
+LinkStep = Callable[["Server", str, str], Literal["stop"] | None]
+
+LINK_IDLE = Table[LinkStep]("LINK_IDLE")  # nothing was sent on it for long; STOP: it stays all the same
+
 
 class OwnerlessStep(Exception):
     """A step that no feature declares: a mistake in the code, found at start-up."""
