@@ -26,6 +26,7 @@ from xmpp.config.settings import ServerSettings, StreamSettings
 from xmpp.config_review import ClashError
 from xmpp.control import CarryOut, ControlClient, ControlSocket
 from xmpp.data.jid import JID
+from xmpp.federation.dns.settings import DialSettings
 from xmpp.federation.settings import FederationSettings
 from xmpp.routing.feature import Feature, those_on
 from xmpp.server import Server
@@ -40,7 +41,8 @@ log = logging.getLogger(__name__)
 
 def sections() -> list[Section]:
     """All sections that a configuration may have: the engine's own, and those of the features."""
-    engine = {"server": ServerSettings, "listen": ListenSettings, "tls": TLSSettings, "streams": StreamSettings}
+    engine = {"server": ServerSettings, "listen": ListenSettings, "tls": TLSSettings, "streams": StreamSettings,
+              "dialling": DialSettings}  # fmt: skip
     ours = [Section(name, settings, settings.__doc__ or "") for name, settings in engine.items()]
     declared: list[Feature | Part] = [*FEATURES, *PARTS]
     sides = {"web": WebSettings, "federation": FederationSettings}

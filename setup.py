@@ -37,6 +37,7 @@ setup(
         "certifi>=2024.7",
         "click>=8.1",
         "cryptography>=43",
+        "dnspython>=2.7",
         "gevent>=24.11",
         "h11>=0.16",
         "idna>=3.7",

@@ -57,7 +57,7 @@ class Zone:
         self.most_at_once = 0
         self._waiting = 0
         self._records: dict[dns.name.Name, list[dns.rrset.RRset]] = {}
-        self._behaviours: dict[dns.name.Name, str] = {}
+        self._behaviours: dict[tuple[dns.name.Name, str], str] = {}  # the type may be "", for all
         self._released = Event()
         self._tcp, self._udp, self.port = self._listening(port)
         self.address = f"{HOST}:{self.port}"
@@ -74,18 +74,20 @@ class Zone:
         return zone
 
     def add(self, name: str, type: str, *values: str, ttl: int = TTL) -> None:
-        """Add records, written as in a zone file: `zone.add("a.test", "SRV", "0 5 5269 xmpp.a.test.")`."""
+        """Add records, written as in a zone file: `zone.add("a.test", "SRV", "0 5 5269 xmpp.a.test.")`. An answer has
+        them in the order in which they were added."""
         owner = dns.name.from_text(name)
-        self._records.setdefault(owner, []).append(dns.rrset.from_text(owner, ttl, "IN", type, *values))
+        records = self._records.setdefault(owner, [])
+        records += (dns.rrset.from_text(owner, ttl, "IN", type, value) for value in values)
 
     def remove(self, name: str) -> None:
         """Remove all records of a name."""
         self._records.pop(dns.name.from_text(name), None)
 
-    def behave(self, behaviour: str, *names: str) -> None:
-        """Do this from now on if one of the names is asked for; "" is to answer again."""
+    def behave(self, behaviour: str, *names: str, type: str = "") -> None:
+        """Do this from now on if one of the names is asked for, or this type of it; "" is to answer again."""
         for name in names:
-            self._behaviours[dns.name.from_text(name)] = behaviour
+            self._behaviours[dns.name.from_text(name), type] = behaviour
 
     def release(self) -> None:
         """Give the answers that are held, and hold no more."""
@@ -143,7 +145,7 @@ class Zone:
         self._waiting += 1
         self.most_at_once = max(self.most_at_once, self._waiting)
         try:
-            behaviour = self._behaviours.get(question.name, "")
+            behaviour = self._behaviours.get((question.name, asked[1])) or self._behaviours.get((question.name, ""), "")
             if behaviour == HELD:
                 self._released.wait(PATIENCE)
         finally:

@@ -1,0 +1,49 @@
+"""Who can be dialled on loopback: a listener that accepts, one that refuses, and one that never answers."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from gevent import socket
+
+from tests.harness.zone import Zone
+from xmpp.federation.dns.dialing import Dialer
+from xmpp.federation.dns.settings import DialSettings
+
+LOOPBACK = ("127.0.0.0/8", "::1")
+
+
+def dialer(zone: Zone, *, private_addresses: Sequence[str] = LOOPBACK, **settings: object) -> Dialer:
+    """One that asks this zone, and dials loopback."""
+    given = {"nameservers": (zone.address,), "private_addresses": tuple(private_addresses), **settings}
+    return Dialer(DialSettings(**given))  # type: ignore[arg-type]
+
+
+@contextmanager
+def listening(address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """Connections are accepted there; the port, which the system chooses."""
+    with _bound(address, port) as sock:
+        sock.listen()
+        yield sock.getsockname()[1]
+
+
+@contextmanager
+def refusing(address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """A port at which nobody listens, nor will."""
+    with _bound(address, port) as sock:
+        yield sock.getsockname()[1]
+
+
+@contextmanager
+def silent(address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """A port where whoever connects hears nothing: the queue of those that nobody accepts is full."""
+    with _bound(address, port) as sock, ExitStack() as opened:
+        sock.listen(0)
+        first = opened.enter_context(socket.socket(sock.family))
+        first.connect(sock.getsockname())
+        yield sock.getsockname()[1]
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    sock.bind((address, port))
+    return sock
