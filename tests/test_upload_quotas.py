@@ -1,15 +1,19 @@
 """How much somebody may upload: what is too much is refused before a slot is given, and counts from then on."""
 
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Protocol
 
+import gevent
 import pytest
 
 from db import uploads
 from handlers.upload import removing
+from handlers.upload.stores import Uploads
 from tests.harness.browsing import Browser, browser, web_server
 from tests.harness.in_process import Client
 from tests.harness.uploads import SERVICE, UPLOAD, ask_slot, slot, upload
@@ -101,6 +105,21 @@ def test_what_is_kept_of_all_is_limited(begin: Begin) -> None:
 def test_nothing_is_taken_that_would_fill_the_disk(begin: Begin) -> None:
     juliet, _ = begin(min_free_bytes=1 << 59)
     assert ask_slot(juliet) == "resource-constraint"
+
+
+def test_files_that_come_at_the_same_time_do_not_fill_the_disk_together(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    juliet, one = begin(min_free_bytes=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=150))
+    first, second = slot(juliet, size=30), slot(juliet, size=30)
+    one.sock.sendall(f"PUT {first} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30\r\n\r\nhalf".encode())
+    with closing(Browser(one.sock.getpeername()[1])) as other:
+        while not juliet.server.state(Uploads).receiving:
+            gevent.sleep(0)
+        assert other.ask("PUT", second, b"x" * 30).status == 507
+        assert one.exchange(b"x" * 26, "PUT").status == 201
+        assert other.ask("PUT", second, b"x" * 30).status == 201
 
 
 def test_files_and_slots_are_limited_in_number(begin: Begin) -> None:

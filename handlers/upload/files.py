@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from db import uploads
+from db.files import FileStoreFull
 from db.uploads import OPEN, STORED, File
 from handlers.login.suspended import is_suspended
 from handlers.upload.announced import PROFILE
@@ -44,7 +45,10 @@ def receive(server: "Server", file: File, type: str, pieces: Iterable[bytes]) ->
     what taking a piece raises.
     """
     receiving, store = server.state(Uploads).receiving, store_of(server)
-    receiving.add(file.slot)
+    # when the slots were given there was room for each of them, and perhaps not for all
+    if not store.has_room(sum(receiving.values()) + file.size):
+        raise FileStoreFull("the disk has no room for it beside what is to be left free, and what is coming already")
+    receiving[file.slot] = file.size
     try:
         store.keep(file.slot, pieces)
         # an account may have been disabled while its file came
@@ -54,7 +58,7 @@ def receive(server: "Server", file: File, type: str, pieces: Iterable[bytes]) ->
         if file.purpose == PROFILE:
             _make_room(server, file)
     finally:
-        receiving.discard(file.slot)
+        del receiving[file.slot]
 
 
 def stored_file(server: "Server", slot: str, name: str) -> File | None:

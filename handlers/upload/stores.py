@@ -20,7 +20,7 @@ class Uploads:
 
     def __init__(self) -> None:
         self.store: FileStore | None = None
-        self.receiving: set[str] = set()  # the slots whose files are on their way
+        self.receiving: dict[str, int] = {}  # how large the files are that are on their way, by their slots
         self.has_left = Event()  # something is to be deleted
 
 
