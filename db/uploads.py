@@ -199,9 +199,13 @@ def mark_deleted(db: Database, ids: Iterable[int], now: float) -> None:
 
 
 def due(db: Database, now: float, most: int) -> list[Removal]:
-    """So many of what is to be removed: expired, deleted, or left behind by an account that was removed."""
-    found = [Removal(*row) for row in db.rows(_DUE, now, most)]
-    return found or [Removal(*row) for row in db.rows(_OF_NOBODY, most)]
+    """So many of what is to be removed because it has expired or was deleted."""
+    return [Removal(*row) for row in db.rows(_DUE, now, most)]
+
+
+def of_nobody(db: Database, most: int) -> list[Removal]:
+    """So many of what accounts that were removed have left behind."""
+    return [Removal(*row) for row in db.rows(_OF_NOBODY, most)]
 
 
 def removed(db: Database, gone: Iterable[Removal], now: float) -> None:

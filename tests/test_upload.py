@@ -19,7 +19,7 @@ from web.site import Site
 from xmpp.data import timestamps
 from xmpp.data.jid import JID
 
-JULIET = "juliet@localhost"
+JULIET, ROMEO = "juliet@localhost", JID.parse("romeo@localhost")
 YEAR = 31_536_000
 
 
@@ -180,6 +180,25 @@ def test_an_account_that_is_removed_meanwhile_leaves_no_file(
     accounts.remove(site.server, JID.parse(JULIET))
     assert one.exchange(b"done!", "PUT").status == 404
     assert stored(tmp_path) == []
+
+
+def test_a_slot_that_is_over_while_its_file_comes_keeps_nothing_else_from_going(
+    site: Site, juliet: Client, one: Browser, tmp_path: Path
+) -> None:
+    accounts.create(site.server, ROMEO, "secret")
+    romeo = Client(site.server, f"{ROMEO}/orchard")
+    upload(one, romeo)
+    path = slot(juliet, size=10)
+    slow, slot_of_it = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf ", path.split("/")[2]
+    one.sock.sendall(slow.encode())
+    while len(stored(tmp_path)) < 2:
+        gevent.sleep(0)
+    site.server.db.connection.execute("UPDATE upload SET due = 1 WHERE slot = ?", (slot_of_it,))
+    accounts.remove(site.server, ROMEO)
+    while removing.remove_some(site.server):
+        pass
+    assert stored(tmp_path) == [slot_of_it]
+    assert one.exchange(b"done!", "PUT").status == 201
 
 
 @pytest.mark.parametrize(("command", "arguments"), [("disable", {}), ("remove", {"days": 14})])

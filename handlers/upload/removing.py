@@ -2,11 +2,12 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
 from db import uploads
 from db.files import FileStoreError
+from db.uploads import Removal
 from handlers.upload.stores import Uploads, store_of
 
 if TYPE_CHECKING:
@@ -49,16 +50,23 @@ def look_after(server: "Server") -> None:
 def remove_some(server: "Server") -> int:
     """Delete some of the files that are to go; returns how many it was. Yields."""
     receiving, now = server.state(Uploads).receiving, time.time()
-    found = uploads.due(server.db, now, AT_ONCE + len(receiving))
-    gone = [each for each in found if each.slot not in receiving]
+    most = AT_ONCE + len(receiving)  # what is on its way is left alone, and does not stand in the way of the rest
+    gone = _not_of(receiving, uploads.due(server.db, now, most)) or _not_of(
+        receiving, uploads.of_nobody(server.db, most)
+    )
     if not gone:
         uploads.forget_owners(server.db)
         return 0
+    deleted = list[Removal]()
     try:
         for each in gone:
             store_of(server).delete(each.slot)
+            deleted.append(each)
     except FileStoreError as error:
         log.error("files that are to go cannot be deleted: %s", error)
-        return 0
-    uploads.removed(server.db, gone, now)
-    return len(gone)
+    uploads.removed(server.db, deleted, now)
+    return len(deleted)
+
+
+def _not_of(receiving: Container[str], found: Iterable[Removal]) -> list[Removal]:
+    return [each for each in found if each.slot not in receiving]
