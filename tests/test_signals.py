@@ -3,13 +3,16 @@
 import signal
 import ssl
 from collections.abc import Callable
+from itertools import chain, repeat
 from pathlib import Path
 
+import gevent
 import pytest
 
 from tests.harness.configured import PASSWORDS, configuration_file, run_server
 from tests.harness.rawclient import RawClient, logged_in, new_account, somebody
 from tests.harness.servers import PATIENCE, RunningServer
+from tests.harness.streams import Stream, listening_server
 from xmpp.data import names
 
 MAX_BYTES = "{urn:xmpp:stream-limits:0}limits/{urn:xmpp:stream-limits:0}max-bytes"
@@ -93,6 +96,23 @@ def test_a_client_that_reads_nothing_does_not_keep_the_server_from_ending() -> N
                 client.send(f"<message to='{deaf.jid}'><body>{'x' * 200_000}</body></message>")
             client.comes_before_pong()
             assert server.terminate() == 0
+
+
+def test_the_time_that_it_takes_to_store_what_is_kept_is_not_added_to_the_time_for_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = chain([0.0], repeat(1000.0))  # when stopping begins, and when all is stored
+    monkeypatch.setattr("xmpp.server.monotonic", lambda: next(clock))
+    monkeypatch.setattr("xmpp.server.SHUTDOWN_SECONDS", 1000.0)
+    more_than_the_kernel_takes = b"<message><body>%b</body></message>" % (b"x" * 40_000_000)
+    patience = {"unsent_bytes": 50_000_000, "close_seconds": 60}
+    with listening_server(tmp_path, streams=patience) as server, Stream(server) as deaf:
+        deaf.logs_in()
+        deaf.binds("deaf")
+        [session] = server.online
+        session.write(more_than_the_kernel_takes)
+        with gevent.Timeout(PATIENCE / 2):
+            server.stop()
 
 
 def test_what_was_answered_is_in_the_database_file_when_the_server_has_ended(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Built by assembly.py, the only file that knows all the parts. Two servers can li
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 import gevent
@@ -24,7 +25,8 @@ from xmpp.routing.tables import SERVER_STARTED, SERVER_STOPPING, STREAMS_CLOSING
 
 log = logging.getLogger(__name__)
 
-SHUTDOWN_SECONDS = 4.0  # for the last bytes to leave; service managers allow 5 s for all of it
+SHUTDOWN_SECONDS = 4.0  # until the last bytes have left; service managers allow 5 s for all of it
+LAST_BYTES_SECONDS = 0.5  # of these at least, however long it has taken to store what is to be kept
 
 Settings = TypeVar("Settings")
 State = TypeVar("State")
@@ -140,7 +142,9 @@ class Server:
         self.stream_settings = self.settings(StreamSettings)
 
     def stop(self) -> None:
-        """Close every stream with system-shutdown. Yields until that has been sent, for SHUTDOWN_SECONDS at most."""
+        """Close every stream with system-shutdown. Yields until that has been sent, and no longer than SHUTDOWN_SECONDS
+        in all where clients do not read: what takes longer is to be kept, such as what they have not acknowledged."""
+        ends = monotonic() + SHUTDOWN_SECONDS
         self.is_stopping = True
         for listener in self.listeners:
             listener.stop()
@@ -149,7 +153,8 @@ class Server:
             listener.close_streams(StreamError("system-shutdown"))
         self._run(SERVER_STOPPING)
         self.portions.stop()
-        gevent.with_timeout(SHUTDOWN_SECONDS, self._wait_until_told, timeout_value=None)
+        seconds = max(LAST_BYTES_SECONDS, ends - monotonic())
+        gevent.with_timeout(seconds, self._wait_until_told, timeout_value=None)
 
     def _run(self, table: Table[ServerStep]) -> None:
         for step in self.tables[table]:
