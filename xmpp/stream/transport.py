@@ -97,7 +97,7 @@ class SocketTransport:
 
     def start_tls(self, tls: ServerTLS, pace: Pace, *, is_direct: bool = False, for_servers: bool = False) -> None:
         """Shake hands as the server, with a client that starts with TLS (`is_direct`) or has asked for it. It is
-        another server if the port is `for_servers`, or if it says so by ALPN.
+        another server if the port is `for_servers`, or if it starts with TLS and says so by ALPN.
 
         Yields. Raises OSError (such as ssl.SSLError) when it fails. Nothing can be sent meanwhile.
         """

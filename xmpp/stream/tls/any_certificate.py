@@ -8,16 +8,19 @@ uses. That takes a pointer which Python does not give away; so it is tried out f
 
 import _ssl
 import ctypes
+import faulthandler
 import os
 import signal
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 
 from gevent import monkey
 
 SET_CALLBACK, GET_MODE = "SSL_CTX_set_cert_verify_callback", "SSL_CTX_get_verify_mode"
 POINTER_AT = object.__basicsize__  # in an SSLContext, its SSL_CTX* comes first
 TRIAL_SECONDS = 5
+YES = b"yes"
 MAX_CERTIFICATES = 8
 MAX_CHAIN_BYTES = 32 * 1024
 
@@ -67,6 +70,8 @@ def shown_chain(layer: ssl.SSLObject) -> tuple[bytes, ...]:
     chain: list[bytes] = []
     size = 0
     for each in layer._sslobj.get_unverified_chain() or ():  # type: ignore[attr-defined]  # public since Python 3.13
+        if each is None:  # where a client's certificate would be
+            continue
         der: bytes = each.public_bytes(_ssl.ENCODING_DER)
         size += len(der)
         if len(chain) == MAX_CERTIFICATES or size > MAX_CHAIN_BYTES:
@@ -80,14 +85,21 @@ def _pointer(context: ssl.SSLContext) -> int:
 
 
 def _succeeds_in_a_copy(check: Callable[[], bool]) -> bool:
-    """True if this is true in a copy of this process: if it crashes, that one has crashed."""
-    child = monkey.get_original("os", "fork")()
-    if not child:
-        try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(TRIAL_SECONDS)
-            os._exit(0 if check() else 1)
-        finally:
-            os._exit(1)
-    _, status = monkey.get_original("os", "waitpid")(child, 0)
-    return os.waitstatus_to_exitcode(status) == 0
+    """True if this is true in a copy of this process: if it crashes, that one has crashed. Raises OSError."""
+    reader, writer = os.pipe()
+    with open(reader, "rb", buffering=0) as hearing, open(writer, "wb", buffering=0) as telling:
+        child = monkey.get_original("os", "fork")()
+        if not child:
+            try:
+                faulthandler.disable()
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(TRIAL_SECONDS)
+                if check():
+                    telling.write(YES)
+            finally:
+                os._exit(0)
+        telling.close()
+        answer = hearing.read(len(YES))
+    with suppress(ChildProcessError):  # nobody waits for children where their signal is ignored
+        monkey.get_original("os", "waitpid")(child, 0)
+    return answer == YES

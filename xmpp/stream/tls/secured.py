@@ -14,6 +14,7 @@ from xmpp.data.errors import StreamError
 from xmpp.stream.pace import Pace
 from xmpp.stream.tls.between_servers import ClientTLS
 from xmpp.stream.tls.client_hello import RECORD_HEADER_BYTES, read_hello
+from xmpp.stream.tls.contexts import XMPP_SERVER
 from xmpp.stream.tls.records import Records
 from xmpp.stream.tls.tls import NO_APPLICATION_PROTOCOL, ServerTLS
 
@@ -78,8 +79,8 @@ class SecuredSocket:
     # -- the handshake
 
     def shake_hands(self, tls: ServerTLS, *, is_direct: bool, for_servers: bool) -> None:
-        """Shake hands as the server. If the client begins with TLS (`is_direct`) and names application protocols, ours
-        must be one of them.
+        """Shake hands as the server. A client that begins with TLS (`is_direct`) has to name one of our application
+        protocols, or none; it is another server if the port is `for_servers`, or if it names theirs.
 
         Yields. Raises OSError, such as ssl.SSLError.
         """
@@ -87,10 +88,11 @@ class SecuredSocket:
         if is_direct and not tls.speaks_with(hello, for_servers=for_servers):
             self._sock._sock.send(NO_APPLICATION_PROTOCOL)
             raise ssl.SSLError("the client offers other application protocols only")
+        for_servers |= is_direct and XMPP_SERVER.encode() in hello.protocols
         self._shake_hands(tls, tls.layer(hello, for_servers=for_servers), received)
 
     def shake_hands_as_client(self, tls: ClientTLS, ours: str, theirs: str, *, is_direct: bool) -> None:
-        """Shake hands as the client: for our domain, with the server of theirs. Yields. Raises OSError."""
+        """The same as the client: for our domain, with the server of theirs."""
         self._shake_hands(tls, tls.layer(ours, theirs, is_direct=is_direct), b"")
 
     def _shake_hands(self, tls: ServerTLS | ClientTLS, layer: ssl.SSLObject, received: bytes) -> None:

@@ -193,12 +193,9 @@ class ServerTLS:
         return not hello.protocols or any(each.encode() in hello.protocols for each in ours)
 
     def layer(self, hello: ClientHello, *, for_servers: bool = False) -> ssl.SSLObject:
-        """Return our side of a connection with this client, whose handshake is still to be done.
-
-        It is another server if its port is `for_servers`, or if it says so in its hello; that is asked for a
-        certificate.
-        """
-        if self.as_client is not None and (for_servers or XMPP_SERVER.encode() in hello.protocols):
+        """Return our side of a connection with this client, whose handshake is still to be done. If it is another
+        server, it is asked for a certificate."""
+        if for_servers and self.as_client is not None:
             context = self.as_client.contexts.for_incoming(hello.server_name)
         else:
             context = self._by_name.get(hello.server_name or "", self._default)
