@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import web.demo
+from db.secrets import secret
 from db.sqlite.database import Database
 from db.sqlite.errors import StorageError
 from handlers.admin import administration
@@ -26,8 +27,11 @@ from xmpp.config.settings import ServerSettings, StreamSettings
 from xmpp.config_review import ClashError
 from xmpp.control import CarryOut, ControlClient, ControlSocket
 from xmpp.data.jid import JID
+from xmpp.federation.dns.dialing import Dialer
 from xmpp.federation.dns.settings import DialSettings
-from xmpp.federation.settings import FederationSettings
+from xmpp.federation.federation import Federation
+from xmpp.federation.roots import read_roots
+from xmpp.federation.settings import FederationSettings, talks_to_others
 from xmpp.routing.feature import Feature, those_on
 from xmpp.server import Server
 from xmpp.stream.listen_settings import PORTS, ListenSettings
@@ -103,11 +107,22 @@ def opened_server(data: DataFolder, configuration: Configuration, *, is_demo: bo
         server = _server(configuration, db)
         has_web = configuration.is_enabled("web")
         protocols = (XMPP, HTTP) if has_web else (XMPP,)
-        tls = ServerTLS(configuration[TLSSettings], server.subdomains.by_domain, data.certificates, protocols)
+        has_others = configuration.is_enabled("federation") and talks_to_others(
+            configuration[FederationSettings], server.domains
+        )
+        tls = ServerTLS(
+            configuration[TLSSettings],
+            server.subdomains.by_domain,
+            data.certificates,
+            protocols,
+            with_servers=has_others,
+        )
         listener = ClientListener(server, tls, must_be_secure=not is_demo)
         server.listeners.append(listener)
         if has_web:
             add_web(server, listener, (*PARTS, web.demo.part) if is_demo else PARTS)
+        if has_others:
+            add_federation(server, listener, tls)
         yield server
 
 
@@ -127,6 +142,15 @@ def add_web(server: Server, listener: ClientListener, parts: Iterable[Part] = PA
     listener.http_side = Serving(site)
     server.find_web_base = site.base
     return site
+
+
+def add_federation(server: Server, listener: ClientListener, tls: ServerTLS) -> Federation:
+    """Have a server talk to others, before it starts to listen. Raises CertificateError."""
+    roots = read_roots(server.settings(FederationSettings).authorities)
+    dialer = Dialer(lambda: server.settings(DialSettings))
+    federation = Federation(server, secret(server.db, "dialback"), dialer, roots, tls)
+    listener.server_side = federation
+    return federation
 
 
 def show_in_browser(server: Server, passwords: Mapping[str, str], room: JID | None) -> str | None:

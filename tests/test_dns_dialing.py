@@ -317,10 +317,11 @@ def test_with_a_route_a_domain_may_be_anything(zone: Zone, domain: str) -> None:
 
 
 def test_another_setting_holds_for_the_next_dial(zone: Zone) -> None:
+    chosen = [DialSettings(nameservers=(zone.address,))]
+    found = Dialer(lambda: chosen[-1])
     with listening("127.0.0.2") as port:
-        found = dialer(zone)
         refusal(NoSuchServer, found)
-        found.settings = DialSettings(routes={"b.test": f"127.0.0.2:{port}"})
+        chosen.append(DialSettings(routes={"b.test": f"127.0.0.2:{port}"}))
         assert dialled(found) == [f"127.0.0.2:{port}"]
 
 

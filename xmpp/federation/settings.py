@@ -1,8 +1,9 @@
 """The settings of federation."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from xmpp.config.configuration import setting
 from xmpp.data.jid import JID
@@ -40,6 +41,9 @@ class FederationSettings:
     mode: str = setting("auto", "Which servers ours talks to: open, all but those in `denied`; listed, only those in "
                         "`allowed`; closed, none; auto, open if one of our domains can be reached from elsewhere.",
                         choices=MODES, restart=True)  # fmt: skip
+    authorities: Path | None = setting(None, "A PEM file with the certificates of the authorities that are trusted to "
+                                       "issue those of other servers; without it, the system's.",
+                                       restart=True)  # fmt: skip
     allowed: tuple[str, ...] = setting((), "The domains to talk to if the mode is listed; those beneath them, too.",
                                        check=_check_domains)  # fmt: skip
     denied: tuple[str, ...] = setting((), "The domains not to talk to; nor to those beneath them.",
@@ -76,6 +80,24 @@ class FederationSettings:
                          minimum=1, maximum=1_000_000)  # fmt: skip
     pairs_per_stream: int = setting(100, "For how many pairs of domains one connection may be used.",
                                     minimum=1, maximum=10_000)  # fmt: skip
+
+
+# Nobody elsewhere finds what has no dot, or ends with one of these (RFC 2606, 6761, 6762, 8375, 9476).
+NOT_FOUND_ELSEWHERE = frozenset(
+    {"alt", "arpa", "example", "internal", "invalid", "lan", "local", "localdomain", "localhost", "onion", "test"}
+)
+
+
+def talks_to_others(settings: FederationSettings, domains: Iterable[str]) -> bool:
+    """True if a server for these domains is to talk to others."""
+    if settings.mode == "auto":
+        return any(_can_be_found(domain) for domain in domains)
+    return settings.mode != "closed"
+
+
+def _can_be_found(domain: str) -> bool:
+    top = domain.rpartition(".")[2]
+    return "." in domain and top not in NOT_FOUND_ELSEWHERE and not top.isdecimal() and not domain.endswith("]")
 
 
 def is_beneath(domain: str, listed: tuple[str, ...]) -> bool:

@@ -1,7 +1,7 @@
 """Connections to the servers of a domain, one after the other (RFC 6120 section 3.2, RFC 8305)."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import NamedTuple
 
@@ -34,15 +34,15 @@ class Dialled(NamedTuple):
 
 
 class Dialer:
-    """Finds and dials the servers of domains. `settings` may be replaced while it does.
+    """Finds and dials the servers of domains. `settings` is asked each time, since a reload changes them.
 
     So many domains are dialled at once; what lies beneath one domain, which somebody may have made up without end, does
     not keep others waiting.
     """
 
-    def __init__(self, settings: DialSettings) -> None:
-        self.settings = settings
-        self._resolver = Resolver(lambda: self.settings.name_servers)
+    def __init__(self, settings: Callable[[], DialSettings]) -> None:
+        self._settings = settings
+        self._resolver = Resolver(lambda: settings().name_servers)
         self._places = Places(MOST_AT_ONCE, MOST_OF_KIND, MOST_WAITING)
 
     @property
@@ -56,8 +56,9 @@ class Dialer:
         Raises NoSuchServer or Unreachable if there is none at all; after the first one it just ends. Yields to other
         greenlets, for `dial_seconds` in all: the time in which the caller has a connection does not count.
         """
-        search = _Search(domain, self.settings, self._resolver)
-        seconds, has_any = float(self.settings.dial_seconds), False
+        settings = self._settings()
+        search = _Search(domain, settings, self._resolver)
+        seconds, has_any = float(settings.dial_seconds), False
         while True:
             begun = monotonic()
             try:

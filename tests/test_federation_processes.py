@@ -1,0 +1,108 @@
+"""Whole servers that federate, started as their administrators start them: where they are, from settings; certificates
+and the authority that is trusted, from files."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.authority import Authority
+from tests.harness.rawclient import RawClient
+from tests.harness.servers import RunningServer
+
+DOMAINS = ("a.test", "b.test")
+CONFIGURATION = """
+[server]
+domains = ["{domain}"]
+[listen]
+addresses = ["127.0.0.1"]
+port = 0
+tls_port = 0
+https_port = -1
+http_port = 0
+server_port = {server_port}
+server_tls_port = -1
+[tls]
+certificates = {{"{domain}" = "{certificate}"}}
+[federation]
+mode = "{mode}"
+authorities = "{authority}"
+[dialling]
+routes = {{"{other}" = "127.0.0.1:{other_port}"}}
+[register]
+enabled = true
+open = true
+[sasl]
+iterations = 4096
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on: each server has to know the other's before either is started."""
+    taken = [socket.socket() for _ in range(count)]
+    for each in taken:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in taken]
+    for each in taken:
+        each.close()
+    return ports
+
+
+def configured(folder: Path, number: int, ports: list[int], authority: Authority, mode: str) -> Path:
+    domain, other = DOMAINS[number], DOMAINS[1 - number]
+    data = folder / domain
+    data.mkdir()
+    (data / "xserv.toml").write_text(
+        CONFIGURATION.format(
+            domain=domain,
+            other=other,
+            server_port=ports[number],
+            other_port=ports[1 - number],
+            certificate=authority.issue(domain, f"*.{domain}").write(data / "certificate"),
+            authority=authority.write_root(folder / "root.pem"),
+            mode=mode,
+        )
+    )
+    return data
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[list[RunningServer]]:
+    authority, ports = Authority(), free_ports(2)
+    folders = [configured(tmp_path, number, ports, authority, "open") for number in (0, 1)]
+    first, second = (RunningServer("run", "--data", str(folder)) for folder in folders)
+    with first, second:
+        yield [first, second]
+
+
+def somebody(server: RunningServer, domain: str, name: str) -> RawClient:
+    """Somebody new, who is logged in and available."""
+    client = RawClient(server.port, domain=domain)
+    client.start_tls()
+    client.register(name, "secret of mine")
+    client.authenticate(name, "secret of mine")
+    client.bind("x")
+    client.send("<presence/>")
+    client.receive()
+    return client
+
+
+def test_messages_pass_both_ways_and_a_server_that_is_gone_is_told_of(servers: list[RunningServer]) -> None:
+    with somebody(servers[0], "a.test", "juliet") as juliet, somebody(servers[1], "b.test", "romeo") as romeo:
+        juliet.send("<message to='romeo@b.test/x' type='chat' id='1'><body>hi</body></message>")
+        assert romeo.receive().get("from") == "juliet@a.test/x"
+        romeo.send("<message to='juliet@a.test/x' type='chat' id='1'><body>hi</body></message>")
+        assert juliet.receive().get("from") == "romeo@b.test/x"
+        assert servers[1].terminate() == 0
+        juliet.send("<message to='romeo@b.test/x' type='chat' id='2'><body>hi</body></message>")
+        error = juliet.receive()
+        assert (error.get("id"), error.get("type")) == ("2", "error")
+
+
+def test_where_nobody_elsewhere_could_find_the_domain_no_server_is_listened_for(tmp_path: Path) -> None:
+    data = configured(tmp_path, 0, free_ports(2), Authority(), "auto")
+    with RunningServer("run", "--data", str(data)) as server, somebody(server, "a.test", "juliet") as juliet:
+        assert not [line for line in server.said if "servers" in line]
+        juliet.send("<message to='romeo@b.test' type='chat' id='1'><body>hi</body></message>")
+        assert juliet.receive().find(".//{*}remote-server-not-found") is not None
