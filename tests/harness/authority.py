@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.asn1 import encode_der
@@ -60,10 +60,20 @@ class Issued:
 class Authority:
     """A root, which nobody but the tests trusts, and an intermediate authority beneath it."""
 
-    def __init__(self, name: str = "Root") -> None:
+    def __init__(self, name: str = "Root", *, only_beneath: str | None = None, has_expired: bool = False) -> None:
+        """The intermediate may issue for any domain, or `only_beneath` one; `has_expired`: it could until yesterday."""
         self._root_key, self._key = _ecdsa(), _ecdsa()
         self.root = _authority(name, self._root_key, name, self._root_key, path_length=1)
-        self.intermediate = _authority(f"{name}'s intermediate", self._key, name, self._root_key, path_length=0)
+        limits = [x509.NameConstraints([x509.DNSName(only_beneath)], None)] if only_beneath else []
+        ends = datetime.now(UTC) - DAY if has_expired else None
+        self.intermediate = _authority(
+            f"{name}'s intermediate", self._key, name, self._root_key, path_length=0, limits=limits, ends=ends
+        )
+
+    def intermediate_again(self, key: Any = None) -> x509.Certificate:
+        """Another certificate of the intermediate's name, and of its own key or this public one."""
+        holder = _Holder(key) if key else self._key
+        return _authority(_name(self.intermediate), holder, _name(self.root), self._root_key, path_length=0)
 
     def write_root(self, path: Path) -> Path:
         """Write the root as a PEM file of what is trusted; returns its path."""
@@ -77,31 +87,41 @@ class Authority:
         purposes: Sequence[x509.ObjectIdentifier] = (SERVER,),
         xmpp_addresses: Iterable[str] = (),
         srv_names: Iterable[str] = (),
+        others: Iterable[tuple[x509.ObjectIdentifier, bytes]] = (),
         common_name: str | None = None,
         begins: datetime | None = None,
         ends: datetime | None = None,
         is_rsa: bool = False,
+        names_key: bool = True,
         has_chain: bool = True,
         is_self_signed: bool = False,
+        signed_by: Issued | None = None,
     ) -> Issued:
         """Issue a certificate for these domains, valid from yesterday until in ninety days.
 
         `domains`: as people write them, `*.` in front is a wildcard. `srv_names`: with the service, as in
-        `_xmpp-server.example.org`. `has_chain`: the intermediate is sent with it. No purposes: for all of them.
+        `_xmpp-server.example.org`. `others`: names of other types, in DER. `names_key`: it says by which key it was
+        signed, as it must. `has_chain`: the intermediate is sent with it. `signed_by`: by somebody who is no authority.
+        No purposes: for all of them.
         """
-        key = _rsa() if is_rsa else _ecdsa()
+        key: Any = rsa.generate_private_key(65537, 2048) if is_rsa else _ecdsa()
         begins = begins or (ends or datetime.now(UTC)) - DAY
         subject = common_name or next(iter(domains), "nobody")
-        names = _names(domains, xmpp_addresses, srv_names)
-        builder = _builder(subject, key, subject if is_self_signed else _name(self.intermediate))
+        names = [*_names(domains, xmpp_addresses, srv_names), *(x509.OtherName(*each) for each in others)]
+        issuer, signer = self.intermediate, self._key
+        if signed_by:
+            issuer, signer = signed_by.leaf, signed_by.key
+        elif is_self_signed:
+            signer = key
+        builder = _builder(subject, key, subject if is_self_signed else _name(issuer))
         builder = builder.not_valid_before(begins).not_valid_after(ends or begins + 91 * DAY)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         if purposes:
             builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        signer = key if is_self_signed else self._key
-        builder = builder.add_extension(_authority_key(signer), critical=False)
+        if names_key:
+            builder = builder.add_extension(_authority_key(signer), critical=False)
         leaf = builder.sign(signer, SHA256())
         return Issued(leaf, (self.intermediate,) if has_chain and not is_self_signed else (), key)
 
@@ -138,10 +158,28 @@ KINDS: Mapping[str, Callable[[Authority, str], Issued]] = {
 }
 
 
-def _authority(name: str, key: Any, issuer: str, issuer_key: Any, path_length: int) -> x509.Certificate:
+class _Holder(NamedTuple):
+    """A public key in place of a private one, for who signs nothing."""
+
+    public: Any
+
+    def public_key(self) -> Any:
+        return self.public
+
+
+def _authority(
+    name: str,
+    key: Any,
+    issuer: str,
+    issuer_key: Any,
+    path_length: int,
+    limits: Sequence[x509.NameConstraints] = (),
+    ends: datetime | None = None,
+) -> x509.Certificate:
     now = datetime.now(UTC)
-    builder = _builder(name, key, issuer).not_valid_before(now - 365 * DAY).not_valid_after(now + 3650 * DAY)
+    builder = _builder(name, key, issuer).not_valid_before(now - 365 * DAY).not_valid_after(ends or now + 3650 * DAY)
     for extension, critical in (
+        *((each, True) for each in limits),
         (x509.BasicConstraints(ca=True, path_length=path_length), True),
         (_for_signing(), True),
         (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
@@ -194,9 +232,5 @@ def _for_signing() -> x509.KeyUsage:
     return x509.KeyUsage(**none, key_cert_sign=True, crl_sign=True)
 
 
-def _ecdsa() -> ec.EllipticCurvePrivateKey:
+def _ecdsa() -> Any:
     return ec.generate_private_key(ec.SECP256R1())
-
-
-def _rsa() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(65537, 2048)

@@ -60,7 +60,7 @@ def verify(chain: Sequence[bytes], domain: str, roots: Roots, *, pinned: str | N
         if pinned is not None:
             _check_pin(leaf, pinned)
         else:
-            _verify(leaf, list(islice(_usable(above), MOST_ABOVE)), domain, roots)
+            _verify(leaf, list(islice(usable(above), MOST_ABOVE)), domain, roots)
     except MALFORMED as error:
         raise CertificateRejected(f"cannot be read: {_plain(str(error))}", in_public="cannot be read") from None
 
@@ -68,6 +68,18 @@ def verify(chain: Sequence[bytes], domain: str, roots: Roots, *, pinned: str | N
 def covers(leaf: x509.Certificate, domain: str) -> bool:
     """True if the certificate names the domain, as one for servers has to. Raises ValueError if it is malformed."""
     return _is_among(_dns_names(leaf), domain) or _has_other_name(leaf, domain)
+
+
+def usable(certificates: Iterable[x509.Certificate]) -> Iterator[x509.Certificate]:
+    """Those that may have issued another one. Of several with the same name and the same key the first: each could have
+    issued all of them, and to try every path would take for ever. Keys that take long are left out."""
+    seen = set()
+    for each in certificates:
+        key = each.public_key()
+        names = (each.subject, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        if names not in seen and not _takes_long(key):
+            seen.add(names)
+            yield each
 
 
 def _check_pin(leaf: x509.Certificate, pinned: str) -> None:
@@ -103,18 +115,6 @@ def _without_names(policy: PolicyBuilder) -> PolicyBuilder:
 def _check_purpose(_policy: Policy, _certificate: x509.Certificate, purposes: x509.ExtendedKeyUsage | None) -> None:
     if purposes is not None and ExtendedKeyUsageOID.SERVER_AUTH not in purposes:
         raise ValueError("not for servers")
-
-
-def _usable(certificates: Iterable[x509.Certificate]) -> Iterator[x509.Certificate]:
-    """Those that may have issued another one. Of several with the same name and the same key the first: each could have
-    issued all of them, and to try every path would take for ever. Keys that take long are left out."""
-    seen = set()
-    for each in certificates:
-        key = each.public_key()
-        names = (each.subject, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-        if names not in seen and not _takes_long(key):
-            seen.add(names)
-            yield each
 
 
 def _takes_long(key: PublicKeyTypes) -> bool:
@@ -201,7 +201,8 @@ def _diagnosis_of_chain(
             return CertificateRejected("has an issuer whose own certificate has expired, or is not valid yet",
                                        leaf=leaf)  # fmt: skip
     if last.issuer in roots.subjects:
-        return CertificateRejected(f"is not accepted: {_plain(str(error))}", in_public="is not accepted", leaf=leaf)
+        words = str(error).removeprefix("validation failed: ").partition(" (encountered")[0]
+        return CertificateRejected(f"is not accepted: {_plain(words)}", in_public="is not accepted", leaf=leaf)
     issuer = _common_name(last.issuer)
     if last is leaf:
         return CertificateRejected(
