@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 import assembly
+from tests.harness.authority import Authority, Issued
 from tests.harness.certificates import DAY, NOW, RSA_KEY, issue, key_pem, pem, write
 from tests.harness.commandline import complaint, configured, running, xserv
 from xmpp import config_review
@@ -221,9 +222,19 @@ def test_a_secret_that_everybody_can_read_is_found(tmp_path: Path) -> None:
 # -- certificates
 
 
-def with_certificate(tmp_path: Path, content: bytes) -> Path:
+CLOSED = "[federation]\nmode = 'closed'\n"
+
+
+def with_certificate(tmp_path: Path, content: bytes, more: str = "") -> Path:
     write(tmp_path / "both.pem", content)
-    return configured(tmp_path, "[server]\ndomains = ['example.org']\n[tls.certificates]\n'example.org' = 'both.pem'\n")
+    return configured(tmp_path, f"{more}[server]\ndomains = ['example.org']\n"
+                                "[tls.certificates]\n'example.org' = 'both.pem'\n")  # fmt: skip
+
+
+def with_issued(tmp_path: Path, issued: Issued, more: str) -> Path:
+    issued.write(tmp_path / "issued")
+    return configured(tmp_path, f"{more}[server]\ndomains = ['example.org']\n"
+                                "[tls.certificates]\n'example.org' = 'issued'\n")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -288,11 +299,70 @@ def test_the_certificate_that_a_new_server_makes_names_its_services(tmp_path: Pa
     assert names.get_values_for_type(x509.DNSName) == ["example.org", *(f"{each}.example.org" for each in services)]
 
 
-def test_services_that_a_certificate_does_not_name_are_noted(tmp_path: Path) -> None:
-    path = with_certificate(tmp_path, pem(issue(names=["example.org"])) + key_pem())
+def test_services_that_a_certificate_does_not_name_are_noted_where_there_are_no_other_servers(tmp_path: Path) -> None:
+    path = with_certificate(tmp_path, pem(issue(names=["example.org"])) + key_pem(), CLOSED)
     assert "the certificate for example.org does not name pubsub.example.org" in xserv("config", "check", path).stderr
-    with_certificate(tmp_path, pem(issue(names=["example.org", "*.example.org"])) + key_pem())
+    with_certificate(tmp_path, pem(issue(names=["example.org", "*.example.org"])) + key_pem(), CLOSED)
     assert "does not name" not in xserv("config", "check", path).stderr
+
+
+def noted(path: Path) -> list[str]:
+    """What is said of the certificates of a configuration that is fine."""
+    done = xserv("config", "check", path)
+    assert done.returncode == 0, done.stderr
+    return done.stderr.splitlines()
+
+
+def test_names_that_other_servers_would_look_for_in_vain_are_noted(tmp_path: Path) -> None:
+    authority = Authority()
+    trusted = f"[tls]\nauthorities = '{authority.write_root(tmp_path / 'roots.pem')}'\n"
+    path = with_issued(tmp_path, authority.issue("example.org"), trusted)
+    [sentence] = [line for line in noted(path) if "does not name" in line]
+    assert sentence.endswith(
+        "fullchain.pem: the certificate does not name pubsub.example.org, rooms.example.org, upload.example.org: other "
+        "servers do not connect there, and refuse what comes from there."
+    )
+    with_issued(tmp_path, authority.issue("example.org", "*.example.org"), trusted)
+    assert not [line for line in noted(path) if "other servers" in line]
+    with_issued(tmp_path, authority.issue("example.org"), trusted + CLOSED)
+    assert not [line for line in noted(path) if "other servers" in line]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("for clients", "it is not meant for servers (serverAuth)."),
+        ("without intermediate", "it comes without that of its issuer, or from an authority that is not trusted here: "
+                                 "Root's intermediate."),
+        ("unknown authority", "it is from an authority that is not trusted here: Nobody's root."),
+        ("self-signed", "it is self-signed."),
+    ],
+)  # fmt: skip
+def test_a_certificate_that_other_servers_refuse_is_noted_with_the_reason(
+    tmp_path: Path, kind: str, reason: str
+) -> None:
+    authority = Authority()
+    trusted = f"[tls]\nauthorities = '{authority.write_root(tmp_path / 'roots.pem')}'\n"
+    said = noted(with_issued(tmp_path, authority.case(kind, "example.org"), trusted))
+    assert f"{tmp_path}/issued/fullchain.pem: other servers refuse the certificate: {reason}" in said
+
+
+@pytest.mark.parametrize(
+    ("domain", "mode", "is_told"),
+    [("example.org", "auto", True), ("localhost", "auto", False), ("192.0.2.1", "auto", False),
+     ("localhost", "open", True), ("example.org", "closed", False)],
+)  # fmt: skip
+def test_that_other_servers_refuse_what_is_self_signed_is_told_where_they_can_be_met(
+    tmp_path: Path, domain: str, mode: str, is_told: bool
+) -> None:
+    path = configured(tmp_path, f"[server]\ndomains = ['{domain}']\n[federation]\nmode = '{mode}'\n")
+    assert any("other servers refuse it" in line for line in noted(path)) is is_told
+
+
+def test_authorities_that_cannot_be_read_fail_the_check(tmp_path: Path) -> None:
+    path = configured(tmp_path, "[tls]\nauthorities = 'missing.pem'\n")
+    missing = f"{tmp_path}/missing.pem: cannot be read: No such file or directory."
+    assert complaint("config", "check", path) == f"{path}: {missing}"
 
 
 def test_a_domain_without_a_certificate_is_fine_and_noted(tmp_path: Path) -> None:

@@ -35,13 +35,15 @@ MALFORMED = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.Duplica
 
 
 class CertificateRejected(Exception):
-    """Why they are not. `told` is for the other side's administrator; `sender_told`, without names, for people here, as
-    the domain could be half of somebody's address; the text itself is for our administrator."""
+    """Why they are not: the certificate `reason`, such as "has expired". `told` is for the other side's administrator;
+    `sender_told`, without names, for people here, as the domain could be half of somebody's address; the text itself is
+    for our administrator."""
 
     def __init__(self, reason: str, *, in_public: str | None = None, leaf: x509.Certificate | None = None) -> None:
         """`reason` and `in_public` go on after "the certificate"."""
         shown = f" (its SHA-256 fingerprint is {leaf.fingerprint(SHA256()).hex(':')})" if leaf else ""
         super().__init__(f"it {reason}{shown}")
+        self.reason = reason
         self.told = f"Your server's certificate {reason}"
         self.sender_told = f"the certificate of the other server {in_public or reason}"
 

@@ -40,6 +40,13 @@ class Certificate:
     chain_file: Path
     key_file: Path
 
+    def chain(self) -> list[bytes]:
+        """All certificates in the chain's file, as a peer is shown them, in DER. Raises CertificateError."""
+        try:
+            return [each.public_bytes(Encoding.DER) for each in x509.load_pem_x509_certificates(_read(self.chain_file))]
+        except ValueError as error:
+            raise CertificateError(f"{self.chain_file}: not all that it holds is a certificate.") from error
+
 
 def read_certificate(chain_file: Path, key_file: Path | None = None) -> Certificate:
     """Read a certificate with its chain, and its key from the same file unless another is named.
@@ -126,6 +133,11 @@ def a_labels(services: Iterable[str]) -> Iterator[str]:
         with suppress(idna.IDNAError):
             if not service.endswith("]"):
                 yield a_label(service)
+
+
+def is_in_dns(domain: str) -> bool:
+    """True for a name that others could find, False for addresses and for names that only this machine knows."""
+    return "." in domain and isinstance(_network_name(domain), x509.DNSName)
 
 
 def _read_leaf(path: Path) -> x509.Certificate:
