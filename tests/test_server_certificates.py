@@ -151,6 +151,15 @@ def test_other_names_have_to_be_exact(names: dict[str, list[str]], authority: Au
     ).told
 
 
+@pytest.mark.parametrize(
+    "names", [{"xmpp_addresses": ["München.TEST"]}, {"srv_names": ["_XMPP-server.xn--MNCHEN-3ya.test"]}]
+)
+def test_capital_letters_in_other_names_are_small_ones(
+    names: dict[str, list[str]], authority: Authority, roots: Roots
+) -> None:
+    verify(authority.issue(**names).der, "münchen.test", roots)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("kind", [XMPP_ADDRESS, SRV_NAME])
 @pytest.mark.parametrize("der", ["0c00", "1600", "0c02c328", "1601ff", "3000", "0500", "020100", "04020102"])
 def test_other_names_that_are_malformed_name_nothing(

@@ -25,7 +25,7 @@ from xmpp.stream.tls import secured as secured_socket
 from xmpp.stream.tls.any_certificate import MAX_CERTIFICATES, MAX_CHAIN_BYTES
 from xmpp.stream.tls.between_servers import ClientTLS
 from xmpp.stream.tls.certificates import CertificateError
-from xmpp.stream.tls.client_hello import ClientHello
+from xmpp.stream.tls.client_hello import ClientHello, read_hello
 from xmpp.stream.tls.contexts import HTTP, XMPP, XMPP_SERVER
 from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
@@ -195,6 +195,25 @@ def test_the_certificate_of_a_service_is_that_of_its_domain_in_both_directions(
     with secured(tls, tls, ours=asked, theirs=asked) as ends:
         assert own_certificates(ends.dialling.peer_chain) == [shown]
         assert own_certificates(ends.answering.peer_chain) == [shown]
+
+
+@pytest.mark.parametrize(
+    "theirs, named",
+    [
+        (CAPULET, CAPULET),
+        ("münchen.test", "xn--mnchen-3ya.test"),
+        ("192.0.2.1", None),
+        ("[2001:db8::1]", None),
+    ],
+)
+def test_the_server_of_a_domain_is_asked_for_by_its_name_and_that_of_an_address_by_none(
+    theirs: str, named: str | None, authority: Authority, tmp_path: Path
+) -> None:
+    dialling = as_client(tls_of(tmp_path, {MONTAGUE: authority.issue(MONTAGUE)}))
+    with pytest.raises(ssl.SSLWantReadError):
+        dialling.layer(MONTAGUE, theirs, is_direct=True).do_handshake()
+    hello, _ = read_hello(dialling.outgoing.read)
+    assert hello == ClientHello(named, (XMPP_SERVER.encode(),))
 
 
 @pytest.mark.parametrize("theirs", ["a" * 64 + ".test", "a..test"])

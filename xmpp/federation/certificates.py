@@ -155,7 +155,7 @@ def _has_other_name(leaf: x509.Certificate, domain: str) -> bool:
 def _label(domain: str) -> str:
     """What cannot be in DNS stays as it is, and equals nothing that is."""
     try:
-        return a_label(domain)
+        return a_label(domain.lower())
     except ValueError:
         return domain
 
