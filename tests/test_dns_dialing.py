@@ -152,7 +152,8 @@ def test_name_servers_that_do_not_answer_are_no_answer(zone: Zone, monkeypatch: 
     zone.behave(zones.SILENT, f"{PLAIN}.b.test")
     zone.add("b.test", "A", "127.0.0.1")
     assert refusal(Unreachable, dialer(zone)) == "its name could not be looked up: no name server answers"
-    assert zone.queries[f"{PLAIN}.b.test", "SRV"] == 2
+    while zone.queries[f"{PLAIN}.b.test", "SRV"] < 2:
+        gevent.sleep(0)
 
 
 def test_what_one_service_names_is_dialled_although_the_other_cannot_be_looked_up(zone: Zone) -> None:
@@ -204,14 +205,17 @@ def test_a_host_that_does_not_answer_is_not_waited_for(zone: Zone) -> None:
         assert first(dialer(zone)) == f"127.0.0.3:{port}"
 
 
-def test_what_did_not_answer_is_tried_again_if_the_other_connection_is_of_no_use(
+def test_what_had_not_answered_is_gone_on_with_if_the_connection_is_of_no_use(
     zone: Zone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(race, "CONNECT_SECONDS", 0.5)
+    """Its queue has room again by then."""
     with silent("127.0.0.2") as port, listening("127.0.0.3", port):
         served(zone, PLAIN, f"0 0 {port} b.test.")
         zone.add("b.test", "A", "127.0.0.2", "127.0.0.3")
-        assert dialled(dialer(zone)) == [f"127.0.0.3:{port}"]  # and it ends
+        connections = each_dialled(dialer(zone))
+        assert next(connections) == f"127.0.0.3:{port}"
+        monkeypatch.setattr(race, "CONNECT_SECONDS", 0.1)
+        assert list(connections) == []
 
 
 def test_the_next_priority_waits_until_all_of_the_one_before_have_failed(
@@ -226,11 +230,19 @@ def test_the_next_priority_waits_until_all_of_the_one_before_have_failed(
         assert [name for name, type in zone.queries if type == "A"] == ["one.b.test", "two.b.test"]
 
 
-def test_if_nobody_answers_in_time_it_is_said(zone: Zone) -> None:
+def test_if_an_address_does_not_answer_it_is_said(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(race, "CONNECT_SECONDS", 0.1)
     with silent() as port:
         served(zone, PLAIN, f"0 0 {port} b.test.")
         zone.add("b.test", "A", "127.0.0.1")
-        assert refusal(Unreachable, dialer(zone, dial_seconds=1)) == "its server does not answer"
+        assert refusal(Unreachable, dialer(zone)) == "its server does not answer"
+
+
+def test_all_of_it_has_a_time(zone: Zone) -> None:
+    with silent() as port:
+        found = dialer(zone, dial_seconds=1, routes={"b.test": f"127.0.0.1:{port}"})
+        assert refusal(Unreachable, found) == "its server does not answer"
+        assert found.under_way == 0
 
 
 def test_if_dns_does_not_answer_in_time_it_is_said(zone: Zone) -> None:

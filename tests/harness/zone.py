@@ -57,6 +57,7 @@ class Zone:
         self.most_at_once = 0
         self._waiting = 0
         self._records: dict[dns.name.Name, list[dns.rrset.RRset]] = {}
+        self._parents = set[dns.name.Name]()  # of all names that have records; they exist
         self._behaviours: dict[tuple[dns.name.Name, str], str] = {}  # the type may be "", for all
         self._released = Event()
         self._tcp, self._udp, self.port = self._listening(port)
@@ -77,6 +78,7 @@ class Zone:
         """Add records, written as in a zone file: `zone.add("a.test", "SRV", "0 5 5269 xmpp.a.test.")`. An answer has
         them in the order in which they were added."""
         owner = dns.name.from_text(name)
+        self._parents.update(dns.name.Name(owner.labels[n:]) for n in range(len(owner)))
         records = self._records.setdefault(owner, [])
         records += (dns.rrset.from_text(owner, ttl, "IN", type, value) for value in values)
 
@@ -95,6 +97,7 @@ class Zone:
 
     def close(self) -> None:
         """Listen no more."""
+        self.release()
         self._tcp.stop()
         self._udp.stop()
 
@@ -190,7 +193,7 @@ class Zone:
             name = aliases[0][0].target
         response.answer += found
         if not found:
-            exists = any(each.is_subdomain(name) for each in self._records)
+            exists = name in self._parents
             response.set_rcode(dns.rcode.NOERROR if exists else dns.rcode.NXDOMAIN)
             response.authority.append(dns.rrset.from_text(ORIGIN, TTL, "IN", "SOA", START_OF_AUTHORITY))
         return response

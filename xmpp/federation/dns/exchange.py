@@ -5,7 +5,10 @@ question (RFC 5452).
 """
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
+from time import monotonic
 from typing import Any, NamedTuple
 
 import dns.exception
@@ -50,62 +53,74 @@ class Answer(NamedTuple):
 
 
 class Exchange:
-    """Asks name servers. Answers are read one in each round of the loop: it takes a while to read one, and many may
+    """Asks name servers. Messages are written and read one in each round of the loop: that takes a while, and many may
     come at the same time."""
 
     def __init__(self) -> None:
-        self._reading = BoundedSemaphore(1)
+        self._turn = BoundedSemaphore(1)
 
     def ask(self, server: NameServer, question: Question, seconds: float) -> Answer:
-        """The answer to a question. Yields, for so many seconds at most. Raises NoAnswer, LookupFailed."""
-        query = dns.message.make_query(*question, use_edns=0, payload=UDP_BYTES)
-        wire = query.to_wire()
+        """The answer to a question. Yields; waits for the name server for so many seconds. Raises NoAnswer,
+        LookupFailed."""
+        with self._in_turn():
+            query = dns.message.make_query(*question, use_edns=0, payload=UDP_BYTES)
+            wire = query.to_wire()
+        until = monotonic() + seconds
         try:
-            with gevent.Timeout(seconds, NoAnswer("no name server answers")):
-                response = self._over_udp(server, query, wire) or self._over_tcp(server, query, wire)
+            response = self._over_udp(server, query, wire, until) or self._over_tcp(server, query, wire, until)
         except OSError as error:
             raise NoAnswer(f"no name server can be reached: {error.strerror or error}") from None
-        return _answer(response)
+        return answer_in(response)
 
-    def _over_udp(self, server: NameServer, query: Any, wire: bytes) -> Any:
+    def _over_udp(self, server: NameServer, query: Any, wire: bytes, until: float) -> Any:
         """The answer; None if it has to be asked for over TCP."""
         with _socket(server, socket.SOCK_DGRAM) as sock:
             sock.connect(server)
             sock.send(wire)
             for _ in range(FORGED_ANSWERS):
-                data = sock.recv(MOST_BYTES)
-                if data[:2] == wire[:2]:
-                    response = self._read(data, query)
-                    if response is not None:
-                        return None if response.flags & dns.flags.TC else response
+                with _within(until):
+                    data = sock.recv(MOST_BYTES)
+                response = self._read(data, query) if data[:2] == wire[:2] else None  # the id
+                if response is not None:
+                    return None if response.flags & dns.flags.TC else response
         return None
 
-    def _over_tcp(self, server: NameServer, query: Any, wire: bytes) -> Any:
-        with _socket(server, socket.SOCK_STREAM) as sock:
+    def _over_tcp(self, server: NameServer, query: Any, wire: bytes, until: float) -> Any:
+        with _socket(server, socket.SOCK_STREAM) as sock, _within(until):
             sock.connect(server)
             sock.sendall(struct.pack(">H", len(wire)) + wire)
             (size,) = struct.unpack(">H", _received(sock, 2))
             if size > MOST_BYTES:
                 raise LookupFailed("the answer is too long")
-            response = self._read(_received(sock, size), query)
+            data = _received(sock, size)
+        response = self._read(data, query)
         if response is None:
             raise LookupFailed("the answer is malformed")
         return response
 
-    def _read(self, data: bytes, query: Any) -> Any:
-        """The message if it is an answer to the query, else None. Of one that was cut off, the head is enough."""
-        with self._reading:
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        with self._turn:
             gevent.sleep(ONE_ROUND)
-            try:
-                response = dns.message.from_wire(data, raise_on_truncation=True)
-            except dns.message.Truncated as cut_off:
-                response = cut_off.kwargs["message"]
-            except (dns.exception.DNSException, ValueError):
-                return None
-        return response if query.is_response(response) else None
+            yield
+
+    def _read(self, data: bytes, query: Any) -> Any:
+        with self._in_turn():
+            return read(data, query)
 
 
-def _answer(response: Any) -> Answer:
+def read(data: bytes, query: Any) -> Any:
+    """The message if it is an answer to the query, else None. Of one that was cut off, the head is enough."""
+    try:
+        response = dns.message.from_wire(data, raise_on_truncation=True)
+    except dns.message.Truncated as cut_off:
+        response = cut_off.kwargs["message"]
+    except (dns.exception.DNSException, ValueError):
+        return None
+    return response if query.is_response(response) else None
+
+
+def answer_in(response: Any) -> Answer:
     """What a message says about its question, by way of aliases. Raises LookupFailed."""
     if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         raise LookupFailed(f"the name server says {dns.rcode.to_text(response.rcode())}")
@@ -121,6 +136,11 @@ def _record(found: Any) -> Record:
         target = found.target.to_text(omit_final_dot=True).lower().removesuffix(".")
         return SRV(found.priority, found.weight, found.port, target)
     return str(found.address)
+
+
+def _within(until: float) -> gevent.Timeout:
+    """To wait no longer than that. What has come already is read all the same."""
+    return gevent.Timeout(max(0.0, until - monotonic()), NoAnswer("no name server answers"))
 
 
 def _socket(server: NameServer, kind: int) -> socket.socket:
