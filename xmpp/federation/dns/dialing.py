@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 # Each takes up to 4 questions and 8 attempts to connect at once.
 MOST_AT_ONCE = 128
 MOST_OF_KIND = MOST_AT_ONCE // 4
-MOST_WAITING = 10_000
+MOST_WAITING, MOST_WAITING_OF_KIND = 5_000, 500
 
 
 class Dialled(NamedTuple):
@@ -43,7 +43,7 @@ class Dialer:
     def __init__(self, settings: Callable[[], DialSettings]) -> None:
         self._settings = settings
         self._resolver = Resolver(lambda: settings().name_servers)
-        self._places = Places(MOST_AT_ONCE, MOST_OF_KIND, MOST_WAITING)
+        self._places = Places(MOST_AT_ONCE, MOST_OF_KIND, MOST_WAITING, MOST_WAITING_OF_KIND)
 
     @property
     def under_way(self) -> int:

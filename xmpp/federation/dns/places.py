@@ -1,6 +1,6 @@
 """Who may dial: so many at once, and of those who wait one of each kind in turn."""
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,13 +10,17 @@ from xmpp.federation.dns.failures import Unreachable
 
 
 class Places:
-    """`most` places, of which one kind has at most `most_of_kind`. Who waits is served as it came among its kind, and
-    kinds take turns: a crowd of one kind does not keep the others waiting. More than `most_waiting` are refused."""
+    """So many places, of which one kind has `most_of_kind` at most.
 
-    def __init__(self, most: int, most_of_kind: int, most_waiting: int) -> None:
-        self._most, self._most_of_kind, self._most_waiting = most, most_of_kind, most_waiting
+    Who waits is served as it came among its kind, and kinds take turns: a crowd of one kind does not keep the others
+    waiting. More than `most_waiting`, or of one kind `most_waiting_of_kind`, are refused.
+    """
+
+    def __init__(self, most: int, most_of_kind: int, most_waiting: int, most_waiting_of_kind: int) -> None:
+        self._most, self._most_of_kind = most, most_of_kind
+        self._most_waiting, self._most_waiting_of_kind = most_waiting, most_waiting_of_kind
         self._taken = Counter[str]()
-        self._waiting = OrderedDict[str, deque[Event]]()
+        self._waiting = OrderedDict[str, dict[Event, None]]()  # in the order in which they came
         self._count_waiting = 0
 
     @property
@@ -37,10 +41,10 @@ class Places:
         if self._has_room(kind):  # then nobody of this kind waits
             self._taken[kind] += 1
             return
-        if self._count_waiting >= self._most_waiting:
+        if self._is_full(kind):
             raise Unreachable("too many servers are being dialled")
         given = Event()
-        self._waiting.setdefault(kind, deque()).append(given)
+        self._waiting.setdefault(kind, {})[given] = None
         self._count_waiting += 1
         try:
             given.wait()
@@ -50,6 +54,12 @@ class Places:
             else:
                 self._waits_no_more(kind, given)
             raise
+
+    def _is_full(self, kind: str) -> bool:
+        return (
+            self._count_waiting >= self._most_waiting
+            or len(self._waiting.get(kind, ())) >= self._most_waiting_of_kind
+        )
 
     def _has_room(self, kind: str) -> bool:
         return self.taken < self._most and self._taken[kind] < self._most_of_kind
@@ -62,13 +72,13 @@ class Places:
             if self._has_room(waiting):
                 self._waiting.move_to_end(waiting)
                 self._taken[waiting] += 1
-                given = self._waiting[waiting][0]
+                given = next(iter(self._waiting[waiting]))
                 self._waits_no_more(waiting, given)
                 given.set()
                 return
 
     def _waits_no_more(self, kind: str, given: Event) -> None:
-        self._waiting[kind].remove(given)
+        del self._waiting[kind][given]
         self._count_waiting -= 1
         if not self._waiting[kind]:
             del self._waiting[kind]
