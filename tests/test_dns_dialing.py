@@ -1,7 +1,9 @@
 """Finding and dialling the servers of a domain (RFC 6120 section 3.2, XEP-0368, RFC 8305), with a zone of one's own."""
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import permutations
 
 import gevent
 import pytest
@@ -9,8 +11,10 @@ import pytest
 from tests.harness import zone as zones
 from tests.harness.listeners import dialer, listening, refusing, silent
 from tests.harness.zone import Zone
+from xmpp.data.networks import Networks
 from xmpp.federation.dns import race
 from xmpp.federation.dns.dialing import Dialer, NoSuchServer, Unreachable
+from xmpp.federation.dns.failures import LookupFailed
 from xmpp.federation.dns.settings import DialSettings
 
 PLAIN, DIRECT = "_xmpp-server._tcp", "_xmpps-server._tcp"
@@ -228,6 +232,15 @@ def test_the_next_priority_waits_until_all_of_the_one_before_have_failed(
         zone.add("two.b.test", "A", "127.0.0.3")
         assert dialled(dialer(zone)) == [f"127.0.0.3:{other}"]
         assert [name for name, type in zone.queries if type == "A"] == ["one.b.test", "two.b.test"]
+
+
+@pytest.mark.parametrize("failures", [*permutations([errno.ENETUNREACH, errno.ECONNREFUSED, None])])
+def test_the_most_telling_reason_is_said(failures: Sequence[int | None]) -> None:
+    """Not that there is no way to an IPv6 address, which is so on many machines."""
+    tried = race.Tried(Networks(()))
+    for number in failures:
+        tried.failed(OSError(number, "") if number else LookupFailed("no name server answers"))
+    assert str(tried.reason()) == "its server refuses connections"
 
 
 def test_if_an_address_does_not_answer_it_is_said(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:

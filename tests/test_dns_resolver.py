@@ -163,6 +163,15 @@ def test_one_that_did_not_answer_is_asked_once_more(zone: Zone, monkeypatch: pyt
     assert found.get().records == (ADDRESS,)
 
 
+def test_all_of_them_have_a_time_together(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolver, "MOST_SECONDS", 0.2)
+    with Zone() as other:
+        for each in (zone, other):
+            each.behave(zones.SILENT, "a.test")
+        assert failure(asking(zone, other)) == "no name server answers in time"
+        assert not other.queries
+
+
 def resolv_conf(file: Path, text: str, second: int) -> None:
     file.write_text(text)
     os.utime(file, (second, second))

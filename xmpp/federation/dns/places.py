@@ -57,8 +57,7 @@ class Places:
 
     def _is_full(self, kind: str) -> bool:
         return (
-            self._count_waiting >= self._most_waiting
-            or len(self._waiting.get(kind, ())) >= self._most_waiting_of_kind
+            self._count_waiting >= self._most_waiting or len(self._waiting.get(kind, ())) >= self._most_waiting_of_kind
         )
 
     def _has_room(self, kind: str) -> bool:

@@ -26,6 +26,7 @@ CONNECT_SECONDS = 10.0
 MOST_CONNECTING, MOST_ASKED = 8, 4  # at once
 
 IPV6, IPV4 = "AAAA", "A"
+NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 
 
 class EndPoint(NamedTuple):
@@ -55,7 +56,7 @@ class Tried:
         self._private = private
         self._end_points = set[tuple[str, int, bool]]()
         self._has_refused = False
-        self._failure: Exception | None = None
+        self._failure: LookupFailed | OSError | None = None
 
     def admits(self, end_point: EndPoint, target: Target) -> bool:
         """True if it is to be dialled: it is new, there are not too many, and it is public, or set."""
@@ -63,15 +64,15 @@ class Tried:
         if key in self._end_points or len(self._end_points) >= MOST_ADDRESSES:
             return False
         if not target.is_set and not is_public(end_point.address, self._private):
-            log.info("%s is not dialled: %s is not public", target.host, end_point.address)
+            log.debug("%s is not dialled: %s is not public", target.host, end_point.address)
             self._has_refused = True
             return False
         self._end_points.add(key)
         return True
 
     def failed(self, failure: LookupFailed | OSError) -> None:
-        """Remember why; a connection that failed tells more than an address that was not found."""
-        if not isinstance(self._failure, OSError) or isinstance(failure, OSError):
+        """Remember why, if that tells more than what has failed before."""
+        if self._failure is None or _telling(failure) >= _telling(self._failure):
             self._failure = failure
 
     def reason(self) -> NoSuchServer | Unreachable:
@@ -83,15 +84,21 @@ class Tried:
         return NoSuchServer("its server has no public address" if self._has_refused else "its name has no address")
 
 
-def _in_words(error: Exception) -> str:
-    code = getattr(error, "errno", None)
-    if code == errno.ECONNREFUSED:
+def _telling(failure: LookupFailed | OSError) -> int:
+    """How much that tells of the other server: many machines have no way to IPv6 addresses at all."""
+    if isinstance(failure, LookupFailed):
+        return 0
+    return 1 if failure.errno in NO_WAY else 2
+
+
+def _in_words(error: OSError) -> str:
+    if error.errno == errno.ECONNREFUSED:
         return "its server refuses connections"
-    if code in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+    if error.errno in NO_WAY:
         return "there is no way to its server"
     if isinstance(error, TimeoutError):
         return "its server does not answer"
-    return f"no connection to its server: {getattr(error, 'strerror', None) or error}"
+    return f"no connection to its server: {error.strerror or error}"
 
 
 class _Outcome(NamedTuple):

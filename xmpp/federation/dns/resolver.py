@@ -40,7 +40,7 @@ class Asked:
         self._result.set(answer)
 
     def fail(self, failure: Exception) -> None:
-        """There is none."""
+        """There is none; whoever has asked raises that."""
         self._result.set_exception(failure)
 
 
@@ -73,11 +73,11 @@ class Resolver:
 
     def _find(self, question: Question, asked: Asked) -> None:
         try:
-            with gevent.Timeout(MOST_SECONDS, NoAnswer("no name server answers")):
+            with gevent.Timeout(MOST_SECONDS):
                 answer = self._answer(question)
-        except Exception as error:  # whoever has asked raises it
+        except (Exception, gevent.Timeout) as error:
             del self._asked[question]
-            asked.fail(error)
+            asked.fail(error if isinstance(error, Exception) else NoAnswer("no name server answers in time"))
         else:
             del self._asked[question]
             (self._positive if answer.records else self._negative).put(question, answer)
