@@ -119,6 +119,25 @@ def test_row_38_guests_do_nothing_that_lasts(server: Server, payload: str) -> No
 
 
 @pytest.mark.parametrize(
+    "payload",
+    [
+        "<query xmlns='jabber:iq:search'/>",
+        "<services xmlns='urn:xmpp:extdisco:2'/>",
+        "<credentials xmlns='urn:xmpp:extdisco:2'><service type='turn' host='turn.example'/></credentials>",
+    ],
+)
+def test_row_38_guests_are_not_told_who_has_an_account_nor_what_relays_their_calls(
+    tmp_path: Path, payload: str
+) -> None:
+    turn = {"type": "turn", "host": "turn.example", "secret": "a rose"}
+    settings = {**ON, "search": {"enabled": True}, "external_services": {"services": [turn]}}
+    with listening_server(tmp_path, **settings) as server, guest(server) as (stream, _):
+        asked = f"<iq type='get' id='q' to='localhost'>{payload}</iq>"
+        assert local_name(stream.asks(asked)[0][0]) == "forbidden"
+        assert stream.asks_iq("<query xmlns='jabber:iq:search'><nick>j</nick></query>") == "forbidden"
+
+
+@pytest.mark.parametrize(
     "stanza",
     [
         "<presence type='subscribe' to='juliet@localhost'/>",

@@ -26,14 +26,20 @@ HOUR = 3600.0
 NAME_BYTES = 16  # of randomness: as unique as the UUID that XEP-0175 section 3 proposes, and cannot be guessed
 # What would make others' lists longer, or outlast the guest; some of it they may read.
 LASTING = ("{jabber:iq:register}query", "{jabber:iq:roster}query", "{urn:xmpp:push:0}enable")
-NEVER = "{urn:xmpp:http:upload:0}request"
+# What is for those who have an account: files, who else has one, and relays, which could carry anything for anybody.
+NEVER = (
+    "{urn:xmpp:http:upload:0}request",
+    "{jabber:iq:search}query",
+    "{urn:xmpp:extdisco:2}services",
+    "{urn:xmpp:extdisco:2}credentials",
+)
 SUBSCRIBING = ("subscribe", "subscribed")
 
 
 @dataclass(frozen=True)
 class GuestSettings:
     """Guests (XEP-0175): people without an account, who may chat with those here and enter rooms. They have no
-    contacts, make no rooms and send no files, and nothing of them is kept when they go."""
+    contacts, make no rooms, send no files and cannot search for people, and nothing of them is kept when they go."""
 
     at_a_time: int = setting(100, "How many guests there may be at a time.", minimum=1, maximum=10_000)
     per_address: int = setting(
@@ -100,9 +106,10 @@ def refuse_contacts(delivery: Delivery) -> None:
 
 
 @feature.step
-@concerns(*LASTING, NEVER)
+@concerns(*LASTING, *NEVER)
 def refuse_lasting(delivery: Delivery) -> None:
     """IQ_SENT: what is not for guests."""
     stanza = delivery.stanza
-    if is_guest(delivery.server, delivery.account) and (stanza.type == "set" or NEVER in stanza.child_tags):
+    is_asked_for = stanza.type == "set" or not stanza.child_tags.isdisjoint(NEVER)
+    if is_asked_for and is_guest(delivery.server, delivery.account):
         raise StanzaError("forbidden", "this needs an account")
