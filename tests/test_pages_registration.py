@@ -123,9 +123,13 @@ def test_with_several_domains_one_is_chosen_and_the_one_that_was_asked_for_is_pr
 # -- or not
 
 
-UNSUITABLE = "This password is too long, or has characters that no app could send. Choose another one."
+UNSUITABLE = (
+    "This password is too long, or has characters that not every app sends, or not all in the same way, "
+    "such as ² or µ. Choose another one."
+)
 ELSEWHERE = "Addresses here end in @localhost. The name is what stands before that."
 CONTROL = "with a \u0001 in it"
+PREPARED = "10 m² in it"  # which a client that prepares passwords sends as "10 m2 in it"
 WRONG = [
     ({"name": ""}, 400, {"name": "Choose a name."}),
     ({"name": "ro meo"}, 400, {"name": "There may be no spaces in a name."}),
@@ -139,6 +143,7 @@ WRONG = [
     ({"password": "short", "again": "short"}, 400, {"password": "The password needs at least 8 characters."}),
     ({"password": "x" * 1024, "again": "x" * 1024}, 400, {"password": UNSUITABLE}),
     ({"password": CONTROL, "again": CONTROL}, 400, {"password": UNSUITABLE}),
+    ({"password": PREPARED, "again": PREPARED}, 400, {"password": UNSUITABLE}),
     ({"again": "wherefore thou"}, 400, {"again": "The two passwords are not the same."}),
     ({"name": "", "again": ""}, 400, {"name": "Choose a name.", "again": "The two passwords are not the same."}),
 ]  # fmt: skip
