@@ -21,6 +21,8 @@ from web.parts import PARTS
 from web.serving import Serving
 from web.site import Site, WebSettings, public_base
 from xmpp import config_review
+from xmpp.components.listener import ComponentListener
+from xmpp.config.component_settings import ComponentsSettings
 from xmpp.config.configuration import ConfigError, Configuration, Section
 from xmpp.config.datafolder import DataFolder
 from xmpp.config.settings import ServerSettings, StreamSettings
@@ -46,7 +48,7 @@ log = logging.getLogger(__name__)
 def sections() -> list[Section]:
     """All sections that a configuration may have: the engine's own, and those of the features."""
     engine = {"server": ServerSettings, "listen": ListenSettings, "tls": TLSSettings, "streams": StreamSettings,
-              "dialling": DialSettings}  # fmt: skip
+              "dialling": DialSettings, "components": ComponentsSettings}  # fmt: skip
     ours = [Section(name, settings, settings.__doc__ or "") for name, settings in engine.items()]
     declared: list[Feature | Part] = [*FEATURES, *PARTS]
     sides = {"web": WebSettings, "federation": FederationSettings}
@@ -94,6 +96,11 @@ def review_certificates(configuration: Configuration) -> config_review.Certifica
     return config_review.review_certificates(configuration, FEATURES)
 
 
+def notes_on_components(configuration: Configuration) -> Iterator[str]:
+    """A sentence for each component that is configured."""
+    return config_review.notes_on_components(configuration, FEATURES)
+
+
 @contextmanager
 def opened_server(data: DataFolder, configuration: Configuration, *, is_demo: bool = False) -> Iterator[Server]:
     """A server that is ready to start, with its data folder, which no other process can use meanwhile. To a demo
@@ -105,6 +112,8 @@ def opened_server(data: DataFolder, configuration: Configuration, *, is_demo: bo
     data.close_to_others()
     with Database(data.database) as db:
         server = _server(configuration, db)
+        if configuration[ComponentsSettings].secrets:  # first, so that people still hear of what waits when it stops
+            server.listeners.append(ComponentListener(server))
         has_web = configuration.is_enabled("web")
         protocols = (XMPP, HTTP) if has_web else (XMPP,)
         has_others = configuration.is_enabled("federation") and talks_to_others(
@@ -156,7 +165,8 @@ def add_federation(server: Server, listener: ClientListener, tls: ServerTLS) -> 
 def show_in_browser(server: Server, passwords: Mapping[str, str], room: JID | None) -> str | None:
     """Have the page of a demo show these accounts; returns its address, or None where there is no such page."""
     for listener in server.listeners:
-        assert isinstance(listener, ClientListener)
+        if not isinstance(listener, ClientListener):
+            continue
         side = listener.http_side
         if isinstance(side, Serving) and side.site.has(web.demo.part.name) and "HTTP" in listener.ports:
             shown = server.state(web.demo.Stage)
@@ -186,6 +196,8 @@ def blaming_options() -> Iterator[None]:
     try:
         yield
     except ListenError as error:
+        if error.section != "listen":
+            raise ConfigError(str(error)) from error
         option = f"--{error.key.replace('_', '-')}"
         raise ConfigError(f"{option}: {error.reason} With {option} 0 the system chooses one.") from error
 

@@ -22,6 +22,8 @@ MAY_IMPORT = {
     "xmpp/federation": ("xmpp.federation", "xmpp.stream", "xmpp.server", "xmpp.routing", "xmpp.running", "xmpp.config",
                         "xmpp.data"),
     "xmpp/federation/dns": ("xmpp.federation.dns", "xmpp.running", "xmpp.config", "xmpp.data"),
+    "xmpp/components": ("xmpp.components", "xmpp.stream", "xmpp.server", "xmpp.routing", "xmpp.running", "xmpp.config",
+                        "xmpp.data"),
     "xmpp/stream": ("xmpp.stream", "xmpp.server", "xmpp.routing", "xmpp.running", "xmpp.config", "xmpp.data"),
     "xmpp/stream/tls": ("xmpp.stream.tls", "xmpp.stream.pace", "xmpp.config", "xmpp.data"),
     "xmpp/stream/xml": ("xmpp.stream.xml", "xmpp.data"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from xmpp.config.component_settings import SAFE_SECRET, ComponentsSettings
 from xmpp.config.configuration import Configuration, Entry, entries_of
 from xmpp.config.settings import ServerSettings
 from xmpp.federation.certificates import CertificateRejected, covers, verify
@@ -23,8 +24,13 @@ class ClashError(Exception):
 
 
 def refuse_clashes(configuration: Configuration, features: Iterable[Feature]) -> None:
-    """Raise ClashError if a served domain is also the address of another domain's service."""
+    """Raise ClashError if a served domain is also the address of another domain's service, or of a component."""
     served = _services(configuration, features)
+    for component in configuration[ComponentsSettings].secrets.keys() & served.keys():
+        raise ClashError(
+            f"[components] secrets: expected domains that have no accounts, found {component}, which is among the "
+            f"[server] domains; a component has a domain of its own, such as bridge.{component}."
+        )
     for domain, services in served.items():
         for service in services:
             if service in served:
@@ -36,10 +42,19 @@ def refuse_clashes(configuration: Configuration, features: Iterable[Feature]) ->
 
 def unwise(configuration: Configuration, file: Path | None) -> list[str]:
     """What a server can run with, but was hardly meant: a sentence for each such thing."""
-    found = configuration.contradictions()
+    found = [*configuration.contradictions(), *_doubts_about_components(configuration[ComponentsSettings])]
     if file and file.stat().st_mode & stat.S_IROTH and _has_secret(configuration):
         found.append("everybody on this machine can read this file, and it holds a secret; chmod 600 closes it.")
     return found
+
+
+def notes_on_components(configuration: Configuration, features: Iterable[Feature]) -> Iterator[str]:
+    """A sentence for each component: where it connects, and whose place it takes."""
+    settings, given_up = configuration[ComponentsSettings], _subdomains(configuration, features).given_up
+    for domain in settings.secrets:
+        instead = f", in place of the service {given_up[domain].label} of this server" if domain in given_up else ""
+        where = " and ".join(settings.addresses)
+        yield f"{domain}: a component, which connects to port {settings.port} of {where}, answers there{instead}."
 
 
 class CertificateReview(NamedTuple):
@@ -98,8 +113,26 @@ def _refused_by_servers(certificate: Certificate, names: Sequence[str], roots: R
 
 def _services(configuration: Configuration, features: Iterable[Feature]) -> Mapping[str, Sequence[str]]:
     """The addresses of the services of each domain."""
+    return _subdomains(configuration, features).by_domain
+
+
+def _subdomains(configuration: Configuration, features: Iterable[Feature]) -> Subdomains:
     on, domains = those_on(features, configuration.is_enabled), configuration[ServerSettings].domains
-    return Subdomains(on, configuration.__getitem__, domains).by_domain
+    return Subdomains(on, configuration.__getitem__, domains, configuration[ComponentsSettings].secrets)
+
+
+def _doubts_about_components(settings: ComponentsSettings) -> Iterator[str]:
+    for domain, secret in settings.secrets.items():
+        if len(secret) < SAFE_SECRET:
+            yield (
+                f"[components] secrets: that of {domain} is short, so it could be guessed; expected {SAFE_SECRET} "
+                "characters at least, as `openssl rand -hex 20` makes them."
+            )
+    if settings.secrets and settings.is_open_to_others:
+        yield (
+            "[components] addresses: other machines can reach this port, and components have no TLS, so whoever is on "
+            "the way can read and change all; expected loopback addresses, and a tunnel to other machines."
+        )
 
 
 def _has_secret(configuration: Configuration) -> bool:

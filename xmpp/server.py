@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import gevent
 
+from xmpp.config.component_settings import ComponentsSettings
 from xmpp.config.configuration import Configuration
 from xmpp.config.settings import ServerSettings, StreamSettings
 from xmpp.data.errors import StreamError
@@ -81,7 +82,7 @@ class Server:
         self.registry = Registry.of(enabled)
         self.tables = tables.of(enabled)
         self.domains = tuple(self.settings(ServerSettings).domains)
-        self.subdomains = Subdomains(enabled, self.settings, self.domains)
+        self.subdomains = Subdomains(enabled, self.settings, self.domains, self.settings(ComponentsSettings).secrets)
         self.started_at = time.time()
         self.online = Online()
         self.ownership = Ownership(self.domains, self.online, elsewhere)

@@ -13,6 +13,7 @@ from handlers.contacts.access import refuse_strangers
 from handlers.discovery import caps, caps2
 from handlers.discovery.disco_info import DiscoSettings, account_info, domain_info
 from handlers.login.sasl import guests
+from xmpp.config.component_settings import ComponentsSettings, belonging_to
 from xmpp.data.disco import INFO, INFO_QUERY, ITEMS, ITEMS_QUERY, Identity, Info
 from xmpp.data.errors import StanzaError
 from xmpp.data.stanza import Stanza
@@ -79,12 +80,13 @@ def _of_node(server: "Server", iq: Stanza, addressee: Addressee) -> etree._Eleme
 
 @feature.iq_get(ITEMS_QUERY, to=[SERVER])
 def list_items_of_domain(server: "Server", iq: Stanza) -> etree._Element:
-    """The domain's services."""
+    """The domain's services, and the components that belong to it."""
     if _node(iq):
         raise StanzaError("item-not-found")
     assert iq.to is not None
     query = etree.Element(ITEMS_QUERY, nsmap={None: ITEMS})
-    for address in server.subdomains.by_domain[iq.to.domain]:
+    components = belonging_to(iq.to.domain, server.settings(ComponentsSettings).secrets, server.domains)
+    for address in (*server.subdomains.by_domain[iq.to.domain], *components):
         etree.SubElement(query, f"{{{ITEMS}}}item", jid=address)
     return query
 

@@ -125,7 +125,7 @@ def client_page(
 def _settings(site: "Site", domain: str, folder: str) -> dict[str, Any]:
     """What Converse has to know, by the names of its own settings."""
     server = site.server
-    rooms = dict(zip(server.domains, server.subdomains.addresses(ROOMS), strict=False))  # none where that is off
+    rooms = server.subdomains.address(ROOMS, domain)  # none where that is off
     has_registration = any(feature.name == "register" for feature in server.registry.features)
     return {
         "assets_path": folder,
@@ -137,8 +137,8 @@ def _settings(site: "Site", domain: str, folder: str) -> dict[str, Any]:
         "allow_registration": has_registration and server.settings(RegisterSettings).open,
         "registration_domain": domain,
         "domain_placeholder": domain,
-        "muc_domain": rooms.get(domain),
-        "muc_search_service": rooms.get(domain, ""),  # without one, there is no field for a room's name (14.0.0)
+        "muc_domain": rooms,
+        "muc_search_service": rooms or "",  # without one, there is no field for a room's name (14.0.0)
         "muc_nickname_from_jid": True,
         "muc_subscribe_to_rai": True,
         "message_archiving": "always",

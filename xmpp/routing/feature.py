@@ -11,7 +11,7 @@ tables of handlers/tables.py.
         return None
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -237,10 +237,18 @@ class Registry:
 class Subdomains:
     """The subdomains of a server: which one answers at an address, and the addresses beneath each of the `domains`.
 
-    `settings(of)` gives the settings of a feature, by their class.
+    `settings(of)` gives the settings of a feature, by their class. `given_up`: those whose address is one of `others`,
+    which something else answers at.
     """
 
-    def __init__(self, features: Iterable[Feature], settings: Callable[[type], Any], domains: Iterable[str]) -> None:
+    def __init__(
+        self,
+        features: Iterable[Feature],
+        settings: Callable[[type], Any],
+        domains: Iterable[str],
+        others: Collection[str] = (),
+    ) -> None:
+        self.given_up: dict[str, Subdomain] = {}
         self.by_address: dict[str, Subdomain] = {}
         self.by_domain: dict[str, list[str]] = {}
         labels = [
@@ -250,12 +258,17 @@ class Subdomains:
         ]
         for domain in domains:
             found = {f"{label}.{domain}": subdomain for label, subdomain in labels}
+            self.given_up |= {address: found.pop(address) for address in others if address in found}
             self.by_domain[domain] = [*found]
             self.by_address.update(found)
 
     def addresses(self, subdomain: Subdomain) -> list[str]:
         """The addresses of this one, in the order of the domains."""
         return [address for address, found in self.by_address.items() if found is subdomain]
+
+    def address(self, subdomain: Subdomain, domain: str) -> str | None:
+        """The address of this one beneath one of the domains; None if something else answers there, or it is off."""
+        return next((each for each in self.by_domain[domain] if self.by_address[each] is subdomain), None)
 
 
 def _label(subdomain: Subdomain, feature: Feature, settings: Callable[[type], Any]) -> str:

@@ -42,11 +42,12 @@ XML_BEGINS = b"< \t\r\n"  # what may come first in a stream
 
 
 class ListenError(Exception):
-    """An address that cannot be listened on. `reason` says which one, why, and what to do; `key` is the setting in
-    [listen] that its port comes from."""
+    """An address that cannot be listened on. `reason` says which one, why, and what to do; `key` is the setting, in
+    [listen] or another `section`, that its port comes from."""
 
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(f"[listen] {key}: {reason}")
+    def __init__(self, key: str, reason: str, section: str = "listen") -> None:
+        super().__init__(f"[{section}] {key}: {reason}")
+        self.section = section
         self.key = key
         self.reason = reason
 
@@ -135,11 +136,11 @@ class ClientListener:
         try:
             server.start()
         except OSError as error:
-            raise ListenError(key, f"cannot listen on {_shown(address, port)}: {_reason(error)}.") from None
+            raise ListenError(key, f"cannot listen on {shown(address, port)}: {reason_of(error)}.") from None
         self._sockets.append(server)
         bound = int(server.address[1])
         self.ports[PORTS[key]] = bound
-        return f"{_shown(address, bound)} ({PORTS[key]})"
+        return f"{shown(address, bound)} ({PORTS[key]})"
 
     # -- one client
 
@@ -309,11 +310,13 @@ class ClientListener:
             gevent.sleep(0.01)
 
 
-def _shown(address: str, port: int) -> str:
+def shown(address: str, port: int) -> str:
+    """An address and a port, as people read them."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Why an address cannot be listened on, and what to do."""
     if error.errno == errno.EADDRINUSE:
         return "another program listens there; stop it, or set another port"
     if error.errno == errno.EACCES:
