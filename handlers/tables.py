@@ -6,10 +6,11 @@ is a function in the module that it is named with.
 
 from handlers import archive, pubsub, push, rooms, upload
 from handlers.admin import comings_and_goings, removals, upkeep
+from handlers.components import in_their_name, managed_presence, managed_rosters, privileges
 from handlers.contacts import blocking, last_activity, partings, presence, roster, subscriptions
 from handlers.contacts.blocking import CONTACT_UNBLOCKED
-from handlers.contacts.presence import SESSION_AVAILABLE
-from handlers.contacts.roster_items import CONTACT_CHANGED
+from handlers.contacts.presence import PRESENCE_SAID, SESSION_AVAILABLE
+from handlers.contacts.roster_items import CONTACT_CHANGED, ROSTER_PUSHED
 from handlers.discovery import (
     caps,
     caps2,
@@ -51,6 +52,7 @@ from handlers.rooms.occasions import ROOM_ENTERED, ROOM_LEFT, ROOM_PEOPLE_CHANGE
 from handlers.sessions import client_state, stream_management
 from handlers.sessions.redelivery import MESSAGE_KEPT, MESSAGE_REDELIVERED
 from handlers.sessions.stream_management import SESSION_RESUMED
+from xmpp.routing.components import COMPONENT_ATTACHED, COMPONENT_SENT
 from xmpp.routing.tables import (
     CONNECTION_LOST,
     HANDLED,
@@ -118,6 +120,7 @@ FEATURES = (
     search.feature,
     server_info.feature,
     upload.feature,
+    privileges.feature,
 )
 
 TABLES = Tables(
@@ -170,6 +173,7 @@ TABLES = Tables(
         subscriptions.received,
         presence.answer_probe,
         contact_caps.note_contact,
+        managed_presence.pass_on,
         rooms_elsewhere.note_told,
         devices.choose_for_presence,
     ),
@@ -235,6 +239,10 @@ TABLES = Tables(
         offline.hand_over,  # after that: what was sent and not acknowledged comes before what was not sent yet
         departures.note_end,
     ),
+    COMPONENT_ATTACHED.runs(privileges.advertise, managed_presence.show_all),
+    COMPONENT_SENT.runs(managed_rosters.serve, in_their_name.send_message, in_their_name.send_request),
+    ROSTER_PUSHED.runs(managed_rosters.push),
+    PRESENCE_SAID.runs(managed_presence.show),
     NODE_CHANGED.runs(bookmarks.follow_node),
     PRIVATE_XML_KEPT.runs(bookmarks.follow_private_xml),
     CONTACT_CHANGED.runs(rechecking.recheck_contact, last_items.send_to_contact),
@@ -256,6 +264,7 @@ TABLES = Tables(
         server_info.publish,
         restarts.warn_of_unreachable_rooms,
         restarts.begin,
+        privileges.warn_of_unknown,
     ),
     LINK_IDLE.runs(rooms_here.keep_link),
     STREAMS_CLOSING.runs(restarts.tell_shutdown),

@@ -87,4 +87,5 @@ def test_the_check_lists_components_and_whose_place_they_take(tmp_path: Path) ->
 def test_a_component_is_at_home_at_the_closest_domain_above_it(component: str, domain: str | None) -> None:
     domains = ("a.example", "chat.a.example")
     assert home(component, domains) == domain
-    assert [each for each in domains if belonging_to(each, [component], domains)] == ([domain] if domain else [*domains])
+    shown_at = [each for each in domains if belonging_to(each, [component], domains)]
+    assert shown_at == ([domain] if domain else [*domains])

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -39,6 +39,8 @@ class PresenceSettings:
 feature = Feature("presence", rfc="6121", settings=PresenceSettings, optional=False)
 
 SESSION_AVAILABLE = Table[SessionStep]("SESSION_AVAILABLE")  # initial presence: a session becomes available
+# f(server, stanza): a session has said that it is available, or in which state, or it is gone.
+PRESENCE_SAID = Table[Callable[["Server", Stanza], None]]("PRESENCE_SAID")
 
 
 # -- steps for what a client sends
@@ -138,6 +140,7 @@ def end_all(server: "Server", account: JID) -> Iterator[None]:
 
 def _end(server: "Server", seen: Iterable[tuple[Stanza, Sequence[JID], Set[JID]]], now: int) -> Iterator[None]:
     for gone, audience, directed in seen:
+        _said(server, gone)
         yield from presence_shown.show_end(server, gone, audience, now)
         told = set(audience)
         for to in directed:
@@ -230,6 +233,7 @@ def _announce(session: "Session", stanza: Stanza, *, is_of_stored: bool = False)
     server.portions.begin(account, steps, is_of_stored=is_of_stored)
     is_at_once = False
     _show_own(session, stanza)
+    _said(server, stanza)
 
 
 def _announce_end(session: "Session", stanza: Stanza) -> None:
@@ -240,6 +244,12 @@ def _announce_end(session: "Session", stanza: Stanza) -> None:
     server.portions.begin(account, presence_shown.show_end(server, stanza, audience, now), is_of_stored=False)
     with Handled():
         _show_own(session, stanza)
+        _said(server, stanza)
+
+
+def _said(server: "Server", stanza: Stanza) -> None:
+    for step in server.tables[PRESENCE_SAID]:
+        step(server, stanza)
 
 
 def _show_own(session: "Session", stanza: Stanza) -> None:

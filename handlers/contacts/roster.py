@@ -46,7 +46,25 @@ def get_roster(server: "Server", iq: Stanza) -> bytes | None:
 def change_roster(server: "Server", iq: Stanza) -> None:
     """Add, change or remove one contact (sections 2.3 to 2.5)."""
     assert iq.sender is not None
-    account, item = iq.sender.bare, _only_item(iq)
+    change(server, iq.sender.bare, only_item(iq))
+
+
+# Sections 2.1.5 and 2.3.3
+feature.iq_get(QUERY, to=[ADDRESS])(forbid)
+feature.iq_set(QUERY, to=[ADDRESS])(forbid)
+
+
+def only_item(iq: Stanza) -> etree._Element:
+    """The item that a roster set holds. Raises StanzaError."""
+    query = iq.only_child()
+    if len(query) != 1 or query[0].tag != ITEM:
+        raise StanzaError("bad-request", "a roster set holds one item")
+    return query[0]
+
+
+def change(server: "Server", account: JID, item: etree._Element, *, subscription: str | None = None) -> None:
+    """Add, change or remove the contact of this item, as an account asks for. `subscription`: what it is to be from now
+    on, without asking anybody; None where it stays as it is. Raises StanzaError."""
     contact = addresses.required(item, "the item has no jid")
     if contact.bare == account:
         raise StanzaError("not-allowed", "you are no contact of your own")
@@ -55,14 +73,11 @@ def change_roster(server: "Server", iq: Stanza) -> None:
         return
     before, settings = rosters.item(server.db, account, contact), server.settings(RosterSettings)
     changed = (before or Item(contact))._replace(name=_name(item, settings), groups=_groups(item, settings))
+    if subscription is not None:
+        changed = changed._replace(subscription=subscription, ask=False)
     roster_items.keep(server, account, changed)
     roster_items.push(server, account, changed)
     roster_items.tell_changed(server, account, contact, before)
-
-
-# Sections 2.1.5 and 2.3.3
-feature.iq_get(QUERY, to=[ADDRESS])(forbid)
-feature.iq_set(QUERY, to=[ADDRESS])(forbid)
 
 
 @feature.step
@@ -86,13 +101,6 @@ def _remove(server: "Server", account: JID, contact: JID) -> None:
 
 
 # -- what a client asks to be written down (section 2.3.3 has the errors)
-
-
-def _only_item(iq: Stanza) -> etree._Element:
-    query = iq.only_child()
-    if len(query) != 1 or query[0].tag != ITEM:
-        raise StanzaError("bad-request", "a roster set holds one item")
-    return query[0]
 
 
 def _name(item: etree._Element, settings: RosterSettings) -> str:

@@ -27,6 +27,8 @@ INTEREST = "roster"
 # f(server, account, contact, before): the account's item of a contact was changed or removed; before is what it was
 # (None: there was none).
 CONTACT_CHANGED = Table[Callable[["Server", JID, JID, Item | None], None]]("CONTACT_CHANGED")
+# f(server, account, item): an item was pushed to the account's sessions, or there were none.
+ROSTER_PUSHED = Table[Callable[["Server", JID, etree._Element], None]]("ROSTER_PUSHED")
 WRITTEN = Remembered[tuple[str, bytes]](bound=32_000_000, weigh=lambda written: len(written[1]))
 """By account: the version of a roster, and its bytes as they are sent. All devices of an account ask for the same."""
 
@@ -123,3 +125,5 @@ def _push(server: "Server", account: JID, item: etree._Element) -> None:
         for session in sessions:
             # No `from`: clients take a push from the server or from their own account only (section 2.1.6).
             session.send(Stanza.build("iq", payload, type="set", id=f"push-{version}", to=session.jid))
+    for step in server.tables[ROSTER_PUSHED]:
+        step(server, account, item)

@@ -55,7 +55,7 @@ def copy_sent(delivery: Delivery) -> None:
     server, account, stanza = delivery.server, delivery.account, delivery.stanza
     assert stanza.to is not None
     # A message to oneself is copied when it is received, so that no device gets it twice.
-    if server.online.count(account) == 1 or stanza.to.bare == account:
+    if (server.online.count(account) == 1 and delivery.origin is not None) or stanza.to.bare == account:
         return
     others = [session for session in _enabled(server, account) if session is not delivery.origin]
     if not others or not _is_copied(server, account, stanza, "sent"):

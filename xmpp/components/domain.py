@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gevent
 
@@ -18,6 +18,7 @@ from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.components import COMPONENT_ATTACHED, Components
 from xmpp.running.handling import Handled, handled
+from xmpp.stream.turns import ONE_ROUND
 
 if TYPE_CHECKING:
     from xmpp.components.stream import ComponentStream
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+END: Any = object()
+BULK_STEPS = 50  # in one turn
 NEVER_GIVEN_BACK = frozenset({"error", "result", "unavailable", "probe"})
 
 
@@ -37,9 +40,10 @@ class ComponentDomain:
         self.stream: ComponentStream | None = None
         self._queue: deque[Waiting] = deque()
         self._queued_bytes = 0
+        self._bulks: deque[Iterator[Stanza | None]] = deque()
         self._away_since = monotonic()
         self._clock: gevent.Greenlet[[], None] | None = None  # runs while something waits
-        self._waits_for_disk = False
+        self._waits_for_disk = self._is_resting = False
 
     @property
     def settings(self) -> ComponentsSettings:
@@ -53,16 +57,31 @@ class ComponentDomain:
             if stanza.type in NEVER_GIVEN_BACK:
                 return
             raise _away()
-        kept = stanza.kept()
-        kept.origin = None  # by the time that an error comes, its session may have ended
-        size = len(kept.wire())
-        if len(self._queue) >= settings.waiting_stanzas or self._queued_bytes + size > settings.waiting_bytes:
+        if not self._keep(stanza, goes_back=stanza.type not in NEVER_GIVEN_BACK):
             raise StanzaError("resource-constraint", "too much waits for that component")
-        self._queue.append(Waiting(kept, size, handled().ticket, now))
-        self._queued_bytes += size
+
+    def tell(self, stanza: Stanza) -> None:
+        """Send what only the component is to hear of; left out if too much waits already. Never yields."""
+        if self.stream is not None:
+            self._keep(stanza, goes_back=False)
+
+    def tell_all(self, stanzas: Iterator[Stanza | None]) -> None:
+        """Send what may be a lot, as far as the component reads. Never yields."""
+        self._bulks.append(stanzas)
         self._pass_on()
-        if self._queue and self._clock is None:
-            self._clock = gevent.spawn_later(settings.waiting_seconds, self._look_at_clock)
+
+    def _keep(self, stanza: Stanza, *, goes_back: bool) -> bool:
+        """Write a stanza now or later; False if too much waits."""
+        settings = self.settings
+        waiting = _waiting(stanza, goes_back=goes_back)
+        is_full = self._queued_bytes + waiting.size > settings.waiting_bytes
+        if is_full or len(self._queue) >= settings.waiting_stanzas:
+            return False
+        self._queue.append(waiting)
+        self._queued_bytes += waiting.size
+        self._pass_on()
+        self._watch_clock()
+        return True
 
     @property
     def waiting(self) -> int:
@@ -80,7 +99,7 @@ class ComponentDomain:
             older.close(StreamError("conflict", "replaced by a newer connection"))
         self.stream = stream
         stream.accept()
-        self.server.state(Components).attached.add(self.address.domain)
+        self.server.state(Components).attached[self.address.domain] = self
         log.info("%s: component %s is connected", stream.peer, self.address)
         self._pass_on()
         for step in self.server.tables[COMPONENT_ATTACHED]:
@@ -93,7 +112,8 @@ class ComponentDomain:
             return
         self.stream = None
         self._away_since = monotonic()
-        self.server.state(Components).attached.discard(self.address.domain)
+        self._bulks.clear()
+        del self.server.state(Components).attached[self.address.domain]
         log.info("%s: component %s is gone", stream.peer, self.address)
         left = stream.left()
         if is_lost:
@@ -102,14 +122,13 @@ class ComponentDomain:
         doubtful = left.doubtful if is_lost else left.doubtful + left.unsent
         self._give_back(doubtful, StanzaError("service-unavailable", "the connection to that component broke, so this "
                                               "may not have arrived", type="wait"))  # fmt: skip
-        if self._queue and self._clock is None:
-            self._clock = gevent.spawn_later(self.settings.waiting_seconds, self._look_at_clock)
+        self._watch_clock()
 
     def close(self, error: StreamError) -> None:
         """The server stops: the senders of what waits are told, and the connection is closed with this error."""
         waiting, self._queue, self._queued_bytes = self._queue, deque(), 0
         for each in waiting:
-            self._refuse(each.stanza, _away())
+            self._refuse(each, _away())
         if self.stream is not None:
             self.stream.close(error)
         if self._clock is not None:
@@ -119,10 +138,15 @@ class ComponentDomain:
 
     def _pass_on(self) -> None:
         """Write as much as the component reads, in order, and not before what it tells of is on the disk."""
-        while self._queue and self.stream is not None:
+        while (self._queue or self._bulks) and self.stream is not None:
             if not self.stream.has_room:
                 self.stream.when_room(self._pass_on)
                 return
+            if not self._queue:
+                if self._is_resting:
+                    return
+                self._pass_on_bulk()
+                continue
             ticket = self._queue[0].ticket
             if ticket is not None and ticket.is_open:
                 if not self._waits_for_disk:
@@ -135,9 +159,35 @@ class ComponentDomain:
                 with Handled():
                     self.stream.pass_on(waiting)
 
+    def _pass_on_bulk(self) -> None:
+        """Write some of what is sent in bulk; then others have their turn."""
+        stream, steps = self.stream, self._bulks[0]
+        with Handled():
+            for _ in range(BULK_STEPS):
+                try:
+                    stanza = next(steps, END)
+                except Exception:
+                    log.exception("what component %s was to be told is left out", self.address)
+                    stanza = END
+                if stanza is END:
+                    self._bulks.popleft()
+                    break
+                if stanza is not None and stream is not None:
+                    stream.pass_on(_waiting(stanza, goes_back=False))
+        self._is_resting = True
+        gevent.spawn_later(ONE_ROUND, self._rested)
+
+    def _rested(self) -> None:
+        self._is_resting = False
+        self._pass_on()
+
     def _is_on_disk(self) -> None:
         self._waits_for_disk = False
         self._pass_on()
+
+    def _watch_clock(self) -> None:
+        if self._queue and self._clock is None:
+            self._clock = gevent.spawn_later(self.settings.waiting_seconds, self._look_at_clock)
 
     def _look_at_clock(self) -> None:
         """Give back what has waited for too long."""
@@ -153,17 +203,23 @@ class ComponentDomain:
 
     def _give_back(self, waiting: Iterable[Waiting], error: StanzaError) -> None:
         """Tell the senders; in portions, since there may be thousands."""
-        steps = self._refusals([each.stanza for each in waiting], error)
+        steps = self._refusals(list(waiting), error)
         self.server.portions.begin(self, steps, is_of_stored=False, is_waited_for=False)
 
-    def _refusals(self, stanzas: Iterable[Stanza], error: StanzaError) -> Iterator[None]:
-        for stanza in stanzas:
-            self._refuse(stanza, error)
+    def _refusals(self, waiting: Iterable[Waiting], error: StanzaError) -> Iterator[None]:
+        for each in waiting:
+            self._refuse(each, error)
             yield
 
-    def _refuse(self, stanza: Stanza, error: StanzaError) -> None:
-        if stanza.type not in NEVER_GIVEN_BACK:
-            self.server.router.refuse(stanza, error)
+    def _refuse(self, waiting: Waiting, error: StanzaError) -> None:
+        if waiting.goes_back:
+            self.server.router.refuse(waiting.stanza, error)
+
+
+def _waiting(stanza: Stanza, *, goes_back: bool) -> Waiting:
+    kept = stanza.kept()
+    kept.origin = None  # by the time that an error comes, its session may have ended
+    return Waiting(kept, len(kept.wire()), handled().ticket, monotonic(), goes_back)
 
 
 def _away() -> StanzaError:

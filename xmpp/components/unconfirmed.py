@@ -10,12 +10,13 @@ from xmpp.running.tickets import Ticket
 
 class Waiting(NamedTuple):
     """A stanza for a component. `ticket` is that of what had been stored when it was sent, `since` when that was, on
-    the monotonic clock."""
+    the monotonic clock. `goes_back`: its sender is told if it does not arrive."""
 
     stanza: Stanza
     size: int
     ticket: Ticket | None
     since: float
+    goes_back: bool
 
 
 class Left(NamedTuple):

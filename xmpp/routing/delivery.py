@@ -35,7 +35,8 @@ class Delivery:
 
     @property
     def origin(self) -> "Session":
-        """The session that sent the stanza. For steps of the SENT tables, where there always is one."""
+        """The session that sent the stanza. For steps of the SENT tables, where there is one, but for messages and
+        requests that a component sends in an account's name (XEP-0356)."""
         origin: Any = self.stanza.origin
         return origin  # type: ignore[no-any-return]
 

@@ -311,6 +311,8 @@ def _is_address(text: str) -> bool:
 
 
 def session_of(stanza: Stanza) -> Session:
-    """The session that sent a stanza, for handlers that serve sessions only."""
-    assert isinstance(stanza.origin, Session)
+    """The session that sent a stanza, for handlers that serve sessions only. Raises StanzaError where it was sent in an
+    account's name by something else (XEP-0356)."""
+    if not isinstance(stanza.origin, Session):
+        raise StanzaError("not-allowed", "this is for sessions alone")
     return stanza.origin
