@@ -6,7 +6,7 @@ is a function in the module that it is named with.
 
 from handlers import archive, pubsub, push, rooms, upload
 from handlers.admin import comings_and_goings, removals, upkeep
-from handlers.components import in_their_name, managed_presence, managed_rosters, privileges
+from handlers.components import delegation, in_their_name, managed_presence, managed_rosters, privileges
 from handlers.contacts import blocking, last_activity, partings, presence, roster, subscriptions
 from handlers.contacts.blocking import CONTACT_UNBLOCKED
 from handlers.contacts.presence import PRESENCE_SAID, SESSION_AVAILABLE
@@ -64,6 +64,7 @@ from xmpp.routing.tables import (
     MORE_SENT,
     PRESENCE_RECEIVED,
     PRESENCE_SENT,
+    REQUEST_RECEIVED,
     SERVER_STARTED,
     SERVER_STOPPING,
     SESSION_ENDED,
@@ -121,6 +122,7 @@ FEATURES = (
     server_info.feature,
     upload.feature,
     privileges.feature,
+    delegation.feature,
 )
 
 TABLES = Tables(
@@ -239,7 +241,8 @@ TABLES = Tables(
         offline.hand_over,  # after that: what was sent and not acknowledged comes before what was not sent yet
         departures.note_end,
     ),
-    COMPONENT_ATTACHED.runs(privileges.advertise, managed_presence.show_all),
+    REQUEST_RECEIVED.runs(delegation.pass_on),
+    COMPONENT_ATTACHED.runs(privileges.advertise, delegation.advertise, managed_presence.show_all),
     COMPONENT_SENT.runs(managed_rosters.serve, in_their_name.send_message, in_their_name.send_request),
     ROSTER_PUSHED.runs(managed_rosters.push),
     PRESENCE_SAID.runs(managed_presence.show),

@@ -10,8 +10,10 @@ from lxml import etree
 
 from xmpp.data.errors import StanzaError, not_stored
 from xmpp.data.stanza import Stanza
+from xmpp.routing.delivery import Delivery
 from xmpp.routing.errors_told import ErrorsTold
 from xmpp.routing.feature import ACCOUNT, OWN, SERVER, Addressee
+from xmpp.routing.tables import REQUEST_RECEIVED
 from xmpp.running.handling import handled
 from xmpp.running.logs import log_refusal
 
@@ -30,6 +32,8 @@ def dispatch(server: "Server", iq: Stanza, to: tuple[Addressee, ...] | None = No
         server.requests.answered(iq)
         return
     try:
+        if iq.to is not None and not server.tables.steps(REQUEST_RECEIVED).run(Delivery(server, iq.to.bare, iq)):
+            return
         answer = _ask_handler(server, iq, to or _addressees(iq))
         handled().raise_if_lost()  # the handler went on all the same
         reply = iq.result(answer)

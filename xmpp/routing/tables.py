@@ -48,6 +48,7 @@ IQ_SENT = Table[Step]("IQ_SENT")
 MESSAGE_RECEIVED = Table[Step]("MESSAGE_RECEIVED")  # what is addressed to a local account, whoever sent it
 PRESENCE_RECEIVED = Table[Step]("PRESENCE_RECEIVED")
 IQ_RECEIVED = Table[Step]("IQ_RECEIVED")
+REQUEST_RECEIVED = Table[Step]("REQUEST_RECEIVED")  # an iq of type get or set that the server is about to answer
 
 # For sessions. What STOP does is said beside each table.
 SessionStep = Callable[["Session"], None]
