@@ -14,7 +14,9 @@ from typing import Self
 from tests.harness import forked
 
 ROOT = Path(__file__).resolve().parents[2]
-LISTENING = re.compile(r"Listening on (\S+):(\d+) \((STARTTLS|TLS|HTTPS?|servers, STARTTLS|servers, TLS)\)")
+LISTENING = re.compile(
+    r"Listening on (\S+):(\d+) \((STARTTLS|TLS|HTTPS?|servers, STARTTLS|servers, TLS|components)\)"
+)
 DEMO = ("demo", "--port", "0", "--tls-port", "0", "--http-port", "0", "--https-port", "0")
 PATIENCE = 60.0  # seconds; only a server that hangs takes that long
 
