@@ -1,0 +1,75 @@
+"""People on different servers, with clients whose bytes are written by hand."""
+
+from collections.abc import Callable
+from typing import Self
+
+from lxml import etree
+
+from tests.harness.rawclient import RawClient, condition_of
+
+CAPS = "http://jabber.org/protocol/caps"
+DISCO = "http://jabber.org/protocol/disco#info"
+STANZAS = frozenset({"message", "presence", "iq"})
+
+
+class Correspondent(RawClient):
+    """A client with a session."""
+
+    @classmethod
+    def of(cls, port: int, domain: str, name: str, password: str, resource: str = "", *, has_tls: bool) -> Self:
+        """Log in, and bind a resource."""
+        client = cls(port, domain=domain)
+        try:
+            if has_tls:
+                client.start_tls()
+            else:
+                client.open()
+            client.authenticate(name, password)
+            client.bind(resource)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    @property
+    def account(self) -> str:
+        return self.jid.partition("/")[0]
+
+    def comes_online(self, payload: str = "") -> None:
+        """Send presence, and wait for it to come back: the session is there for everybody from now on."""
+        self.send(f"<presence>{payload}</presence>")
+        self.hears("presence", lambda stanza: stanza.get("from") == self.jid)
+
+    def hears(self, kind: str, condition: Callable[[etree._Element], bool] = lambda _: True) -> etree._Element:
+        """The next stanza of this kind for which that is true; others before it are passed over."""
+        while True:
+            stanza = self.receive()
+            if etree.QName(stanza).localname == kind and condition(stanza):
+                return stanza
+
+    def hears_from(self, sender: str, kind: str = "message", type: str | None = None) -> etree._Element:
+        """The same from an account or service, or one of its full addresses; of this type, if one is given."""
+        return self.hears(
+            kind,
+            lambda stanza: sender in (stanza.get("from"), (stanza.get("from") or "").partition("/")[0])
+            and type in (None, stanza.get("type")),
+        )
+
+    def writes_to(self, other: str, text: str, more: str = "") -> None:
+        """Send a chat message."""
+        self.send(f"<message to='{other}' type='chat' id='{text}'><body>{text}</body>{more}</message>")
+
+    def is_told(self, text: str) -> tuple[str, str, str]:
+        """The error that comes back for the message with this text: its type, condition and text."""
+        stanza = self.hears("message", lambda stanza: stanza.get("type") == "error" and stanza.get("id") == text)
+        return error_in(stanza)
+
+
+def error_in(stanza: etree._Element) -> tuple[str, str, str]:
+    """The type, condition and text of an error."""
+    [error] = stanza.iterfind("{*}error")
+    return error.get("type") or "", condition_of(error), error.findtext("{*}text") or ""
+
+
+def body(message: etree._Element) -> str | None:
+    return message.findtext("{*}body")
