@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Self
+from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
@@ -36,7 +37,8 @@ class Correspondent(RawClient):
         return self.jid.partition("/")[0]
 
     def comes_online(self, payload: str = "") -> None:
-        """Send presence, and wait for it to come back: the session is there for everybody from now on."""
+        """Ask for the roster, send presence, and wait for it to come back: all that is for a client comes from now on."""
+        self.ask("get", "<query xmlns='jabber:iq:roster'/>")
         self.send(f"<presence>{payload}</presence>")
         self.hears("presence", lambda stanza: stanza.get("from") == self.jid)
 
@@ -57,7 +59,8 @@ class Correspondent(RawClient):
 
     def writes_to(self, other: str, text: str, more: str = "") -> None:
         """Send a chat message."""
-        self.send(f"<message to='{other}' type='chat' id='{text}'><body>{text}</body>{more}</message>")
+        written = escape(text)
+        self.send(f"<message to='{other}' type='chat' id={quoteattr(text)}><body>{written}</body>{more}</message>")
 
     def is_told(self, text: str) -> tuple[str, str, str]:
         """The error that comes back for the message with this text: its type, condition and text."""

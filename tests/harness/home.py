@@ -37,9 +37,10 @@ class Home:
         own: dict[str, Mapping[str, Any]] = {
             "server": {"domains": [self.domain]},
             "tls": {"certificates": {self.domain: str(self._certificate)}, "authorities": str(self.world.roots)},
-            "federation": {
-                "mode": "open",
-                "name_servers": [f"127.0.0.1:{self.world.nameserver_port}"],
+            "federation": {"mode": "open"},
+            "dial": {
+                "nameservers": [f"127.0.0.1:{self.world.nameserver_port}"],
+                "private_addresses": ["127.0.0.0/8"],
             },
             "listen": self._listen,
         }
@@ -51,6 +52,11 @@ class Home:
         """Start it, and wait until it listens."""
         self.server = RunningServer("run", *self._options())
         self._listen |= {"server_port": self.server_port, "server_tls_port": self.server_tls_port}
+
+    @property
+    def said(self) -> list[str]:
+        """The lines of its log."""
+        return self.server.said if self.server is not None else []
 
     @property
     def server_port(self) -> int:
