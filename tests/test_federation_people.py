@@ -31,13 +31,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def peer(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     domain = f"{request.param}.test"
     with PEERS[request.param](tmp_path_factory.mktemp("peer"), domain, world.issue(domain), world) as peer:
-        world.announce(domain, peer.server_port)
         yield peer
 
 
 @pytest.fixture(scope="module")
 def home(world: World, peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    with Home(world, tmp_path_factory.mktemp("home")).running() as home:
+    with Home(world, tmp_path_factory.mktemp("home"), {"home.test": world.issue("home.test")}) as home:
         yield home
 
 
@@ -110,8 +109,8 @@ def test_both_subscribe_see_each_other_come_and_go_and_part(
 ) -> None:
     befriend(juliet, paula)
     assert (subscription(juliet, paula.account), subscription(paula, juliet.account)) == ("both", "both")
-    for stays, other in ((juliet, lambda: peer.client(name_of(paula))), (paula, lambda: home.client("juliet"))):
-        with other() as second:
+    for stays, host, name in ((juliet, peer, name_of(paula)), (paula, home, "juliet")):
+        with host.client(name) as second:
             second.send("<presence/>")
             stays.hears_from(second.jid, "presence")
             second.hears_from(stays.jid, "presence")
@@ -233,7 +232,7 @@ def archived(client: Correspondent, other: Correspondent) -> list[tuple[str | No
         "<field var='FORM_TYPE' type='hidden'><value>urn:xmpp:mam:2</value></field>"
         f"<field var='with'><value>{other.account}</value></field></x></query></iq>"
     )
-    found = []
+    found: list[tuple[str | None, str | None]] = []
     while True:
         stanza = client.receive()
         if stanza.get("id") == id:

@@ -42,12 +42,10 @@ def test_they_talk_and_ejabberd_takes_no_certificates_for_servers_from_those_who
     is_direct: bool,
 ) -> None:
     def peer(kind: type[Peer], domain: str) -> Peer:
-        return kind(tmp_path / domain, domain, world.issue(domain, purposes=purposes), world)
+        certificate = world.issue(domain, purposes=purposes)
+        return kind(tmp_path / domain, domain, certificate, world, is_direct=is_direct)
 
     with peer(Prosody, "prosody.test") as prosody, peer(Ejabberd, "ejabberd.test") as ejabberd:
-        for each in (prosody, ejabberd):
-            ports = {"tls_port": each.server_tls_port} if is_direct else {"port": each.server_port}
-            world.announce(each.domain, **ports)
         talk(prosody, ejabberd)
-        assert ejabberd.waits_for_link("prosody.test", is_ours=True) == proof
-        assert prosody.waits_for_link("ejabberd.test", is_ours=True) == "EXTERNAL"
+        assert ejabberd.waits_for_link("prosody.test", is_ours=True) == (proof, "one way")
+        assert prosody.waits_for_link("ejabberd.test", is_ours=True) == ("EXTERNAL", "one way")

@@ -37,7 +37,7 @@ class Correspondent(RawClient):
         return self.jid.partition("/")[0]
 
     def comes_online(self, payload: str = "") -> None:
-        """Ask for the roster, send presence, and wait for it to come back: all that is for a client comes from now on."""
+        """Ask for the roster, send presence, and wait for it to come back: what is for a client comes from now on."""
         self.ask("get", "<query xmlns='jabber:iq:roster'/>")
         self.send(f"<presence>{payload}</presence>")
         self.hears("presence", lambda stanza: stanza.get("from") == self.jid)

@@ -7,7 +7,6 @@ and all targets are `localhost`, since ejabberd has the addresses of targets fro
 
 import json
 import os
-import queue
 import shutil
 import signal
 import subprocess
@@ -60,7 +59,7 @@ end, -1000);
 function module.add_host(module)
   module:hook("s2s-authenticated", function (event)
     local session = event.session;
-    local is_bidi = session.incoming and session.outgoing or session.direction == "outgoing" and session.incoming;
+    local is_bidi = session.incoming and session.outgoing;
     module:log("info", "link %s %s: %s, %s, %s", session.direction, event.host, event.mechanism,
       session.secure and "TLS" or "no TLS", is_bidi and "bidi" or "one way");
   end, 1000);
@@ -99,11 +98,15 @@ Component {rooms} "muc"
   muc_room_default_public = true
   muc_room_locking = false
 """
+PROSODY_OTHER = """
+VirtualHost {domain}
+  ssl = {{ certificate = {chain}; key = {key} }}
+"""
 
 EJABBERD = """
-hosts: [{domain}]
+hosts: [{domains}]
 loglevel: {log_level}
-certfiles: [{chain}, {key}]
+certfiles: [{files}]
 ca_file: {roots}
 s2s_cafile: {roots}
 auth_method: mnesia
@@ -150,8 +153,11 @@ class Peer(ABC):
     """A server for a domain and for `rooms.` beneath it.
 
     `port` is for clients, `server_port` for other servers, `server_tls_port` for those with TLS from the first byte:
-    they stay the same when it is started again. `said`: the lines of its log. `is_strict`: it wants certificates that
-    are valid, and nobody proves by dialback who he is.
+    they stay the same when it is started again. `said`: the lines of its log.
+
+    `roots`: whom it trusts, if not those whom the world does. `others`: more domains, each with a certificate of its
+    own. `is_strict`: it wants certificates that are valid, and nobody proves by dialback who he is. `is_direct`: others
+    find it by direct TLS alone, not by STARTTLS.
     """
 
     program: ClassVar[str]
@@ -163,17 +169,26 @@ class Peer(ABC):
         certificate: Issued,
         world: World,
         *,
+        roots: Path | None = None,
+        others: Mapping[str, Issued] | None = None,
         is_strict: bool = False,
+        is_direct: bool = False,
         more: str = "",
     ) -> None:
         self.folder, self.domain, self.rooms = folder, domain, f"rooms.{domain}"
-        self.is_strict, self.more = is_strict, more
+        self.roots = roots or world.roots
+        self.is_strict, self.is_direct, self.more = is_strict, is_direct, more
+        self.others = {
+            name: issued.write(folder / "certificates" / name) for name, issued in (others or {}).items()
+        }
         self.world = world
         self.port, self.server_port, self.server_tls_port = free_port(), free_port(), free_port()
         self.said: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        self._known: set[str] = set()
+        self._begins = 0  # among the lines
+        self._has_said = threading.Condition()
+        self._is_silent = True
+        self._known: set[tuple[str, str]] = set()
         folder.mkdir(parents=True, exist_ok=True)
         self.show(certificate)
 
@@ -198,7 +213,7 @@ class Peer(ABC):
         found = shutil.which(command[0], path=PROGRAMS)
         assert found is not None, f"{command[0]} is not installed"
         reading, writing = os.pipe()
-        self._lines = queue.Queue()
+        self._begins, self._is_silent = len(self.said), False
         try:
             self._process = subprocess.Popen(
                 # It ends with the tests, however these end.
@@ -212,7 +227,8 @@ class Peer(ABC):
             )
         finally:
             os.close(writing)
-        threading.Thread(target=self._collect, args=(reading, self._lines), daemon=True).start()
+        self._collector = threading.Thread(target=self._collect, args=(reading,), daemon=True)
+        self._collector.start()
         try:
             self._wait_until_it_listens()
         except BaseException:
@@ -234,6 +250,7 @@ class Peer(ABC):
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(PATIENCE)
+            self._collector.join(PATIENCE)
             self._process = None
 
     def freeze(self) -> None:
@@ -249,25 +266,39 @@ class Peer(ABC):
         os.killpg(self._process.pid, number)
 
     def __enter__(self) -> Self:
-        return self.start()
+        """Start it, and let the world know where it is."""
+        self.start()
+        ports = {"tls_port": self.server_tls_port} if self.is_direct else {"port": self.server_port}
+        self.world.announce(self.domain, *self.others, **ports)
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def wait_for(self, text: str) -> str:
-        """The next line of its log that contains this text. Raises PeerDied."""
-        with suppress(queue.Empty):
-            while (line := self._lines.get(timeout=PATIENCE)) is not None:
-                if text in line:
-                    return line
-        raise PeerDied(f"{text!r} was expected of {self.program}, which said:\n" + "\n".join(self.said[-200:]))
+    def wait_for(self, *texts: str) -> str:
+        """The first line of its log since it was started that contains these texts; it may yet be to come.
 
-    def _collect(self, descriptor: int, lines: "queue.Queue[str | None]") -> None:
+        Raises PeerDied.
+        """
+        with self._has_said:
+            self._has_said.wait_for(lambda: self._is_silent or self._line_with(texts) is not None, PATIENCE)
+            line = self._line_with(texts)
+        if line is None:
+            raise PeerDied(f"{texts!r} was expected of {self.program}, which said:\n" + "\n".join(self.said[-200:]))
+        return line
+
+    def _line_with(self, texts: Sequence[str]) -> str | None:
+        return next((line for line in self.said[self._begins :] if all(text in line for text in texts)), None)
+
+    def _collect(self, descriptor: int) -> None:
         with os.fdopen(descriptor, encoding="utf-8", errors="replace") as output:
             for line in output:
-                self.said.append(line.rstrip("\n"))
-                lines.put(line)
-        lines.put(None)
+                with self._has_said:
+                    self.said.append(line.rstrip("\n"))
+                    self._has_said.notify_all()
+        with self._has_said:
+            self._is_silent = True
+            self._has_said.notify_all()
 
     # -- what differs
 
@@ -280,20 +311,21 @@ class Peer(ABC):
         """Wait until it says so, of all its ports."""
 
     @abstractmethod
-    def waits_for_link(self, to: str, *, is_ours: bool) -> str:
-        """Wait until a link with that domain is up, one that we (or else the peer) dialled; returns how it was proved:
-        `EXTERNAL` or `dialback`."""
+    def waits_for_link(self, to: str, *, is_ours: bool) -> tuple[str, str]:
+        """Wait until a link with that domain is up, one that we (or else the peer) dialled; returns how it was proved,
+        `EXTERNAL` or `dialback`, and whether it is `one way` or `bidi`."""
 
     # -- people
 
-    def client(self, name: str, resource: str = "") -> Correspondent:
+    def client(self, name: str, resource: str = "", domain: str = "") -> Correspondent:
         """A client of this account, which is made if need be; its session has no TLS."""
-        if name not in self._known:
-            with RawClient(self.port, domain=self.domain) as client:
+        domain = domain or self.domain
+        if (name, domain) not in self._known:
+            with RawClient(self.port, domain=domain) as client:
                 client.open()
                 client.register(name, PASSWORD)
-            self._known.add(name)
-        return Correspondent.of(self.port, self.domain, name, PASSWORD, resource, has_tls=False)
+            self._known.add((name, domain))
+        return Correspondent.of(self.port, domain, name, PASSWORD, resource, has_tls=False)
 
 
 class Prosody(Peer):
@@ -327,7 +359,7 @@ class Prosody(Peer):
                 server_port=self.server_port,
                 server_tls_port=self.server_tls_port,
                 is_strict=str(self.is_strict).lower(),
-                roots=_quoted(self.world.roots),
+                roots=_quoted(self.roots),
                 chain=_quoted(self.chain),
                 key=_quoted(self.key),
                 modules=" ".join(f'"{name}";' for name, is_chosen in chosen.items() if is_chosen),
@@ -335,15 +367,24 @@ class Prosody(Peer):
                 domain=_quoted(self.domain),
                 rooms=_quoted(self.rooms),
             )
+            + "".join(
+                PROSODY_OTHER.format(
+                    domain=_quoted(domain),
+                    chain=_quoted(folder / "fullchain.pem"),
+                    key=_quoted(folder / "privkey.pem"),
+                )
+                for domain, folder in self.others.items()
+            )
         )
         return ["prosody", "-F", "--config", str(file)], {}
 
     def _wait_until_it_listens(self) -> None:
         self.wait_for("everything listens")
 
-    def waits_for_link(self, to: str, *, is_ours: bool) -> str:
+    def waits_for_link(self, to: str, *, is_ours: bool) -> tuple[str, str]:
         line = self.wait_for(f"link {'incoming' if is_ours else 'outgoing'} {to}: ")
-        return line.split(": ")[1].split(",")[0]
+        proof, _, directions = line.strip().rpartition(": ")[2].split(", ")
+        return proof, directions
 
 
 class Ejabberd(Peer):
@@ -362,11 +403,10 @@ class Ejabberd(Peer):
         resolver.write_text(ERLANG_RESOLVER.format(nameserver_port=self.world.nameserver_port))
         file.write_text(
             EJABBERD.format(
-                domain=self.domain,
+                domains=", ".join((self.domain, *self.others)),
                 log_level="info",
-                chain=_quoted(self.chain),
-                key=_quoted(self.key),
-                roots=_quoted(self.world.roots),
+                files=", ".join(_quoted(folder / "*.pem") for folder in (self.chain.parent, *self.others.values())),
+                roots=_quoted(self.roots),
                 port=self.port,
                 server_port=self.server_port,
                 server_tls_port=self.server_tls_port,
@@ -386,15 +426,13 @@ class Ejabberd(Peer):
         return ["erl", "-noinput", "-mnesia", "dir", f'"{self.folder / "mnesia"}"', "-s", "ejabberd"], environment
 
     def _wait_until_it_listens(self) -> None:
-        for _ in (self.port, self.server_port, self.server_tls_port):  # in no certain order
-            self.wait_for("Start accepting")
+        for port in (self.port, self.server_port, self.server_tls_port):
+            self.wait_for(f"connections at 127.0.0.1:{port} for")
 
-    def waits_for_link(self, to: str, *, is_ours: bool) -> str:
+    def waits_for_link(self, to: str, *, is_ours: bool) -> tuple[str, str]:
         pair = f"{to} -> {self.domain}" if is_ours else f"{self.domain} -> {to}"
-        while True:
-            line = self.wait_for(f"{pair} (127.0.0.1)")
-            if f"Accepted {'in' if is_ours else 'out'}bound s2s" in line:
-                return "EXTERNAL" if "EXTERNAL" in line else "dialback"
+        line = self.wait_for(f"Accepted {'in' if is_ours else 'out'}bound s2s ", f" {pair} (")
+        return line.partition("bound s2s ")[2].partition(" ")[0], "one way"
 
 
 PEERS: Mapping[str, type[Peer]] = {"prosody": Prosody, "ejabberd": Ejabberd}

@@ -29,9 +29,9 @@ class World:
         self._records["localhost"]["A"] = ["127.0.0.1"]
         self._process: subprocess.Popen[str] | None = None
 
-    def announce(self, domain: str, port: int = 0, tls_port: int = 0) -> None:
-        """Tell the world where the server of a domain and of its services is: by STARTTLS, by direct TLS, or both."""
-        for name in (domain, *(f"{service}.{domain}" for service in SERVICES)):
+    def announce(self, *domains: str, port: int = 0, tls_port: int = 0) -> None:
+        """Tell the world where the server of these domains and their services is: by STARTTLS, direct TLS, or both."""
+        for name in (each for domain in domains for each in _with_services(domain)):
             for kind, its_port in (("_xmpp-server", port), ("_xmpps-server", tls_port)):
                 if its_port:
                     self._records[f"{kind}._tcp.{name}"]["SRV"] = [f"0 5 {its_port} localhost."]
@@ -45,7 +45,7 @@ class World:
 
     def issue(self, domain: str, **how: Any) -> Issued:
         """A certificate for a domain and all its services, for servers only, as public authorities issue them."""
-        return self.authority.issue(domain, *(f"{service}.{domain}" for service in SERVICES), **how)
+        return self.authority.issue(*_with_services(domain), **how)
 
     def __enter__(self) -> Self:
         self._restart()
@@ -71,3 +71,7 @@ class World:
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
         self.nameserver_port = int(said.rpartition(":")[2])
+
+
+def _with_services(domain: str) -> list[str]:
+    return [domain, *(f"{service}.{domain}" for service in SERVICES)]

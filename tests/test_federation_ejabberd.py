@@ -1,0 +1,26 @@
+"""Federation with ejabberd: each way to connect and to show who one is. It has one connection for each direction."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.harness.neighbours import friends, greet, neighbours
+from tests.harness.peers import Ejabberd, needs
+
+pytestmark = needs("ejabberd")
+
+CONNECTED = pytest.mark.parametrize("is_direct", [False, True], ids=["STARTTLS", "direct TLS"])
+
+
+@CONNECTED
+@pytest.mark.parametrize("is_trusted", [True, False], ids=["EXTERNAL", "dialback"])
+def test_messages_arrive_by_each_way_to_connect_and_to_show_who_one_is(
+    tmp_path: Path, *, is_trusted: bool, is_direct: bool
+) -> None:
+    proof = "EXTERNAL" if is_trusted else "dialback"
+    running = neighbours(tmp_path, Ejabberd, is_trusted=is_trusted, is_direct=is_direct)
+    with running as both, friends(both) as (juliet, paula):
+        greet(juliet, paula)
+        assert both.peer.waits_for_link("home.test", is_ours=True) == (proof, "one way")
+        greet(paula, juliet)
+        assert both.peer.waits_for_link("home.test", is_ours=False) == (proof, "one way")
