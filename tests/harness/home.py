@@ -44,9 +44,9 @@ class Home:
     def _options(self) -> tuple[str, ...]:
         own: dict[str, Mapping[str, Any]] = {
             "server": {"domains": list(self.domains)},
-            "tls": {"certificates": self._certificates, "authorities": str(self.world.roots)},
-            "federation": {"mode": "open"},
-            "dial": {
+            "tls": {"certificates": self._certificates},
+            "federation": {"mode": "open", "authorities": str(self.world.roots)},
+            "dialling": {
                 "nameservers": [f"127.0.0.1:{self.world.nameserver_port}"],
                 "private_addresses": ["127.0.0.0/8"],
             },
