@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
@@ -130,7 +131,7 @@ def test_row_38_guests_are_not_told_who_has_an_account_nor_what_relays_their_cal
     tmp_path: Path, payload: str
 ) -> None:
     turn = {"type": "turn", "host": "turn.example", "secret": "a rose"}
-    settings = {**ON, "search": {"enabled": True}, "external_services": {"services": [turn]}}
+    settings: dict[str, dict[str, Any]] = {**ON, "search": {"enabled": True}, "external_services": {"services": [turn]}}
     with listening_server(tmp_path, **settings) as server, guest(server) as (stream, _):
         asked = f"<iq type='get' id='q' to='localhost'>{payload}</iq>"
         assert local_name(stream.asks(asked)[0][0]) == "forbidden"
