@@ -93,6 +93,40 @@ def test_two_people_become_contacts_and_what_they_write_is_there_after_a_reload(
     assert len([line for line in server.said if "login of juliet@localhost" in line]) == 2
 
 
+# The connections of a page, so that they can be lost: as by a network, the client is not asked.
+KEEP_CONNECTIONS = """
+window.connections = [];
+window.WebSocket = class extends WebSocket {
+    constructor(...given) {
+        super(...given);
+        window.connections.push(this);
+    }
+};
+"""
+
+
+def test_however_often_the_connection_is_lost_the_session_goes_on_with_what_was_on_its_way(
+    server: RunningServer, romeo: Page, new_page: NewPage, complaints: Complaints
+) -> None:
+    complaints.expected += ("Websocket closed unexpectedly",)
+    page = new_page()
+    page.add_init_script(KEEP_CONNECTIONS)
+    log_in(page, server, "juliet")
+    server.wait_for("login of juliet@localhost")
+    add_contact(page, ROMEO)
+    accept_contact(romeo, JULIET)
+    open_chat(page, ROMEO)
+    open_chat(romeo, JULIET)
+    for line in ("Wilt thou be gone?", "It is not yet near day.", "It was the nightingale, and not the lark."):
+        says(page, line)
+        sees(romeo, line)
+        page.evaluate("connections.at(-1).close()")
+        server.wait_for("login of juliet@localhost")
+        says(romeo, f"{line} she said")
+        sees(page, f"{line} she said")
+    assert [line for line in server.said if "logout of juliet@localhost" in line] == []
+
+
 def test_a_room_is_made_by_its_name_and_others_enter_it(juliet: Page, romeo: Page) -> None:
     enter_room(juliet, "Orchard")
     enter_room(romeo, "Orchard")

@@ -32,4 +32,16 @@ const entrance = async () => {
     return websocket && (!bosh || await opens(websocket.websocket_url)) ? websocket : bosh;
 };
 
-window.converse.initialize({ ...await entrance(), ...JSON.parse(settings) });
+// Once it has resumed its session, the client (14.0.0) takes each later loss of its connection for the end of it, and
+// forgets what the server has not acknowledged. Nothing but that depends on this flag.
+const RESUMING = 'resuming-again';
+window.converse.plugins.add(RESUMING, {
+    initialize() {
+        const { _converse } = this;
+        for (const event of ['connected', 'reconnected']) {
+            _converse.api.listen.on(event, () => _converse.session.save('smacks_resumed', false));
+        }
+    },
+});
+
+window.converse.initialize({ ...await entrance(), ...JSON.parse(settings), whitelisted_plugins: [RESUMING] });
