@@ -9,10 +9,10 @@ import gevent
 import pytest
 
 from tests.harness import zone as zones
-from tests.harness.listeners import dialer, listening, refusing, silent
+from tests.harness.listeners import dialer, is_being_dialled, listening, refusing, silent
 from tests.harness.zone import Zone
 from xmpp.data.networks import Networks
-from xmpp.federation.dns import race
+from xmpp.federation.dns import race, resolver
 from xmpp.federation.dns.dialing import Dialer, NoSuchServer, Unreachable
 from xmpp.federation.dns.failures import LookupFailed
 from xmpp.federation.dns.settings import DialSettings
@@ -152,7 +152,7 @@ def test_a_failure_to_look_up_srv_records_does_not_lead_to_the_addresses(
 
 
 def test_name_servers_that_do_not_answer_are_no_answer(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xmpp.federation.dns.resolver.ROUNDS", (0.05, 0.05))
+    monkeypatch.setattr(resolver, "ROUNDS", (0.05, 0.05))
     zone.behave(zones.SILENT, f"{PLAIN}.b.test")
     zone.add("b.test", "A", "127.0.0.1")
     assert refusal(Unreachable, dialer(zone)) == "its name could not be looked up: no name server answers"
@@ -201,25 +201,39 @@ def test_if_all_refuse_it_is_said(zone: Zone) -> None:
         assert refusal(Unreachable, dialer(zone)) == "its server refuses connections"
 
 
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that a test waits for comes because somebody has given up."""
+    monkeypatch.setattr(race, "CONNECT_SECONDS", 600.0)
+    monkeypatch.setattr(resolver, "ROUNDS", (600.0,))
+    monkeypatch.setattr(resolver, "MOST_SECONDS", 600.0)
+
+
+@pytest.mark.usefixtures("patience")
 def test_a_host_that_does_not_answer_is_not_waited_for(zone: Zone) -> None:
     """The next address is dialled beside it, although the first one may still answer."""
     with silent("127.0.0.2") as port, listening("127.0.0.3", port):
         served(zone, PLAIN, f"0 0 {port} b.test.")
         zone.add("b.test", "A", "127.0.0.2", "127.0.0.3")
-        assert first(dialer(zone)) == f"127.0.0.3:{port}"
+        connections = dialer(zone, dial_seconds=300).dial("b.test")
+        found = next(connections)
+        assert found.where == f"127.0.0.3:{port}"
+        found.sock.close()
+        while is_being_dialled(port):  # nor does anybody go on who is not wanted any more
+            gevent.sleep(0)
 
 
-def test_what_had_not_answered_is_gone_on_with_if_the_connection_is_of_no_use(
-    zone: Zone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its queue has room again by then."""
-    with silent("127.0.0.2") as port, listening("127.0.0.3", port):
+@pytest.mark.usefixtures("patience")
+def test_what_had_not_answered_is_dialled_again_if_the_connection_is_of_no_use(zone: Zone) -> None:
+    with ExitStack() as at_first, listening("127.0.0.3") as port:
+        at_first.enter_context(silent("127.0.0.2", port))
         served(zone, PLAIN, f"0 0 {port} b.test.")
         zone.add("b.test", "A", "127.0.0.2", "127.0.0.3")
-        connections = each_dialled(dialer(zone))
+        connections = each_dialled(dialer(zone, dial_seconds=300))
         assert next(connections) == f"127.0.0.3:{port}"
-        monkeypatch.setattr(race, "CONNECT_SECONDS", 0.1)
-        assert list(connections) == []
+        at_first.close()
+        with listening("127.0.0.2", port):
+            assert list(connections) == [f"127.0.0.2:{port}"]
 
 
 def test_the_next_priority_waits_until_all_of_the_one_before_have_failed(
@@ -307,13 +321,14 @@ def test_families_take_turns_over_all_hosts_and_the_first_host_goes_first(
     assert found == order
 
 
+@pytest.mark.usefixtures("patience")
 def test_a_slow_answer_about_one_family_is_not_waited_for(zone: Zone) -> None:
     """The zone holds the answer until the connection is there."""
     with listening("127.0.0.2") as port:
         served(zone, PLAIN, f"0 0 {port} b.test.")
         zone.add("b.test", "A", "127.0.0.2")
         zone.behave(zones.HELD, "b.test", type="AAAA")
-        assert first(dialer(zone)) == f"127.0.0.2:{port}"
+        assert first(dialer(zone, dial_seconds=300)) == f"127.0.0.2:{port}"
 
 
 # -- what an administrator sets

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from gevent import socket
 
@@ -9,6 +10,7 @@ from tests.harness.zone import Zone
 from xmpp.federation.dns.dialing import Dialer
 from xmpp.federation.dns.settings import DialSettings
 
+SYN_SENT = "02"
 LOOPBACK = ("127.0.0.0/8", "::1")
 
 
@@ -44,7 +46,14 @@ def silent(address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
         yield sock.getsockname()[1]
 
 
+def is_being_dialled(port: int) -> bool:
+    """Whether somebody on this machine waits for an answer from that port (Linux)."""
+    lines = Path("/proc/self/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    return any(fields[2].endswith(f":{port:04X}") and fields[3] == SYN_SENT for fields in map(str.split, lines))
+
+
 def _bound(address: str, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what was here before may linger
     sock.bind((address, port))
     return sock
