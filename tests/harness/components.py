@@ -125,7 +125,7 @@ class Component:
 
     def last_words(self) -> list[str]:
         """What the server still says until it closes the stream: the conditions of errors, or tags."""
-        found = [each for each in self._elements if each is not None]
+        found = [each for each in self._elements if each is not None]  # ends with the connection
         return [local_name(each[0] if local_name(each) == "error" else each) for each in found]
 
     def closes(self) -> None:
@@ -133,6 +133,10 @@ class Component:
         self.send("</stream:stream>")
         assert self.last_words() == []
         self.hangs_up()
+
+    def gone(self) -> None:
+        """Hang up, for one that was never attached."""
+        self._socket.close()
 
     def hangs_up(self) -> None:
         """Be gone without a word."""

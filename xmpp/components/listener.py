@@ -1,7 +1,7 @@
 """Listening for components, if any are configured: on loopback, unless the administrator says otherwise."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,11 @@ class ComponentListener:
         self._sockets.append(server)
         self.port = int(server.address[1])
         return f"{shown(address, self.port)} (components)"
+
+    @property
+    def streams(self) -> Collection[ComponentStream]:
+        """All connections, attached or not."""
+        return tuple(self._streams)
 
     # -- one component
 

@@ -39,7 +39,10 @@ def take(server: "Server", stanza: Stanza, route: Callable[[Stanza], None]) -> N
 
 
 def admit(stanza: Stanza) -> None:
-    """Check the type and the id, as for a client's (RFC 6120 section 8). Raises StanzaError."""
+    """Check the type and the id, as for a client's (RFC 6120 section 8), and write the sender as it is normalised:
+    clients compare it as text. Raises StanzaError."""
+    assert stanza.sender is not None and stanza.to is not None
+    stanza.stamp(stanza.sender, stanza.to)
     if stanza.kind == "iq":
         if stanza.type not in IQ_TYPES:
             raise StanzaError("bad-request", "an iq has the type get, set, result or error")
@@ -49,7 +52,6 @@ def admit(stanza: Stanza) -> None:
             stanza.only_child()
     elif stanza.kind == "presence":
         if stanza.type in SUBSCRIPTION_TYPES:  # RFC 6121 section 3: from bare to bare
-            assert stanza.sender is not None and stanza.to is not None
             stanza.stamp(stanza.sender.bare, stanza.to.bare)
         elif stanza.type is not None and stanza.type not in PRESENCE_TYPES:
             raise StanzaError("bad-request", f"presence has no type {stanza.type!r}")
