@@ -63,6 +63,12 @@ def test_many_messages_arrive_in_order(servers: Servers) -> None:
     assert federation_of(servers[0]).queued == 0
 
 
+def test_a_stanza_has_as_many_elements_as_a_client_may_send(servers: Servers) -> None:
+    juliet, romeo = somebody(servers[0], "juliet@a.example/x"), somebody(servers[1], "romeo@b.example/y")
+    juliet.sends(f"<message to='romeo@b.example/y'><x xmlns='urn:example:long'>{'<y/>' * 500}</x></message>")
+    assert next_of(romeo, "message").count("<y>") == 500
+
+
 def test_subscriptions_and_presence_pass_both_ways(servers: Servers) -> None:
     juliet, romeo = somebody(servers[0], "juliet@a.example/x"), somebody(servers[1], "romeo@b.example/y")
     juliet.sends("<presence to='romeo@b.example' type='subscribe'/>")

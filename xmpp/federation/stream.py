@@ -3,6 +3,7 @@ stanzas in and out, and their acknowledgement (RFC 6120 section 8, XEP-0198)."""
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -309,8 +310,7 @@ def feature(namespace: str, name: str, *children: str) -> etree._Element:
 
 
 def _limits(stanza_bytes: int, settings: Any) -> XMLLimits:
-    usual = limits.after_login(settings)
-    return XMLLimits(stanza_bytes, usual.elements, usual.depth, usual.attributes, usual.names)
+    return replace(limits.after_login(settings), stanza_bytes=stanza_bytes)
 
 
 def _stream_error(condition: str, text: str | None) -> StreamError:
