@@ -3,7 +3,7 @@
 They find each other by a table in place of DNS, and do without TLS where no certificates are given.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,24 @@ def federation_of(server: Server) -> Federation:
     side = listener_of(server).server_side
     assert isinstance(side, Federation)
     return side
+
+
+# -- what is under way
+
+
+def settle(servers: Iterable[Server]) -> None:
+    """Wait until each has taken what the others have sent, and all that came of it. Yields."""
+    with gevent.Timeout(PATIENCE):
+        while not all(map(_is_settled, servers)):
+            gevent.sleep(0)
+
+
+def _is_settled(server: Server) -> bool:
+    """True if nothing is left to do, and the others have confirmed all that they were sent: they do that once they have
+    done what that takes."""
+    federation = federation_of(server)
+    is_heard = all(stream.waits_since is None for stream in federation.streams)
+    return is_heard and not federation.queued and not server.portions.are_left
 
 
 # -- people

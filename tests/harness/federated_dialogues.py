@@ -22,7 +22,7 @@ from handlers.rooms import forgetting
 from tests.harness import scsrun
 from tests.harness.across import Connection as HeedfulConnection
 from tests.harness.dialogues import failure, options
-from tests.harness.federated import PATIENCE, federation_of, two_servers
+from tests.harness.federated import PATIENCE, settle, two_servers
 from tests.harness.streams import listener_of
 from xmpp.data.jid import JID
 from xmpp.server import Server
@@ -139,16 +139,7 @@ class Land:
         is_done.set()
 
     def _settle(self) -> None:
-        while not all(_is_settled(server) for server in self.servers.values()):
-            gevent.sleep(0)
-
-
-def _is_settled(server: Server) -> bool:
-    """True if nothing is left to do, and the other server has confirmed all that it was sent: it does that once it has
-    done what that takes."""
-    federation = federation_of(server)
-    is_heard = all(stream.waits_since is None for stream in federation.streams)
-    return is_heard and not federation.queued and not server.portions.are_left
+        settle(self.servers.values())
 
 
 @contextmanager

@@ -72,6 +72,7 @@ class Stream:
 
     def __init__(self, server: Server) -> None:
         self._ids = itertools.count()
+        self._domain = server.default_domain
         self._socket = socket.create_connection(("127.0.0.1", listener_of(server).ports["STARTTLS"]), PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._elements: Iterator[etree._Element] = iter(())
@@ -81,7 +82,7 @@ class Stream:
         self._elements = self._read()
         self.send(
             "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'"
-            " to='localhost' version='1.0'>"
+            f" to='{self._domain}' version='1.0'>"
         )
         return next(self._elements)
 
