@@ -32,6 +32,7 @@ from xmpp.data.jid import JID
 from xmpp.federation.dns.dialing import Dialer
 from xmpp.federation.dns.settings import DialSettings
 from xmpp.federation.federation import Federation
+from xmpp.federation.own_certificates import refused_by_others
 from xmpp.federation.roots import read_roots
 from xmpp.federation.settings import FederationSettings, talks_to_others
 from xmpp.routing.feature import Feature, those_on
@@ -156,6 +157,9 @@ def add_web(server: Server, listener: ClientListener, parts: Iterable[Part] = PA
 def add_federation(server: Server, listener: ClientListener, tls: ServerTLS) -> Federation:
     """Have a server talk to others, before it starts to listen. Raises CertificateError."""
     roots = read_roots(server.settings(FederationSettings).authorities)
+    for domain, certificate in tls.certificates.items():
+        for refusal in refused_by_others(certificate, [domain, *server.subdomains.by_domain[domain]], roots):
+            log.warning(refusal)
     dialer = Dialer(lambda: server.settings(DialSettings))
     federation = Federation(server, secret(server.db, "dialback"), dialer, roots, tls)
     listener.server_side = federation

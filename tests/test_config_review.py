@@ -315,16 +315,18 @@ def noted(path: Path) -> list[str]:
 
 def test_names_that_other_servers_would_look_for_in_vain_are_noted(tmp_path: Path) -> None:
     authority = Authority()
-    trusted = f"[tls]\nauthorities = '{authority.write_root(tmp_path / 'roots.pem')}'\n"
+    trusted = f"[federation]\nauthorities = '{authority.write_root(tmp_path / 'roots.pem')}'\n"
     path = with_issued(tmp_path, authority.issue("example.org"), trusted)
-    [sentence] = [line for line in noted(path) if "does not name" in line]
-    assert sentence.endswith(
-        "fullchain.pem: the certificate does not name pubsub.example.org, rooms.example.org, upload.example.org: other "
-        "servers do not connect there, and refuse what comes from there."
+    sentence = (
+        f"{tmp_path}/issued/fullchain.pem: the certificate does not name pubsub.example.org, rooms.example.org, "
+        "upload.example.org: other servers do not connect there, and refuse what comes from there."
     )
+    assert sentence in noted(path)
+    with running(tmp_path) as server:
+        assert any("WARNING" in line and line.endswith(sentence) for line in server.said)
     with_issued(tmp_path, authority.issue("example.org", "*.example.org"), trusted)
     assert not [line for line in noted(path) if "other servers" in line]
-    with_issued(tmp_path, authority.issue("example.org"), trusted + CLOSED)
+    with_issued(tmp_path, authority.issue("example.org"), trusted + "mode = 'closed'\n")
     assert not [line for line in noted(path) if "other servers" in line]
 
 
@@ -342,7 +344,7 @@ def test_a_certificate_that_other_servers_refuse_is_noted_with_the_reason(
     tmp_path: Path, kind: str, reason: str
 ) -> None:
     authority = Authority()
-    trusted = f"[tls]\nauthorities = '{authority.write_root(tmp_path / 'roots.pem')}'\n"
+    trusted = f"[federation]\nauthorities = '{authority.write_root(tmp_path / 'roots.pem')}'\n"
     said = noted(with_issued(tmp_path, authority.case(kind, "example.org"), trusted))
     assert f"{tmp_path}/issued/fullchain.pem: other servers refuse the certificate: {reason}" in said
 
@@ -359,8 +361,15 @@ def test_that_other_servers_refuse_what_is_self_signed_is_told_where_they_can_be
     assert any("other servers refuse it" in line for line in noted(path)) is is_told
 
 
+def test_a_server_warns_that_others_refuse_the_certificate_that_it_has_made(tmp_path: Path) -> None:
+    configured(tmp_path, "[server]\ndomains = ['example.org']\n")
+    with running(tmp_path) as server:
+        refused = f"{tmp_path}/certificates/example.org.pem: other servers refuse the certificate: it is self-signed."
+        assert any("WARNING" in line and line.endswith(refused) for line in server.said)
+
+
 def test_authorities_that_cannot_be_read_fail_the_check(tmp_path: Path) -> None:
-    path = configured(tmp_path, "[tls]\nauthorities = 'missing.pem'\n")
+    path = configured(tmp_path, "[federation]\nauthorities = 'missing.pem'\n")
     missing = f"{tmp_path}/missing.pem: cannot be read: No such file or directory."
     assert complaint("config", "check", path) == f"{path}: {missing}"
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from xmpp.config.component_settings import SAFE_SECRET, ComponentsSettings
 from xmpp.config.configuration import Configuration, Entry, entries_of
 from xmpp.config.settings import ServerSettings
-from xmpp.federation.certificates import CertificateRejected, covers, verify
-from xmpp.federation.roots import Roots, read_roots
-from xmpp.federation.settings import FederationSettings
+from xmpp.federation.own_certificates import refused_by_others
+from xmpp.federation.roots import read_roots
+from xmpp.federation.settings import FederationSettings, talks_to_others
 from xmpp.routing.feature import Feature, Subdomains, those_on
-from xmpp.stream.tls.certificates import Certificate, doubts, is_in_dns, notes
+from xmpp.stream.tls.certificates import doubts, notes
 from xmpp.stream.tls.contexts import context_for_clients
 from xmpp.stream.tls.tls import VERSIONS, TLSSettings, read_certificates
 
@@ -67,11 +67,12 @@ class CertificateReview(NamedTuple):
 def review_certificates(configuration: Configuration, features: Iterable[Feature]) -> CertificateReview:
     """Review the certificates that the configuration names. Raises CertificateError if one cannot be used at all."""
     settings, now, served = configuration[TLSSettings], datetime.now(UTC), _services(configuration, features)
-    review, roots = CertificateReview([], []), read_roots(settings.authorities)
+    federation = configuration[FederationSettings]
+    review, roots = CertificateReview([], []), read_roots(federation.authorities)
     with TemporaryDirectory() as self_signed:
         for domain, certificate in read_certificates(settings, served, Path(self_signed)).items():
             context_for_clients(certificate, VERSIONS[settings.minimum_version])
-            is_for_servers = _is_for_servers(configuration, domain)
+            is_for_servers = configuration.is_enabled("federation") and talks_to_others(federation, [domain])
             if certificate.chain_file.parent == Path(self_signed):
                 review.notes.append(
                     f"{domain}: no certificate in [tls] certificates, so the server makes a self-signed one, "
@@ -82,33 +83,8 @@ def review_certificates(configuration: Configuration, features: Iterable[Feature
             review.doubts.extend(doubts(certificate, domain, now))
             review.notes.extend(notes(certificate, domain, now, () if is_for_servers else served[domain]))
             if is_for_servers:
-                review.notes.extend(_refused_by_servers(certificate, [domain, *served[domain]], roots))
+                review.notes.extend(refused_by_others(certificate, [domain, *served[domain]], roots))
     return review
-
-
-def _is_for_servers(configuration: Configuration, domain: str) -> bool:
-    """True if other servers are talked with for this domain, and can reach it as far as its name tells."""
-    mode = configuration[FederationSettings].mode
-    is_on = configuration.is_enabled("federation") and mode != "closed"
-    return is_on and (mode != "auto" or is_in_dns(domain))
-
-
-def _refused_by_servers(certificate: Certificate, names: Sequence[str], roots: Roots) -> Iterator[str]:
-    """Say why other servers will refuse the certificate, as far as they trust the authorities that we do."""
-    path, reasons = certificate.chain_file, dict[str, str]()
-    for name in names:
-        try:
-            verify(certificate.chain(), name, roots)
-        except CertificateRejected as rejected:
-            reasons[name] = rejected.reason
-    unnamed = [name for name in reasons if not covers(certificate.x509, name)]
-    if unnamed:
-        yield (
-            f"{path}: the certificate does not name {', '.join(unnamed)}: other servers do not connect there, and "
-            "refuse what comes from there."
-        )
-    for reason in dict.fromkeys(reasons[name] for name in reasons if name not in unnamed):
-        yield f"{path}: other servers refuse the certificate: it {reason}."
 
 
 def _services(configuration: Configuration, features: Iterable[Feature]) -> Mapping[str, Sequence[str]]:

@@ -135,11 +135,6 @@ def a_labels(services: Iterable[str]) -> Iterator[str]:
                 yield a_label(service)
 
 
-def is_in_dns(domain: str) -> bool:
-    """True for a name that others could find, False for addresses and for names that only this machine knows."""
-    return "." in domain and isinstance(_network_name(domain), x509.DNSName)
-
-
 def _read_leaf(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(_read(path))

@@ -77,8 +77,6 @@ class TLSSettings:
         "It may be left out if the certificate's file or folder holds the key too.",
         check=_check_domains,
     )
-    authorities: Path | None = setting(None, "A PEM file of the authorities whose certificates other servers may show, "
-                                       "in place of the system's.")  # fmt: skip
 
 
 def read_certificates(
