@@ -85,7 +85,7 @@ def test_row_14_who_has_a_certificate_can_issue_no_other(authority: Authority, r
 # -- row 170: what takes long
 
 
-def test_row_170_of_authorities_with_one_name_and_one_key_one_is_tried(authority: Authority, roots: Roots) -> None:
+def test_row_172_of_authorities_with_one_name_and_one_key_one_is_tried(authority: Authority, roots: Roots) -> None:
     alike = [authority.intermediate_again() for _ in range(7)]
     assert list(usable(alike)) == alike[:1]
     issued = authority.issue(CAPULET)
@@ -93,12 +93,12 @@ def test_row_170_of_authorities_with_one_name_and_one_key_one_is_tried(authority
 
 
 @pytest.mark.parametrize("bits, exponent", [(16_384, 65_537), (3_072, (1 << 3_000) + 1), (2_048, (1 << 33) + 1)])
-def test_row_170_keys_that_nobody_has_are_not_tried(bits: int, exponent: int, authority: Authority) -> None:
+def test_row_172_keys_that_nobody_has_are_not_tried(bits: int, exponent: int, authority: Authority) -> None:
     key = rsa.RSAPublicNumbers(exponent, secrets.randbits(bits) | 1 << (bits - 1) | 1).public_key()
     assert list(usable([authority.intermediate_again(key), authority.intermediate])) == [authority.intermediate]
 
 
-def test_row_170_of_a_chain_only_its_first_certificates_are_looked_at(authority: Authority, roots: Roots) -> None:
+def test_row_172_of_a_chain_only_its_first_certificates_are_looked_at(authority: Authority, roots: Roots) -> None:
     issued, others = authority.issue(CAPULET), [der(Authority(f"Other {number}").intermediate) for number in range(8)]
     assert is_good((issued.der[0], *others[:3], issued.der[1]), roots)
     assert not is_good((issued.der[0], *others, issued.der[1]), roots)
