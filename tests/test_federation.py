@@ -193,7 +193,7 @@ def test_a_server_that_finds_that_we_are_not_who_we_say_is_not_tried_again(
         assert not peer.has_another
 
 
-def test_an_answer_of_dialback_that_nobody_asked_for_has_no_effect(server: Server, directory: Directory) -> None:
+def test_row_12_an_answer_of_dialback_that_nobody_asked_for_has_no_effect(server: Server, directory: Directory) -> None:
     with PeerServer() as peer:
         directory.ports["c.example"] = peer.port
         juliet = somebody(server, "juliet@a.example/x")
@@ -228,7 +228,7 @@ def test_a_server_without_encryption_is_not_sent_anything(tmp_path: Path, direct
         ("a.example", "a@@b", "improper-addressing"),
     ],
 )
-def test_headers_that_cannot_be_are_refused(server: Server, to: str, sender: str, condition: str) -> None:
+def test_row_13_headers_that_cannot_be_are_refused(server: Server, to: str, sender: str, condition: str) -> None:
     with PeerStream.to(server) as peer:
         assert condition_of(peer.opens(to, sender)) == condition
 

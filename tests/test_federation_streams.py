@@ -93,7 +93,7 @@ def test_that_it_cannot_be_asked_is_an_error_after_which_the_stream_goes_on(
     assert shows_a_key(peer, authority, VALID).get("type") == "valid"
 
 
-def test_an_answer_about_another_stream_is_none(peer: PeerStream, authority: PeerServer) -> None:
+def test_row_12_an_answer_about_another_stream_is_none(peer: PeerStream, authority: PeerServer) -> None:
     peer.opens()
     peer.send(KEY.format("c.example", "a.example"))
     with authority.accepts() as asked:
@@ -104,7 +104,7 @@ def test_an_answer_about_another_stream_is_none(peer: PeerStream, authority: Pee
     assert peer.next().get("type") == "error"
 
 
-def test_the_key_is_not_verified_where_it_came_in(peer: PeerStream, authority: PeerServer) -> None:
+def test_row_12_a_key_is_not_verified_where_it_came_in(peer: PeerStream, authority: PeerServer) -> None:
     peer.opens()
     peer.send(KEY.format("c.example", "a.example"))
     peer.send(f"<db:verify from='c.example' to='a.example' id='{peer.id}' {VALID}")
@@ -132,7 +132,7 @@ def test_several_pairs_may_be_agreed_on_one_by_one(
         ("e.example", "a.example", "policy-violation"),
     ],
 )
-def test_pairs_that_cannot_be_are_refused_and_nobody_is_asked(
+def test_row_13_pairs_that_cannot_be_are_refused_and_nobody_is_asked(
     peer: PeerStream, directory: Directory, theirs: str, ours: str, condition: str
 ) -> None:
     peer.opens()
@@ -153,7 +153,7 @@ def test_there_are_only_so_many_pairs_on_a_stream(
         assert local_name(refused[0][0]) == "resource-constraint"
 
 
-def test_keys_of_ours_are_confirmed_to_anybody_and_no_others(server: Server, peer: PeerStream) -> None:
+def test_row_12_keys_of_ours_are_confirmed_to_anybody_and_no_others(server: Server, peer: PeerStream) -> None:
     peer.opens(sender="")
     ours = federation_of(server).own_key(Pair("a.example", "c.example"), "s1")
     asked = "<db:verify from='c.example' to='{}' id='{}'>{}</db:verify>"
@@ -191,7 +191,7 @@ def test_the_key_is_that_of_the_example_in_xep_0185() -> None:
         ("<bidi xmlns='urn:xmpp:bidi'/>", "policy-violation"),
     ],
 )
-def test_what_may_not_be_said_closes_the_stream(agreed: PeerStream, stanza: str, condition: str) -> None:
+def test_row_13_what_may_not_be_said_closes_the_stream(agreed: PeerStream, stanza: str, condition: str) -> None:
     agreed.send(stanza)
     assert agreed.last_words() == [condition]
 
@@ -247,7 +247,9 @@ def test_a_stream_may_carry_both_directions(server: Server, peer: PeerStream, au
     assert not authority.has_another
 
 
-def test_only_for_the_pair_that_was_agreed_on(server: Server, peer: PeerStream, authority: PeerServer) -> None:
+def test_row_13_both_directions_are_for_the_pair_that_was_agreed_on(
+    server: Server, peer: PeerStream, authority: PeerServer
+) -> None:
     juliet = somebody(server, "juliet@a.example/x")
     peer.opens()
     peer.send("<bidi xmlns='urn:xmpp:bidi'/>")
