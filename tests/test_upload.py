@@ -1,11 +1,14 @@
 """XEP-0363: a slot is asked for, a file is put there, and whoever knows the address gets it."""
 
+import logging
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gevent
+import h11
 import pytest
 
 from db import uploads
@@ -100,6 +103,19 @@ def test_an_upload_that_breaks_off_leaves_nothing_and_can_be_tried_again(
     with browser(site) as other:
         assert other.ask("PUT", path, b"y" * 1_000_000).status == 201
         assert other.ask("GET", path).content == b"y" * 1_000_000
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_cut_off_and_said_in_one_line(
+    juliet: Client, one: Browser, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = upload(one, juliet, b"x" * 1_000_000)
+    [file] = (each for each in (tmp_path / "uploads").rglob("*") if each.is_file())
+    os.truncate(file, 600_000)
+    with pytest.raises(h11.RemoteProtocolError):
+        one.ask("GET", path)
+    [said] = (record for record in caplog.records if record.levelno >= logging.ERROR)
+    assert said.getMessage() == "an uploaded file (1) cannot be read to its end: the file is shorter than it was"
+    assert said.exc_info is None
 
 
 def test_who_wants_to_hear_first_whether_to_send_is_told(juliet: Client, one: Browser) -> None:

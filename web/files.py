@@ -15,7 +15,7 @@ from handlers.upload import files
 from handlers.upload.names import OCTETS, SHOWN, media_type
 from handlers.upload.stores import store_of
 from web.http.conditions import Verdict, range_of, verdict
-from web.http.messages import Answer, HTTPError, Request, Response
+from web.http.messages import Answer, CutShort, HTTPError, Request, Response
 from web.part import Part
 from web.site import Site
 
@@ -118,9 +118,29 @@ def _shown_as(file: File) -> str:
     return f"{file.type}; charset=utf-8" if file.type.startswith("text/") else file.type
 
 
+class _Sending(Iterator[bytes]):
+    """What is read of a file. No generator: one that was never begun would not close what it reads."""
+
+    def __init__(self, file: File, pieces: Iterator[bytes]) -> None:
+        self._file = file
+        self._pieces = pieces
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._pieces)
+        except FileStoreError as error:
+            log.error("an uploaded file (%d) cannot be read to its end: %s", self._file.id, error)
+            raise CutShort(str(error)) from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if hasattr(self._pieces, "close"):
+            self._pieces.close()
+
+
 def _opened(site: Site, file: File, start: int, end: int) -> Iterator[bytes]:
     try:
-        return store_of(site.server).read(file.slot, start, end - start)
+        return _Sending(file, store_of(site.server).read(file.slot, start, end - start))
     except NoSuchFile as error:
         log.error("an uploaded file (%d) is missing: %s", file.id, error)
         raise HTTPError(404, "The file is lost.") from error

@@ -41,6 +41,11 @@ class HTTPError(Exception):
         self.headers = dict(headers or {})
 
 
+class CutShort(OSError):
+    """The rest of an answer's content cannot be had. The connection is closed, so that nobody takes what has come for
+    all of it; whoever raises this has logged why."""
+
+
 class Headers:
     """The header fields of a request, by names in any case."""
 
@@ -132,8 +137,8 @@ class Response:
     """What a client is answered.
 
     The content is bytes, or an iterable of bytes whose `length` is said if it is known. An iterable is asked for the
-    next piece once the client has taken the last one, and `close` is called on it in the end if it has one. Headers
-    replace those that every response has (see `headers.py`); one whose value is "" is not sent.
+    next piece once the client has taken the last one, and `close` is called on it in the end if it has one; it may
+    raise CutShort. Headers replace those that every response has (see `headers.py`); one whose value is "" is not sent.
     """
 
     status: int = 200
