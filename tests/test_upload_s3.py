@@ -1,11 +1,14 @@
 """Files at a service that speaks S3: the same as on the disk, by the same few functions."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from gevent import socket
 
 from db import uploads
+from db.files.s3 import PART_BYTES
 from handlers.upload import removing
 from tests.harness.browsing import browser, web_server
 from tests.harness.buckets import BUCKET, client_of, content_of, s3_service, settings_for
@@ -92,6 +95,21 @@ def test_where_the_service_cannot_be_used_the_slot_stays_open(tmp_path: Path, se
         assert one.ask("PUT", path, b"a hat").status == 503
         assert one.ask("PUT", path, b"a hat").status == 503
         assert left_on_the_disk(tmp_path) == []
+
+
+def test_the_log_does_not_say_where_a_file_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as nobody:
+        nowhere = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    with web_server(tmp_path, upload=settings_for(nowhere)) as site, browser(site) as one:
+        juliet = Client(site.server, "juliet@localhost/balcony")
+        small, large = slot(juliet), slot(juliet, size=PART_BYTES)
+        assert one.ask("PUT", small, b"a hat").status == 503
+        assert one.ask("PUT", large, b"x" * PART_BYTES).status == 503
+        site.server.db.connection.execute("UPDATE upload SET state = 'stored', stored = 1, due = NULL")
+        assert one.ask("GET", small).status == 503
+    for path in (small, large):
+        assert path.split("/")[2] not in caplog.text
+    assert f"{nowhere}/files/xserv/..." in caplog.text
 
 
 def test_what_was_on_its_way_long_ago_is_given_up(site: Site, service: str) -> None:

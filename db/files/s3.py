@@ -26,6 +26,7 @@ PAUSE_SECONDS = 0.001
 CONNECT_SECONDS, ANSWER_SECONDS, ATTEMPTS, CONNECTIONS = 10, 60, 3, 50
 MISSING = ("404", "NoSuchKey")
 FULL = 507
+UNNAMED = "..."
 LONGEST = timedelta(hours=1)  # that one file takes from the disk here to the bucket
 
 
@@ -59,18 +60,18 @@ class S3Store:
         )
 
     def keep(self, key: str, pieces: Iterable[bytes]) -> None:
-        with self._way.gathered(key, pieces) as path, _in_our_words(), path.open("rb") as file:
+        with self._way.gathered(key, pieces) as path, _in_our_words(key), path.open("rb") as file:
             self._client.upload_fileobj(file, self._bucket, self._prefix + key, Config=self._in_parts)
 
     def read(self, key: str, start: int, length: int) -> Iterator[bytes]:
-        with _in_our_words():
+        with _in_our_words(key):
             found = self._client.get_object(
                 Bucket=self._bucket, Key=self._prefix + key, Range=f"bytes={start}-{start + length - 1}"
             )
-        return _Reading(found["Body"])
+        return _Reading(key, found["Body"])
 
     def delete(self, key: str) -> None:
-        with _in_our_words():
+        with _in_our_words(key):
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
 
     def has_room(self, size: int) -> bool:
@@ -92,12 +93,13 @@ class S3Store:
 class _Reading(Iterator[bytes]):
     """What is read of a file."""
 
-    def __init__(self, body: Any) -> None:
+    def __init__(self, key: str, body: Any) -> None:
+        self._key = key
         self._body = body
         self._unpaused = 0
 
     def __next__(self) -> bytes:
-        with _in_our_words():
+        with _in_our_words(self._key):
             piece: bytes = self._body.read(PIECE_BYTES)
         if not piece:
             raise StopIteration
@@ -113,14 +115,21 @@ class _Reading(Iterator[bytes]):
 
 
 @contextmanager
-def _in_our_words() -> Iterator[None]:
+def _in_our_words(key: str = "") -> Iterator[None]:
+    """`key`: what it is done with."""
     try:
         yield
     except ClientError as error:
         answer = error.response
         if answer.get("Error", {}).get("Code") in MISSING:
-            raise NoSuchFile(str(error)) from error
+            raise NoSuchFile(_said(error, key)) from error
         is_full = answer.get("ResponseMetadata", {}).get("HTTPStatusCode") == FULL
-        raise (FileStoreFull if is_full else FileStoreError)(str(error)) from error
+        raise (FileStoreFull if is_full else FileStoreError)(_said(error, key)) from error
     except (BotoCoreError, S3UploadFailedError, OSError) as error:
-        raise FileStoreError(str(error)) from error
+        raise FileStoreError(_said(error, key)) from error
+
+
+def _said(error: Exception, key: str) -> str:
+    """What it says but for the name of the file: whoever knows that can read it. It may be in the middle of an
+    address."""
+    return str(error).replace(key, UNNAMED) if key else str(error)
