@@ -45,6 +45,8 @@ from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 
 log = logging.getLogger(__name__)
 
+FOR_PEOPLE = ("pages", "web_client")  # parts of the HTTP side of which one stands at its address
+
 
 def sections() -> list[Section]:
     """All sections that a configuration may have: the engine's own, and those of the features."""
@@ -168,15 +170,27 @@ def add_federation(server: Server, listener: ClientListener, tls: ServerTLS) -> 
 
 def show_in_browser(server: Server, passwords: Mapping[str, str], room: JID | None) -> str | None:
     """Have the page of a demo show these accounts; returns its address, or None where there is no such page."""
+    site = _site(server)
+    if site is None or not site.has(web.demo.part.name) or "HTTP" not in site.listener.ports:
+        return None
+    shown = server.state(web.demo.Stage)
+    shown.passwords = {JID.parse(address): password for address, password in passwords.items()}
+    shown.room = room
+    return web.demo.address(site)
+
+
+def address_for_browsers(server: Server) -> str | None:
+    """Where people find the server with a browser, or None where there is nothing for them."""
+    site = _site(server)
+    if site is None or not any(map(site.has, FOR_PEOPLE)):
+        return None
+    return site.base(server.default_domain)
+
+
+def _site(server: Server) -> Site | None:
     for listener in server.listeners:
-        if not isinstance(listener, ClientListener):
-            continue
-        side = listener.http_side
-        if isinstance(side, Serving) and side.site.has(web.demo.part.name) and "HTTP" in listener.ports:
-            shown = server.state(web.demo.Stage)
-            shown.passwords = {JID.parse(address): password for address, password in passwords.items()}
-            shown.room = room
-            return web.demo.address(side.site)
+        if isinstance(listener, ClientListener) and isinstance(listener.http_side, Serving):
+            return listener.http_side.site
     return None
 
 

@@ -89,7 +89,11 @@ def run(config: Path | None, data: Path, log_format: str, log_level: str) -> Non
     file = assembly.chosen(config, folder)
     configured = functools.partial(assembly.served_configuration, file)
     with assembly.blaming(file), assembly.opened_server(folder, configured()) as server:
-        announce = functools.partial(terminal.announce_server, say, server.default_domain, data)
+
+        def announce(listening: list[str]) -> None:
+            page = assembly.address_for_browsers(server)
+            terminal.announce_server(say, server.default_domain, data, page, listening)
+
         control = assembly.control_socket(server, folder)
         serve(server, control, configured, announce, ends_at_hangup=loss_of_terminal())
 

@@ -1,6 +1,7 @@
 """What the command line asks for, reads and shows."""
 
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -88,10 +89,11 @@ def announce_new_database(data: Path) -> None:
     click.echo(f"There was no database in {data}; a new one was made.", err=True)
 
 
-def announce_server(say: Say, domain: str, data: Path, listening: Iterable[str]) -> None:
-    """Print the addresses that a server listens on, and what to do next."""
+def announce_server(say: Say, domain: str, data: Path, page: str | None, listening: Iterable[str]) -> None:
+    """Print the addresses that a server listens on, and what to do next; `page` is where browsers find it."""
     _show_listening(say, listening)
-    say(f"Next: xserv user add NAME@{domain} --data {data}, and log in with an XMPP client.")
+    browser = f", or with a browser at {page}" if page else ""
+    say(f"Next: xserv user add NAME@{domain} --data {shlex.quote(str(data))}, and log in with an XMPP client{browser}.")
 
 
 def announce_demo(say: Say, passwords: Mapping[str, str], page: str | None, listening: Iterable[str]) -> None:

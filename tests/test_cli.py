@@ -5,12 +5,13 @@ import signal
 import socket
 import sqlite3
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from tests.harness.commandline import complaint, configured, running, succeeds, xserv
 from tests.harness.rawclient import LoginFailed, RawClient, logged_in
-from tests.harness.servers import ROOT, RunningServer
+from tests.harness.servers import PATIENCE, ROOT, RunningServer
 from xmpp import __version__
 
 VERSION_QUERY = "<query xmlns='jabber:iq:version'/>"
@@ -251,8 +252,21 @@ def test_ending_it_closes_every_stream_with_system_shutdown(tmp_path: Path) -> N
 
 
 def test_the_next_thing_to_do_is_printed(tmp_path: Path) -> None:
+    folder = tmp_path / "our server"
+    folder.mkdir()
+    with running(folder) as server:
+        address = f"http://localhost:{server.port_for('HTTP')}"
+        next_thing = server.wait_for("Next:")
+        assert f"xserv user add NAME@localhost --data '{folder}', and log in with" in next_thing
+        assert next_thing.endswith(f" an XMPP client, or with a browser at {address}.\n")
+        with urlopen(address, timeout=PATIENCE) as page:
+            assert b"Chat at localhost" in page.read()
+
+
+def test_a_browser_is_named_only_where_there_is_something_for_it(tmp_path: Path) -> None:
+    configured(tmp_path, "[pages]\nenabled = false\n[web_client]\nenabled = false")
     with running(tmp_path) as server:
-        assert f"xserv user add NAME@localhost --data {tmp_path}" in server.wait_for("Next:")
+        assert server.wait_for("Next:").endswith(" an XMPP client.\n")
 
 
 def test_a_hangup_reloads_the_configuration_and_drops_nobody(tmp_path: Path) -> None:
