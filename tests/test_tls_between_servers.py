@@ -236,6 +236,27 @@ def test_changed_certificates_are_shown_in_both_directions(authority: Authority,
         assert old.answering.read() == b"still there"
 
 
+def test_others_have_their_turns_while_the_certificates_of_many_domains_change(
+    authority: Authority, tmp_path: Path
+) -> None:
+    domains = [f"{number}.test" for number in range(5)]
+    tls = tls_of(tmp_path, {each: authority.issue(each) for each in domains})
+    before, seen = tls.certificates, []
+
+    def look() -> None:
+        while tls.certificates is before:
+            seen.append(as_client(tls).contexts)
+            gevent.sleep(0)
+
+    looking = gevent.spawn(look)
+    gevent.sleep(0)
+    tls.reload(TLSSettings(certificates={each: tmp_path / each for each in domains}), {each: [] for each in domains})
+    with gevent.Timeout(PATIENCE):
+        looking.join()
+    assert len(seen) > 2 * len(domains)
+    assert set(seen) == {seen[0]} != {as_client(tls).contexts}
+
+
 def test_certificates_that_cannot_be_used_change_nothing(authority: Authority, tmp_path: Path) -> None:
     before = authority.issue(CAPULET)
     tls = tls_of(tmp_path, {CAPULET: before})

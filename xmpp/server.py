@@ -40,7 +40,7 @@ class Listener(Protocol):
         """Listen; returns the addresses as people read them. Raises ListenError."""
 
     def reload(self, configuration: Configuration) -> None:
-        """Use changed settings and certificates. Raises CertificateError, and then nothing has changed."""
+        """Use changed settings and certificates. Yields. Raises CertificateError, and then nothing has changed."""
 
     def stop(self) -> None:
         """Accept no more connections."""
@@ -133,7 +133,7 @@ class Server:
         return listens_on
 
     def reload(self, configuration: Configuration) -> None:
-        """Use changed settings and certificates; nobody is disconnected.
+        """Use changed settings and certificates; nobody is disconnected. Yields before anything changes.
 
         Raises CertificateError, and then nothing has changed.
         """

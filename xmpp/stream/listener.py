@@ -118,7 +118,7 @@ class ClientListener:
         return {key: serve for key, serve in served.items() if self._tls is not None or serve not in only_with_tls}
 
     def reload(self, configuration: Configuration) -> None:
-        """Use changed certificates. Raises CertificateError, and then nothing has changed."""
+        """Use changed certificates. Yields. Raises CertificateError, and then nothing has changed."""
         if self._tls is not None:
             self._tls.reload(configuration[TLSSettings], self._server.subdomains.by_domain)
 

@@ -6,6 +6,8 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 
+import gevent
+
 from xmpp.stream.tls.any_certificate import AnyCertificate
 from xmpp.stream.tls.certificates import Certificate, a_label, a_labels
 from xmpp.stream.tls.contexts import context_for_servers, context_towards_servers
@@ -23,17 +25,19 @@ class ContextsBetweenServers:
         services: Mapping[str, Sequence[str]],
         any_certificate: AnyCertificate | None,
     ) -> None:
-        """Make the contexts; other servers are asked for a certificate if any can be taken. Raises CertificateError."""
-        ours = {domain: certificates[domain] for domain in services}  # in this order
-        incoming = {domain: context_for_servers(each, any_certificate) for domain, each in ours.items()}
+        """Make the contexts; other servers are asked for a certificate if any can be taken. Yields. Raises
+        CertificateError."""
+        incoming: dict[str, ssl.SSLContext] = {}
+        starttls: dict[str, ssl.SSLContext] = {}
+        direct: dict[str, ssl.SSLContext] = {}
+        for domain in services:  # in this order
+            own = certificates[domain]
+            incoming[domain] = context_for_servers(own, any_certificate)
+            starttls[domain] = context_towards_servers(own, any_certificate, is_direct=False)
+            direct[domain] = context_towards_servers(own, any_certificate, is_direct=True)
+            gevent.sleep(0)  # each domain takes some 10 ms
         self._incoming = _by_name(incoming, services)
-        self._towards = {}
-        for is_direct in (False, True):
-            towards = {
-                domain: context_towards_servers(each, any_certificate, is_direct=is_direct)
-                for domain, each in ours.items()
-            }
-            self._towards[is_direct] = _by_name(towards, services)
+        self._towards = {False: _by_name(starttls, services), True: _by_name(direct, services)}
 
     def for_incoming(self, server_name: str | None) -> ssl.SSLContext:
         """The context for a server that connects to us and asks for this name."""

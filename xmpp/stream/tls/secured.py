@@ -80,10 +80,8 @@ class SecuredSocket:
 
     def shake_hands(self, tls: ServerTLS, *, is_direct: bool, for_servers: bool) -> None:
         """Shake hands as the server. A client that begins with TLS (`is_direct`) has to name one of our application
-        protocols, or none; it is another server if the port is `for_servers`, or if it names theirs.
-
-        Yields. Raises OSError, such as ssl.SSLError.
-        """
+        protocols, or none; it is another server if the port is `for_servers`, or if it names theirs. Yields. Raises
+        OSError, such as ssl.SSLError."""
         hello, received = read_hello(self._receive_portion)
         if is_direct and not tls.speaks_with(hello, for_servers=for_servers):
             self._sock._sock.send(NO_APPLICATION_PROTOCOL)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+import gevent
 import idna
 
 from xmpp.config.configuration import setting
@@ -149,17 +150,18 @@ class ServerTLS:
     def reload(self, settings: TLSSettings, services: Mapping[str, Sequence[str]]) -> None:
         """Use these settings from the next handshake on; existing connections are not touched.
 
-        Raises CertificateError, and then nothing has changed.
+        Yields between domains, and nothing has changed until all is done. Raises CertificateError, and then nothing
+        has changed.
         """
         certificates = read_certificates(settings, services, self._folder)
         minimum = VERSIONS[settings.minimum_version]
-        presented: dict[ssl.SSLContext, _Presented] = {
-            context_for_clients(each, minimum, self._protocols): _Presented(end_point_hash(each.x509), domain)
-            for domain, each in certificates.items()
-        }
-        first = certificates[next(iter(services))]
-        for context in presented:
+        presented: dict[ssl.SSLContext, _Presented] = {}
+        for domain, each in certificates.items():
+            context = context_for_clients(each, minimum, self._protocols)
             context.sni_callback = acknowledge_name
+            presented[context] = _Presented(end_point_hash(each.x509), domain)
+            gevent.sleep(0)  # each takes some milliseconds
+        first = certificates[next(iter(services))]
         default = context_for_clients(first, minimum, self._protocols)
         presented[default] = _Presented(end_point_hash(first.x509), None)
         if self.as_client is not None:
