@@ -130,6 +130,25 @@ def test_whatever_comes_is_an_answer_or_none(data: bytes, cut: int) -> None:
                 exchange.answer_in(read)
 
 
+def test_answers_that_come_at_once_let_others_go_first(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no time at all for them in a round, each is written and read in a round of its own."""
+    monkeypatch.setattr(exchange, "ROUND_SECONDS", 0.0)
+    rounds = 0
+
+    def count() -> None:
+        nonlocal rounds
+        while True:
+            gevent.sleep(exchange.ONE_ROUND)
+            rounds += 1
+
+    found = asking(zone)
+    counting = gevent.spawn(count)
+    for each in [found.ask(f"{n}.test", "A") for n in range(50)]:
+        each.get()
+    counting.kill()
+    assert rounds >= 2 * 50
+
+
 # -- who is asked
 
 

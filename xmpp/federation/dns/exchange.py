@@ -5,8 +5,6 @@ question (RFC 5452).
 """
 
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from time import monotonic
 from typing import Any, NamedTuple
@@ -28,6 +26,7 @@ MOST_BYTES = 4096
 """Of an answer: to read one takes up to 10 microseconds a byte, and with more than that others would notice."""
 MOST_RECORDS = 64
 FORGED_ANSWERS = 16  # to one question; then somebody tries to forge one, which is much harder over TCP
+ROUND_SECONDS = 0.002
 ONE_ROUND = 1e-6  # a sleep of so many seconds returns after all sockets have been looked at
 
 Question = tuple[str, str]  # a name without its last dot, and a type
@@ -53,18 +52,19 @@ class Answer(NamedTuple):
 
 
 class Exchange:
-    """Asks name servers. Messages are written and read one in each round of the loop: that takes a while, and many may
-    come at the same time."""
+    """Asks name servers. To write or read a message takes a while, and many may be due at the same time: in one round
+    of the loop it works on them for ROUND_SECONDS, or on one that takes longer."""
 
     def __init__(self) -> None:
-        self._turn = BoundedSemaphore(1)
+        self._round_ends = 0.0
+        self._next_round = BoundedSemaphore(1)
 
     def ask(self, server: NameServer, question: Question, seconds: float) -> Answer:
         """The answer to a question. Yields; waits for the name server for so many seconds. Raises NoAnswer,
         LookupFailed."""
-        with self._in_turn():
-            query = dns.message.make_query(*question, use_edns=0, payload=UDP_BYTES)
-            wire = query.to_wire()
+        self._wait_for_turn()
+        query = dns.message.make_query(*question, use_edns=0, payload=UDP_BYTES)
+        wire = query.to_wire()
         until = monotonic() + seconds
         try:
             response = self._over_udp(server, query, wire, until) or self._over_tcp(server, query, wire, until)
@@ -98,15 +98,17 @@ class Exchange:
             raise LookupFailed("the answer is malformed")
         return response
 
-    @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        with self._turn:
-            gevent.sleep(ONE_ROUND)
-            yield
-
     def _read(self, data: bytes, query: Any) -> Any:
-        with self._in_turn():
-            return read(data, query)
+        self._wait_for_turn()
+        return read(data, query)
+
+    def _wait_for_turn(self) -> None:
+        if monotonic() < self._round_ends:
+            return
+        with self._next_round:
+            if monotonic() >= self._round_ends:
+                gevent.sleep(ONE_ROUND)
+                self._round_ends = monotonic() + ROUND_SECONDS
 
 
 def read(data: bytes, query: Any) -> Any:
