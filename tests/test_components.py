@@ -298,6 +298,13 @@ def test_a_component_is_told_that_the_server_stops(tmp_path: Path) -> None:
         assert bridge.last_words() == ["system-shutdown"]
 
 
+def test_who_wrote_what_still_waits_when_the_server_stops_is_told(server: Server, romeo: Client) -> None:
+    romeo.sends(f"<message to='nurse@{BRIDGE}' id='m'>{BODY}</message>")
+    server.stop()
+    [error] = [stanza for stanza in romeo.received() if stanza.startswith("<message")]
+    assert "<service-unavailable " in error
+
+
 # -- while it is away
 
 

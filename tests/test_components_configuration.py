@@ -1,11 +1,13 @@
 """What is wrong, unwise or worth knowing about the components of a configuration."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 import assembly
 from tests.harness.commandline import xserv
+from tests.harness.servers import ROOT
 from xmpp import config_review
 from xmpp.config.component_settings import belonging_to, home
 from xmpp.config.configuration import ConfigError
@@ -71,6 +73,16 @@ def test_the_check_lists_components_and_whose_place_they_take(tmp_path: Path) ->
     where = "a component, which connects to port 5347 of 127.0.0.1, answers there"
     assert f"bridge.example.org: {where}." in done.stderr
     assert f"rooms.example.org: {where}, in place of the service rooms of this server." in done.stderr
+
+
+def test_what_the_page_has_as_examples_can_be_used_as_it_stands(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "components.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 3
+    for example in examples:
+        file = tmp_path / "xserv.toml"
+        file.write_text(f"[server]\ndomains = ['example.org']\n{example}")
+        assert unwise(file) == []
 
 
 @pytest.mark.parametrize(

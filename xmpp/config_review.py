@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from xmpp.config.component_settings import SAFE_SECRET, ComponentsSettings
+from xmpp.config.component_settings import SAFE_SECRET, ComponentsSettings, home
 from xmpp.config.configuration import Configuration, Entry, entries_of
 from xmpp.config.settings import ServerSettings
 from xmpp.federation.own_certificates import refused_by_others
@@ -88,8 +88,13 @@ def review_certificates(configuration: Configuration, features: Iterable[Feature
 
 
 def _services(configuration: Configuration, features: Iterable[Feature]) -> Mapping[str, Sequence[str]]:
-    """The addresses of the services of each domain."""
-    return _subdomains(configuration, features).by_domain
+    """The addresses of the services of each domain, and of the components beneath it."""
+    components = configuration[ComponentsSettings].secrets
+    services = _subdomains(configuration, features).by_domain
+    return {
+        domain: [*found, *(each for each in components if home(each, services) == domain)]
+        for domain, found in services.items()
+    }
 
 
 def _subdomains(configuration: Configuration, features: Iterable[Feature]) -> Subdomains:

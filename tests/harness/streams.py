@@ -61,9 +61,8 @@ def listening_server(
 
 
 def listener_of(server: Server) -> ClientListener:
-    """Its only one."""
-    [listener] = server.listeners
-    assert isinstance(listener, ClientListener)
+    """Its only one for clients."""
+    [listener] = [each for each in server.listeners if isinstance(each, ClientListener)]
     return listener
 
 

@@ -126,15 +126,19 @@ class ComponentDomain:
 
     def close(self, error: StreamError) -> None:
         """The server stops: the senders of what waits are told, and the connection is closed with this error."""
-        waiting, self._queue, self._queued_bytes = self._queue, deque(), 0
-        for each in waiting:
-            self._refuse(each, _away())
+        self.give_up()
         if self.stream is not None:
             self.stream.close(error)
         if self._clock is not None:
             self._clock.kill(block=False)
 
     # -- what waits
+
+    def give_up(self) -> None:
+        """Tell the senders of all that waits that the component is not there."""
+        waiting, self._queue, self._queued_bytes = self._queue, deque(), 0
+        for each in waiting:
+            self._refuse(each, _away())
 
     def _pass_on(self) -> None:
         """Write as much as the component reads, in order, and not before what it tells of is on the disk."""
