@@ -181,6 +181,22 @@ def test_row_05_a_component_has_a_limit_too(tmp_path: Path) -> None:
             assert bridge.comes_before_pong() == []
 
 
+def test_row_06_its_stanzas_have_as_many_elements_and_nest_as_deep_as_a_clients(tmp_path: Path) -> None:
+    limits = {"stanza_elements": 500, "stanza_depth": 20}
+    with server_with_components(tmp_path, streams=limits) as server:
+        romeo = online(server, "romeo@localhost/orchard")
+        with Component.attached(server) as bridge:
+            bridge.send(MESSAGE.format(BRIDGE).replace("hi", "hi</body>" + "<x xmlns='u:x'/>" * 400 + "<body>"))
+            assert bridge.comes_before_pong() == []
+            assert len(messages(romeo)) == 1
+            bridge.send(MESSAGE.format(BRIDGE).replace("hi", "<x xmlns='u:x'>" * 30 + "</x>" * 30))
+            assert bridge.last_words() == ["policy-violation"]
+        with Component.attached(server) as bridge:
+            bridge.send(MESSAGE.format(BRIDGE).replace("hi", "<x xmlns='u:x'/>" * 600))
+            assert bridge.last_words() == ["policy-violation"]
+    assert messages(romeo) == []
+
+
 def test_row_07_who_does_not_shake_hands_in_time_is_told_so(tmp_path: Path) -> None:
     with (
         server_with_components(tmp_path, streams={"login_seconds": 1}) as server,

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import logging
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
-from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader, XMLFeed, XMLLimits
+from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader, XMLFeed
 
 if TYPE_CHECKING:
     from xmpp.components.domain import ComponentDomain
@@ -126,7 +127,8 @@ class ComponentStream(Connection):
         self._deadline.close()
         self._place.known()
         self.transport.trust()
-        self.feed.widen(_limits(self._listener.settings.stanza_bytes, self.server.stream_settings))
+        usual = limits.after_login(self.server.stream_settings)
+        self.feed.widen(replace(usual, stanza_bytes=self._listener.settings.stanza_bytes))
         self.write(b"<handshake/>")
 
     def _receive(self, element: etree._Element) -> None:
@@ -226,8 +228,3 @@ class ComponentStream(Connection):
 
     def _handshake_took_too_long(self) -> None:
         self.close(StreamError("connection-timeout", "the handshake took too long"))
-
-
-def _limits(stanza_bytes: int, settings: Any) -> XMLLimits:
-    usual = limits.after_login(settings)
-    return XMLLimits(stanza_bytes, usual.elements, usual.depth, usual.attributes, usual.names)
