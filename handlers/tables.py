@@ -242,7 +242,12 @@ TABLES = Tables(
         departures.note_end,
     ),
     REQUEST_RECEIVED.runs(delegation.pass_on),
-    COMPONENT_ATTACHED.runs(privileges.advertise, delegation.advertise, managed_presence.show_all),
+    COMPONENT_ATTACHED.runs(
+        privileges.advertise,
+        delegation.advertise,
+        delegation.ask_what_to_announce,
+        managed_presence.show_all,
+    ),
     COMPONENT_SENT.runs(managed_rosters.serve, in_their_name.send_message, in_their_name.send_request),
     ROSTER_PUSHED.runs(managed_rosters.push),
     PRESENCE_SAID.runs(managed_presence.show),

@@ -1,6 +1,6 @@
 """XEP-0355: components answer requests of namespaces that are delegated to them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,16 @@ def delegating(tmp_path: Path) -> Iterator[Delegating]:
 
 
 def attached(server: Server, domain: str = BRIDGE) -> Component:
-    """A component that has been told what is delegated to it."""
+    """A component that has been told what is delegated to it, and says nothing of what it wants to be announced."""
     component = Component.attached(server, domain)
     component.comes_before_pong()
     return component
+
+
+def asked_at(stanzas: Iterable[str]) -> dict[str, str]:
+    """The ids of the questions what is to be announced, by node."""
+    asked = [stanza for stanza in stanzas if f'<query xmlns="{DISCO_INFO}"' in stanza]
+    return {each.split('node="')[1].split('"')[0]: each.split(' id="')[1].split('"')[0] for each in asked}
 
 
 def answer_of(stanza: str, inner: str, **changed: str) -> str:
@@ -69,6 +75,11 @@ def test_a_component_is_told_what_is_delegated_to_it(delegating: Delegating) -> 
             '<delegated namespace="urn:xmpp:mam:2"><attribute name="node"></attribute></delegated>'
             "</delegation></message>"
         )
+        assert asked_at(bridge.comes_before_pong()).keys() == {
+            f"urn:xmpp:delegation:2{separator}{namespace}"
+            for separator in ("::", ":bare:")
+            for namespace in (GAME, "urn:xmpp:mam:2")
+        }
     with Component.attached(server, ELSEWHERE) as other:
         assert other.comes_before_pong() == []
 
@@ -218,10 +229,67 @@ def test_a_component_answers_for_the_accounts_of_the_domain_it_is_beneath(delega
     romeo = online(server, "romeo@localhost/orchard")
     with Component.attached(server, "x.b.example") as bridge:
         assert bridge.next().startswith('<message from="b.example"')
-        assert bridge.comes_before_pong() == []
+        assert bridge.comes_before_pong() == [], "what it announces would not be for all domains"
         assert "<service-unavailable " in romeo.sends(PLAY)[0]
         romeo.sends(PLAY.replace(">", " to='b.example'>", 1))
         assert bridge.next().startswith('<iq from="b.example"')
+
+
+PUBSUB = "http://jabber.org/protocol/pubsub"
+FORM = (
+    "<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>urn:x:form</value></field>"
+    "<field var='a'><value>b</value></field></x>"
+)
+
+
+def test_what_it_announces_takes_the_place_of_what_the_server_does(delegating: Delegating) -> None:
+    server = delegating(PUBSUB)
+    romeo = online(server, "romeo@localhost/orchard")
+
+    def announced(to: str) -> str:
+        return romeo.asks(f"<query xmlns='{DISCO_INFO}'/>", to=to)
+
+    before = announced("romeo@localhost")
+    assert f'"{PUBSUB}#publish"' in before
+    with Component.attached(server) as bridge:
+        asked = asked_at(bridge.comes_before_pong())
+        for separator, features in (("::", ["urn:x:domain"]), (":bare:", [f"{PUBSUB}#subscribe", "urn:x:account"])):
+            node = f"urn:xmpp:delegation:2{separator}{PUBSUB}"
+            inside = "".join(f"<feature var='{var}'/>" for var in features)
+            bridge.send(
+                f"<iq type='result' id='{asked[node]}' from='{BRIDGE}' to='localhost'><query xmlns='{DISCO_INFO}' "
+                f"node='{node}'><identity category='pubsub' type='other'/>{inside}{FORM}</query></iq>"
+            )
+        bridge.comes_before_pong()
+    account, domain = announced("romeo@localhost"), announced("localhost")
+    assert f'"{PUBSUB}#publish"' not in account
+    assert all(each in account for each in (f'"{PUBSUB}#subscribe"', '"urn:x:account"', '"pubsub" type="other"'))
+    assert all(each in domain for each in ('"urn:x:domain"', "urn:x:form"))
+    assert "urn:x:account" not in domain
+    assert "urn:xmpp:ping" in domain
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<feature var='urn:x:game'/><feature var='urn:x:game'/>",
+        "".join(f"<feature var='urn:x:game{number}'/>" for number in range(201)),
+    ],
+)
+def test_what_nobody_could_make_sense_of_is_not_announced(
+    delegating: Delegating, inside: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = delegating(GAME)
+    with Component.attached(server) as bridge:
+        for node, id in asked_at(bridge.comes_before_pong()).items():
+            bridge.send(
+                f"<iq type='result' id='{id}' from='{BRIDGE}' to='localhost'>"
+                f"<query xmlns='{DISCO_INFO}' node='{node}'>{inside}</query></iq>"
+            )
+        bridge.comes_before_pong()
+    romeo = Client(server, "romeo@localhost/orchard")
+    assert "urn:x:game" not in romeo.asks(f"<query xmlns='{DISCO_INFO}'/>", to="localhost")
+    assert f"to be announced of {GAME}" in caplog.text
 
 
 def test_a_server_that_delegates_announces_it(delegating: Delegating, tmp_path: Path) -> None:

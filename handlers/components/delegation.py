@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from lxml import etree
 
 from handlers.components.grants import domains_of
+from handlers.discovery.disco_info import Nested
 from handlers.messages import forwarding
 from xmpp.config.component_settings import check_domain
 from xmpp.config.configuration import REQUIRED, setting
 from xmpp.data import names
+from xmpp.data.disco import INFO, INFO_QUERY, Info
 from xmpp.data.errors import StanzaError
 from xmpp.data.ids import random_id
 from xmpp.data.jid import JID
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 NAMESPACE = "urn:xmpp:delegation:2"
 DELEGATION = f"{{{NAMESPACE}}}delegation"
 FORWARDED_IQ = f"{{{forwarding.NAMESPACE}}}forwarded/{names.IQ}"
+DOMAIN_NODE, ACCOUNT_NODE = "::", ":bare:"
+MOST_FEATURES = 200  # to announce of one namespace
 SECONDS = 60.0  # for a component's answer
 ANSWERS = ("result", "error")  # the XEP has results alone; but then nobody could be told that an item is not there
 
@@ -112,6 +116,45 @@ def pass_on(delivery: Delivery) -> Literal["stop"] | None:
             _ask(server, JID.parse(each.component), iq)
             return STOP
     return None
+
+
+@feature.step
+def ask_what_to_announce(server: "Server", component: JID) -> None:
+    """COMPONENT_ATTACHED: ask what it wants to be announced, at a node for each namespace (section "Nesting"). That is
+    the same for all of our domains, so only a component that all of them delegate to is asked."""
+    if domains_of(server, component) != list(server.domains):
+        return
+    for each in server.settings(DelegationSettings).of(component):
+        for separator in (DOMAIN_NODE, ACCOUNT_NODE):
+            node = f"{NAMESPACE}{separator}{each.namespace}"
+            query = etree.Element(INFO_QUERY, node=node, nsmap={None: INFO})
+            server.requests.ask(
+                "get",
+                wire(query),
+                to=component,
+                sender=JID.parse(server.default_domain),
+                seconds=SECONDS,
+                on_reply=partial(_note_what_to_announce, server, each.namespace, separator),
+            )
+
+
+def _note_what_to_announce(server: "Server", namespace: str, separator: str, answer: Stanza | None) -> None:
+    payload = answer.payload if answer is not None and answer.type == "result" else None
+    if payload is None or payload.tag != INFO_QUERY:
+        return
+    try:
+        info = Info.read(payload)
+    except ValueError as error:
+        log.warning("what is to be announced of %s is ill-formed: %s", namespace, error)
+        return
+    if len(info.features) > MOST_FEATURES:
+        log.warning("more than %d features are to be announced of %s", MOST_FEATURES, namespace)
+        return
+    nested = server.state(Nested)
+    if separator == DOMAIN_NODE:
+        nested.domain = {**nested.domain, namespace: info}
+    else:
+        nested.account = {**nested.account, namespace: info}
 
 
 def _fitting(

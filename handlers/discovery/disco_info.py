@@ -1,7 +1,7 @@
 """What a domain and an account say about themselves (XEP-0030 section 3), as features have declared it; and whom to
 contact (XEP-0157)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,20 +48,49 @@ class DiscoSettings:
 ROLES = ("abuse", "admin", "feedback", "sales", "security", "status", "support")
 
 
+class Nested:
+    """What is announced of namespaces that somebody else answers for in place of the server, among what its domains and
+    its accounts announce (XEP-0355 section "Nesting"). A server has one; each change replaces the mappings."""
+
+    def __init__(self) -> None:
+        self.domain: Mapping[str, Info] = {}
+        self.account: Mapping[str, Info] = {}
+
+
 class DomainInfo:
     """What the domains of a server say about themselves, for one configuration. A server has one."""
 
     def __init__(self) -> None:
         self.configuration: Configuration | None = None
+        self.nested: Mapping[str, Info] = {}
         self.info = Info((), frozenset())
 
 
 def domain_info(server: "Server") -> Info:
-    """What a domain says about itself. It stays the same object until another configuration is loaded."""
-    kept = server.state(DomainInfo)
-    if kept.configuration is not server.configuration:
-        kept.configuration, kept.info = server.configuration, _domain_info(server)
+    """What a domain says about itself. It stays the same object until another configuration is loaded, or somebody says
+    what is nested in it."""
+    kept, nested = server.state(DomainInfo), server.state(Nested).domain
+    if kept.configuration is not server.configuration or kept.nested is not nested:
+        kept.configuration, kept.nested = server.configuration, nested
+        kept.info = _with_nested(_domain_info(server), nested)
     return kept.info
+
+
+def _with_nested(info: Info, nested: Mapping[str, Info]) -> Info:
+    """The information with what is said of these namespaces, in place of what it says of them itself."""
+    for namespace, added in nested.items():
+        own = frozenset(var for var in info.features if not _is_of(var, namespace))
+        forms = tuple(form for form in info.forms if not _is_of(form.form_type, namespace))
+        info = Info(
+            tuple(dict.fromkeys(info.identities + added.identities)),
+            own | added.features,
+            forms + tuple(form for form in added.forms if form.form_type not in {each.form_type for each in forms}),
+        )
+    return info
+
+
+def _is_of(var: str, namespace: str) -> bool:
+    return var == namespace or var.startswith(f"{namespace}#")
 
 
 def _domain_info(server: "Server") -> Info:
@@ -80,7 +109,8 @@ def account_info(server: "Server") -> Info:
     """What an account says about itself."""
     features = server.registry.features
     identities = tuple(identity for feature in features for identity in feature.account_identities)
-    return Info(identities, frozenset(var for feature in features for var in feature.account_disco))
+    info = Info(identities, frozenset(var for feature in features for var in feature.account_disco))
+    return _with_nested(info, server.state(Nested).account)
 
 
 def _contact_forms(settings: DiscoSettings) -> tuple[Form, ...]:
