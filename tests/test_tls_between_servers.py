@@ -197,6 +197,20 @@ def test_the_certificate_of_a_service_is_that_of_its_domain_in_both_directions(
         assert own_certificates(ends.answering.peer_chain) == [shown]
 
 
+@pytest.mark.parametrize("asked", [CAPULET, f"rooms.{CAPULET}", "münchen.test"])
+def test_who_names_no_domain_in_the_handshake_is_shown_the_certificate_of_the_one_that_the_stream_has_named(
+    asked: str, authority: Authority, tmp_path: Path
+) -> None:
+    several = {each: authority.issue(each) for each in (MONTAGUE, CAPULET, "münchen.test")}
+    tls = tls_of(tmp_path, several)
+    nameless = "127.0.0.1"  # is never named
+    with connected() as ends:
+        answer = gevent.spawn(ends.answering.start_tls, tls, pace(), for_servers=True, asked_for=asked)
+        ends.dialling.start_tls_as_client(as_client(tls), MONTAGUE, nameless, pace(), is_direct=False)
+        answer.get()
+        assert ends.dialling.peer_chain == several[asked.removeprefix("rooms.")].der
+
+
 @pytest.mark.parametrize(
     "theirs, named",
     [

@@ -122,7 +122,7 @@ class IncomingStream(ServerStream):
         self.write(f"<proceed xmlns='{names.TLS}'/>".encode())
         self.flush()
         with gevent.Timeout(self.settings.negotiation_seconds, TimeoutError("no handshake")):
-            self.transport.start_tls(tls, self._pace, for_servers=True)
+            self.transport.start_tls(tls, self._pace, for_servers=True, asked_for=self.ours)
         self._has_tls = True
         self.begin_anew()
 

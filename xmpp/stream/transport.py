@@ -95,13 +95,19 @@ class SocketTransport:
         except ConcurrentObjectUseError:  # there is one writer, so it means just this
             raise OSError(errno.EBADF, "closed here") from None
 
-    def start_tls(self, tls: ServerTLS, pace: Pace, *, is_direct: bool = False, for_servers: bool = False) -> None:
+    def start_tls(
+        self, tls: ServerTLS, pace: Pace, *, is_direct: bool = False, for_servers: bool = False, asked_for: str = ""
+    ) -> None:
         """Shake hands as the server, with a client that starts with TLS (`is_direct`) or has asked for it. It is
-        another server if the port is `for_servers`, or if it starts with TLS and says so by ALPN.
+        another server if the port is `for_servers`, or if it starts with TLS and says so by ALPN; then it is shown the
+        certificate of the domain it has `asked_for` where it names none in the handshake.
 
         Yields. Raises OSError (such as ssl.SSLError) when it fails. Nothing can be sent meanwhile.
         """
-        self._secure(pace, partial(SecuredSocket.shake_hands, tls=tls, is_direct=is_direct, for_servers=for_servers))
+        shake_hands = partial(
+            SecuredSocket.shake_hands, tls=tls, is_direct=is_direct, for_servers=for_servers, asked_for=asked_for
+        )
+        self._secure(pace, shake_hands)
 
     def start_tls_as_client(self, tls: ClientTLS, ours: str, theirs: str, pace: Pace, *, is_direct: bool) -> None:
         """Shake hands as the client: for our domain, with the server of the domain `theirs`, which has agreed to it, or

@@ -39,9 +39,9 @@ class ContextsBetweenServers:
         self._incoming = _by_name(incoming, services)
         self._towards = {False: _by_name(starttls, services), True: _by_name(direct, services)}
 
-    def for_incoming(self, server_name: str | None) -> ssl.SSLContext:
-        """The context for a server that connects to us and asks for this name."""
-        return _find(self._incoming, server_name or "")
+    def for_incoming(self, domain: str) -> ssl.SSLContext:
+        """The context for a server that connects to us and asks for this domain; "" if it has named none."""
+        return _find(self._incoming, next(a_labels([domain]), ""))
 
     def towards(self, ours: str, *, is_direct: bool) -> ssl.SSLContext:
         """The context for us where we connect to another server for this domain of ours."""

@@ -78,16 +78,19 @@ class SecuredSocket:
 
     # -- the handshake
 
-    def shake_hands(self, tls: ServerTLS, *, is_direct: bool, for_servers: bool) -> None:
+    def shake_hands(self, tls: ServerTLS, *, is_direct: bool, for_servers: bool, asked_for: str) -> None:
         """Shake hands as the server. A client that begins with TLS (`is_direct`) has to name one of our application
-        protocols, or none; it is another server if the port is `for_servers`, or if it names theirs. Yields. Raises
-        OSError, such as ssl.SSLError."""
+        protocols, or none; it is another server if the port is `for_servers`, or if it names theirs. `asked_for`: the
+        domain that it has named before, if any.
+
+        Yields. Raises OSError, such as ssl.SSLError.
+        """
         hello, received = read_hello(self._receive_portion)
         if is_direct and not tls.speaks_with(hello, for_servers=for_servers):
             self._sock._sock.send(NO_APPLICATION_PROTOCOL)
             raise ssl.SSLError("the client offers other application protocols only")
         for_servers |= is_direct and XMPP_SERVER.encode() in hello.protocols
-        self._shake_hands(tls, tls.layer(hello, for_servers=for_servers), received)
+        self._shake_hands(tls, tls.layer(hello, for_servers=for_servers, asked_for=asked_for), received)
 
     def shake_hands_as_client(self, tls: ClientTLS, ours: str, theirs: str, *, is_direct: bool) -> None:
         """The same as the client: for our domain, with the server of theirs."""
