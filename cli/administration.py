@@ -1,4 +1,4 @@
-"""`xserv rooms`, `sessions` and `announce`: what administrators see and do beside accounts."""
+"""`xserv rooms`, `sessions`, `federation` and `announce`: what administrators see and do beside accounts."""
 
 import sys
 from collections.abc import Iterator
@@ -7,9 +7,11 @@ from typing import Any
 import click
 
 from cli import options, terminal
+from handlers.admin import links as of_links
 from handlers.admin import rooms as of_rooms
 from handlers.admin import sessions as of_sessions
 from xmpp.control import CarryOut
+from xmpp.routing.others import LinkShown
 
 PAGE = 500  # of a list, which is asked for page by page
 
@@ -69,6 +71,26 @@ def end(carry_out: CarryOut, session: str) -> None:
     click.echo(f"{session} is logged out.")
 
 
+@click.group()
+def federation() -> None:
+    """Other servers, as a server that runs has found them."""
+
+
+@federation.command("list")
+@_search
+@options.administrative()
+def list_links(carry_out: CarryOut, text: str) -> None:
+    """List the connections to other domains, and those that could not be made: since when, where to, how many stanzas
+    wait, and what is wrong."""
+    terminal.show(
+        ("To", "From", "State", "Since", "At", "Waiting", "Problem"),
+        (
+            (each.theirs, each.ours, each.state, terminal.minute(each.since), each.peer, each.waiting, each.problem)
+            for each in _links(carry_out, text)
+        ),
+    )
+
+
 @click.command("announce")
 @click.argument("text")
 @click.option("--subject", default="")
@@ -80,6 +102,13 @@ def announce(carry_out: CarryOut, text: str, subject: str, online_only: bool) ->
         text = sys.stdin.read()
     carry_out("announce", text=text, subject=subject, online_only=online_only)
     click.echo("It has gone out.")
+
+
+def _links(carry_out: CarryOut, text: str) -> Iterator[LinkShown]:
+    after = ""
+    while page := [LinkShown(*each) for each in carry_out("links", text=text, after=after, most=PAGE)]:
+        yield from page
+        after = of_links.place(page[-1])
 
 
 def _pages(carry_out: CarryOut, command: str, text: str) -> Iterator[Any]:

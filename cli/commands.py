@@ -137,6 +137,7 @@ def demo(
 main.add_command(people.user)
 main.add_command(administration.rooms)
 main.add_command(administration.sessions)
+main.add_command(administration.federation)
 main.add_command(administration.announce)
 main.add_command(files.files)
 

@@ -7,6 +7,7 @@ from time import monotonic
 import gevent
 import pytest
 
+from handlers.admin import links
 from tests.harness.federated import (
     Directory,
     Servers,
@@ -290,3 +291,25 @@ def test_a_server_that_does_not_confirm_is_given_up(server: Server, directory: D
         assert not stream.is_closing
         federation_of(server).look_after(monotonic() + 40)
         assert "remote-server-timeout" in next_of(juliet, "message")
+
+
+# -- what administrators see
+
+
+def test_administrators_see_connections_and_what_is_wrong(server: Server, directory: Directory) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    with PeerServer() as peer:
+        directory.ports["c.example"] = peer.port
+        for number in (1, 2):
+            juliet.sends(CHAT.format("romeo@c.example", number, "hi"))
+        dialled(server, directory, peer, DIALBACK + SM)
+        juliet.sends(CHAT.format("romeo@nowhere.example", 3, "hi"))
+        next_of(juliet, "message")
+        connected, failed = links.listing(server)
+        assert connected[:3] == ("a.example", "c.example", "connected")
+        assert (connected.waiting, connected.problem, failed.peer) == (2, "", "")
+        assert failed[:3] == ("a.example", "nowhere.example", "failed")
+        assert failed.problem == "no such server"
+        assert links.listing(server, "nowhere") == [failed]
+        assert links.listing(server, after=links.place(connected)) == [failed]
+        assert links.listing(server, most=1) == [connected]

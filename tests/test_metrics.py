@@ -50,6 +50,7 @@ def test_all_figures_are_told_as_openmetrics(site: Site) -> None:
         "xserv_stanzas",
         "xserv_stanza_errors",
         "xserv_logins",
+        "xserv_server_links",
         "xserv_archive_commit_seconds",
         "xserv_outbox_bytes",
         "xserv_upload_bytes",

@@ -133,6 +133,10 @@ def _families(site: Site) -> Iterator[Family]:
                 (connected[True], {"state": "connected"}), (connected[False], {"state": "hibernating"}))  # fmt: skip
     yield gauge("xserv_connections", "Streams, logged in or not, by what carries them; connections of HTTP.",
                 *((number, {"kind": carrier}) for carrier, number in sorted(carriers.items())))  # fmt: skip
+    others = server.router.others
+    states = Counter(link.state for link in _unhurried(others.links() if others is not None else ()))
+    yield gauge("xserv_server_links", "Pairs of domains, ours and elsewhere, by how they are connected.",
+                *((states[state], {"state": state}) for state in ("connected", "dialling", "failed")))  # fmt: skip
     yield counter("xserv_stanzas", "Stanzas: in, from clients; out, to accounts, once for all their devices.",
                   *_stanzas(site))  # fmt: skip
     errors = sorted(server.state(ErrorsTold).items())

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from db.sqlite.errors import StorageError
-from handlers.admin import announcements, files, health, people, recent_log, rooms, sessions
+from handlers.admin import announcements, files, health, links, people, recent_log, rooms, sessions
 from handlers.admin.given import COMMAND_LINE, address
 from xmpp.control import Refused
 from xmpp.running.handling import Handled
@@ -26,6 +26,7 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "rooms": rooms.listing,
         "room": rooms.details,
         "sessions": sessions.listing,
+        "links": links.listing,
         "files": files.listing,
         "files-usage": files.usage,
         "log": recent_log.entries,

@@ -28,6 +28,9 @@ class Confirmation:
         self._added = 0  # bytes, from the beginning of the stream on
         self._asked_for = 0  # how many had been sent when it was asked last
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     @property
     def is_counted(self) -> bool:
         """True if the other server counts what it gets, from now on."""

@@ -21,6 +21,7 @@ from xmpp.federation.outgoing import OutgoingStream, VerifyingStream
 from xmpp.federation.roots import Roots
 from xmpp.federation.settings import FederationSettings, is_beneath, plain_fingerprint
 from xmpp.federation.stream import ServerStream
+from xmpp.routing.others import LinkShown
 from xmpp.running.handling import Handled
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.places import Place
@@ -239,6 +240,10 @@ class Federation:
     def streams(self) -> Collection[ServerStream]:
         """All streams with other servers."""
         return tuple(self._streams)
+
+    def links(self) -> Iterator[LinkShown]:
+        """What there is between our domains and others, in no order."""
+        return (link.shown() for link in tuple(self._links.values()))
 
     # -- as the listener starts and stops it
 

@@ -4,7 +4,7 @@ order, and comes back with the reason if it cannot arrive."""
 import logging
 from collections import deque
 from secrets import randbelow
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
@@ -17,6 +17,7 @@ from xmpp.federation.failures import not_found, timeout
 from xmpp.federation.outgoing import LinkStream
 from xmpp.federation.stream import ServerStream
 from xmpp.routing.delivery import STOP
+from xmpp.routing.others import LinkShown
 from xmpp.routing.tables import LINK_IDLE
 from xmpp.running.handling import Handled, handled
 from xmpp.running.tickets import Ticket
@@ -51,6 +52,7 @@ class Link:
         self._pause = 0.0  # seconds, after the next failure
         self._pause_until = 0.0
         self._failure: StanzaError | None = None  # of the last try
+        self._since = time()  # that it is as it is
 
     # -- what people here send
 
@@ -62,7 +64,7 @@ class Link:
         if not self._is_dialling:
             if self._failure is not None and monotonic() < self._pause_until:
                 raise _again(self._failure)
-            self._is_dialling = True
+            self._is_dialling, self._since = True, time()
             gevent.spawn(self._reach)
         self._keep(stanza)
 
@@ -80,6 +82,14 @@ class Link:
         """True if nothing would be forgotten with it."""
         is_idle = self.stream is None and not self._is_dialling
         return is_idle and (self._failure is None or monotonic() > self._pause_until + self._pause)
+
+    def shown(self) -> LinkShown:
+        """How it is, for administrators."""
+        if self.stream is not None:
+            return LinkShown(*self.pair, "connected", self._since, self.stream.peer, self.stream.waiting, "")
+        problem = (self._failure.text or "") if self._failure else ""
+        state = "dialling" if self._is_dialling else "failed" if self._failure else "idle"
+        return LinkShown(*self.pair, state, self._since, "", len(self._queue), problem)
 
     # -- finding the other server
 
@@ -125,7 +135,7 @@ class Link:
         return failure or timeout("its server could not be reached"), False
 
     def _failed(self, failure: StanzaError) -> None:
-        self._is_dialling = False
+        self._is_dialling, self._since = False, time()
         most = float(self._federation.settings.most_pause_seconds)
         self._pause = min(most, max(FIRST_PAUSE_SECONDS, self._pause * 2))
         self._pause_until = monotonic() + self._pause * (50 + randbelow(51)) / 100  # not all servers at once
@@ -145,7 +155,7 @@ class Link:
     def opened(self, stream: ServerStream) -> None:
         """This stream carries what is sent from now on; what has waited goes first."""
         older, self.stream = self.stream, stream
-        self._is_dialling = False
+        self._is_dialling, self._since = False, time()
         self._pause, self._failure = 0.0, None
         if older is not None:
             older.close()

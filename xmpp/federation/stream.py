@@ -197,6 +197,11 @@ class ServerStream(Connection):
         """True if the other server says what it has got."""
         return self._confirmation.is_counted
 
+    @property
+    def waiting(self) -> int:
+        """How many stanzas may not have arrived."""
+        return len(self._confirmation)
+
     def unconfirmed(self) -> list[Stanza]:
         """What may not have arrived, once the stream has ended."""
         return self._confirmation.left(self._outbox.lost or self._outbox.size)

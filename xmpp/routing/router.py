@@ -10,6 +10,7 @@ from xmpp.routing.delivery import Delivery
 from xmpp.routing.errors_told import ErrorsTold
 from xmpp.routing.feature import ADDRESS, Subdomain
 from xmpp.routing.iq_dispatch import dispatch
+from xmpp.routing.others import OtherDomains
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -37,7 +38,7 @@ class Router:
             for address, subdomain in server.subdomains.by_address.items()
         }
         self._destinations.update(dict.fromkeys(server.domains, local))
-        self.others: Destination | None = None  # for all other domains; set by what talks to other servers
+        self.others: OtherDomains | None = None  # set by what talks to other servers
 
     def add(self, domain: str, destination: Destination) -> None:
         """Pass the stanzas for this domain to that destination from now on, in place of any that was there."""
