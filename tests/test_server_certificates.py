@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.harness.authority import CLIENT, KINDS, SERVER, SRV_NAME, XMPP_ADDRESS, Authority
 from xmpp.federation.certificates import CertificateRejected, covers, verify
@@ -231,7 +233,14 @@ def test_what_the_verifier_alone_refuses_is_told_in_its_words(authority: Authori
     assert rejected.sender_told == "the certificate of the other server is not accepted"
 
 
-@pytest.mark.parametrize("spoil", [lambda der: b"", lambda der: b"x", lambda der: der[:-1], lambda der: der + b"\0"])
+def of_another_version(der: bytes) -> bytes:
+    return der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020101"), 1)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda der: b"", lambda der: b"x", lambda der: der[:-1], lambda der: der + b"\0", of_another_version],
+)
 @pytest.mark.parametrize("which", [0, 1])
 def test_what_is_no_certificate_cannot_be_read(
     spoil: Callable[[bytes], bytes], which: int, authority: Authority, roots: Roots
@@ -241,6 +250,32 @@ def test_what_is_no_certificate_cannot_be_read(
     rejected = rejection(chain, "capulet.test", roots)
     assert rejected.told.startswith("Your server's certificate cannot be read")
     assert rejected.sender_told == "the certificate of the other server cannot be read"
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    kind=st.sampled_from([*KINDS]),
+    which=st.integers(0, 1),
+    at=st.floats(0, 1, exclude_max=True),
+    taken=st.integers(0, 4),
+    put=st.binary(max_size=4),
+)
+def test_whatever_is_changed_in_a_certificate_it_is_refused_in_words(
+    kind: str, which: int, at: float, taken: int, put: bytes, issued_once: dict[str, Sequence[bytes]], roots: Roots
+) -> None:
+    chain = list(issued_once[kind])
+    which = min(which, len(chain) - 1)
+    begin = int(at * len(chain[which]))
+    chain[which] = chain[which][:begin] + put + chain[which][begin + taken :]
+    try:
+        verify(chain, "capulet.test", roots)
+    except CertificateRejected as rejected:
+        assert rejected.told.isprintable() and rejected.sender_told.isprintable()
+
+
+@pytest.fixture(scope="module")
+def issued_once(authority: Authority) -> dict[str, Sequence[bytes]]:
+    return {kind: authority.case(kind, "capulet.test").der for kind in KINDS}
 
 
 def test_a_certificate_whose_bytes_were_changed_is_refused(authority: Authority, roots: Roots) -> None:
