@@ -10,9 +10,9 @@ from typing import NamedTuple, TextIO
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from xmpp.control import Refused
 from xmpp.data.jid import JID, MalformedJID
@@ -123,7 +123,7 @@ def show(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         return
     table = Table(*headings)
     for row in rows:
-        table.add_row(*(escape(_printable(value)) for value in row))
+        table.add_row(*(Text(_printable(value)) for value in row))  # as it is: no markup, no names of emoji
     console.print(table)
 
 

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from cli import terminal
 from tests.harness.commandline import succeeds
 from tests.harness.servers import PATIENCE, ROOT
 
@@ -58,6 +61,17 @@ def test_an_import_shows_how_far_it_has_come(tmp_path: Path) -> None:
     shown = on_a_terminal("user", "import", path, "--data", tmp_path)
     assert "2/2" in shown
     assert "2 accounts can log in now." in shown
+
+
+def test_what_somebody_has_called_a_thing_is_shown_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    names = [":smile:.png", "[red]x[/red]", "\\[/]", "[link=https://example.org]y\\"]
+    terminal.show(("Called",), [(name,) for name in names])
+    shown = capsys.readouterr().out
+    assert "\x1b[1m" in shown
+    assert [name for name in names if name not in shown] == []
 
 
 def test_accounts_are_listed_in_a_table(tmp_path: Path) -> None:
