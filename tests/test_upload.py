@@ -24,6 +24,7 @@ from xmpp.data.jid import JID
 
 JULIET, ROMEO = "juliet@localhost", JID.parse("romeo@localhost")
 YEAR = 31_536_000
+COMMANDS = "http://jabber.org/protocol/commands"
 
 
 @pytest.fixture
@@ -271,13 +272,13 @@ def test_own_files_are_listed_and_deleted_by_commands(
     site: Site, juliet: Client, one: Browser, tmp_path: Path
 ) -> None:
     path, other = upload(one, juliet), upload(one, juliet, name="cap.png")
-    command = "http://jabber.org/protocol/commands"
-    listed = juliet.asks(f"<command xmlns='{command}' node='xserv:files:list'/>", type="set", to=SERVICE)
+    listed = juliet.asks(f"<command xmlns='{COMMANDS}' node='xserv:files:list'/>", type="set", to=SERVICE)
     assert path in listed and other in listed
     chosen = path.split("/")[2]
     form = ("<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>xserv:files</value></field>"
             f"<field var='files'><value>{chosen}</value></field></x>")  # fmt: skip
-    done = juliet.asks(f"<command xmlns='{command}' node='xserv:files:delete'>{form}</command>", type="set", to=SERVICE)
+    delete = f"<command xmlns='{COMMANDS}' node='xserv:files:delete'>{form}</command>"
+    done = juliet.asks(delete, type="set", to=SERVICE)
     assert 'status="completed"' in done
     assert one.ask("GET", path).status == 404
     assert one.ask("GET", other).status == 200

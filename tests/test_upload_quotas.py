@@ -16,8 +16,9 @@ from handlers.upload import removing
 from handlers.upload.stores import Uploads
 from tests.harness.browsing import Browser, browser, web_server
 from tests.harness.in_process import Client
-from tests.harness.uploads import SERVICE, UPLOAD, ask_slot, slot, upload
+from tests.harness.uploads import PURPOSES, SERVICE, UPLOAD, ask_slot, slot, upload
 from xmpp.data import timestamps
+from xmpp.data.commands import NAMESPACE as COMMANDS
 from xmpp.data.wire import parse
 
 
@@ -139,6 +140,19 @@ def test_new_files_of_a_profile_take_the_place_of_the_oldest(begin: Begin) -> No
     assert [one.ask("GET", path).status for path in paths] == [404, 200, 200]
     slot(juliet, size=600, purpose="profile")
     assert ask_slot(juliet, size=600, purpose="profile") == "resource-constraint"
+
+
+@pytest.mark.parametrize("before", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"])
+def test_a_file_that_is_to_stay_for_ever_is_listed_and_says_until_when(
+    begin: Begin, before: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    juliet, one = begin(days=0, max_account_bytes=5, max_file_bytes=5)
+    upload(one, juliet, purpose=f"<ephemeral xmlns='{PURPOSES}' expire-before='{before}'/>")
+    listed = juliet.asks(f"<command xmlns='{COMMANDS}' node='xserv:files:list'/>", type="set", to=SERVICE)
+    year = time.gmtime().tm_year
+    assert any(f"<value>{year + each}-" in listed for each in (99, 100))
+    assert abs(retry_in(refusal(juliet, 5)) - 36_500 * 86_400) < 60
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_files_for_good_are_taken_where_a_setting_says_so(begin: Begin) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SLOT_BYTES = 16  # of chance: whoever knows a file's address can read it, and nobody can guess one
 MAX_DIGITS = 18
+LONGEST_DAYS = 36_500  # that a client can ask for; the end of the year 9999 is one that nobody can write in every zone
 
 
 class Purpose(NamedTuple):
@@ -95,9 +96,10 @@ def _purpose(server: "Server", request: etree._Element) -> Purpose:
         before = timestamps.parse(named[0].get("expire-before", ""))
     except ValueError as error:
         raise StanzaError("bad-request", str(error)) from None
-    if before <= time.time():
+    now = time.time()
+    if before <= now:
         raise StanzaError("bad-request", "the file would be gone already")
-    return Purpose(name, before)
+    return Purpose(name, min(before, now + LONGEST_DAYS * DAY))
 
 
 def offered_purposes(server: "Server") -> tuple[str, ...]:
