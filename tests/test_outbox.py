@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from time import monotonic
 
 import gevent
 import gevent.socket
@@ -11,8 +12,10 @@ from gevent.event import AsyncResult
 from xmpp.running.tickets import Ticket
 from xmpp.stream.outbox import Flusher, Outbox
 from xmpp.stream.transport import SocketTransport
+from xmpp.stream.turns import ROUND_SECONDS
 
 PATIENCE = 30  # seconds, only reached by a test that fails
+MANY, FEW = 30, 5
 
 
 class Wire:
@@ -223,6 +226,40 @@ def test_what_fails_while_a_slow_peer_reads_is_the_end_of_its_stream(monkeypatch
     assert isinstance(lost.get(timeout=PATIENCE), AttributeError)
     reading.kill()
     wire.close()
+
+
+def test_sockets_are_looked_at_while_many_are_sent_more(pair: tuple[Wire, Wire]) -> None:
+    """However long each takes: the loop would go on with what it has been told to call next."""
+    one, other = pair
+    done = list[float]()
+
+    def send_more() -> None:
+        done.append(monotonic())
+        while monotonic() < done[-1] + ROUND_SECONDS:
+            pass
+
+    flusher = one.outbox._flusher
+    others = [Outbox(one.transport, flusher, 1 << 20, one.failed.append) for _ in range(MANY)]
+    waiting = gevent.spawn(other.transport.read)
+    gevent.sleep(0)
+    for outbox in others:
+        outbox.when_room(send_more)
+    other.peer.sendall(b"something")
+    waiting.join(PATIENCE)
+    assert len(done) < FEW
+    while len(done) < MANY:
+        gevent.sleep(0)
+
+
+def test_what_fails_while_others_wait_keeps_nothing_from_them(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gevent.get_hub(), "handle_error", lambda *_: None)  # it would print it
+    heard = list[str]()
+    for act in (fail, lambda: heard.append("two"), fail, lambda: heard.append("four")):
+        wire.outbox._flusher.rounds.soon(act)
+    with gevent.Timeout(PATIENCE):
+        while len(heard) < 2:
+            gevent.sleep(0)
+    assert heard == ["two", "four"]
 
 
 def test_a_dead_peer_is_watched_for_by_the_kernel(wire: Wire) -> None:

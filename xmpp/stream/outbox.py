@@ -12,6 +12,7 @@ from typing import Any
 import gevent
 
 from xmpp.running.tickets import Ticket
+from xmpp.stream.turns import Rounds
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +22,12 @@ ROOM_BYTES = 65536
 
 
 class Flusher:
-    """Flushes each outbox that was written to in this turn of the loop, once."""
+    """Flushes each outbox that was written to in this turn of the loop, once. `rounds`: in which is written what was
+    waiting for room."""
 
     def __init__(self) -> None:
         self._dirty: list[Outbox] = []
+        self.rounds = Rounds()
 
     def soon(self, outbox: "Outbox") -> None:
         """Flush this outbox at the end of the turn."""
@@ -120,7 +123,7 @@ class Outbox:
     def _tell_of_room(self) -> None:
         if self._when_room is not None and self.has_room and not self._is_dropped:
             act, self._when_room = self._when_room, None
-            gevent.get_hub().loop.run_callback(act)
+            self._flusher.rounds.soon(act)
 
     def flush(self) -> None:
         """Write what is ready, as far as the socket takes it now; a greenlet writes the rest when it takes more."""

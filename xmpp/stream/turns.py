@@ -4,7 +4,10 @@ It works as in schedulers of processes: all turns are equally long, and shorter 
 round would take too long.
 """
 
+from collections import deque
+from collections.abc import Callable
 from time import monotonic, thread_time
+from typing import Any
 
 import gevent
 
@@ -73,3 +76,35 @@ class Turn:
         for _ in range(min(MOST_ROUNDS, int(used / self._turns.seconds))):
             self._turns.wait()
         self.begin()
+
+
+class Rounds:
+    """What is done for many a little at a time, in callbacks of the loop: a part of it in each round.
+
+    The loop itself looks at nothing else until fifty callbacks have run, however long they take.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._next: Any = None
+
+    def soon(self, act: Callable[[], None]) -> None:
+        """Call act() in one of the next rounds, behind what waits already. It must not yield."""
+        self._waiting.append(act)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        if self._next is None and self._waiting:
+            self._next = gevent.get_hub().loop.timer(0.0)
+            self._next.start(self._go_on)
+
+    def _go_on(self) -> None:
+        self._next.close()
+        self._next, ends = None, monotonic() + ROUND_SECONDS
+        try:
+            while self._waiting:
+                self._waiting.popleft()()
+                if monotonic() > ends:
+                    break
+        finally:
+            self._arrange()
