@@ -2,6 +2,7 @@
 
 import signal
 import ssl
+import sys
 from collections.abc import Callable
 from itertools import chain, repeat
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests.harness.configured import PASSWORDS, configuration_file, run_server
 from tests.harness.rawclient import RawClient, logged_in, new_account, somebody
-from tests.harness.servers import PATIENCE, RunningServer
+from tests.harness.servers import DEMO, PATIENCE, RunningServer
 from tests.harness.streams import Stream, listening_server
 from xmpp.data import names
 
@@ -127,6 +128,21 @@ def test_what_was_answered_is_in_the_database_file_when_the_server_has_ended(tmp
     with RunningServer.demo("--data", str(tmp_path)) as server, logged_in(server.port, *account) as client:
         roster = client.ask("get", "<query xmlns='jabber:iq:roster'/>")
         assert len(roster[0]) == 20
+
+
+# -- what a server does once it listens
+
+
+def test_the_garbage_collector_passes_over_what_a_server_is_made_of() -> None:
+    """It keeps the loop while it looks at everything: for tens of milliseconds, with all of this."""
+    program = (
+        "from gevent import monkey; monkey.patch_all()\n"
+        "import gc\nfrom cli.commands import main\n"
+        "main(standalone_mode=False)\nprint('passed over:', gc.get_freeze_count())"
+    )
+    with RunningServer(*DEMO, command=(sys.executable, "-c", program)) as server:
+        assert server.terminate() == 0
+        assert int(server.wait_for("passed over:").rpartition(" ")[2]) > 20_000
 
 
 # -- SIGHUP
