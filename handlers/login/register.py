@@ -128,10 +128,17 @@ def make(server: "Server", account: JID, password: str, peer: str) -> None:
 
 
 def check_password(server: "Server", password: str) -> None:
-    """Raise ValueError for a password that people may not choose, with what is wrong with it."""
+    """Raise ValueError for a password that people may not choose, with what is wrong with it.
+
+    One that preparing changes, such as with "²" or "µ" in it, lets nobody in whose client does not prepare passwords
+    before it salts them. Of the clients for browsers hardly one does, since browsers know no SASLprep.
+    """
     least = server.settings(RegisterSettings).min_password_length
-    if len(saslprep(password)) < least:
+    prepared = saslprep(password)
+    if len(prepared) < least:
         raise ValueError(f"a password needs at least {least} characters")
+    if prepared != password:
+        raise ValueError("a password may not contain characters that clients send in different ways")
 
 
 def _slow_down(server: "Server", peer: str, account: JID) -> None:
