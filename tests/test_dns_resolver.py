@@ -5,7 +5,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import dns.flags
 import dns.message
+import dns.name
+import dns.opcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
 import gevent
 import pytest
 from hypothesis import given
@@ -13,10 +19,10 @@ from hypothesis import strategies as st
 
 from tests.harness import zone as zones
 from tests.harness.zone import HOST, Zone
-from xmpp.federation.dns import cache, exchange, resolver
+from xmpp.federation.dns import cache, exchange, messages, resolver
 from xmpp.federation.dns.cache import Cache
-from xmpp.federation.dns.exchange import SRV, Answer
 from xmpp.federation.dns.failures import LookupFailed, NoAnswer
+from xmpp.federation.dns.messages import SRV, Answer
 from xmpp.federation.dns.nameservers import NameServers
 from xmpp.federation.dns.resolver import Resolver
 from xmpp.federation.dns.settings import NameServer
@@ -79,7 +85,7 @@ def test_the_right_answer_is_found(zone: Zone, behaviour: str) -> None:
 def test_an_answer_that_does_not_fit_is_asked_for_over_tcp(zone: Zone) -> None:
     many = [f"192.0.2.{n}" for n in range(100)]
     zone.add("many.test", "A", *many)
-    assert records(asking(zone), "many.test") == many[: exchange.MOST_RECORDS]
+    assert records(asking(zone), "many.test") == many[: messages.MOST_RECORDS]
     assert zone.queries["many.test", "A"] == 2
 
 
@@ -110,6 +116,19 @@ def test_a_name_server_that_fails_is_no_answer(zone: Zone, behaviour: str) -> No
     assert failure(asking(zone)) == f"the name server says {behaviour.upper()}"
 
 
+def test_a_failure_may_leave_the_question_out() -> None:
+    query = messages.query(("a.test", "A"))
+    refusal = query[:2] + bytes.fromhex("8005 0000 0000 0000 0000")
+    with pytest.raises(LookupFailed, match="REFUSED"):
+        messages.read(refusal, query)
+    assert messages.read(query[:2] + bytes.fromhex("8000 0000 0000 0000 0000"), query) is None
+
+
+def test_a_question_is_no_answer() -> None:
+    query = messages.query(("a.test", "A"))
+    assert messages.read(query, query) is None
+
+
 def test_a_failure_is_not_remembered(zone: Zone) -> None:
     found = asking(zone)
     zone.behave(zones.SERVFAIL, "a.test")
@@ -118,16 +137,29 @@ def test_a_failure_is_not_remembered(zone: Zone) -> None:
     assert records(found) == [ADDRESS]
 
 
-@given(data=st.binary(max_size=200), cut=st.integers(0, 60))
-def test_whatever_comes_is_an_answer_or_none(data: bytes, cut: int) -> None:
+@given(data=st.binary(max_size=200), cut=st.integers(0, 60), change=st.integers(0, 59), to=st.integers(0, 255))
+def test_whatever_comes_is_an_answer_or_none(data: bytes, cut: int, change: int, to: int) -> None:
     """Nothing but the errors of the contract is raised."""
-    query = dns.message.make_query("a.test", "A", use_edns=0, id=0x4142)
-    response = dns.message.make_response(query).to_wire()
-    for message in (data, b"AB" + data, response[:cut] + data, response + data):
-        read = exchange.read(message, query)
-        if read is not None:
-            with suppress(LookupFailed):
-                exchange.answer_in(read)
+    query = messages.query(("a.test", "A"))
+    response = dns.message.make_response(dns.message.from_wire(query))
+    response.answer.append(dns.rrset.from_text("a.test.", 60, "IN", "A", ADDRESS))
+    wire = response.to_wire()
+    changed = wire[:change] + bytes((to,)) + wire[change + 1 :]
+    for message in (data, query[:2] + data, wire[:cut] + data, wire + data, changed):
+        with suppress(LookupFailed, messages.CutOff):
+            messages.read(message, query)
+
+
+@given(
+    st.sampled_from(["A", "AAAA", "SRV"]), st.lists(st.text("abz09-_", min_size=1, max_size=63), min_size=1, max_size=3)
+)
+def test_a_question_is_written_as_others_read_it(type: str, labels: list[str]) -> None:
+    name = ".".join(labels)
+    read = dns.message.from_wire(messages.query((name, type)))
+    assert read.question == [
+        dns.rrset.RRset(dns.name.from_text(name), dns.rdataclass.IN, dns.rdatatype.from_text(type))
+    ]
+    assert (read.flags, read.opcode(), read.payload) == (dns.flags.RD, dns.opcode.QUERY, messages.UDP_BYTES)
 
 
 def test_answers_that_come_at_once_let_others_go_first(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xmpp.federation.dns.exchange import SRV
+from xmpp.federation.dns.messages import SRV
 from xmpp.federation.dns.targets import MOST_TARGETS, Target, in_order
 
 

@@ -3,10 +3,9 @@
 from collections import OrderedDict
 from time import monotonic
 
-from xmpp.federation.dns.exchange import Answer, Question
+from xmpp.federation.dns.messages import NEGATIVE_SECONDS, Answer, Question
 
 LEAST_SECONDS, MOST_SECONDS = 60, 3600
-NEGATIVE_SECONDS = 60  # that there is nothing
 ENTRY_BYTES, RECORD_BYTES = 400, 150  # which an entry, and a record in it, takes beside its characters
 
 

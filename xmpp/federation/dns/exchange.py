@@ -1,59 +1,29 @@
-"""One question to one name server (RFC 1035): over UDP first, and over TCP if the answer does not fit.
+"""One question to one name server: over UDP first, and over TCP if the answer does not fit.
 
 The socket is connected, and its port is the system's choice; so a forged answer has to guess the port, the id and the
 question (RFC 5452).
 """
 
 import struct
-from itertools import islice
 from time import monotonic
-from typing import Any, NamedTuple
 
-import dns.exception
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rdatatype
 import gevent
 from gevent import socket
 from gevent.lock import BoundedSemaphore
 
+from xmpp.federation.dns import messages
 from xmpp.federation.dns.failures import LookupFailed, NoAnswer
+from xmpp.federation.dns.messages import MOST_BYTES, Answer, CutOff, Question
 from xmpp.federation.dns.settings import NameServer
 
-UDP_BYTES = 1232  # an answer of that size is not taken apart on its way (DNS flag day 2020)
-MOST_BYTES = 4096
-"""Of an answer: to read one takes up to 10 microseconds a byte, and with more than that others would notice."""
-MOST_RECORDS = 64
 FORGED_ANSWERS = 16  # to one question; then somebody tries to forge one, which is much harder over TCP
 ROUND_SECONDS = 0.002
 ONE_ROUND = 1e-6  # a sleep of so many seconds returns after all sockets have been looked at
 
-Question = tuple[str, str]  # a name without its last dot, and a type
-
-
-class SRV(NamedTuple):
-    """Where a service is (RFC 2782). `target` is without its last dot; "" if there is no such service."""
-
-    priority: int
-    weight: int
-    port: int
-    target: str
-
-
-Record = str | SRV
-
-
-class Answer(NamedTuple):
-    """What DNS says; it has no records if there are none, or no such name. `seconds`: how long that holds."""
-
-    records: tuple[Record, ...]
-    seconds: int
-
 
 class Exchange:
-    """Asks name servers. To write or read a message takes a while, and many may be due at the same time: in one round
-    of the loop it works on them for ROUND_SECONDS, or on one that takes longer."""
+    """Asks name servers. To read a message takes a while, and many may come at the same time: in one round of the loop
+    it reads for ROUND_SECONDS, or one that takes longer."""
 
     def __init__(self) -> None:
         self._round_ends = 0.0
@@ -63,44 +33,46 @@ class Exchange:
         """The answer to a question. Yields; waits for the name server for so many seconds. Raises NoAnswer,
         LookupFailed."""
         self._wait_for_turn()
-        query = dns.message.make_query(*question, use_edns=0, payload=UDP_BYTES)
-        wire = query.to_wire()
+        query = messages.query(question)
         until = monotonic() + seconds
         try:
-            response = self._over_udp(server, query, wire, until) or self._over_tcp(server, query, wire, until)
+            return self._over_udp(server, query, until) or self._over_tcp(server, query, until)
         except OSError as error:
             raise NoAnswer(f"no name server can be reached: {error.strerror or error}") from None
-        return answer_in(response)
 
-    def _over_udp(self, server: NameServer, query: Any, wire: bytes, until: float) -> Any:
+    def _over_udp(self, server: NameServer, query: bytes, until: float) -> Answer | None:
         """The answer; None if it has to be asked for over TCP."""
         with _socket(server, socket.SOCK_DGRAM) as sock:
             sock.connect(server)
-            sock.send(wire)
+            sock.send(query)
             for _ in range(FORGED_ANSWERS):
                 with _within(until):
                     data = sock.recv(MOST_BYTES)
-                response = self._read(data, query) if data[:2] == wire[:2] else None  # the id
-                if response is not None:
-                    return None if response.flags & dns.flags.TC else response
+                self._wait_for_turn()
+                try:
+                    answer = messages.read(data, query)
+                except CutOff:
+                    return None
+                if answer is not None:
+                    return answer
         return None
 
-    def _over_tcp(self, server: NameServer, query: Any, wire: bytes, until: float) -> Any:
+    def _over_tcp(self, server: NameServer, query: bytes, until: float) -> Answer:
         with _socket(server, socket.SOCK_STREAM) as sock, _within(until):
             sock.connect(server)
-            sock.sendall(struct.pack(">H", len(wire)) + wire)
+            sock.sendall(struct.pack(">H", len(query)) + query)
             (size,) = struct.unpack(">H", _received(sock, 2))
             if size > MOST_BYTES:
                 raise LookupFailed("the answer is too long")
             data = _received(sock, size)
-        response = self._read(data, query)
-        if response is None:
-            raise LookupFailed("the answer is malformed")
-        return response
-
-    def _read(self, data: bytes, query: Any) -> Any:
         self._wait_for_turn()
-        return read(data, query)
+        try:
+            answer = messages.read(data, query)
+        except CutOff:
+            answer = None
+        if answer is None:
+            raise LookupFailed("the answer is malformed")
+        return answer
 
     def _wait_for_turn(self) -> None:
         if monotonic() < self._round_ends:
@@ -109,35 +81,6 @@ class Exchange:
             if monotonic() >= self._round_ends:
                 gevent.sleep(ONE_ROUND)
                 self._round_ends = monotonic() + ROUND_SECONDS
-
-
-def read(data: bytes, query: Any) -> Any:
-    """The message if it is an answer to the query, else None. Of one that was cut off, the head is enough."""
-    try:
-        response = dns.message.from_wire(data, raise_on_truncation=True)
-    except dns.message.Truncated as cut_off:
-        response = cut_off.kwargs["message"]
-    except (dns.exception.DNSException, ValueError):
-        return None
-    return response if query.is_response(response) else None
-
-
-def answer_in(response: Any) -> Answer:
-    """What a message says about its question, by way of aliases. Raises LookupFailed."""
-    if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-        raise LookupFailed(f"the name server says {dns.rcode.to_text(response.rcode())}")
-    try:
-        chain = response.resolve_chaining()
-    except dns.exception.DNSException:
-        raise LookupFailed("the answer is malformed") from None
-    return Answer(tuple(map(_record, islice(chain.answer or (), MOST_RECORDS))), chain.minimum_ttl)
-
-
-def _record(found: Any) -> Record:
-    if found.rdtype == dns.rdatatype.SRV:
-        target = found.target.to_text(omit_final_dot=True).lower().removesuffix(".")
-        return SRV(found.priority, found.weight, found.port, target)
-    return str(found.address)
 
 
 def _within(until: float) -> gevent.Timeout:

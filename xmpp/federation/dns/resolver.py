@@ -6,8 +6,9 @@ import gevent
 from gevent.event import AsyncResult
 
 from xmpp.federation.dns.cache import Cache
-from xmpp.federation.dns.exchange import Answer, Exchange, Question
+from xmpp.federation.dns.exchange import Exchange
 from xmpp.federation.dns.failures import LookupFailed, NoAnswer
+from xmpp.federation.dns.messages import Answer, Question
 from xmpp.federation.dns.nameservers import NameServers
 from xmpp.federation.dns.settings import NameServer
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from xmpp.federation.dns.exchange import SRV
 from xmpp.federation.dns.failures import LookupFailed, NoSuchServer, Unreachable
+from xmpp.federation.dns.messages import SRV
 from xmpp.federation.dns.names import is_address, is_host
 from xmpp.federation.dns.resolver import Asked, Resolver
 from xmpp.federation.dns.settings import PORT
