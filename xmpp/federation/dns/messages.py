@@ -13,6 +13,12 @@ import dns.exception
 import dns.message
 import dns.rcode
 import dns.rdatatype
+import dns.rdtypes.ANY.CNAME
+import dns.rdtypes.ANY.OPT
+import dns.rdtypes.ANY.SOA
+import dns.rdtypes.IN.A
+import dns.rdtypes.IN.AAAA
+import dns.rdtypes.IN.SRV  # which would otherwise be imported when the first such record is read
 
 from xmpp.federation.dns.failures import LookupFailed
 
