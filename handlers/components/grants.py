@@ -33,8 +33,9 @@ class Grant:
                           "both.", choices=ACCESS)  # fmt: skip
     roster_push: bool = setting(True, "Whether it is told of each change of a contact list that it may read.")
     message: str = setting(NONE, "Whether it may send messages in the name of accounts.", choices=(NONE, "outgoing"))
-    presence: str = setting(NONE, "Whether it is sent the presence of accounts (`managed_entity`), or that of their "
-                            "contacts, too (`roster`), which needs `roster` to be `get` or `both`.",
+    presence: str = setting(NONE, "Whether it is told when accounts come and go (`managed_entity`), or sent all "
+                            "presence of accounts and of their contacts (`roster`), which needs `roster` to be `get` "
+                            "or `both`.",
                             choices=(NONE, "managed_entity", "roster"))  # fmt: skip
     iq: dict[str, str] = setting({}, "Which requests it may send in the name of accounts: for each namespace `get`, "
                                  "`set` or `both`.", check=_check_namespaces)  # fmt: skip

@@ -64,11 +64,13 @@ def _all_presence(server: "Server", component: JID) -> Iterator[Stanza | None]:
 
 
 @feature.step
-def show(server: "Server", stanza: Stanza) -> None:
-    """PRESENCE_SAID: send it to the components that see the account's."""
+def show(server: "Server", stanza: Stanza, is_initial: bool) -> None:
+    """PRESENCE_SAID: send it to the components that see the account come and go, and what it says in between to those
+    that see all that contacts do."""
     assert stanza.sender is not None
+    comes_or_goes = is_initial or stanza.type == "unavailable"
     for grant, component, attached in attached_with_grants(server, stanza.sender.domain):
-        if grant.presence != "none":
+        if grant.presence == "roster" or (grant.presence == "managed_entity" and comes_or_goes):
             attached.tell(stanza.addressed(component))
 
 

@@ -39,8 +39,8 @@ class PresenceSettings:
 feature = Feature("presence", rfc="6121", settings=PresenceSettings, optional=False)
 
 SESSION_AVAILABLE = Table[SessionStep]("SESSION_AVAILABLE")  # initial presence: a session becomes available
-# f(server, stanza): a session has said that it is available, or in which state, or it is gone.
-PRESENCE_SAID = Table[Callable[["Server", Stanza], None]]("PRESENCE_SAID")
+# f(server, stanza, is_initial): a session has said that it is available, for the first time or anew, or that it is not.
+PRESENCE_SAID = Table[Callable[["Server", Stanza, bool], None]]("PRESENCE_SAID")
 
 
 # -- steps for what a client sends
@@ -192,7 +192,7 @@ def _appear(session: "Session", stanza: Stanza) -> None:
     priority = _priority(stanza)
     is_initial = not session.is_available
     session.presence, session.presence_at, session.priority = stanza.kept(), time.time(), priority
-    _announce(session, photo_hash.with_photo_hash(session.server, session.account, stanza))
+    _announce(session, photo_hash.with_photo_hash(session.server, session.account, stanza), is_initial=is_initial)
     if is_initial:
         session.send_all(_presence_of_others(session))
         for step in session.server.tables[SESSION_AVAILABLE]:
@@ -214,7 +214,7 @@ def _disappear(session: "Session", stanza: Stanza) -> None:
                 _pass_on(session.server, session.account, stanza, to)
 
 
-def _announce(session: "Session", stanza: Stanza, *, is_of_stored: bool = False) -> None:
+def _announce(session: "Session", stanza: Stanza, *, is_of_stored: bool = False, is_initial: bool = False) -> None:
     """Send presence to subscribers and to the account's own available sessions (4.2.2, 4.4.2).
 
     To many subscribers in portions, after what they were to be shown of the account before. Nobody is shown it any more
@@ -233,7 +233,7 @@ def _announce(session: "Session", stanza: Stanza, *, is_of_stored: bool = False)
     server.portions.begin(account, steps, is_of_stored=is_of_stored)
     is_at_once = False
     _show_own(session, stanza)
-    _said(server, stanza)
+    _said(server, stanza, is_initial=is_initial)
 
 
 def _announce_end(session: "Session", stanza: Stanza) -> None:
@@ -247,9 +247,9 @@ def _announce_end(session: "Session", stanza: Stanza) -> None:
         _said(server, stanza)
 
 
-def _said(server: "Server", stanza: Stanza) -> None:
+def _said(server: "Server", stanza: Stanza, *, is_initial: bool = False) -> None:
     for step in server.tables[PRESENCE_SAID]:
-        step(server, stanza)
+        step(server, stanza, is_initial)
 
 
 def _show_own(session: "Session", stanza: Stanza) -> None:
