@@ -179,6 +179,47 @@ def test_what_a_server_has_not_confirmed_comes_back_when_it_is_gone(server: Serv
     assert all("remote-server-timeout" in stanza for stanza in came)
 
 
+@pytest.mark.parametrize("type", ["unavailable", "unsubscribe"])
+def test_what_nobody_would_think_of_saying_again_is_said_again_if_it_was_not_confirmed(
+    server: Server, directory: Directory, type: str
+) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    juliet.received()
+    with PeerServer() as peer:
+        directory.ports["c.example"] = peer.port
+        juliet.sends(f"<presence to='romeo@c.example/y' type='{type}' id='1'/>")
+        first = dialled(server, directory, peer, DIALBACK + SM)
+        while first.next().get("id") != "1":
+            pass
+        first.hangs_up()
+        second = dialled(server, directory, peer, DIALBACK + SM)
+        while (said := second.next()).get("id") != "1":
+            pass
+        assert said.get("type") == type
+        second.hangs_up()
+        while federation_of(server).streams:
+            gevent.sleep(0.002)
+        juliet.sends(CHAT.format("romeo@c.example", "2", "hi"))
+        third = dialled(server, directory, peer, DIALBACK)
+        assert third.next().get("id") == "2"  # it was said twice, and that is enough
+
+
+def test_nobody_is_gone_who_has_shown_presence_since(server: Server, directory: Directory) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    with PeerServer() as peer:
+        directory.ports["c.example"] = peer.port
+        juliet.sends("<presence to='romeo@c.example/y' type='unavailable' id='1'/>")
+        juliet.sends("<presence to='romeo@c.example/y' id='2'/>")
+        first = dialled(server, directory, peer, DIALBACK + SM)
+        while first.next().get("id") != "2":
+            pass
+        first.hangs_up()
+        assert 'id="2"' in all_until(juliet, lambda stanza: 'type="error"' in stanza)[-1]
+        juliet.sends(CHAT.format("romeo@c.example", "3", "hi"))
+        second = dialled(server, directory, peer, DIALBACK)
+        assert second.next().get("id") == "3"
+
+
 def test_a_server_that_finds_that_we_are_not_who_we_say_is_not_tried_again(
     server: Server, directory: Directory
 ) -> None:

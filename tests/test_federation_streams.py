@@ -4,6 +4,7 @@ and what may be said on them; without TLS, with a server that the test plays."""
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 from lxml import etree
 
@@ -258,6 +259,25 @@ def test_row_13_both_directions_are_for_the_pair_that_was_agreed_on(
     with authority.accepts() as link:
         link.answers()
         assert link.next().get("to") == "d.example"
+
+
+def test_what_may_not_have_arrived_comes_back_once_from_a_stream_of_several_pairs(
+    server: Server, peer: PeerStream, authority: PeerServer
+) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    juliet.received()
+    peer.opens()
+    peer.send("<bidi xmlns='urn:xmpp:bidi'/>")
+    for theirs in PLAIN:
+        assert shows_a_key(peer, authority, VALID, theirs).get("type") == "valid"
+    peer.asks("<enable xmlns='urn:xmpp:sm:3'/>")
+    for theirs in PLAIN:
+        juliet.sends(f"<message to='romeo@{theirs}' id='{theirs}'/>")
+    assert peer.next().get("id") == "c.example"
+    peer.hangs_up()
+    while federation_of(server).streams:
+        gevent.sleep(0.002)
+    assert ["c.example" in each for each in juliet.received()] == [True, False]
 
 
 def test_a_server_that_hangs_up_when_asked_for_both_is_not_asked_again(

@@ -11,6 +11,7 @@ import gevent
 from xmpp.data.errors import StanzaError, StreamError
 from xmpp.data.stanza import Stanza
 from xmpp.federation import dialback
+from xmpp.federation.broken import Broken
 from xmpp.federation.certificates import CertificateRejected, verify
 from xmpp.federation.dialback import Pair
 from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
@@ -72,6 +73,7 @@ class Federation:
         self._secret = secret
         self._roots = roots
         self._links: dict[Pair, Link] = {}
+        self._broken = Broken(self)
         self._streams: set[ServerStream] = set()
         self._no_bidi: OrderedDict[str, float] = OrderedDict()
         self._verifying = 0
@@ -95,11 +97,15 @@ class Federation:
         if stanza.sender is None or not self.is_ours(stanza.sender.domain):
             log.error("a stanza of somebody else was to be sent elsewhere: %r", stanza)
             return
-        pair = Pair(stanza.sender.domain, stanza.to.domain)
-        link = self._links.get(pair) or self._new_link(pair)
         kept = stanza.kept()
         kept.origin = None  # by the time that an error comes, its session may have ended
-        link.send(kept)
+        self.pass_on(kept)
+
+    def pass_on(self, stanza: Stanza) -> None:
+        """Send a stanza of somebody here, which nothing else keeps in memory. Never yields. Raises StanzaError."""
+        assert stanza.sender is not None and stanza.to is not None
+        pair = Pair(stanza.sender.domain, stanza.to.domain)
+        (self._links.get(pair) or self._new_link(pair)).send(stanza)
 
     def _new_link(self, pair: Pair) -> Link:
         if not self.may_talk_to(pair.theirs):
@@ -229,12 +235,13 @@ class Federation:
                 link = self._new_link(pair)
             link.adopt(stream)
 
-    def gone(self, stream: IncomingStream) -> None:
-        """A stream of another server has ended."""
+    def gone(self, stream: ServerStream) -> None:
+        """A stream has ended: what may not have arrived there is said again, or goes back to who sent it."""
         for pair in stream.says:
             link = self._links.get(pair)
-            if link is not None and link.stream is stream:
+            if link is not None:
                 link.lost(stream)
+        self._broken.take(stream.unconfirmed())
 
     @property
     def streams(self) -> Collection[ServerStream]:

@@ -178,12 +178,9 @@ class Link:
         self._pause, self._failure = 0.0, None
 
     def lost(self, stream: ServerStream) -> None:
-        """This stream has ended: what may not have arrived goes back to who sent it."""
+        """This stream has ended."""
         if self.stream is stream:
             self.stream = None
-        failure = timeout("the connection to its server broke, so this may not have arrived")
-        for stanza in stream.unconfirmed():
-            self._federation.give_back(stanza, failure)
 
     def close_if_idle(self, now: float) -> None:
         """Close the stream if nothing was sent for long, or if the other server does not confirm what it got."""

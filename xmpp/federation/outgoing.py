@@ -240,10 +240,9 @@ class LinkStream(OutgoingStream):
         self._confirmation.stop()
 
     def closed(self, *, is_lost: bool) -> None:
-        """What has not arrived goes back."""
+        """Nothing can be said here any more."""
         super().closed(is_lost=is_lost)
-        if self.is_open:
-            self._link.lost(self)
+        self._federation.gone(self)
 
 
 class VerifyingStream(OutgoingStream):

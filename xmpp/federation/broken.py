@@ -1,0 +1,62 @@
+"""What becomes of stanzas that may not have arrived, when the stream they were sent on has ended.
+
+Their senders are told, but for presence that nobody would think of saying again: or somebody who is gone would be there
+for good, and two rosters would contradict each other. That is said once more on the next stream; if it arrives twice,
+it means the same.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.federation.failures import timeout
+
+if TYPE_CHECKING:
+    from xmpp.federation.federation import Federation
+
+log = logging.getLogger(__name__)
+
+SAID_AGAIN = frozenset({"unavailable", "unsubscribe", "unsubscribed", "subscribed"})
+
+
+class Broken:
+    """What has been said again already: once is enough, or a server that always hangs up would be dialled for ever."""
+
+    def __init__(self, federation: "Federation") -> None:
+        self._federation = federation
+        self._said_again = WeakSet[Stanza]()
+
+    def take(self, stanzas: Sequence[Stanza]) -> None:
+        """Say again, or give back, what may not have arrived; in the order in which it was sent. The links that sent it
+        have no stream any more."""
+        again = [each for each in _without_overtaken(stanzas) if each not in self._said_again]
+        for stanza in again:  # first: what senders do when they are told is newer
+            self._said_again.add(stanza)
+            try:
+                self._federation.pass_on(stanza)
+            except StanzaError as error:
+                log.info("%r is not said again: %s", stanza, error)
+        failure = timeout("the connection to its server broke, so this may not have arrived")
+        for stanza in stanzas:
+            if not _may_be_said_again(stanza):
+                self._federation.give_back(stanza, failure)
+
+
+def _may_be_said_again(stanza: Stanza) -> bool:
+    return stanza.kind == "presence" and stanza.type in SAID_AGAIN
+
+
+def _without_overtaken(stanzas: Sequence[Stanza]) -> list[Stanza]:
+    """Those that may be said again, but for the end of presence that was shown anew since: that may have arrived."""
+    shown, found = set[tuple[JID | None, JID | None]](), list[Stanza]()
+    for stanza in reversed(stanzas):
+        pair = stanza.sender, stanza.to
+        if stanza.kind == "presence" and stanza.type is None:
+            shown.add(pair)
+        elif _may_be_said_again(stanza) and (stanza.type != "unavailable" or pair not in shown):
+            found.append(stanza)
+    return found[::-1]
