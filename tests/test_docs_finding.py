@@ -13,8 +13,8 @@ PATH = re.compile(r"`([\w-]+(?:/[\w.-]+)+/?|\w+\.py)`")
 STEP = re.compile(r"\d\. `([^`]+)`:(.*?)(?=\n\d\.|\Z)", re.DOTALL)
 
 
-def test_there_are_answers_to_six_questions() -> None:
-    assert len(ANSWERS) == 6
+def test_there_are_answers_to_seven_questions() -> None:
+    assert len(ANSWERS) == 7
 
 
 @pytest.mark.parametrize("question", ANSWERS)
