@@ -89,6 +89,16 @@ def test_a_folder_that_was_closed_is_not_talked_about(tmp_path: Path) -> None:
             assert not any("open to others" in line for line in server.said)
 
 
+def test_a_new_folder_is_closed_without_a_warning(tmp_path: Path) -> None:
+    """As it is after `mkdir` and with a configuration in it, before anything was kept there."""
+    configured(tmp_path)
+    tmp_path.chmod(0o755)
+    with running(tmp_path) as server:
+        server.wait_for("Next:")
+        assert mode(tmp_path) == 0o700
+        assert [line for line in server.said if "WARNING" in line] == []
+
+
 def test_a_demo_closes_the_folder_that_it_keeps(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     with RunningServer.demo("--data", str(tmp_path)):

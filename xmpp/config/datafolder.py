@@ -81,8 +81,9 @@ class DataFolder:
         The configuration is left as it is: it may belong to somebody else, who lets the server read it.
         """
         foreign = self._what_is_foreign()
+        private = list(self._private())
         if foreign is None:
-            _close(self.path)
+            _close(self.path, level=logging.WARNING if private else logging.INFO)  # a new one has kept nothing yet
         elif self.path.stat().st_mode & OTHERS:
             log.warning(
                 "%s is open to others, and stays so, since it is not for xserv alone (%s): "
@@ -90,7 +91,7 @@ class DataFolder:
                 self.path,
                 foreign,
             )
-        for path in self._private():
+        for path in private:
             _close(path)
 
     def _what_is_foreign(self) -> str | None:
@@ -111,8 +112,9 @@ class DataFolder:
             yield from sorted(self.certificates.iterdir())
 
 
-def _close(path: Path) -> None:
-    """Close a file or a folder to others, but not what a link leads to. A socket is made anew at the start."""
+def _close(path: Path, *, level: int = logging.WARNING) -> None:
+    """Close a file or a folder to others, but not what a link leads to. A socket is made anew at the start. `level` is
+    how much it matters that it was open."""
     before = path.lstat().st_mode
     if not before & OTHERS or not (stat.S_ISREG(before) or stat.S_ISDIR(before)):
         return
@@ -132,4 +134,4 @@ def _close(path: Path) -> None:
             after,
         )
         return
-    log.warning("%s was open to others (mode %o), and is closed now (%o)", path, stat.S_IMODE(before), after)
+    log.log(level, "%s was open to others (mode %o), and is closed now (%o)", path, stat.S_IMODE(before), after)
