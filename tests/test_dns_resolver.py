@@ -205,7 +205,7 @@ def test_a_name_server_that_is_not_there_is_no_answer(zone: Zone) -> None:
 
 
 def test_one_that_did_not_answer_is_asked_once_more(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolver, "ROUNDS", (0.1, 60.0))
+    monkeypatch.setattr(resolver, "ROUNDS", (0.5, 60.0))
     zone.behave(zones.SILENT, "a.test")
     found = asking(zone).ask("a.test", "A")
     while not zone.queries:
