@@ -127,6 +127,10 @@ class OutgoingStream(ServerStream):
 
     # -- the end
 
+    def _negotiation_took_too_long(self) -> None:
+        """Say so to people here, who might be told otherwise that its server has closed the connection."""
+        self.fail(timeout("its server does not answer"), StreamError("connection-timeout", "it took too long to agree"))
+
     def fail(self, failure: StanzaError, error: StreamError | None = None, *, is_final: bool = False) -> None:
         """Close the stream, which has come to nothing."""
         self.failure, self.is_final = failure, is_final
