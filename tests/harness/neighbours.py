@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lxml import etree
+
 from tests.harness.authority import CLIENT, SERVER, Authority
 from tests.harness.correspondents import Correspondent, body
 from tests.harness.home import Home
@@ -66,4 +68,5 @@ def friends(both: Neighbours) -> Iterator[tuple[Correspondent, Correspondent]]:
 def greet(sender: Correspondent, receiver: Correspondent, text: str = "hello") -> None:
     """A message arrives."""
     sender.writes_to(receiver.jid, text)
-    assert body(receiver.hears_from(sender.jid)) == text
+    heard = receiver.hears_from(sender.jid)
+    assert body(heard) == text, etree.tostring(heard)

@@ -86,6 +86,8 @@ allow_registration = true
 authentication = "internal_plain" -- nothing is hashed: no test is about that
 storage = "internal"
 s2s_secure_auth = {is_strict}
+s2s_require_encryption = {is_encrypted}
+s2s_allow_encryption = {is_encrypted}
 ssl = {{ cafile = {roots}; certificate = {chain}; key = {key} }}
 modules_enabled = {{
   "of_the_tests"; "roster"; "saslauth"; "tls"; "disco"; "pep"; "register_ibr"; "ping"; "mam"; "blocklist"; "vcard4";
@@ -110,7 +112,7 @@ certfiles: [{files}]
 ca_file: {roots}
 s2s_cafile: {roots}
 auth_method: mnesia
-s2s_use_starttls: required
+s2s_use_starttls: {starttls}
 s2s_max_retry_delay: 1
 registration_timeout: infinity
 acme: {{auto: false}}
@@ -157,7 +159,7 @@ class Peer(ABC):
 
     `roots`: whom it trusts, if not those whom the world does. `others`: more domains, each with a certificate of its
     own. `is_strict`: it wants certificates that are valid, and nobody proves by dialback who he is. `is_direct`: others
-    find it by direct TLS alone, not by STARTTLS.
+    find it by direct TLS alone, not by STARTTLS. `is_encrypted`: it offers and wants TLS with others.
     """
 
     program: ClassVar[str]
@@ -173,11 +175,12 @@ class Peer(ABC):
         others: Mapping[str, Issued] | None = None,
         is_strict: bool = False,
         is_direct: bool = False,
+        is_encrypted: bool = True,
         more: str = "",
     ) -> None:
         self.folder, self.domain, self.rooms = folder, domain, f"rooms.{domain}"
         self.roots = roots or world.roots
-        self.is_strict, self.is_direct, self.more = is_strict, is_direct, more
+        self.is_strict, self.is_direct, self.is_encrypted, self.more = is_strict, is_direct, is_encrypted, more
         self.others = {
             name: issued.write(folder / "certificates" / name) for name, issued in (others or {}).items()
         }
@@ -358,7 +361,8 @@ class Prosody(Peer):
                 port=self.port,
                 server_port=self.server_port,
                 server_tls_port=self.server_tls_port,
-                is_strict=str(self.is_strict).lower(),
+                is_strict=_lua(self.is_strict),
+                is_encrypted=_lua(self.is_encrypted),
                 roots=_quoted(self.roots),
                 chain=_quoted(self.chain),
                 key=_quoted(self.key),
@@ -405,6 +409,7 @@ class Ejabberd(Peer):
             EJABBERD.format(
                 domains=", ".join((self.domain, *self.others)),
                 log_level="info",
+                starttls="required" if self.is_encrypted else "false",
                 files=", ".join(_quoted(folder / "*.pem") for folder in (self.chain.parent, *self.others.values())),
                 roots=_quoted(self.roots),
                 port=self.port,
@@ -448,6 +453,10 @@ def needs(peer: str) -> pytest.MarkDecorator:
 def _erlang_libraries() -> str:
     """The folder that Debian keeps ejabberd in; each architecture has its own."""
     return ":".join(str(folder.parent) for folder in Path("/usr/lib").glob("*/ejabberd-*"))
+
+
+def _lua(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _quoted(value: object) -> str:
