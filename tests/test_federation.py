@@ -319,7 +319,9 @@ def test_it_is_kept_while_people_from_there_are_in_rooms_here(servers: Servers) 
     assert not stream.is_closing
 
 
-def test_a_server_that_does_not_confirm_is_given_up(server: Server, directory: Directory) -> None:
+def test_a_server_that_does_not_confirm_is_given_up_and_who_wrote_is_told_once(
+    server: Server, directory: Directory
+) -> None:
     juliet = somebody(server, "juliet@a.example/x")
     with PeerServer() as peer:
         directory.ports["c.example"] = peer.port
@@ -331,7 +333,12 @@ def test_a_server_that_does_not_confirm_is_given_up(server: Server, directory: D
         federation_of(server).look_after(monotonic() + 20)
         assert not stream.is_closing
         federation_of(server).look_after(monotonic() + 40)
-        assert "remote-server-timeout" in next_of(juliet, "message")
+        with gevent.Timeout(30):
+            while federation_of(server).streams:
+                gevent.sleep(0.002)
+        told, pong = juliet.sends("<iq type='get' id='p' to='a.example'><ping xmlns='urn:xmpp:ping'/></iq>")
+        assert "remote-server-timeout" in told
+        assert "result" in pong
 
 
 # -- what administrators see

@@ -79,10 +79,12 @@ class Confirmation:
         return self.asked_at is not None
 
     def left(self, unsent: int) -> list[Stanza]:
-        """The stanzas that may not have arrived, when the stream has ended; `unsent` bytes the kernel never took."""
+        """The stanzas that may not have arrived, when the stream has ended, each once; `unsent` bytes the kernel never
+        took."""
         if not self._is_counted:
             self._forget_taken(unsent)
-        return [stanza for stanza, _ in self._waiting]
+        waiting, self._waiting = self._waiting, deque()
+        return [stanza for stanza, _ in waiting]
 
 
 def _too_high() -> etree._Element:

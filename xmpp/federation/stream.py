@@ -203,7 +203,7 @@ class ServerStream(Connection):
         return len(self._confirmation)
 
     def unconfirmed(self) -> list[Stanza]:
-        """What may not have arrived, once the stream has ended."""
+        """What may not have arrived, once the stream has ended; nobody is told of it twice."""
         return self._confirmation.left(self._outbox.lost or self._outbox.size)
 
     # -- acknowledgements (XEP-0198)
