@@ -245,7 +245,7 @@ def test_row_12_an_answer_of_dialback_that_nobody_asked_for_has_no_effect(server
         stream.send("<db:result from='d.example' to='a.example' type='valid'/>")
         stream.send("<db:result from='c.example' to='a.example' type='valid'/>")
         stream.send("<message from='mallory@c.example' to='juliet@a.example/x'><body>x</body></message>")
-        assert stream.last_words() == ["invalid-from"]
+        assert stream.last_words()[-1] == "invalid-from"
         assert not [stanza for stanza in juliet.received() if "mallory" in stanza]
 
 
@@ -341,6 +341,88 @@ def test_a_server_that_does_not_confirm_is_given_up_and_who_wrote_is_told_once(
         assert "result" in pong
 
 
+# -- a server that acknowledges nothing
+
+
+@pytest.fixture
+def peer(directory: Directory) -> Iterator[PeerServer]:
+    """The server of c.example."""
+    with PeerServer() as one:
+        directory.ports["c.example"] = one.port
+        yield one
+
+
+def next_ping(stream: PeerStream) -> str:
+    """The id of the next ping that comes to c.example; what comes before that is read."""
+    while (each := stream.next()).find("{urn:xmpp:ping}ping") is None:
+        pass
+    return str(each.get("id"))
+
+
+def answer(server: Server, peer: PeerServer, id: str) -> None:
+    """The answer comes on a stream of the other server's own."""
+    stream = PeerStream.to(server)
+    stream.opens()
+    stream.send("<db:result from='c.example' to='a.example'>key</db:result>")
+    with peer.accepts() as asked:
+        asked.answers()
+        asked.next()
+        asked.send(f"<db:verify from='c.example' to='a.example' id='{stream.id}' type='valid'/>")
+        assert stream.next().get("type") == "valid"
+    stream.asks("<enable xmlns='urn:xmpp:sm:3'/>")
+    stream.send(f"<iq type='result' id='{id}' from='c.example' to='a.example'/>")
+    stream.asks("<r xmlns='urn:xmpp:sm:3'/>")
+
+
+def test_it_is_pinged_and_what_was_sent_before_an_answer_has_arrived(
+    server: Server, directory: Directory, peer: PeerServer
+) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    juliet.sends(CHAT.format("romeo@c.example", 1, "hi"))
+    stream = dialled(server, directory, peer)
+    answer(server, peer, next_ping(stream))
+    for number in (2, 3):
+        juliet.sends(CHAT.format("romeo@c.example", number, "hi"))
+    federation_of(server).look_after(monotonic() + 10)
+    next_ping(stream)
+    stream.hangs_up()
+    came = all_until(juliet, lambda stanza: 'id="3"' in stanza)
+    assert [f'id="{number}"' in "".join(came) for number in (1, 2, 3)] == [False, True, True]
+
+
+def test_one_that_has_answered_and_does_not_any_more_is_given_up(
+    server: Server, directory: Directory, peer: PeerServer
+) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    juliet.sends(CHAT.format("romeo@c.example", 1, "hi"))
+    stream = dialled(server, directory, peer)
+    answer(server, peer, next_ping(stream))
+    juliet.sends(CHAT.format("romeo@c.example", 2, "hi"))
+    federation_of(server).look_after(monotonic() + 10)
+    federation_of(server).look_after(monotonic() + 100)
+    assert 'id="2"' in next_of(juliet, "message")
+    assert stream.last_words() == []
+
+
+def test_one_that_never_answers_is_believed_to_have_what_was_sent(
+    server: Server, directory: Directory, peer: PeerServer
+) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    juliet.sends(CHAT.format("romeo@c.example", 1, "hi"))
+    stream = dialled(server, directory, peer)
+    next_ping(stream)
+    [link] = federation_of(server).streams
+    federation_of(server).look_after(monotonic() + 100)
+    assert not link.is_closing
+    juliet.sends(CHAT.format("romeo@c.example", 2, "hi"))
+    assert stream.next().get("id") == "2"
+    stream.hangs_up()
+    with gevent.Timeout(30):
+        while federation_of(server).streams:
+            gevent.sleep(0.002)
+    assert not [stanza for stanza in juliet.received() if "error" in stanza]
+
+
 # -- what administrators see
 
 
@@ -350,7 +432,7 @@ def test_administrators_see_connections_and_what_is_wrong(server: Server, direct
         directory.ports["c.example"] = peer.port
         for number in (1, 2):
             juliet.sends(CHAT.format("romeo@c.example", number, "hi"))
-        dialled(server, directory, peer, DIALBACK + SM)
+        stream = dialled(server, directory, peer, DIALBACK + SM)
         juliet.sends(CHAT.format("romeo@nowhere.example", 3, "hi"))
         next_of(juliet, "message")
         connected, failed = links.listing(server)
@@ -361,3 +443,4 @@ def test_administrators_see_connections_and_what_is_wrong(server: Server, direct
         assert links.listing(server, "nowhere") == [failed]
         assert links.listing(server, after=links.place(connected)) == [failed]
         assert links.listing(server, most=1) == [connected]
+        stream.hangs_up()

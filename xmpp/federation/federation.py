@@ -19,6 +19,7 @@ from xmpp.federation.failures import not_found, timeout
 from xmpp.federation.incoming import IncomingStream
 from xmpp.federation.link import Link
 from xmpp.federation.outgoing import OutgoingStream, VerifyingStream
+from xmpp.federation.pings import Pings
 from xmpp.federation.roots import Roots
 from xmpp.federation.settings import FederationSettings, is_beneath, plain_fingerprint
 from xmpp.federation.stream import ServerStream
@@ -69,6 +70,7 @@ class Federation:
         self.dialer = dialer
         self.tls = tls
         self.names, self.flusher = ProcessNames(), Flusher()
+        self.pings = Pings()
         self.queued = 0
         self._secret = secret
         self._roots = roots
@@ -271,7 +273,7 @@ class Federation:
         """Close connections that are idle, or whose other end does not confirm, and forget what is not needed."""
         with Handled():
             for link in tuple(self._links.values()):
-                link.close_if_idle(now)
+                link.look_after(now)
             self._forget_needless()
 
     def _forget_needless(self) -> None:

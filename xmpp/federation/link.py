@@ -182,14 +182,13 @@ class Link:
         if self.stream is stream:
             self.stream = None
 
-    def close_if_idle(self, now: float) -> None:
-        """Close the stream if nothing was sent for long, or if the other server does not confirm what it got."""
-        stream, settings = self.stream, self._federation.settings
+    def look_after(self, now: float) -> None:
+        """See to it that what was sent is confirmed; close a stream on which nothing was sent for long."""
+        stream = self.stream
         if stream is None:
             return
-        if stream.waits_since is not None and now - stream.waits_since > settings.answer_seconds:
-            stream.drop(TimeoutError("the other server does not say what it has got"))
-        elif now - stream.used_at > settings.idle_seconds and isinstance(stream, LinkStream):
+        stream.look_after(now)
+        if now - stream.used_at > self._federation.settings.idle_seconds and isinstance(stream, LinkStream):
             server = self._federation.server
             if any(step(server, *self.pair) is STOP for step in server.tables[LINK_IDLE]):
                 stream.used_at = now

@@ -63,6 +63,8 @@ class FederationSettings:
                                        minimum=1, maximum=600)  # fmt: skip
     answer_seconds: int = setting(30, "How long a server may take to confirm what it was sent.",
                                   minimum=1, maximum=600)  # fmt: skip
+    unconfirmed_bytes: int = setting(16 << 20, "How much a server may leave unconfirmed until the connection is given "
+                                     "up.", minimum=65_536, maximum=1 << 30)  # fmt: skip
     idle_seconds: int = setting(600, "After how long without stanzas a connection that we have made is closed.",
                                 minimum=5, maximum=86_400)  # fmt: skip
     most_pause_seconds: int = setting(300, "The longest pause before a domain that could not be reached is tried "

@@ -15,6 +15,7 @@ from xmpp.data import names
 from xmpp.data.errors import StanzaError, StreamError, not_stored
 from xmpp.data.jid import JID, MalformedJID
 from xmpp.data.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
+from xmpp.data.wire import quoted
 from xmpp.federation import names as tags
 from xmpp.federation.confirmation import COUNTER, Confirmation
 from xmpp.federation.dialback import Pair
@@ -68,6 +69,7 @@ class ServerStream(Connection):
         self._received: int | None = None  # stanzas, since they are counted
         self._stored: Ticket | None = None  # of what was stored last
         self._confirmation = Confirmation()
+        self._ping = ""  # the id of the last one
         self._their_limit: int | None = None
         self.feed = self._new_feed()
         self._deadline = gevent.get_hub().loop.timer(self.settings.negotiation_seconds)
@@ -110,7 +112,7 @@ class ServerStream(Connection):
         stanza = self._read_stanza(element)
         if self._received is not None:
             self._received = (self._received + 1) % COUNTER
-        if stanza is None:
+        if stanza is None or self._federation.pings.take(stanza):
             return
         self._route(stanza, own)
         if own.ticket is not None:
@@ -185,16 +187,44 @@ class ServerStream(Connection):
         self.used_at = monotonic()
         self.write(data)
         if self._confirmation.add(stanza, len(data), self._outbox.size):
+            self._ask()
+        if self._confirmation.size > self.settings.unconfirmed_bytes:
+            self.drop(BufferError(f"{self._confirmation.size} bytes are not confirmed"))
+
+    def _ask(self) -> None:
+        """Ask the other server what it has, or ping it."""
+        if self._confirmation.is_counted:
             self.write(f"<r xmlns='{SM}'/>".encode())
+            return
+        ours, theirs = next(iter(self.says))
+        self._ping = self._federation.pings.expect(self, JID.parse(theirs), JID.parse(ours))
+        head = f"<iq type='get' id='{self._ping}' from={quoted(ours)} to={quoted(theirs)}>"
+        self.write(f"{head}<ping xmlns='urn:xmpp:ping'/></iq>".encode())
+
+    def ponged(self) -> None:
+        """The other server has answered the ping."""
+        self._confirmation.ponged()
+
+    def look_after(self, now: float) -> None:
+        """See to it that what was sent is confirmed, or that it goes back."""
+        waits_since = self._confirmation.asked_at
+        if waits_since is None:
+            if self._confirmation.is_to_be_pinged(now):
+                self._ask()
+        elif now - waits_since > self.settings.answer_seconds:
+            if self._confirmation.is_owed:
+                self.drop(TimeoutError("the other server does not say what it has got"))
+            else:
+                self._confirmation.is_not_ponged()
 
     @property
     def waits_since(self) -> float | None:
-        """Since when the other server owes an acknowledgement, on the monotonic clock; None if it owes none."""
+        """Since when the other server owes an answer, on the monotonic clock; None if it owes none."""
         return self._confirmation.asked_at
 
     @property
     def confirms(self) -> bool:
-        """True if the other server says what it has got."""
+        """True if the other server acknowledges what it has got."""
         return self._confirmation.is_counted
 
     @property
@@ -298,6 +328,7 @@ class ServerStream(Connection):
     def closed(self, *, is_lost: bool) -> None:
         """Nothing is agreed any more."""
         self._deadline.close()
+        self._federation.pings.forget(self._ping)
 
     def _negotiation_took_too_long(self) -> None:
         self.close(StreamError("connection-timeout", "it took too long to agree"))
