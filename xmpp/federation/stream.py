@@ -12,19 +12,18 @@ import gevent
 from lxml import etree
 
 from xmpp.data import names
-from xmpp.data.errors import StanzaError, StreamError, not_stored
+from xmpp.data.errors import StanzaError, StreamError
 from xmpp.data.jid import JID, MalformedJID
-from xmpp.data.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
+from xmpp.data.stanza import Stanza
 from xmpp.data.wire import quoted
 from xmpp.federation import names as tags
 from xmpp.federation.confirmation import COUNTER, Confirmation
 from xmpp.federation.dialback import Pair
 from xmpp.federation.framing import ServerFraming
 from xmpp.federation.names import SM
-from xmpp.running.handling import Handled, handled
-from xmpp.running.logs import log_refusal
+from xmpp.running.handling import handled
 from xmpp.running.tickets import Ticket
-from xmpp.stream import limits
+from xmpp.stream import intake, limits
 from xmpp.stream.connection import Connection
 from xmpp.stream.framing import LANGUAGE, Opening
 from xmpp.stream.pace import Pace
@@ -114,13 +113,9 @@ class ServerStream(Connection):
             self._received = (self._received + 1) % COUNTER
         if stanza is None or self._federation.pings.take(stanza):
             return
-        self._route(stanza, own)
+        intake.take(self.server, stanza, self._route)
         if own.ticket is not None:
             self._stored = own.ticket
-            if stanza.kind != "iq":
-                own.ticket.when_closed(partial(self._refuse_if_not_stored, own.ticket, stanza.kept()))
-        if own.works_left:
-            self.server.portions.wait_for_own()
 
     def _read_stanza(self, element: etree._Element) -> Stanza | None:
         """The stanza, whose sender its server may speak for; None if its addressee cannot be anybody. Raises
@@ -152,29 +147,10 @@ class ServerStream(Connection):
         stanza.to = JID.parse(self.ours)
         self.server.router.refuse(stanza, StanzaError("jid-malformed"))
 
-    def _route(self, stanza: Stanza, own: Handled) -> None:
-        try:
-            _admit(stanza)
-            if self._language is not None:
-                stanza.speak(self._language)
-            self.server.router.route(stanza)
-        except StanzaError as error:
-            self._refuse_stanza(stanza, error, own)
-        except self.server.storage_errors as error:
-            log_refusal(log, error, "cannot store what %s sent", stanza.sender)
-            self._refuse_stanza(stanza, not_stored(), own)
-        except Exception:
-            log.exception("handling failed: %r", stanza)
-            self._refuse_stanza(stanza, StanzaError("internal-server-error"), own)
-
-    def _refuse_stanza(self, stanza: Stanza, error: StanzaError, own: Handled) -> None:
-        own.forget_lost()  # the error says that nothing was stored
-        self.server.router.refuse(stanza, error)
-
-    def _refuse_if_not_stored(self, ticket: Ticket, stanza: Stanza) -> None:
-        if ticket.failed is not None:
-            with Handled():
-                self.server.router.refuse(stanza, not_stored())
+    def _route(self, stanza: Stanza) -> None:
+        if self._language is not None:
+            stanza.speak(self._language)
+        self.server.router.route(stanza)
 
     # -- what goes out
 
@@ -354,20 +330,3 @@ def _stream_error(condition: str, text: str | None) -> StreamError:
         return StreamError(condition, text)
     except AssertionError:
         return StreamError("undefined-condition", text)
-
-
-def _admit(stanza: Stanza) -> None:
-    """Check the type and the id, as for a client's (RFC 6120 section 8). Raises StanzaError."""
-    if stanza.kind == "iq":
-        if stanza.type not in IQ_TYPES:
-            raise StanzaError("bad-request", "an iq has the type get, set, result or error")
-        if not stanza.id:
-            raise StanzaError("bad-request", "an iq needs an id")
-        if stanza.is_request:
-            stanza.only_child()
-    elif stanza.kind == "presence":
-        if stanza.type in SUBSCRIPTION_TYPES:
-            assert stanza.sender is not None and stanza.to is not None
-            stanza.stamp(stanza.sender.bare, stanza.to.bare)
-        elif stanza.type is not None and stanza.type not in PRESENCE_TYPES:
-            raise StanzaError("bad-request", f"presence has no type {stanza.type!r}")
