@@ -52,7 +52,8 @@ class ComponentsSettings:
                             "connection. If not, the second one is refused.")  # fmt: skip
     waiting_stanzas: int = setting(10_000, "How many stanzas wait for a component that is away or does not read.",
                                    minimum=1, maximum=1_000_000)  # fmt: skip
-    waiting_bytes: int = setting(4 << 20, "How long they may be together.", minimum=10_000, maximum=1 << 30)
+    waiting_bytes: int = setting(4 << 20, "How long they may be together.",
+                                 minimum=10_000, maximum=1 << 30, at_most="streams.unsent_bytes")  # fmt: skip
     waiting_seconds: int = setting(60, "How long they wait, before their senders are told that the component is not "
                                    "there.", minimum=1, maximum=86_400)  # fmt: skip
     confirm_seconds: int = setting(2, "So long after it was sent something, a component is asked by a ping whether it "
