@@ -433,6 +433,8 @@ def test_administrators_see_connections_and_what_is_wrong(server: Server, direct
         for number in (1, 2):
             juliet.sends(CHAT.format("romeo@c.example", number, "hi"))
         stream = dialled(server, directory, peer, DIALBACK + SM)
+        while stream.next().get("id") != "2":
+            pass
         juliet.sends(CHAT.format("romeo@nowhere.example", 3, "hi"))
         next_of(juliet, "message")
         connected, failed = links.listing(server)
