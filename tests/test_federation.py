@@ -341,6 +341,22 @@ def test_a_server_that_does_not_confirm_is_given_up_and_who_wrote_is_told_once(
         assert "result" in pong
 
 
+def test_more_than_a_server_takes_is_not_sent_to_it(server: Server, directory: Directory) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    limits = "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>10000</max-bytes></limits>"
+    with PeerServer() as peer:
+        directory.ports["c.example"] = peer.port
+        juliet.sends(CHAT.format("romeo@c.example", 1, "x" * 20_000))
+        juliet.sends(CHAT.format("romeo@c.example", 2, "hi"))
+        stream = dialled(server, directory, peer, DIALBACK + limits)
+        assert stream.next().get("id") == "2"
+        first = next_of(juliet, "message")
+        assert 'id="1"' in first
+        assert "policy-violation" in first
+        again = "".join(juliet.sends(CHAT.format("romeo@c.example", 3, "x" * 20_000)))
+        assert "10000 bytes" in again
+
+
 # -- a server that acknowledges nothing
 
 
