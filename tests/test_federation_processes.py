@@ -106,3 +106,18 @@ def test_where_nobody_elsewhere_could_find_the_domain_no_server_is_listened_for(
         assert not [line for line in server.said if "servers" in line]
         juliet.send("<message to='romeo@b.test' type='chat' id='1'><body>hi</body></message>")
         assert juliet.receive().find(".//{*}remote-server-not-found") is not None
+
+
+def test_people_elsewhere_see_go_who_sleeps_when_the_server_stops(servers: list[RunningServer]) -> None:
+    with somebody(servers[0], "a.test", "juliet") as juliet, somebody(servers[1], "b.test", "romeo") as romeo:
+        romeo.send("<presence to='juliet@a.test' type='subscribe'/>")
+        assert juliet.receive().get("type") == "subscribe"
+        juliet.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+        assert juliet.receive().tag == "{urn:xmpp:sm:3}enabled"
+        juliet.send("<presence to='romeo@b.test' type='subscribed'/>")
+        while romeo.receive().get("from") != "juliet@a.test/x":
+            pass
+        juliet.close()
+        assert servers[0].terminate() == 0
+        gone = romeo.receive()
+        assert (gone.get("from"), gone.get("type")) == ("juliet@a.test/x", "unavailable")

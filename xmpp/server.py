@@ -46,7 +46,10 @@ class Listener(Protocol):
         """Accept no more connections."""
 
     def close_streams(self, error: StreamError) -> None:
-        """Close every stream, with or without a session."""
+        """Close every client's stream, with or without a session."""
+
+    def close_others(self, error: StreamError) -> None:
+        """Close the streams of other servers and of components, which have heard by now who has gone."""
 
     def wait_until_told(self) -> None:
         """Yield until all that was written to any stream has been handed to the kernel."""
@@ -154,6 +157,8 @@ class Server:
             listener.close_streams(StreamError("system-shutdown"))
         self._run(SERVER_STOPPING)
         self.portions.stop()
+        for listener in self.listeners:
+            listener.close_others(StreamError("system-shutdown"))
         seconds = max(LAST_BYTES_SECONDS, ends - monotonic())
         gevent.with_timeout(seconds, self._wait_until_told, timeout_value=None)
 

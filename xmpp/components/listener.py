@@ -118,6 +118,9 @@ class ComponentListener:
             server.stop(timeout=0)
 
     def close_streams(self, error: StreamError) -> None:
+        """No client has a stream here."""
+
+    def close_others(self, error: StreamError) -> None:
         """Close every stream; the senders of what waits are told."""
         for domain in self.domains.values():
             domain.close(error)

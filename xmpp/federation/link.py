@@ -64,6 +64,8 @@ class Link:
         if not self._is_dialling:
             if self._failure is not None and monotonic() < self._pause_until:
                 raise _again(self._failure)
+            if self._federation.server.is_stopping:
+                raise timeout("this server is about to stop")
             self._is_dialling, self._since = True, time()
             gevent.spawn(self._reach)
         self._keep(stanza)

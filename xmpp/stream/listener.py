@@ -299,6 +299,9 @@ class ClientListener:
         self.streams.close(error)
         if self.http_side is not None:
             self.http_side.close()
+
+    def close_others(self, error: StreamError) -> None:
+        """Close every stream with another server."""
         if self.server_side is not None:
             self.server_side.close(error)
 
