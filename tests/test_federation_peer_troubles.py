@@ -132,6 +132,20 @@ def test_who_writes_to_a_server_that_hangs_from_the_beginning_is_told_so(tmp_pat
         assert told == ("wait", "remote-server-timeout", "its server does not answer")
 
 
+@EACH_PEER
+def test_who_was_in_a_room_that_it_has_lost_is_told_so(tmp_path: Path, kind: type[Peer]) -> None:
+    """Ours asks the room at the earliest after seven seconds."""
+    with neighbours(tmp_path, kind, rooms_elsewhere={"ping_seconds": 10}) as both, friends(both) as (juliet, _):
+        room = f"hall@{both.peer.rooms}"
+        juliet.enters(room, "juliet")
+        both.peer.kill()
+        both.peer.start()
+        gone = juliet.hears_from(room, "presence", "unavailable")
+        assert gone.get("from") == f"{room}/juliet"
+        assert {status.get("code") for status in gone.iter("{*}status")} == {"110", "333"}
+        juliet.enters(room, "juliet")
+
+
 # -- it cannot be found
 
 

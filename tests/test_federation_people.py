@@ -8,13 +8,12 @@ from itertools import count
 import pytest
 from lxml import etree
 
-from tests.harness.correspondents import CAPS, DISCO, Correspondent, body, error_in
+from tests.harness.correspondents import CAPS, DISCO, MUC, Correspondent, body, error_in
 from tests.harness.home import Home
 from tests.harness.peers import PEERS, Peer, needs
 from tests.harness.world import World
 
 AVATAR = "urn:xmpp:avatar:metadata"
-MUC = "http://jabber.org/protocol/muc"
 UPLOAD = "urn:xmpp:http:upload:0"
 UNIQUE_ID = "{urn:xmpp:sid:0}stanza-id"
 LINK = "https://upload.home.test/secret/photo.jpg"
@@ -131,14 +130,8 @@ def test_a_subscription_is_refused(juliet: Correspondent, paula: Correspondent) 
         assert subscription(asks, answers.account) == "none"
 
 
-def enters(client: Correspondent, room: str, nick: str) -> None:
-    client.send(f"<presence to='{room}/{nick}'><x xmlns='{MUC}'><history maxstanzas='0'/></x></presence>")
-    client.hears("presence", lambda stanza: stanza.get("from") == f"{room}/{nick}" and stanza.get("type") is None)
-    client.hears("message", lambda stanza: stanza.find("{*}subject") is not None)
-
-
 def makes(host: Correspondent, room: str) -> None:
-    enters(host, room, "host")
+    host.enters(room, "host")
     form = "<x xmlns='jabber:x:data' type='submit'/>"
     host.ask("set", f"<query xmlns='http://jabber.org/protocol/muc#owner'>{form}</query>", to=room)
 
@@ -149,7 +142,7 @@ def test_people_meet_in_rooms_of_either_server(
     for host, guest, service in ((juliet, paula, f"rooms.{home.domain}"), (paula, juliet, peer.rooms)):
         room = f"hall{next(numbers)}@{service}"
         makes(host, room)
-        enters(guest, room, "guest")
+        guest.enters(room, "guest")
         host.hears_from(f"{room}/guest", "presence")
         for speaker, nick in ((host, "host"), (guest, "guest")):
             speaker.send(f"<message to='{room}' type='groupchat' id='1'><body>I am the {nick}</body></message>")

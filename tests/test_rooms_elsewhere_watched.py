@@ -109,13 +109,15 @@ def answer_with(house: House, monkeypatch: pytest.MonkeyPatch, error: str | None
         if PING not in stanza.wire().decode():
             send(stanza)
         elif error is not None:
-            type, condition = error.split()
-            content = f"<error type='{type}'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
-            home.router.route(
-                Stanza.build("iq", content.encode(), type="error", id=stanza.id, to=stanza.sender, sender=stanza.to)
-            )
+            home.router.route(answered_with(error, stanza))
 
     monkeypatch.setattr(home.ownership.elsewhere, "send", answer)
+
+
+def answered_with(error: str, iq: Stanza) -> Stanza:
+    type, condition = error.split()
+    content = f"<error type='{type}'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+    return Stanza.build("iq", content.encode(), type="error", id=iq.id, to=iq.sender, sender=iq.to)
 
 
 # -- what it finds out
@@ -199,7 +201,7 @@ def test_a_new_nick_is_asked_for(house: House, juliet: Client, room: Room, cross
         ("modify bad-request", True),
         ("cancel feature-not-implemented", False),
         ("cancel service-unavailable", False),
-        ("cancel item-not-found", False),
+        ("cancel item-not-found", True),
         ("cancel remote-server-not-found", False),
         ("wait remote-server-timeout", False),
         ("wait resource-constraint", False),
@@ -212,6 +214,26 @@ def test_errors_say_what_the_text_says_of_them(
     answer_with(house, monkeypatch, error)
     asks(house)
     assert told(juliet.received()) == ([OUT] if is_lost else [])
+
+
+def test_that_nobody_has_the_old_nick_any_more_says_nothing(
+    house: House, juliet: Client, home: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert home.ownership.elsewhere is not None
+    held, send = list[Stanza](), home.ownership.elsewhere.send
+
+    def hold_pings(stanza: Stanza) -> None:
+        held.append(stanza.kept()) if PING in stanza.wire().decode() else send(stanza)
+
+    monkeypatch.setattr(home.ownership.elsewhere, "send", hold_pings)
+    asks(house)
+    juliet.sends(f"<presence to='{ROOM}/jule'/>")
+    house.settle()
+    juliet.received()
+    [ping] = held
+    home.router.route(answered_with("cancel item-not-found", ping))
+    house.settle()
+    assert juliet.received() == []
 
 
 def test_a_server_that_is_gone_for_long_has_lost_its_rooms(

@@ -38,9 +38,11 @@ LOST = (
     f'<x xmlns="{MUC_USER}"><item affiliation="none" role="none"/><status code="110"/><status code="333"/></x>'.encode()
 )
 
-# What the errors say (section 3.2): the session is in the room, but who was asked there does not know pings, or has
-# another nick by now; or nobody could be asked. Any other error comes from a room that it is not in.
-STILL_IN = frozenset({"feature-not-implemented", "item-not-found", "service-unavailable"})
+# What the errors say (section 3.2): the session is in the room, but who was asked there does not know pings; or nobody
+# could be asked. Any other error comes from a room that it is not in. So does <item-not-found/>: the text means a nick
+# that was changed meanwhile, but the room has told us of that before (see `_heed`), and with Prosody and ejabberd it is
+# the room that is not there any more.
+STILL_IN = frozenset({"feature-not-implemented", "service-unavailable"})
 UNREACHABLE = frozenset({"remote-server-not-found", "remote-server-timeout"})
 MOST_MISSED = 4
 """After so many questions in a row that did not reach the room's server it is gone."""

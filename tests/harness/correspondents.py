@@ -9,6 +9,7 @@ from lxml import etree
 from tests.harness.rawclient import RawClient, condition_of
 
 CAPS = "http://jabber.org/protocol/caps"
+MUC = "http://jabber.org/protocol/muc"
 DISCO = "http://jabber.org/protocol/disco#info"
 STANZAS = frozenset({"message", "presence", "iq"})
 
@@ -61,6 +62,12 @@ class Correspondent(RawClient):
         """Send a chat message."""
         written = escape(text)
         self.send(f"<message to='{other}' type='chat' id={quoteattr(text)}><body>{written}</body>{more}</message>")
+
+    def enters(self, room: str, nick: str) -> None:
+        """Enter a room, and hear all that there is to be heard at the beginning."""
+        self.send(f"<presence to='{room}/{nick}'><x xmlns='{MUC}'><history maxstanzas='0'/></x></presence>")
+        self.hears("presence", lambda stanza: stanza.get("from") == f"{room}/{nick}" and stanza.get("type") is None)
+        self.hears("message", lambda stanza: stanza.find("{*}subject") is not None)
 
     def is_told(self, text: str) -> tuple[str, str, str]:
         """The error that comes back for the message with this text: its type, condition and text."""
