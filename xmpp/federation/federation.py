@@ -11,6 +11,7 @@ import gevent
 from xmpp.data.errors import StanzaError, StreamError
 from xmpp.data.stanza import Stanza
 from xmpp.federation import dialback
+from xmpp.federation.allowances import Allowances
 from xmpp.federation.broken import Broken
 from xmpp.federation.certificates import CertificateRejected, verify
 from xmpp.federation.dialback import Pair
@@ -40,7 +41,6 @@ log = logging.getLogger(__name__)
 WATCH_SECONDS = 5.0  # how often idle links, and those that do not confirm, are looked for
 BIDI_FORGOTTEN_SECONDS = 86_400.0
 BIDI_REMEMBERED = 1_000  # domains
-MOST_VERIFICATIONS = 100  # of dialback keys at a time
 NEVER_GIVEN_BACK = frozenset({"error", "result", "unavailable", "probe"})
 
 
@@ -72,13 +72,13 @@ class Federation:
         self.names, self.flusher = ProcessNames(), Flusher()
         self.pings = Pings()
         self.queued = 0
+        self.allowances = Allowances()
         self._secret = secret
         self._roots = roots
         self._links: dict[Pair, Link] = {}
         self._broken = Broken(self)
         self._streams: set[ServerStream] = set()
         self._no_bidi: OrderedDict[str, float] = OrderedDict()
-        self._verifying = 0
         self._watcher: gevent.Greenlet[[], None] | None = None
 
     @property
@@ -171,11 +171,13 @@ class Federation:
         """True if we have made this key for that stream."""
         return dialback.is_key(self._secret, pair.theirs, pair.ours, stream_id, key)
 
-    def verify(self, pair: Pair, stream_id: str, key: str) -> bool:
-        """Ask the server that DNS names for their domain whether it has made this key. Yields. Raises StanzaError."""
-        if self._verifying >= MOST_VERIFICATIONS:
-            raise StanzaError("resource-constraint", "too many keys are being verified")
-        self._verifying += 1
+    def verify(self, pair: Pair, stream_id: str, key: str, network: str) -> bool:
+        """Ask the server that DNS names for their domain whether it has made this key, which somebody of that network
+        has shown. Yields. Raises StanzaError."""
+        with self.allowances.verifying(pair.theirs, network):
+            return self._verify(pair, stream_id, key)
+
+    def _verify(self, pair: Pair, stream_id: str, key: str) -> bool:
         failure: StanzaError | None = None
         try:
             for dialled in self.dialer.dial(pair.theirs):
@@ -190,8 +192,6 @@ class Federation:
             raise not_found(str(error)) from None
         except Unreachable as error:
             failure = failure or timeout(str(error))
-        finally:
-            self._verifying -= 1
         raise failure or timeout("the authoritative server could not be reached")
 
     # -- both directions on one stream
@@ -229,6 +229,9 @@ class Federation:
 
     def came(self, stream: IncomingStream, pair: Pair) -> None:
         """Another server speaks for this pair from now on."""
+        one_too_many = self.allowances.add(stream, pair.theirs, self.settings.domain_connections)
+        if one_too_many is not None:
+            one_too_many.close(StreamError("policy-violation", "your domain has too many connections here"))
         link = self._links.get(pair)
         if link is not None:
             link.is_there()
@@ -239,6 +242,7 @@ class Federation:
 
     def gone(self, stream: ServerStream) -> None:
         """A stream has ended: what may not have arrived there is said again, or goes back to who sent it."""
+        self.allowances.remove(stream)
         for pair in stream.says:
             link = self._links.get(pair)
             if link is not None:
@@ -275,6 +279,7 @@ class Federation:
             for link in tuple(self._links.values()):
                 link.look_after(now)
             self._forget_needless()
+            self.allowances.forget_needless(now)
 
     def _forget_needless(self) -> None:
         for pair in [pair for pair, link in self._links.items() if link.is_needless]:

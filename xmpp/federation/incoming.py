@@ -13,6 +13,7 @@ from lxml import etree
 from xmpp.data import names
 from xmpp.data.errors import SASLFailure, StanzaError, StreamError
 from xmpp.data.jid import JID, MalformedJID
+from xmpp.data.networks import network
 from xmpp.data.wire import wire
 from xmpp.federation import dialback
 from xmpp.federation import names as tags
@@ -43,6 +44,7 @@ class IncomingStream(ServerStream):
     ) -> None:
         super().__init__(federation, transport, peer)
         self._place = place
+        self._network = network(peer)
         self._has_tls = has_tls
         self._id = ""
         self._is_bidi = False
@@ -209,7 +211,7 @@ class IncomingStream(ServerStream):
     def _verify(self, pair: Pair, key: str) -> None:
         """Ask the server that DNS names for the domain whether the key is its own. Yields."""
         try:
-            is_valid = self._federation.verify(pair, self._id, key)
+            is_valid = self._federation.verify(pair, self._id, key, self._network)
             error = None
         except StanzaError as failed:
             is_valid, error = False, failed

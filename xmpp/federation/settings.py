@@ -73,6 +73,15 @@ class FederationSettings:
                                 minimum=10_000, maximum=10_000_000)  # fmt: skip
     bytes_per_second: int = setting(4_000_000, "How much is read from one connection of a server.",
                                     minimum=10_000, maximum=1_000_000_000)  # fmt: skip
+    domain_bytes_per_second: int = setting(8_000_000, "How much is read from all connections of one domain, and of "
+                                           "those beneath it.", minimum=10_000, maximum=1_000_000_000)  # fmt: skip
+    domain_stanzas_per_second: int = setting(20_000, "How many stanzas. More of them wait; none are lost.",
+                                             minimum=10, maximum=1_000_000)  # fmt: skip
+    domain_connections: int = setting(20, "How many connections the servers of one domain, and of those beneath it, "
+                                      "may make. Of more, the one that was not used for longest is closed.",
+                                      minimum=1, maximum=10_000)  # fmt: skip
+    address_bytes_per_second: int = setting(32_000_000, "How much is read from all servers behind one address.",
+                                            minimum=10_000, maximum=1_000_000_000)  # fmt: skip
     queue_stanzas: int = setting(100, "How many stanzas wait for a domain while its server is looked for.",
                                  minimum=1, maximum=100_000)  # fmt: skip
     queue_bytes: int = setting(262_144, "How many bytes of them.", minimum=1_000, maximum=1 << 30)

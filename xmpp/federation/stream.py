@@ -61,6 +61,8 @@ class ServerStream(Connection):
         self.hears: set[Pair] = set()
         self.says: set[Pair] = set()
         self.used_at = monotonic()
+        self._network = ""  # where it comes from, if the other server has opened it
+        self._unpaid = 0  # stanzas that the domain was not charged for yet
         self.told: StreamError | None = None  # why the other server closes it
         self._limits = limits.before_login(server.stream_settings)
         self._header_is_sent = False
@@ -87,6 +89,14 @@ class ServerStream(Connection):
 
     # -- what comes in
 
+    def _take(self, data: bytes) -> None:
+        """Handle what was read, and read no more while the domain, or the network, has had too much. Yields."""
+        super()._take(data)
+        domain, stanzas, self._unpaid = self.theirs if self.hears else "", self._unpaid, 0
+        late = self._federation.allowances.pay(self.settings, domain, self._network, len(data), stanzas)
+        if late and not self.is_closing:
+            gevent.sleep(late)
+
     def handle(self, event: Any) -> None:
         """Handle a stream header, a top-level element, or the end of the stream."""
         if event.__class__ is StreamHeader:
@@ -107,6 +117,7 @@ class ServerStream(Connection):
 
     def _receive(self, element: etree._Element) -> None:
         self.used_at = monotonic()
+        self._unpaid += 1
         own = handled()
         stanza = self._read_stanza(element)
         if self._received is not None:
