@@ -30,9 +30,11 @@ from xmpp.config_review import ClashError
 from xmpp.control import CarryOut, ControlClient, ControlSocket
 from xmpp.data.jid import JID
 from xmpp.federation.dns.dialing import Dialer
+from xmpp.federation.dns.resolver import Resolver
 from xmpp.federation.dns.settings import DialSettings
 from xmpp.federation.federation import Federation
 from xmpp.federation.own_certificates import refused_by_others
+from xmpp.federation.own_records import Found, look_up
 from xmpp.federation.roots import read_roots
 from xmpp.federation.settings import FederationSettings, talks_to_others
 from xmpp.routing.feature import Feature, those_on
@@ -102,6 +104,15 @@ def review_certificates(configuration: Configuration) -> config_review.Certifica
 def notes_on_components(configuration: Configuration) -> Iterator[str]:
     """A sentence for each component that is configured."""
     return config_review.notes_on_components(configuration, FEATURES)
+
+
+def own_records(configuration: Configuration) -> Iterator[Found]:
+    """What other servers find in DNS for each domain and each of its services. Yields to other greenlets."""
+    resolver = Resolver(lambda: configuration[DialSettings].name_servers)
+    port = configuration[ListenSettings].server_port
+    for domain, services in config_review.services_of(configuration, FEATURES).items():
+        for name in (domain, *services):
+            yield look_up(name, domain, port, resolver)
 
 
 @contextmanager

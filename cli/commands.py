@@ -174,6 +174,19 @@ def check(file: Path) -> None:
     click.echo(f"{file} is fine.")
 
 
+@configuration.command("dns")
+@options.config_option
+@options.data_option
+def look_up_records(config: Path | None, data: Path) -> None:
+    """Look up what other servers find in DNS for your domains and their services, and say what is missing."""
+    missing = 0
+    for found in assembly.own_records(assembly.read_configuration(assembly.chosen(config, DataFolder(data)))):
+        click.echo(found.text)
+        missing += found.is_missing
+    if missing:
+        raise ConfigError(f"{missing} of these cannot be reached by other servers.")
+
+
 @configuration.command("host-meta")
 @options.config_option
 @options.data_option

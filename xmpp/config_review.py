@@ -25,7 +25,7 @@ class ClashError(Exception):
 
 def refuse_clashes(configuration: Configuration, features: Iterable[Feature]) -> None:
     """Raise ClashError if a served domain is also the address of another domain's service, or of a component."""
-    served = _services(configuration, features)
+    served = services_of(configuration, features)
     for component in configuration[ComponentsSettings].secrets.keys() & served.keys():
         raise ClashError(
             f"[components] secrets: expected domains that have no accounts, found {component}, which is among the "
@@ -66,7 +66,7 @@ class CertificateReview(NamedTuple):
 
 def review_certificates(configuration: Configuration, features: Iterable[Feature]) -> CertificateReview:
     """Review the certificates that the configuration names. Raises CertificateError if one cannot be used at all."""
-    settings, now, served = configuration[TLSSettings], datetime.now(UTC), _services(configuration, features)
+    settings, now, served = configuration[TLSSettings], datetime.now(UTC), services_of(configuration, features)
     federation = configuration[FederationSettings]
     review, roots = CertificateReview([], []), read_roots(federation.authorities)
     with TemporaryDirectory() as self_signed:
@@ -87,7 +87,7 @@ def review_certificates(configuration: Configuration, features: Iterable[Feature
     return review
 
 
-def _services(configuration: Configuration, features: Iterable[Feature]) -> Mapping[str, Sequence[str]]:
+def services_of(configuration: Configuration, features: Iterable[Feature]) -> Mapping[str, Sequence[str]]:
     """The addresses of the services of each domain, and of the components beneath it."""
     components = configuration[ComponentsSettings].secrets
     services = _subdomains(configuration, features).by_domain

@@ -1,0 +1,55 @@
+"""`xserv config dns`: what other servers find for our domains, and what is missing."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.zone import SERVFAIL, Zone
+from xmpp.federation.dns.resolver import Resolver
+from xmpp.federation.dns.settings import NameServer
+from xmpp.federation.own_records import Found, look_up
+
+
+@pytest.fixture
+def zone() -> Iterator[Zone]:
+    with Zone() as zone:
+        yield zone
+
+
+def found(zone: Zone, name: str, port: int = 5269) -> Found:
+    return look_up(name, "a.test", port, Resolver(lambda: (NameServer("127.0.0.1", zone.port),)))
+
+
+def test_records_are_said_with_where_they_lead(zone: Zone) -> None:
+    zone.add("_xmpp-server._tcp.a.test", "SRV", "0 5 5269 host.a.test.")
+    zone.add("_xmpps-server._tcp.a.test", "SRV", "1 5 5270 host.a.test.")
+    zone.add("host.a.test", "A", "192.0.2.1")
+    said = found(zone, "a.test")
+    assert said == ("a.test: SRV records lead to host.a.test:5269, host.a.test:5270 (TLS).", False)
+
+
+def test_a_host_without_an_address_is_no_way(zone: Zone) -> None:
+    zone.add("_xmpp-server._tcp.a.test", "SRV", "0 5 5269 host.a.test.")
+    assert found(zone, "a.test").is_missing
+
+
+def test_a_service_that_nobody_finds_is_said_with_the_record_for_it(zone: Zone) -> None:
+    text, is_missing = found(zone, "rooms.a.test")
+    assert is_missing
+    assert text.endswith("\n_xmpp-server._tcp.rooms.a.test. 3600 IN SRV 0 5 5269 a.test.")
+
+
+def test_addresses_will_do_at_the_usual_port(zone: Zone) -> None:
+    zone.add("rooms.a.test", "AAAA", "2001:db8::1")
+    assert not found(zone, "rooms.a.test").is_missing
+    text, is_missing = found(zone, "rooms.a.test", port=15269)
+    assert is_missing
+    assert "listens at 15269" in text
+
+
+def test_a_name_server_that_fails_is_not_taken_for_no_records(zone: Zone) -> None:
+    zone.behave(SERVFAIL, "_xmpp-server._tcp.a.test")
+    zone.add("a.test", "A", "192.0.2.1")
+    text, is_missing = found(zone, "a.test")
+    assert is_missing
+    assert "SERVFAIL" in text
