@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.authority import SERVER
 from tests.harness.neighbours import friends, greet, neighbours
 from tests.harness.peers import Ejabberd, needs
 
@@ -24,3 +25,17 @@ def test_messages_arrive_by_each_way_to_connect_and_to_show_who_one_is(
         assert both.peer.waits_for_link("home.test", is_ours=True) == (proof, "one way")
         greet(paula, juliet)
         assert both.peer.waits_for_link("home.test", is_ours=False) == (proof, "one way")
+
+
+def test_where_it_is_without_dialback_it_does_not_take_certificates_for_servers_from_those_who_dial(
+    tmp_path: Path,
+) -> None:
+    running = neighbours(tmp_path, Ejabberd, purposes=(SERVER,), of_peer={"is_strict": True})
+    with running as both, friends(both) as (juliet, paula):
+        juliet.writes_to(paula.jid, "hello")
+        assert juliet.is_told("hello") == (
+            "wait",
+            "remote-server-timeout",
+            "its server does not accept ours: unsupported certificate purpose",
+        )
+        greet(paula, juliet)  # ours does

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.harness.correspondents import body
+from tests.harness.correspondents import MUC, body, error_in
 from tests.harness.home import Home
 from tests.harness.peers import Prosody, needs
 from tests.harness.world import World
@@ -81,6 +81,9 @@ def test_good_certificates_are_proof_enough(home: Home, peer: Prosody, kind: str
         assert body(juliet.hears_from(paula.jid)) == "hello"
 
 
+# -- ours, and those of services
+
+
 # By kind, how the text goes on that Prosody tells us of a certificate of ours. It takes those for clients only, too,
 # and looks for words of an older OpenSSL than Debian's where one is self-signed.
 OURS = {
@@ -95,7 +98,7 @@ OURS = {
 
 @pytest.fixture(scope="module")
 def strict_peer(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prosody]:
-    folder, certificate = tmp_path_factory.mktemp("strict-peer"), world.issue("strict.test")
+    folder, certificate = tmp_path_factory.mktemp("strict-peer"), world.authority.issue("strict.test")
     with Prosody(folder, "strict.test", certificate, world, is_strict=True) as peer:
         yield peer
 
@@ -126,3 +129,16 @@ def test_people_here_are_told_what_is_wrong_with_ours(
         _, condition, text = paula.is_told("hello")
         assert condition == "remote-server-timeout"
         assert f"Remote server's certificate {said}" in text
+
+
+def test_a_certificate_that_does_not_cover_the_rooms_is_not_good_for_them(
+    home: Home, bad_home: Home, strict_peer: Prosody
+) -> None:
+    with home.client("juliet") as juliet, strict_peer.client("paula") as paula:
+        juliet.send(f"<presence to='hall@{strict_peer.rooms}/juliet'><x xmlns='{MUC}'/></presence>")
+        refused = juliet.hears_from(f"hall@{strict_peer.rooms}", "presence", "error")
+        assert error_in(refused)[2] == "the certificate of the other server is not valid for its name"
+        rooms = f"rooms.{bad_home.domain}"
+        paula.send(f"<presence to='hall@{rooms}/paula'><x xmlns='{MUC}'/></presence>")
+        refused = paula.hears_from(f"hall@{rooms}", "presence", "error")
+        assert "Remote server's certificate" in error_in(refused)[2]

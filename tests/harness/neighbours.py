@@ -1,11 +1,12 @@
 """Ours and one of other people's servers side by side, as a test wants them to know each other."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from lxml import etree
 
 from tests.harness.authority import CLIENT, SERVER, Authority
@@ -31,16 +32,17 @@ def neighbours(
     *,
     is_trusted: bool = True,
     is_direct: bool = False,
+    purposes: Sequence[x509.ObjectIdentifier] = (SERVER, CLIENT),
     of_peer: Mapping[str, Any] | None = None,
     **settings: Mapping[str, Any],
 ) -> Iterator[Neighbours]:
     """Run both. What they say is printed at the end, for tests that fail.
 
-    `is_trusted`: both have certificates for servers and for clients, of an authority that both trust; else each has an
-    authority of its own and takes dialback for proof. `is_direct`: they connect by direct TLS alone.
+    `is_trusted`: both have certificates for these purposes, of an authority that both trust; else each has an authority
+    of its own and takes dialback for proof. `is_direct`: they connect by direct TLS alone.
     """
     with World(folder / "world") as world:
-        domain, purposes = f"{kind.program}.test", (SERVER, CLIENT)
+        domain = f"{kind.program}.test"
         theirs, roots = world.issue(domain, purposes=purposes), world.roots
         if not is_trusted:
             authority = Authority("Elsewhere")
