@@ -52,6 +52,9 @@ _ITEM = (
     RosterItem.approved,
 )
 _FIND_ITEMS = Prepared(RosterItem.select(*_ITEM).where(RosterItem.account == ANY).order_by(RosterItem.contact))
+_FIND_ITEM = Prepared(
+    RosterItem.select(RosterItem.contact).where((RosterItem.account == ANY) & (RosterItem.contact == ANY))
+)
 _PUT_ITEM = Prepared(
     RosterItem.replace(account=ANY, contact=ANY, name=ANY, groups=ANY, subscription=ANY, ask=ANY, approved=ANY)
 )
@@ -130,7 +133,11 @@ def roster(db: Database, account: str) -> Roster:
 
 
 def item(db: Database, account: str, contact: JID) -> Item | None:
-    """A contact of an account, or None."""
+    """A contact of an account, or None. For somebody who is none, no roster is read: strangers could have the server
+    read one large roster after the other."""
+    known = db.memory[ROSTERS].get(account)
+    if known is None and db.row(_FIND_ITEM, account, contact) is None:
+        return None
     return roster(db, account).items.get(contact)
 
 

@@ -7,7 +7,7 @@ is a function in the module that it is named with.
 from handlers import archive, pubsub, push, rooms, upload
 from handlers.admin import comings_and_goings, removals, upkeep
 from handlers.components import delegation, in_their_name, managed_presence, managed_rosters, privileges
-from handlers.contacts import blocking, last_activity, partings, presence, roster, subscriptions
+from handlers.contacts import blocking, last_activity, partings, presence, roster, strangers, subscriptions
 from handlers.contacts.blocking import CONTACT_UNBLOCKED
 from handlers.contacts.presence import PRESENCE_SAID, SESSION_AVAILABLE
 from handlers.contacts.roster_items import CONTACT_CHANGED, ROSTER_PUSHED
@@ -54,6 +54,7 @@ from handlers.sessions.redelivery import MESSAGE_KEPT, MESSAGE_REDELIVERED
 from handlers.sessions.stream_management import SESSION_RESUMED
 from xmpp.routing.components import COMPONENT_ATTACHED, COMPONENT_SENT
 from xmpp.routing.tables import (
+    CAME_FROM_ELSEWHERE,
     CONNECTION_LOST,
     HANDLED,
     IQ_RECEIVED,
@@ -65,6 +66,7 @@ from xmpp.routing.tables import (
     PRESENCE_RECEIVED,
     PRESENCE_SENT,
     REQUEST_RECEIVED,
+    SENT_ELSEWHERE,
     SERVER_STARTED,
     SERVER_STOPPING,
     SESSION_ENDED,
@@ -85,6 +87,7 @@ FEATURES = (
     roster.feature,
     subscriptions.feature,
     presence.feature,
+    strangers.feature,
     blocking.feature,
     offline.feature,
     stanza_ids.feature,
@@ -249,6 +252,8 @@ TABLES = Tables(
         managed_presence.show_all,
     ),
     COMPONENT_SENT.runs(managed_rosters.serve, in_their_name.send_message, in_their_name.send_request),
+    CAME_FROM_ELSEWHERE.runs(strangers.keep_out, delay.remove_forged),
+    SENT_ELSEWHERE.runs(strangers.note_written),
     ROSTER_PUSHED.runs(managed_rosters.push),
     PRESENCE_SAID.runs(managed_presence.show),
     NODE_CHANGED.runs(bookmarks.follow_node),

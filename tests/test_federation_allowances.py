@@ -8,15 +8,15 @@ from time import monotonic
 import pytest
 
 from tests.harness.federated import Directory, all_until, federated, next_of, somebody
-from tests.harness.peer_servers import PeerServer, PeerStream
+from tests.harness.peer_servers import KEY, PeerServer, PeerStream, agree
 from tests.harness.streams import local_name
 from xmpp.data.domains import registrable
 from xmpp.data.errors import StanzaError
 from xmpp.federation.allowances import MOST_OF_DOMAIN, MOST_OF_NETWORK, MOST_VERIFICATIONS, Allowances
 from xmpp.federation.settings import FederationSettings
 from xmpp.server import Server
+from xmpp.stream.listen_settings import ListenSettings
 
-KEY = "<db:result from='{}' to='a.example'>some key</db:result>"
 MESSAGE = "<message from='romeo@{}/x' to='juliet@a.example/x' type='chat' id='{}'><body>hi</body></message>"
 PLAIN = ["c.example", "rooms.c.example", "d.example"]
 LIMITS = FederationSettings(
@@ -41,17 +41,6 @@ def authority(directory: Directory) -> Iterator[PeerServer]:
     with PeerServer() as peer:
         directory.ports |= dict.fromkeys(PLAIN, peer.port)
         yield peer
-
-
-def agree(peer: PeerStream, authority: PeerServer, theirs: str = "c.example") -> None:
-    """Show by dialback that the stream is of this domain."""
-    peer.opens(sender=theirs)
-    peer.send(KEY.format(theirs))
-    with authority.accepts() as asked:
-        asked.answers()
-        asked.next()
-        asked.send(f"<db:verify from='{theirs}' to='a.example' id='{peer.id}' type='valid'/>")
-        assert peer.next().get("type") == "valid"
 
 
 @pytest.mark.parametrize(
@@ -132,11 +121,11 @@ def test_row_191_one_network_does_not_take_all_verifications_of_keys(server: Ser
     with PeerStream.to(server) as first, PeerStream.to(server) as second:
         for peer in (first, second):
             peer.opens()
-        first.send(KEY.format("c.example") * (MOST_OF_NETWORK - 1))
+        first.send(KEY.format("c.example", "a.example") * (MOST_OF_NETWORK - 1))
         asked = [authority.accepts() for _ in range(MOST_OF_NETWORK - 1)]
-        second.send(KEY.format("d.example"))
+        second.send(KEY.format("d.example", "a.example"))
         asked.append(authority.accepts())
-        refused = second.asks(KEY.format("d.example"))
+        refused = second.asks(KEY.format("d.example", "a.example"))
         assert (refused.get("type"), local_name(refused[0][0])) == ("error", "resource-constraint")
         assert len(asked) == MOST_OF_NETWORK
 
@@ -154,3 +143,17 @@ def test_row_191_one_domain_does_not_take_all_verifications_of_keys() -> None:
             pass
     allowances.forget_needless(monotonic())
     assert len(allowances) == 0
+
+
+def test_row_07_strangers_have_as_few_places_on_the_port_for_servers_as_on_any(
+    server: Server, authority: PeerServer
+) -> None:
+    most = ListenSettings().strangers_per_address
+    with ExitStack() as opened:
+        known = opened.enter_context(PeerStream.to(server))
+        agree(known, authority)
+        for _ in range(most):
+            opened.enter_context(PeerStream.to(server)).opens()
+        with PeerStream.to(server) as one_more, pytest.raises((StopIteration, OSError)):
+            one_more.opens()
+        known.hangs_up()

@@ -32,3 +32,14 @@ def refuse_forged(delivery: Delivery) -> None:
     serves = delivery.server.ownership.serves
     if any(serves(delay.get("from", "").lower()) for delay in stanza.children(DELAY)):
         raise StanzaError("not-acceptable", "only the server itself says that it has kept a stanza")
+
+
+@feature.step
+@concerns(DELAY)
+def remove_forged(delivery: Delivery) -> None:
+    """CAME_FROM_ELSEWHERE: remove it from what another server sends. That is not refused, as it may be true: a room
+    passes on what it was sent, and would put somebody out who refuses to hear it."""
+    serves = delivery.server.ownership.serves
+    delivery.stanza = delivery.stanza.without(
+        lambda child: child.tag == DELAY and serves(child.get("from", "").lower())
+    )

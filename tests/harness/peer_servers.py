@@ -125,3 +125,22 @@ class PeerServer:
 
     def __exit__(self, *_: object) -> None:
         self._server.stop()
+
+
+KEY = "<db:result from='{}' to='{}'>some key</db:result>"
+
+
+def agree(
+    peer: PeerStream, authority: PeerServer, theirs: str = "c.example", ours: str = "a.example", *, both: bool = False
+) -> None:
+    """Show by dialback that the stream is of this domain; `both`: ours answers on it, too. `authority` is the server
+    that is dialled for the domain."""
+    peer.opens(ours, theirs)
+    if both:
+        peer.send("<bidi xmlns='urn:xmpp:bidi'/>")
+    peer.send(KEY.format(theirs, ours))
+    with authority.accepts() as asked:
+        asked.answers()
+        asked.next()
+        asked.send(f"<db:verify from='{theirs}' to='{ours}' id='{peer.id}' type='valid'/>")
+        assert peer.next().get("type") == "valid"

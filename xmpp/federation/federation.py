@@ -25,6 +25,7 @@ from xmpp.federation.roots import Roots
 from xmpp.federation.settings import FederationSettings, is_beneath, plain_fingerprint
 from xmpp.federation.stream import ServerStream
 from xmpp.routing.others import LinkShown
+from xmpp.routing.tables import SENT_ELSEWHERE
 from xmpp.running.handling import Handled
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.places import Place
@@ -101,6 +102,8 @@ class Federation:
             return
         kept = stanza.kept()
         kept.origin = None  # by the time that an error comes, its session may have ended
+        for step in self.server.tables[SENT_ELSEWHERE]:
+            step(self.server, kept)
         self.pass_on(kept)
 
     def pass_on(self, stanza: Stanza) -> None:

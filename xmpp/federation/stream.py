@@ -21,6 +21,8 @@ from xmpp.federation.confirmation import COUNTER, Confirmation
 from xmpp.federation.dialback import Pair
 from xmpp.federation.framing import ServerFraming
 from xmpp.federation.names import SM
+from xmpp.routing.delivery import Delivery
+from xmpp.routing.tables import CAME_FROM_ELSEWHERE
 from xmpp.running.handling import handled
 from xmpp.running.tickets import Ticket
 from xmpp.stream import intake, limits
@@ -161,7 +163,10 @@ class ServerStream(Connection):
     def _route(self, stanza: Stanza) -> None:
         if self._language is not None:
             stanza.speak(self._language)
-        self.server.router.route(stanza)
+        assert stanza.to is not None
+        delivery = Delivery(self.server, stanza.to.bare, stanza)
+        if self.server.tables.steps(CAME_FROM_ELSEWHERE).run(delivery):
+            self.server.router.route(delivery.stanza)
 
     # -- what goes out
 

@@ -50,6 +50,10 @@ PRESENCE_RECEIVED = Table[Step]("PRESENCE_RECEIVED")
 IQ_RECEIVED = Table[Step]("IQ_RECEIVED")
 REQUEST_RECEIVED = Table[Step]("REQUEST_RECEIVED")  # an iq of type get or set that the server is about to answer
 
+# What other servers send to our domains, before all else: those who are strangers here may be kept out. Seen from the
+# bare address that it is sent to.
+CAME_FROM_ELSEWHERE = Table[Step]("CAME_FROM_ELSEWHERE")
+
 # For sessions. What STOP does is said beside each table.
 SessionStep = Callable[["Session"], None]
 StoppingStep = Callable[["Session"], Literal["stop"] | None]
@@ -68,6 +72,11 @@ AccountStep = Callable[["Server", JID], None]
 SERVER_STARTED = Table[ServerStep]("SERVER_STARTED")  # it listens
 STREAMS_CLOSING = Table[ServerStep]("STREAMS_CLOSING")  # it stops, and all streams are about to be closed
 SERVER_STOPPING = Table[ServerStep]("SERVER_STOPPING")  # all streams are closed
+
+# For what is sent from here to other servers: f(server, stanza).
+StanzaStep = Callable[["Server", Stanza], None]
+
+SENT_ELSEWHERE = Table[StanzaStep]("SENT_ELSEWHERE")
 
 # For a connection that we have made to another server, of the domain `theirs`, for our domain: f(server, ours, theirs).
 LinkStep = Callable[["Server", str, str], Literal["stop"] | None]

@@ -26,6 +26,7 @@ from db.sqlite.migrations import (
     v0018_uploads,
     v0019_administration,
     v0020_guests,
+    v0021_strangers,
 )
 
 MIGRATIONS: Sequence[Sequence[str]] = (
@@ -49,6 +50,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0018_uploads.STATEMENTS,
     v0019_administration.STATEMENTS,
     v0020_guests.STATEMENTS,
+    v0021_strangers.STATEMENTS,
 )
 
 

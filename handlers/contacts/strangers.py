@@ -1,0 +1,143 @@
+"""People of other servers whom an account here does not know: how many accounts they may address, and whether they are
+heard.
+
+An account knows its contacts, whom it has written to, and the rooms that it is in. To those nothing here applies. What
+a stranger sends costs the same few look-ups whether the account exists or not, and reads nothing that may be large.
+"""
+
+import logging
+import time
+from collections.abc import Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Literal
+
+from db import accounts, rosters, strangers
+from xmpp.config.configuration import setting
+from xmpp.data.distinct import Distinct
+from xmpp.data.domains import registrable
+from xmpp.data.errors import StanzaError
+from xmpp.data.jid import JID
+from xmpp.data.stanza import Stanza
+from xmpp.routing.delivery import STOP, Delivery
+from xmpp.routing.feature import Feature
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+log = logging.getLogger(__name__)
+
+ACCEPT, REFUSE = "accept", "refuse"
+HOUR = 3600.0
+REMEMBERED = 200_000  # addresses, of all domains; some 40 MB
+REACHES_PEOPLE = frozenset({None, "subscribe", "probe"})  # presence; that of the other types changes nothing here
+
+
+@dataclass(frozen=True)
+class StrangersSettings:
+    """People of other servers whom an account here neither has as a contact nor has written to."""
+
+    messages: str = setting(ACCEPT, "Whether their messages are delivered: accept, or refuse, as if nobody were there. "
+                            "They may still ask to become contacts. An account can choose for itself.",
+                            choices=(ACCEPT, REFUSE))  # fmt: skip
+    hourly_addressees: int = setting(300, "How many accounts the people of one domain, and of those beneath it, may "
+                                     "address in an hour that do not know them.",
+                                     minimum=1, maximum=100_000)  # fmt: skip
+    hourly_first_messages: int = setting(300, "How many conversations they may begin with such accounts.",
+                                         minimum=1, maximum=100_000)  # fmt: skip
+    hourly_requests: int = setting(100, "How often they may ask to become contacts.",
+                                   minimum=1, maximum=100_000)  # fmt: skip
+
+
+feature = Feature("strangers", rfc="6121", settings=StrangersSettings, optional=False, needs=["roster"])
+
+
+class Approaches(Distinct):
+    """What strangers have tried within the last hour, by domain. A server has one."""
+
+    def __init__(self) -> None:
+        super().__init__(HOUR, REMEMBERED)
+
+
+# -- steps
+
+
+@feature.step
+def keep_out(delivery: Delivery) -> Literal["stop"] | None:
+    """CAME_FROM_ELSEWHERE: refuse what is too much of strangers, or what the account does not want of them."""
+    server, account, stanza = delivery.server, delivery.account, delivery.stanza
+    if not _may_be_unwanted(stanza) or not account.local or not server.ownership.is_ours(account):
+        return None
+    assert stanza.sender is not None
+    if _is_known(server, account, stanza):
+        return None
+    if stanza.kind == "message" and rule(server, account) == REFUSE:
+        raise StanzaError("service-unavailable")  # as for an account that does not exist
+    if not _is_within_limits(server, account, stanza):
+        if stanza.kind == "presence" and stanza.type != "subscribe":
+            return STOP
+        raise StanzaError("resource-constraint", "your server has approached too many people here; try again later")
+    if not accounts.exists(server.db, account):
+        _answer_alike(server, account, stanza)
+    return None
+
+
+@feature.step
+def note_written(server: "Server", stanza: Stanza) -> None:
+    """SENT_ELSEWHERE: whom an account writes to, or asks to do something, such as to send it events, is no stranger."""
+    sender, to = stanza.sender, stanza.to
+    is_approach = stanza.type == "set" if stanza.kind == "iq" else stanza.kind == "message" and stanza.type != "error"
+    if is_approach and sender is not None and to is not None and sender.local and server.ownership.is_ours(sender):
+        with suppress(*server.storage_errors):  # the message itself is not lost
+            strangers.note_written(server.db, sender.bare, to.bare, time.time())
+
+
+# -- who is known, and how much the others may
+
+
+def rule(server: "Server", account: JID) -> str:
+    """Whether the account wants to hear of strangers: as it has chosen, else as the server's setting says."""
+    return strangers.rule(server.db, account) or server.settings(StrangersSettings).messages
+
+
+def _may_be_unwanted(stanza: Stanza) -> bool:
+    if stanza.kind == "message":
+        return stanza.type not in ("error", "groupchat")  # who is in no room hears none
+    return stanza.kind == "presence" and stanza.type in REACHES_PEOPLE
+
+
+def _is_known(server: "Server", account: JID, stanza: Stanza) -> bool:
+    assert stanza.sender is not None and stanza.to is not None
+    sender = stanza.sender.bare
+    if rosters.item(server.db, account, sender) is not None or strangers.has_written(server.db, account, sender):
+        return True
+    session = server.online.session(stanza.to) if stanza.to.is_full else None
+    return session is not None and any(to.bare == sender for to in session.directed)
+
+
+def _is_within_limits(server: "Server", account: JID, stanza: Stanza) -> bool:
+    assert stanza.sender is not None
+    settings, domain = server.settings(StrangersSettings), registrable(stanza.sender.domain)
+    pair = (stanza.sender.bare, account)
+    if stanza.type == "subscribe" and not _counts(server, domain, "requests", pair, settings.hourly_requests):
+        return False
+    if stanza.kind == "message" and not _counts(server, domain, "messages", pair, settings.hourly_first_messages):
+        return False
+    return _counts(server, domain, "addressees", account, settings.hourly_addressees)
+
+
+def _counts(server: "Server", domain: str, what: str, thing: Hashable, most: int) -> bool:
+    approaches, now = server.state(Approaches), monotonic()
+    if approaches.admits((domain, what), thing, most, now):
+        return True
+    if approaches.admits((domain, "logged"), what, 1, now):
+        log.warning("%s has had its %d %s of strangers for this hour ([strangers] hourly_...)", domain, most, what)
+    return False
+
+
+def _answer_alike(server: "Server", account: JID, stanza: Stanza) -> None:
+    """Answer for an account that does not exist as for any other that does not know who asks."""
+    answer = {"subscribe": "unavailable", "probe": "unsubscribed"}.get(stanza.type or "")
+    if stanza.kind == "presence" and answer is not None and stanza.sender is not None:
+        server.router.route(Stanza.build("presence", type=answer, to=stanza.sender.bare, sender=account))
