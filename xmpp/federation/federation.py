@@ -74,6 +74,7 @@ class Federation:
         self.pings = Pings()
         self.queued = 0
         self.allowances = Allowances()
+        self._heeded = self.settings  # those by which it was last looked who may stay
         self._secret = secret
         self._roots = roots
         self._links: dict[Pair, Link] = {}
@@ -110,11 +111,11 @@ class Federation:
         """Send a stanza of somebody here, which nothing else keeps in memory. Never yields. Raises StanzaError."""
         assert stanza.sender is not None and stanza.to is not None
         pair = Pair(stanza.sender.domain, stanza.to.domain)
+        if not self.may_talk_to(pair.theirs):
+            raise StanzaError("forbidden", "this server does not talk to that one")
         (self._links.get(pair) or self._new_link(pair)).send(stanza)
 
     def _new_link(self, pair: Pair) -> Link:
-        if not self.may_talk_to(pair.theirs):
-            raise StanzaError("forbidden", "this server does not talk to that one")
         if len(self._links) >= self.settings.links:
             self._forget_needless()
         if len(self._links) >= self.settings.links:
@@ -136,7 +137,7 @@ class Federation:
     def may_talk_to(self, domain: str) -> bool:
         """True if people here may exchange stanzas with this domain."""
         settings = self.settings
-        if is_beneath(domain, settings.denied):
+        if is_beneath(domain, settings.all_denied):
             return False
         return settings.mode != "listed" or is_beneath(domain, settings.allowed)
 
@@ -283,6 +284,17 @@ class Federation:
                 link.look_after(now)
             self._forget_needless()
             self.allowances.forget_needless(now)
+            self._close_denied()
+
+    def _close_denied(self) -> None:
+        """Close the streams with domains that are not talked to any more, if the settings have changed."""
+        if self._heeded is self.settings:
+            return
+        self._heeded = self.settings
+        for stream in self.streams:
+            denied = [pair.theirs for pair in stream.hears | stream.says if not self.may_talk_to(pair.theirs)]
+            if denied:
+                stream.close(StreamError("policy-violation", f"this server does not talk to {denied[0]} any more"))
 
     def _forget_needless(self) -> None:
         for pair in [pair for pair, link in self._links.items() if link.is_needless]:

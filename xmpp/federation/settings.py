@@ -1,12 +1,14 @@
 """The settings of federation."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from xmpp.config.configuration import setting
 from xmpp.data.jid import JID
+from xmpp.federation.denied import read_denied
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 MODES = ("auto", "open", "listed", "closed")
@@ -48,6 +50,8 @@ class FederationSettings:
                                        check=_check_domains)  # fmt: skip
     denied: tuple[str, ...] = setting((), "The domains not to talk to; nor to those beneath them.",
                                       check=_check_domains)  # fmt: skip
+    denied_file: Path | None = setting(None, "A file of more such domains, one in each line; # begins a comment. It is "
+                                       "read again at SIGHUP.")  # fmt: skip
     pinned: dict[str, str] = setting(
         {},
         "Domains that have to show just this certificate, whoever has signed it: its SHA-256 fingerprint.\n"
@@ -92,6 +96,14 @@ class FederationSettings:
     pairs_per_stream: int = setting(100, "For how many pairs of domains one connection may be used.",
                                     minimum=1, maximum=10_000)  # fmt: skip
 
+    def __post_init__(self) -> None:
+        _ = self.all_denied  # what is wrong with the file is found now, and not when somebody connects
+
+    @cached_property
+    def all_denied(self) -> frozenset[str]:
+        """The domains not to talk to, from both places. Raises ValueError if the file is not as it should be."""
+        return frozenset(self.denied) | (read_denied(self.denied_file) if self.denied_file else frozenset())
+
 
 # Nobody elsewhere finds what has no dot, or ends with one of these (RFC 2606, 6761, 6762, 8375, 9476).
 NOT_FOUND_ELSEWHERE = frozenset(
@@ -111,6 +123,8 @@ def _can_be_found(domain: str) -> bool:
     return "." in domain and top not in NOT_FOUND_ELSEWHERE and not top.isdecimal() and not domain.endswith("]")
 
 
-def is_beneath(domain: str, listed: tuple[str, ...]) -> bool:
+def is_beneath(domain: str, listed: Collection[str]) -> bool:
     """True if the domain, or one that it is beneath, is listed."""
-    return any(domain == each or domain.endswith("." + each) for each in listed)
+    while domain and domain not in listed:
+        domain = domain.partition(".")[2]
+    return bool(domain)
