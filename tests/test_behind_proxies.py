@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import gevent
 import pytest
 
 from tests.harness.browsing import Browser, web_server
@@ -104,6 +105,27 @@ def test_what_bosh_holds_comes_at_once_and_with_the_address_of_its_client(
         [session] = site.server.online
         session.write(b"<message from='localhost'/>")
         assert stream.answer(held).names == ["message"]
+
+
+def test_a_client_of_bosh_that_hangs_up_is_missed_at_once(tmp_path: Path, in_front_of: InFrontOf) -> None:
+    if in_front_of is with_haproxy:
+        pytest.skip("HAProxy waits for the answer, as docs/proxies.md says")
+    with (
+        web_server(tmp_path, [endpoint.part]) as site,
+        in_front_of(site, tmp_path) as port,
+        BoshThrough(site, port, "127.0.0.7") as stream,
+    ):
+        stream.logs_in()
+        stream.binds("balcony")
+        [manager] = site.server.state(endpoint.Sessions).by_sid.values()
+        held = stream.ask()
+        with gevent.Timeout(20):  # and not after the 30 seconds for which it would have been held
+            while not manager.has_requests:
+                gevent.sleep(0.001)
+            held.kill()
+            stream.hang_up()
+            while manager.has_requests:
+                gevent.sleep(0.001)
 
 
 @pytest.mark.parametrize("direction", ["comes_as_it_is_read", "goes_as_it_is_taken"])

@@ -12,7 +12,7 @@ from tests.harness.bosh import CREATION, PATH, Answer, BoshClient, written
 from tests.harness.browsing import browser, web_server
 from tests.harness.streams import BIND, SASL, Stream, local_name
 from tests.harness.websockets import WebSocketClient, standing_alone
-from web.bosh.connection_manager import ANSWER_BYTES
+from web.bosh.answers import ANSWER_BYTES
 from web.bosh.endpoint import Sessions
 from web.http.headers import CROSS_ORIGIN
 from web.site import Site
@@ -72,7 +72,7 @@ def until_held(site: Site, count: int = 1) -> None:
     """Wait until so many requests wait for an answer."""
     [manager] = site.server.state(Sessions).by_sid.values()
     with gevent.Timeout(30):
-        while len(manager._held) + len(manager._early) < count:
+        while len(manager.window) < count:
             gevent.sleep(0.001)
 
 
@@ -502,7 +502,7 @@ def test_a_message_that_was_lost_with_its_connection_is_sent_again(juliet: BoshC
         connection.sock.sendall(head.encode() + request)  # and the answer is never read
         [manager] = site.server.state(Sessions).by_sid.values()
         with gevent.Timeout(30):
-            while juliet.rid not in manager._answers:
+            while manager.window.answer_to(juliet.rid) is None:
                 gevent.sleep(0.001)
     assert bodies(juliet.answer(juliet.asks_bytes(request))) == ["kept"]
 
@@ -525,9 +525,9 @@ def test_a_pause_has_all_requests_answered(juliet: BoshClient, site: Site) -> No
     paused = juliet.ask(pause="60")
     assert [juliet.answer(each).is_empty for each in (held, paused)] == [True, True]
     [manager] = site.server.state(Sessions).by_sid.values()
-    assert manager._inactivity == 60
+    assert manager.inactivity.seconds == 60
     assert [each.get("id") for each in juliet.post(PING).body] == ["ping"]
-    assert manager._inactivity == int(juliet.greeting["inactivity"])
+    assert manager.inactivity.seconds == int(juliet.greeting["inactivity"])
 
 
 def test_the_answer_to_a_pause_has_no_content(juliet: BoshClient, site: Site) -> None:

@@ -76,6 +76,7 @@ class BoshClient(Stream):
         self._site, self._kind, self._path = site, kind, path
         self._elements = iter(())
         self._free: list[Browser] = []
+        self._busy: set[Browser] = set()
         self._asked: deque[gevent.Greenlet[..., Answer]] = deque()
         self._came: deque[etree._Element] = deque()
         self.rid = secrets.randbelow(2**40) + 1
@@ -117,7 +118,9 @@ class BoshClient(Stream):
 
     def _exchange(self, data: bytes) -> Answer:
         connection = self._free.pop() if self._free else self._connect()
+        self._busy.add(connection)
         got = connection.ask("POST", self._path, data, {"Content-Type": "text/xml; charset=utf-8"})
+        self._busy.discard(connection)
         if got.headers.get("connection") == "close":
             connection.close()
         else:
@@ -162,6 +165,11 @@ class BoshClient(Stream):
     def leave(self) -> Answer:
         """End the session."""
         return self.post(type="terminate")
+
+    def hang_up(self) -> None:
+        """Close the connections whose requests have no answer yet."""
+        while self._busy:
+            self._busy.pop().close()
 
     def close(self) -> None:
         gevent.killall([*self._asked])

@@ -6,6 +6,9 @@ from xmpp.data import names
 from xmpp.data.wire import quoted
 from xmpp.stream.xml.bodyfeed import HTTPBIND, XBOSH
 
+ANSWER_BYTES = 65536  # an answer is longer only if a single stanza is
+SEPARATOR = b"\0"  # between elements on their way here: XML cannot contain it, so answers are made of whole ones
+END = b"\1"  # after the last element
 _STREAM = b"stream:"
 
 
@@ -33,3 +36,9 @@ def terminated(condition: str | None = None, content: bytes = b"") -> bytes:
 EMPTY = written(b"", {})
 LOST = written(b"", {"type": "error"})
 """A condition that the client recovers from: what it has had no answer to, it sends again (section 17.3)."""
+
+
+def whole_elements(data: bytes) -> int:
+    """How much of this one answer takes."""
+    end = data.rfind(SEPARATOR, 0, ANSWER_BYTES) + 1 or data.find(SEPARATOR) + 1
+    return end or len(data)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import gevent
 
 from web.bosh.answers import terminated
-from web.bosh.connection_manager import REQUESTS, ConnectionManager
+from web.bosh.connection_manager import ConnectionManager
 from web.bosh.requests import Agreed, Refused
 from web.bosh.stream import BoshStream
+from web.bosh.window import REQUESTS
 from web.http.messages import Request, Response
 from web.part import Part
 from web.site import Site
@@ -76,7 +77,7 @@ def take_request(site: Site, request: Request) -> Response:
             manager = _create(site, request, tag, rid)
         if manager.is_trusted:
             request.trust()
-        answer = manager.answer(rid, body)
+        answer = manager.answer(rid, body, request.watched)
     except Refused as refused:
         if refused.is_legacy and refused.condition in STATUS:
             return Response(STATUS[refused.condition])

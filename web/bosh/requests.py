@@ -37,10 +37,11 @@ class Refused(Exception):
 
 
 class Waiter:
-    """One HTTP request, until it is answered."""
+    """One HTTP request, until it is answered. `is_gone`: its connection was lost."""
 
     def __init__(self) -> None:
         self.answer = b""
+        self.is_gone = False
         self.is_answered = Event()
 
     def tell(self, answer: bytes) -> None:

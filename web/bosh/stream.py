@@ -5,7 +5,8 @@ from typing import Any
 
 from lxml import etree
 
-from web.bosh.connection_manager import END, SEPARATOR, ConnectionManager
+from web.bosh.answers import END, SEPARATOR
+from web.bosh.connection_manager import ConnectionManager
 from xmpp.data import names
 from xmpp.data.errors import StreamError
 from xmpp.data.wire import standing_alone, wire

@@ -19,6 +19,7 @@ import h11
 from web.http.forwarded import Client
 from web.http.headers import complete
 from web.http.messages import Answer, Body, Headers, HTTPError, Request, Response, Upgrade
+from web.http.reading import Reader
 from web.http.targets import host_of, target_of
 from xmpp.data.errors import StreamError
 from xmpp.stream.sides import Arrival
@@ -73,6 +74,7 @@ class HTTPConnection:
         turns: Turns,
     ) -> None:
         self._transport = arrival.transport
+        self._reader = Reader(arrival.transport)
         self._place = arrival.place
         self._limits = limits
         self._respond = respond
@@ -172,7 +174,7 @@ class HTTPConnection:
                 return event
             if not began and self._http.trailing_data[0]:
                 began, deadline = True, monotonic() + self._limits.head_seconds
-            data = gevent.with_timeout(max(0.0, deadline - monotonic()), self._transport.read, timeout_value=None)
+            data = gevent.with_timeout(max(0.0, deadline - monotonic()), self._reader.read, timeout_value=None)
             if data is None:
                 if began:
                     raise HTTPError(408)
@@ -201,6 +203,7 @@ class HTTPConnection:
             self._transport,
             self._trust,
             client.is_forwarded,
+            self._reader.watched,
         )
 
     def _trust(self) -> None:
@@ -214,7 +217,7 @@ class HTTPConnection:
             try:
                 if self._http.they_are_waiting_for_100_continue:
                     self._send(h11.InformationalResponse(status_code=100, headers=[]))
-                data = gevent.with_timeout(max(0.0, seconds), self._transport.read, timeout_value=None)
+                data = gevent.with_timeout(max(0.0, seconds), self._reader.read, timeout_value=None)
             except (OSError, StreamError, gevent.Timeout) as error:
                 raise ClientGone(str(error)) from error
             if data is None:
@@ -309,7 +312,7 @@ class HTTPConnection:
         self._transport.shutdown_write()
         with suppress(OSError, StreamError), gevent.Timeout(self._limits.head_seconds, OSError()):
             left = LINGERING_BYTES
-            while left > 0 and (data := self._transport.read()):
+            while left > 0 and (data := self._reader.read()):
                 left -= len(data)
 
     def _switch(self, upgrade: Upgrade) -> None:

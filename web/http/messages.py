@@ -1,6 +1,7 @@
 """A request and its response, as the parts of web/ see them: no socket, and nothing that is not decoded and checked."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, Protocol
@@ -87,6 +88,8 @@ class Request:
     without a port. `is_secure`: TLS all the way here, or to a trusted proxy, or a client on this machine. `transport`
     carries the connection. `trust()` says that the client has shown that it is somebody: it may send more.
     `is_forwarded`: a proxy seems to have passed this on, trusted or not, so the client may be anywhere.
+    `with watched(gone)`: meanwhile, `gone()` is called if the client hangs up; it must not yield. For answers that take
+    long, once the content has been read.
     """
 
     method: str
@@ -101,6 +104,7 @@ class Request:
     transport: Any
     trust: Callable[[], None] = lambda: None
     is_forwarded: bool = False
+    watched: Callable[[Callable[[], None]], AbstractContextManager[Any]] = nullcontext
 
     @property
     def is_here(self) -> bool:
