@@ -14,7 +14,7 @@ from xmpp.data.errors import StanzaError, StreamError
 from xmpp.federation import dialback
 from xmpp.federation import names as tags
 from xmpp.federation.dialback import Pair
-from xmpp.federation.failures import not_found, not_us, timeout
+from xmpp.federation.failures import not_found, not_us, timeout, unnamed
 from xmpp.federation.stream import ServerStream
 from xmpp.stream.framing import Opening
 from xmpp.stream.transport import SocketTransport
@@ -45,6 +45,7 @@ class OutgoingStream(ServerStream):
         self.id = ""  # which the other server has given the stream
         self._is_direct = dialled.is_direct
         self._has_tls = False
+        self._has_features = False
         self._handlers |= {tags.FEATURES: self._features_came, tags.PROCEED: self._proceed,
                            tags.TLS_FAILURE: self._no_tls}  # fmt: skip
 
@@ -76,6 +77,10 @@ class OutgoingStream(ServerStream):
             self._features_came(etree.Element(tags.FEATURES))
 
     def _features_came(self, features: etree._Element) -> None:
+        """They come once after each header; what was agreed on is not begun again."""
+        if self._has_features:
+            raise StreamError("policy-violation", "features come once, after the stream header")
+        self._has_features = True
         self.learn(features)
         if self._has_tls or self._federation.client_tls is None:
             self.secured(features)
@@ -123,6 +128,7 @@ class OutgoingStream(ServerStream):
     def begin_anew(self) -> None:
         """Open the stream again, after TLS or SASL."""
         super().begin_anew()
+        self._has_features = False
         self.write(self.opening())
 
     # -- the end
@@ -149,7 +155,7 @@ class OutgoingStream(ServerStream):
         if self.told is not None and self.told.condition == "host-unknown":
             return not_found("its server does not know that domain")
         if self.told is not None:
-            return timeout(f"its server closed the connection: {self.told}")
+            return timeout(f"its server closed the connection: {unnamed(str(self.told), self.theirs)}")
         return timeout("its server closed the connection")
 
 
@@ -160,7 +166,7 @@ class LinkStream(OutgoingStream):
         super().__init__(federation, link.pair, dialled)
         self._link = link
         self._asks_for_both = asks_for_both
-        self._is_asked = False
+        self._is_asked = self._has_ignored = False
         self.asked_for_both = False
         self.is_open = False
         self._can_dial_back = False
@@ -201,22 +207,24 @@ class LinkStream(OutgoingStream):
         if self._features is not None and self._features.find(tags.DIALBACK_FEATURE) is not None:
             self._dial_back()
             return
-        text = failure.findtext(f"{{{names.SASL}}}text", "")[:300]
+        text = failure.findtext(f"{{{names.SASL}}}text", "")
         condition = next((str(child.tag).partition("}")[2] for child in failure), "")
-        self.fail(timeout(f"its server does not accept ours: {text or condition}"))
+        self.fail(timeout(f"its server does not accept ours: {unnamed(text or condition, self.theirs)}"))
 
     def _answered(self, result: etree._Element) -> None:
         """The answer to our dialback key; there is only one that we have sent on this stream."""
         pair = Pair(result.get("to") or "", result.get("from") or "")
         if not self._is_asked or pair != self.pair or self.is_open:
-            log.warning("%s: an answer of dialback that nobody asked for was ignored", self.peer)
+            if not self._has_ignored:  # once, or it could fill the log
+                log.warning("%s: an answer of dialback that nobody asked for was ignored", self.peer)
+            self._has_ignored = True
             return
         if result.get("type") == "valid":
             self._open()
         elif result.get("type") == "invalid":
             self.fail(not_us("its server found that ours is not ours"), is_final=True)
         else:
-            condition = dialback.error_condition(result)
+            condition = unnamed(dialback.error_condition(result), self.theirs)
             self.fail(timeout(f"its server does not accept ours: {condition}"), is_final=True)
 
     def _open(self) -> None:
@@ -267,7 +275,8 @@ class VerifyingStream(OutgoingStream):
         if pair != self.pair or verified.get("id") != self._asks_about:
             return
         if verified.get("type") == "error":
-            self.fail(timeout(f"the authoritative server: {dialback.error_condition(verified)}"), is_final=True)
+            condition = unnamed(dialback.error_condition(verified), self.theirs)
+            self.fail(timeout(f"the authoritative server: {condition}"), is_final=True)
             return
         self.is_valid = verified.get("type") == "valid"
         self.close()

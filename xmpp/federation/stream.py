@@ -19,6 +19,7 @@ from xmpp.data.wire import quoted
 from xmpp.federation import names as tags
 from xmpp.federation.confirmation import COUNTER, Confirmation
 from xmpp.federation.dialback import Pair
+from xmpp.federation.failures import MOST_WORDS, one_line
 from xmpp.federation.framing import ServerFraming
 from xmpp.federation.names import SM
 from xmpp.routing.delivery import Delivery
@@ -308,7 +309,7 @@ class ServerStream(Connection):
         for child in element:
             tag = str(child.tag)
             if tag == f"{{{names.STREAM_ERRORS}}}text":
-                text = (child.text or "")[:300]
+                text = one_line((child.text or "")[:MOST_WORDS])
             elif tag.startswith(f"{{{names.STREAM_ERRORS}}}"):
                 condition = tag.partition("}")[2]
         self.told = _stream_error(condition, text)

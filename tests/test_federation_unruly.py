@@ -1,0 +1,74 @@
+"""Servers that do not keep to the rules, and people here who make use of that: nothing is lost without a word, and
+nobody else is kept waiting; without TLS, with servers that the test plays."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.federated import Directory, all_until, federated, next_of, somebody
+from tests.harness.peer_servers import DIALBACK, FEATURES, SM, PeerServer, PeerStream
+from xmpp.server import Server
+
+CHAT = "<message to='{}' type='chat' id='{}'><body>{}</body></message>"
+ERROR = (
+    "<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+    "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>{}</text></stream:error>"
+)
+
+
+@pytest.fixture
+def directory() -> Directory:
+    return Directory()
+
+
+@pytest.fixture
+def server(tmp_path: Path, directory: Directory) -> Iterator[Server]:
+    with federated(tmp_path, directory, "a.example", federation={"without_tls": ["c.example"]}) as one:
+        yield one
+
+
+@pytest.fixture
+def peer(directory: Directory) -> Iterator[PeerServer]:
+    """The server that is dialled for c.example."""
+    with PeerServer() as peer:
+        directory.ports["c.example"] = peer.port
+        yield peer
+
+
+def agreed(peer: PeerServer, features: str = DIALBACK) -> PeerStream:
+    """The next stream that ours opens, up to where dialback has shown who it is."""
+    stream = peer.accepts()
+    stream.answers(features)
+    stream.next()
+    stream.send("<db:result from='c.example' to='a.example' type='valid'/>")
+    return stream
+
+
+def test_features_that_come_again_do_not_make_ours_forget_what_was_not_confirmed(
+    server: Server, peer: PeerServer
+) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    juliet.sends(CHAT.format("romeo@c.example", "1", "hi"))
+    stream = agreed(peer, DIALBACK + SM)
+    while stream.next().get("id") != "1":
+        pass
+    stream.send(FEATURES.format(DIALBACK + SM))
+    assert stream.last_words()[-1] == "policy-violation"
+    assert "remote-server-timeout" in next_of(juliet, "message")
+
+
+def test_what_a_server_says_is_one_line_of_the_log_and_does_not_name_it_to_people(
+    server: Server, peer: PeerServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    juliet = somebody(server, "juliet@a.example/x")
+    juliet.sends(CHAT.format("romeo@c.example", "1", "hi"))
+    stream = peer.accepts()
+    stream.answers()
+    stream.send(ERROR.format("C.Example has no time&#10;now"))
+    told = all_until(juliet, lambda stanza: 'type="error"' in stanza)[-1]
+    assert "that domain has no time now" in told
+    assert "C.Example" not in told
+    assert not [record for record in caplog.records if "\n" in record.getMessage()]
