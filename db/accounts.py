@@ -17,6 +17,8 @@ from xmpp.data.jid import JID
 
 IDENTITY_BYTES = 8  # of randomness, so that no two are the same
 PAGE = 200  # accounts that are read at a time
+AFTER_ALL = "\U0010ffff"
+"""After every address."""
 
 IDENTITIES = Remembered[str](bound=100_000)
 STRANGERS = Remembered[bool](bound=10_000)
@@ -49,12 +51,19 @@ class AccountCredential(Model):
 _FIND = Prepared(Account.select(Account.identity).where(Account.jid == ANY))
 _FIND_CREATED = Prepared(Account.select(Account.created).where(Account.jid == ANY))
 _COUNT = Prepared(Account.select(fn.COUNT(Account.jid)))
+_COUNT_DOMAIN = Prepared(Account.select(fn.COUNT(Account.jid)).where(Account.domain == ANY))
 _LIST = Prepared(Account.select(Account.jid, Account.created).order_by(Account.domain, Account.jid))
 _LIST_DOMAIN = Prepared(Account.select(Account.jid, Account.created).where(Account.domain == ANY).order_by(Account.jid))
 _IN_ORDER = Prepared(
     Account.select(Account.jid, Account.created, Account.domain)
     .where((Account.domain > ANY) | ((Account.domain == ANY) & (Account.jid > ANY)))
     .order_by(Account.domain, Account.jid)
+    .limit(ANY)
+)
+_IN_ORDER_AT = Prepared(
+    Account.select(Account.jid, Account.created)
+    .where((Account.domain == ANY) & (Account.jid > ANY))
+    .order_by(Account.jid)
     .limit(ANY)
 )
 _INSERT = Prepared(Account.insert(jid=ANY, domain=ANY, created=ANY, identity=ANY))
@@ -144,9 +153,9 @@ def create_many(db: Database, accounts: Iterable[tuple[str, Credentials]], creat
         db.memory[IDENTITIES].put(account, identity)
 
 
-def count(db: Database) -> int:
-    """How many accounts there are. Reads all of them."""
-    return int(db.rows(_COUNT)[0][0])
+def count(db: Database, domain: str = "") -> int:
+    """How many accounts there are at a domain, or in all. Reads all of them."""
+    return int((db.rows(_COUNT_DOMAIN, domain) if domain else db.rows(_COUNT))[0][0])
 
 
 def credential(db: Database, account: str, hash: str) -> Credential | None:
@@ -174,15 +183,22 @@ def listing(db: Database, domain: str | None = None) -> list[tuple[JID, float]]:
     return [(JID.parse(jid), created) for jid, created in rows]
 
 
-def in_order(db: Database, after: JID | None = None) -> Iterator[tuple[JID, float]]:
-    """All accounts in the order of `listing`, read PAGE at a time, for callers that need several turns for them.
+def in_order(db: Database, after: JID | None = None, *, domain: str = "") -> Iterator[tuple[JID, float]]:
+    """All accounts in the order of `listing`, or those at one domain, read PAGE at a time, for callers that need
+    several turns for them.
 
     `after`: only those that come after this one, which need not be there any more.
     """
-    domain, jid = (after.domain, str(after)) if after else ("", "")
-    while found := db.rows(_IN_ORDER, domain, domain, jid, PAGE):
+    at, jid = (after.domain, str(after)) if after else (domain, "")
+    if domain:
+        jid = jid if at == domain else "" if at < domain else AFTER_ALL
+        while found := db.rows(_IN_ORDER_AT, domain, jid, PAGE):
+            yield from ((JID.parse(account), created) for account, created in found)
+            jid, _ = found[-1]
+        return
+    while found := db.rows(_IN_ORDER, at, at, jid, PAGE):
         yield from ((JID.parse(account), created) for account, created, _ in found)
-        jid, _, domain = found[-1]
+        jid, _, at = found[-1]
 
 
 def _credential_rows(account: str, credentials: Credentials) -> Iterator[tuple[object, ...]]:

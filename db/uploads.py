@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from peewee import SQL, AutoField, FloatField, IntegerField, Model, TextField, fn
 
+from db.accounts import Account
 from db.sqlite.database import Database
 from db.sqlite.memory import Remembered
 from db.sqlite.queries import ANY, Prepared
@@ -141,6 +142,13 @@ _USAGE = Prepared(
     .group_by(_U.purpose, _U.state)
 )
 _IN_ALL = Prepared(_U.select(_U.state, fn.COUNT(_U.id), fn.SUM(_U.size)).group_by(_U.state))
+_IN_ALL_AT = Prepared(
+    _U.select(_U.state, fn.COUNT(_U.id), fn.SUM(_U.size))
+    .join(_O, on=_O.number == _U.owner)
+    .join(Account, on=Account.jid == _O.account)
+    .where(Account.domain == ANY)
+    .group_by(_U.state)
+)
 _TOTAL = Prepared(_U.select(fn.SUM(_U.size)).where(_TAKES_ROOM))
 _SINCE = Prepared(
     _U.select(_U.created, _U.size)
@@ -249,10 +257,10 @@ def usage(db: Database, account: str) -> dict[str, Usage]:
     return found
 
 
-def usage_in_all(db: Database) -> Usage:
-    """How much everybody has together. Reads all of it."""
+def usage_in_all(db: Database, domain: str = "") -> Usage:
+    """How much everybody has together, or all at one domain. Reads all of it."""
     found = Usage()
-    for row in db.rows(_IN_ALL):
+    for row in db.rows(_IN_ALL_AT, domain) if domain else db.rows(_IN_ALL):
         found = _added(found, *row)
     return found
 

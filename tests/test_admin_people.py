@@ -243,12 +243,15 @@ def test_row_54_only_accounts_of_this_server_are_acted_on(server: Server, comman
 
 @pytest.mark.parametrize(("command", "more"), [("disable", {}), ("remove", {}), ("role", {"role": "none"})])
 def test_nobody_locks_himself_out(server: Server, command: str, more: dict[str, Any]) -> None:
+    for account in (JULIET, ROMEO):
+        carry_out(server, "role", account=account, role="administrator")
     with pytest.raises(Refused, match="that you are logged in as"):
         carry_out(server, command, by=JULIET, account=JULIET, **more)
     carry_out(server, command, by=ROMEO, account=JULIET, **more)
 
 
 def test_it_is_logged_who_has_done_what(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    carry_out(server, "role", account=ROMEO, role="administrator")
     caplog.set_level("INFO", "handlers.admin.administration")
     done: list[tuple[str, dict[str, Any]]] = [
         ("disable", {}),

@@ -100,6 +100,7 @@ def test_it_is_logged_who_has_ended_what(
     server: Server, romeo: Client, juliet: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     opened(romeo, "romeo")
+    carry_out(server, "role", account=JULIET, role="administrator")
     caplog.set_level("INFO", "handlers.admin.administration")
     carry_out(server, "destroy-room", by=JULIET, room=ROOM)
     carry_out(server, "end-session", by=JULIET, session="romeo@localhost/orchard")

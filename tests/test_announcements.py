@@ -94,6 +94,7 @@ def test_others_get_it_though_somebody_has_blocked_the_domain(server: Server, ro
 
 
 def test_the_log_says_who_has_announced_and_not_what(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    carry_out(server, "role", account="romeo@localhost", role="administrator")
     caplog.set_level("INFO", "handlers.admin.administration")
     carry_out(server, "announce", by="romeo@localhost", text="hello")
     assert caplog.messages == ["announcement to-all of 5 characters was sent by romeo@localhost"]

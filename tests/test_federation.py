@@ -8,6 +8,7 @@ import gevent
 import pytest
 
 from handlers.admin import links
+from handlers.admin.given import Administrator
 from tests.harness.federated import (
     Directory,
     Servers,
@@ -453,12 +454,12 @@ def test_administrators_see_connections_and_what_is_wrong(server: Server, direct
             pass
         juliet.sends(CHAT.format("romeo@nowhere.example", 3, "hi"))
         next_of(juliet, "message")
-        connected, failed = links.listing(server)
+        connected, failed = links.listing(server, Administrator())
         assert connected[:3] == ("a.example", "c.example", "connected")
         assert (connected.waiting, connected.problem, failed.peer) == (2, "", "")
         assert failed[:3] == ("a.example", "nowhere.example", "failed")
         assert failed.problem == "no such server"
-        assert links.listing(server, "nowhere") == [failed]
-        assert links.listing(server, after=links.place(connected)) == [failed]
-        assert links.listing(server, most=1) == [connected]
+        assert links.listing(server, Administrator(), "nowhere") == [failed]
+        assert links.listing(server, Administrator(), after=links.place(connected)) == [failed]
+        assert links.listing(server, Administrator(), most=1) == [connected]
         stream.hangs_up()

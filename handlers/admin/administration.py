@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from db.sqlite.errors import StorageError
 from handlers.admin import announcements, files, health, links, people, recent_log, rooms, sessions
-from handlers.admin.given import COMMAND_LINE, address
+from handlers.admin.given import COMMAND_LINE, acting, address
 from xmpp.control import Refused
 from xmpp.running.handling import Handled
 
@@ -31,9 +31,10 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "files-usage": files.usage,
         "log": recent_log.entries,
         "health": health.health,
+        "population": health.population,
     }
 )
-"""f(server, **arguments): what changes nothing."""
+"""f(server, by, **arguments): what changes nothing. An administrator of one domain is told only of what is there."""
 
 CHANGES: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
@@ -51,17 +52,22 @@ CHANGES: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "announce": announcements.announce,
     }
 )
-"""f(server, by, **arguments): each logs what it has done, and who has asked for it."""
+"""f(server, by, **arguments): each logs what it has done, and who has asked for it. For an administrator of one domain
+it changes only what is there."""
+
+OF_THE_WHOLE_SERVER = frozenset({"log", "health"})
+"""Those that are about all domains at once, and for administrators of all."""
 
 
 def carry_out(server: "Server", command: str, *, by: str = COMMAND_LINE, **arguments: Any) -> Any:
-    """Carry out a command for somebody, and return its result once all is on the disk. Yields. Raises Refused."""
+    """Carry out a command for somebody, an administrator's account or the command line, and return its result once all
+    is on the disk. Yields. Raises Refused."""
     try:
         with Handled():
-            if command in CHANGES:
-                result = CHANGES[command](server, by, **arguments)
-            else:
-                result = QUESTIONS[command](server, **arguments)
+            administrator = acting(server, by)
+            if administrator.domain and command in OF_THE_WHOLE_SERVER:
+                raise Refused("This is for administrators of the whole server.")
+            result = {**QUESTIONS, **CHANGES}[command](server, administrator, **arguments)
             server.db.wait_for_own()
     except StorageError as error:
         raise Refused(f"This cannot be stored: {error}.") from error

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from db import accounts, suspensions
-from handlers.admin.given import note
+from handlers.admin.given import Administrator, note
 from xmpp.control import Refused
 from xmpp.data.ids import random_id
 from xmpp.data.jid import JID
@@ -15,7 +15,7 @@ from xmpp.routing import portions
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
-LINE = "announcements"  # one after the other
+LINE = "announcements"  # one after the other; those to one domain have a line of their own
 MOST = 5  # that are not done yet
 MAX_SUBJECT = 200  # characters
 MAX_TEXT = 5_000
@@ -23,27 +23,28 @@ NOT_IN_XML = frozenset(chr(code) for code in range(32)) - {"\t", "\n", "\r"} | {
 
 
 def announce(
-    server: "Server", by: str, text: str, subject: str = "", online_only: bool = False, wait: bool = True
+    server: "Server", by: Administrator, text: str, subject: str = "", online_only: bool = False, wait: bool = True
 ) -> None:
-    """Send a message to every account, or only to those that are online. Who is not online gets it later, as any
-    message. Disabled accounts, and those that are to be removed, are left out.
+    """Send a message to every account where the administrator is one, or only to those that are online. Who is not
+    online gets it later, as any message. Disabled accounts, and those that are to be removed, are left out.
 
     It goes out in portions; `wait`: yields until all of it has gone out.
     """
     text, subject = _checked("text", text, MAX_TEXT), _checked("subject", subject, MAX_SUBJECT)
     if not text:
         raise Refused("An announcement has a text.")
-    if server.portions.length(LINE) >= MOST:
+    line = f"{LINE} to {by.domain}" if by.domain else LINE
+    if server.portions.length(line) >= MOST:
         raise Refused(f"{MOST} announcements are still on their way: wait until they have gone out.")
     content = f"<subject>{escaped(subject)}</subject>" if subject else ""
     content += f"<body>{escaped(text)}</body>"
     whom = "to-those-online" if online_only else "to-all"
     note(by, "announcement", whom, f"of {len(text)} characters was sent")
-    told = _online(server) if online_only else _all(server)
+    told = _online(server, by) if online_only else _all(server, by)
     sending = _send(server, told, content.encode(), random_id())
-    server.portions.begin(LINE, sending, at_once=False, if_lost=portions.go_on, is_waited_for=False)
+    server.portions.begin(line, sending, at_once=False, if_lost=portions.go_on, is_waited_for=False)
     if wait:
-        server.portions.wait(LINE)
+        server.portions.wait(line)
 
 
 def _send(server: "Server", accounts_told: Iterator[JID], content: bytes, id: str) -> Iterator[None]:
@@ -54,13 +55,13 @@ def _send(server: "Server", accounts_told: Iterator[JID], content: bytes, id: st
         yield
 
 
-def _all(server: "Server") -> Iterator[JID]:
-    return (account for account, _ in accounts.in_order(server.db))
+def _all(server: "Server", by: Administrator) -> Iterator[JID]:
+    return (account for account, _ in accounts.in_order(server.db, domain=by.domain))
 
 
-def _online(server: "Server") -> Iterator[JID]:
+def _online(server: "Server", by: Administrator) -> Iterator[JID]:
     """Those that are available now, each once."""
-    for account in sorted({session.account for session in server.online}):
+    for account in sorted({session.account for session in server.online if by.may_at(session.account.domain)}):
         if server.online.available(account):
             yield account
 

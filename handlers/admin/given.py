@@ -1,12 +1,14 @@
-"""What administrators name, as they typed it, and what the log says of what they did."""
+"""Who does something as an administrator, and where; what administrators name, as they typed it, and what the log says
+of what they did."""
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import gevent
 
 from db import accounts
+from handlers.admin import roles
 from xmpp.control import Refused
 from xmpp.data.jid import JID, MalformedJID
 from xmpp.running.logs import one_word
@@ -24,9 +26,34 @@ SHOWN = 50  # on a page, unless another number is asked for
 Item = TypeVar("Item")
 
 
-def note(by: str, what: str, thing: str, done: str) -> None:
+class Administrator(NamedTuple):
+    """Who does something: an account, or COMMAND_LINE. `domain`: the only one where it may, "" for all."""
+
+    name: str = COMMAND_LINE
+    domain: str = ""
+
+    def may_at(self, domain: str) -> bool:
+        """True for one of our domains at which it is an administrator."""
+        return self.domain in ("", domain)
+
+    def may_at_service(self, server: "Server", service: str) -> bool:
+        """The same for the address of a service of ours."""
+        return not self.domain or service in server.subdomains.by_domain[self.domain]
+
+
+def acting(server: "Server", name: str) -> Administrator:
+    """Who does something in this name, an account's or COMMAND_LINE, as far as it may just now. Raises Refused."""
+    if name == COMMAND_LINE:
+        return Administrator()
+    domain = roles.reach(server, JID.parse(name))
+    if domain is None:
+        raise Refused(f"{name} is no administrator.")
+    return Administrator(name, domain)
+
+
+def note(by: Administrator, what: str, thing: str, done: str) -> None:
     """Log what was done to something, such as ("account", "juliet@example.org", "was removed"), and by whom."""
-    log.info("%s %s %s by %s", what, one_word(thing), done, by if by == COMMAND_LINE else one_word(by))
+    log.info("%s %s %s by %s", what, one_word(thing), done, by.name if by.name == COMMAND_LINE else one_word(by.name))
 
 
 def address(text: str) -> JID:
@@ -40,12 +67,27 @@ def address(text: str) -> JID:
     return account
 
 
-def existing_account(server: "Server", text: str) -> JID:
-    """The account that somebody means. Raises Refused if there is none here."""
+def existing_account(server: "Server", by: Administrator, text: str) -> JID:
+    """The account that an administrator means. Raises Refused if there is none where he is one."""
     account = address(text)
-    if not server.ownership.is_ours(account) or not accounts.exists(server.db, account):
+    is_there = server.ownership.is_ours(account) and by.may_at(account.domain)
+    if not is_there or not accounts.exists(server.db, account):
         raise Refused(f"{account} does not exist.")
     return account
+
+
+def changeable_account(server: "Server", by: Administrator, text: str) -> JID:
+    """The same, for what is to be done to the account or to what is its. Raises Refused."""
+    account = existing_account(server, by, text)
+    refuse_raising(server, by, account)
+    return account
+
+
+def refuse_raising(server: "Server", by: Administrator, account: JID) -> None:
+    """Raise Refused if an administrator of one domain would get hold of an account that the configuration makes one of
+    the whole server: by its password, or by making it (docs/security.md row 190)."""
+    if by.domain and roles.is_configured(server, account):
+        raise Refused(f"{account} is an administrator of the whole server: only such a one can do this.")
 
 
 def after_address(text: str) -> JID | None:

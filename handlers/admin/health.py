@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from db import accounts
+from handlers.admin.given import Administrator, unhurried
 from xmpp import __version__
 
 if TYPE_CHECKING:
@@ -32,7 +33,20 @@ class Health(NamedTuple):
     versions: dict[str, str]
 
 
-def health(server: "Server") -> Health:
+class Population(NamedTuple):
+    """How many accounts there are, and how many sessions."""
+
+    accounts: int
+    sessions: int
+
+
+def population(server: "Server", by: Administrator) -> Population:
+    """Who is here. Yields."""
+    sessions = sum(1 for session in unhurried(server.online) if by.may_at(session.account.domain))
+    return Population(accounts.count(server.db, by.domain), sessions)
+
+
+def health(server: "Server", by: Administrator) -> Health:
     """How the server is just now."""
     path = Path(server.db.path)
     disk = shutil.disk_usage(path.parent)

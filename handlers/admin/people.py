@@ -9,7 +9,17 @@ from db import archive_sizes, archives, last_activity, offline, rosters, suspens
 from db import roles as role_records
 from db.suspensions import Suspension
 from handlers.admin import roles
-from handlers.admin.given import SHOWN, address, after_address, existing_account, note, unhurried
+from handlers.admin.given import (
+    SHOWN,
+    Administrator,
+    address,
+    after_address,
+    changeable_account,
+    existing_account,
+    note,
+    refuse_raising,
+    unhurried,
+)
 from handlers.login import accounts
 from xmpp.control import Refused
 from xmpp.data.errors import StreamError
@@ -50,29 +60,32 @@ class Details(NamedTuple):
 # -- looking
 
 
-def listing(server: "Server") -> list[Person]:
+def listing(server: "Server", by: Administrator) -> list[Person]:
     """Every account. Yields."""
-    return [_person(server, account, made) for account, made in unhurried(account_records.in_order(server.db))]
+    found = unhurried(account_records.in_order(server.db, domain=by.domain))
+    return [_person(server, account, made) for account, made in found]
 
 
-def search(server: "Server", text: str = "", kind: str = "", after: str = "", most: int = SHOWN) -> list[Person]:
+def search(
+    server: "Server", by: Administrator, text: str = "", kind: str = "", after: str = "", most: int = SHOWN
+) -> list[Person]:
     """At most so many accounts of a kind (one of KINDS, "" for all) that have this text in their address, in order,
     after this address. Yields."""
     found = list[Person]()
     if kind not in KINDS:
         raise Refused(f"{kind!r} is no kind of account, expected one of {', '.join(KINDS[1:])}.")
     wanted, start = text.strip().casefold(), after_address(after)
-    for account, created in unhurried(_candidates(server, kind, start)):
+    for account, created in unhurried(_candidates(server, by, kind, start)):
         if len(found) >= most:
             break
-        if wanted in account:
+        if wanted in account and by.may_at(account.domain):
             found.append(_person(server, account, created))
     return found
 
 
-def details(server: "Server", account: str) -> Details:
+def details(server: "Server", by: Administrator, account: str) -> Details:
     """All that is told of an account. Raises Refused if there is none."""
-    jid = existing_account(server, account)
+    jid = existing_account(server, by, account)
     db, usage, seen = server.db, offline.usage(server.db, jid), last_activity.get(server.db, jid)
     archive = archives.number_of(db, jid)
     return Details(
@@ -86,23 +99,23 @@ def details(server: "Server", account: str) -> Details:
     )
 
 
-def unsuitable(server: "Server", addresses: Sequence[str]) -> list[tuple[int, str]]:
+def unsuitable(server: "Server", by: Administrator, addresses: Sequence[str]) -> list[tuple[int, str]]:
     """Return the addresses for which no account can be made: (place in the list, reason). Yields."""
-    reasons = [(place, _objection(server, each)) for place, each in enumerate(unhurried(addresses))]
+    reasons = [(place, _objection(server, by, each)) for place, each in enumerate(unhurried(addresses))]
     return [(place, reason) for place, reason in reasons if reason]
 
 
 # -- changing
 
 
-def add(server: "Server", by: str, account: str, password: str) -> None:
+def add(server: "Server", by: Administrator, account: str, password: str) -> None:
     """Make an account. Yields."""
     import_accounts(server, by, [(account, password)])
 
 
-def import_accounts(server: "Server", by: str, accounts_and_passwords: Sequence[tuple[str, str]]) -> None:
+def import_accounts(server: "Server", by: Administrator, accounts_and_passwords: Sequence[tuple[str, str]]) -> None:
     """Make all of these accounts, or none. Yields."""
-    given = [(_new_account(server, text), password) for text, password in accounts_and_passwords]
+    given = [(_new_account(server, by, text), password) for text, password in accounts_and_passwords]
     try:
         accounts.create_many(server, given)
     except (account_records.AccountExists, ValueError) as error:
@@ -111,9 +124,9 @@ def import_accounts(server: "Server", by: str, accounts_and_passwords: Sequence[
         note(by, "account", account, "was made")
 
 
-def change_password(server: "Server", by: str, account: str, password: str) -> None:
+def change_password(server: "Server", by: Administrator, account: str, password: str) -> None:
     """Change the password of an account, which ends its sessions. Yields."""
-    jid = address(account)
+    jid = changeable_account(server, by, account)
     try:
         accounts.change_password(server, jid, password)
     except (accounts.NoSuchAccount, ValueError) as error:
@@ -121,9 +134,9 @@ def change_password(server: "Server", by: str, account: str, password: str) -> N
     note(by, "account", jid, "was given another password")
 
 
-def set_role(server: "Server", by: str, account: str, role: str) -> None:
+def set_role(server: "Server", by: Administrator, account: str, role: str) -> None:
     """Give an account a role, or take it away."""
-    jid = existing_account(server, account)
+    jid = changeable_account(server, by, account)
     if role not in roles.ROLES:
         raise Refused(f"{role!r} is no role, expected {' or '.join(roles.ROLES)}.")
     if role == roles.NONE:
@@ -137,9 +150,9 @@ def set_role(server: "Server", by: str, account: str, role: str) -> None:
         note(by, "account", jid, f"was given the role {role}")
 
 
-def disable(server: "Server", by: str, account: str) -> None:
+def disable(server: "Server", by: Administrator, account: str) -> None:
     """Have nobody log in to an account from now on, which ends its sessions; all that it keeps stays."""
-    jid = existing_account(server, account)
+    jid = changeable_account(server, by, account)
     _refuse_oneself(by, jid)
     was = _suspension(server, jid)
     if was.disabled_at is not None:
@@ -149,9 +162,9 @@ def disable(server: "Server", by: str, account: str) -> None:
     accounts.end_sessions(server, jid, StreamError("not-authorized", "the account was disabled"))
 
 
-def enable(server: "Server", by: str, account: str) -> None:
+def enable(server: "Server", by: Administrator, account: str) -> None:
     """Have the owner of an account log in again that was disabled."""
-    jid = existing_account(server, account)
+    jid = changeable_account(server, by, account)
     was = _suspension(server, jid)
     if was.disabled_at is None:
         raise Refused(f"{jid} is not disabled.")
@@ -159,10 +172,10 @@ def enable(server: "Server", by: str, account: str) -> None:
     note(by, "account", jid, "was enabled")
 
 
-def remove(server: "Server", by: str, account: str, days: int = 0) -> None:
+def remove(server: "Server", by: Administrator, account: str, days: int = 0) -> None:
     """Remove an account with everything it has, which ends its sessions. For so many days it can be restored; with 0
     it is gone at once, and then this yields."""
-    jid = existing_account(server, account)
+    jid = changeable_account(server, by, account)
     _refuse_oneself(by, jid)
     if not 0 <= days <= MAX_DAYS:
         raise Refused(f"An account can be kept for at most {MAX_DAYS} days.")
@@ -179,9 +192,9 @@ def remove(server: "Server", by: str, account: str, days: int = 0) -> None:
     note(by, "account", jid, "was removed")
 
 
-def restore(server: "Server", by: str, account: str) -> None:
+def restore(server: "Server", by: Administrator, account: str) -> None:
     """Keep an account that was to be removed."""
-    jid = existing_account(server, account)
+    jid = changeable_account(server, by, account)
     was = _suspension(server, jid)
     if was.remove_at is None:
         raise Refused(f"{jid} is not to be removed.")
@@ -192,10 +205,10 @@ def restore(server: "Server", by: str, account: str) -> None:
 # -- parts
 
 
-def _candidates(server: "Server", kind: str, after: JID | None) -> Iterator[tuple[JID, float]]:
+def _candidates(server: "Server", by: Administrator, kind: str, after: JID | None) -> Iterator[tuple[JID, float]]:
     db = server.db
     if not kind:
-        return account_records.in_order(db, after)
+        return account_records.in_order(db, after, domain=by.domain)
     if kind == "administrators":
         chosen = list(roles.administrators(server))
     else:
@@ -220,22 +233,24 @@ def _suspension(server: "Server", account: JID) -> Suspension:
     return suspensions.suspension(server.db, account) or Suspension()
 
 
-def _refuse_oneself(by: str, account: JID) -> None:
+def _refuse_oneself(by: Administrator, account: JID) -> None:
     """So that no administrator is locked out by a slip; another one can do it."""
-    if by == account:
+    if by.name == account:
         raise Refused("You cannot do this to the account that you are logged in as.")
 
 
-def _objection(server: "Server", text: str) -> str:
+def _objection(server: "Server", by: Administrator, text: str) -> str:
     try:
-        account = _new_account(server, text)
+        account = _new_account(server, by, text)
     except Refused as refused:
         return str(refused)
     return f"{account} exists." if account_records.exists(server.db, account) else ""
 
 
-def _new_account(server: "Server", text: str) -> JID:
+def _new_account(server: "Server", by: Administrator, text: str) -> JID:
     account = address(text)
-    if not server.ownership.serves(account.domain):
-        raise Refused(f"{account.domain} is not served here; expected NAME@{' or NAME@'.join(server.domains)}.")
+    if not server.ownership.serves(account.domain) or not by.may_at(account.domain):
+        domains = [domain for domain in server.domains if by.may_at(domain)]
+        raise Refused(f"{account.domain} is not served here; expected NAME@{' or NAME@'.join(domains)}.")
+    refuse_raising(server, by, account)
     return account

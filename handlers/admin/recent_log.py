@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from handlers.admin.given import SHOWN
+from handlers.admin.given import SHOWN, Administrator
 from xmpp.control import Refused
 from xmpp.running import logs
 from xmpp.running.recent_log import Entry
@@ -14,7 +14,13 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 def entries(
-    server: "Server", level: str = "info", text: str = "", since: float = 0.0, before: int = 0, most: int = SHOWN
+    server: "Server",
+    by: Administrator,
+    level: str = "info",
+    text: str = "",
+    since: float = 0.0,
+    before: int = 0,
+    most: int = SHOWN,
 ) -> list[Entry]:
     """At most so many entries, the newest first: of this level and above, with this text in them, since this time (in
     seconds since 1970), and before the entry of this number, unless that is 0."""

@@ -1,4 +1,5 @@
-"""Who is an administrator: whoever the configuration names, and accounts that were given the role."""
+"""Who is an administrator, and of what: whoever the configuration names, of the whole server; accounts that were given
+the role, of their own domain."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -16,9 +17,22 @@ ROLES = (ADMINISTRATOR, NONE)
 
 
 def is_administrator(server: "Server", account: JID) -> bool:
-    """True for an administrator of this server, all of its domains. (The bare address; whether it is that account that
-    asks, the caller knows.)"""
-    return is_configured(server, account) or roles.role(server.db, account) == ADMINISTRATOR
+    """True for an administrator, of whatever. (The bare address; whether it is that account that asks, the caller
+    knows.)"""
+    return reach(server, account) is not None
+
+
+def reach(server: "Server", account: JID) -> str | None:
+    """The domain of which this account is an administrator; "" for all of this server, None for nothing.
+
+    A role is for the account's own domain, and what belongs to it. Where that is the only one there is nobody who
+    would have to be kept apart.
+    """
+    if is_configured(server, account):
+        return ""
+    if roles.role(server.db, account) != ADMINISTRATOR:
+        return None
+    return "" if tuple(server.domains) == (account.domain,) else account.domain
 
 
 def is_configured(server: "Server", account: JID) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from db import rooms as room_records
-from handlers.admin.given import SHOWN, after_address, note, unhurried
+from handlers.admin.given import SHOWN, Administrator, after_address, note, unhurried
 from handlers.rooms import configuration as configurations
 from handlers.rooms import ownership, rooms_here
 from handlers.rooms.room import Room
@@ -43,22 +43,26 @@ class Details(NamedTuple):
     is_archived: bool
 
 
-def listing(server: "Server", text: str = "", after: str = "", most: int = SHOWN) -> list[Listed]:
+def listing(
+    server: "Server", by: Administrator, text: str = "", after: str = "", most: int = SHOWN
+) -> list[Listed]:
     """At most so many rooms that have this text in their address or name, by address, after this one. Yields."""
     found = list[Listed]()
     wanted = text.strip().casefold()
     for kept in unhurried(room_records.in_order(server.db, after_address(after) or "")):
         if len(found) >= most:
             break
+        if not by.may_at_service(server, kept.jid.domain):
+            continue
         name = configurations.from_text(kept.configuration).roomname
         if wanted in kept.jid or wanted in name.casefold():
             found.append(_listed(server, kept))
     return found
 
 
-def details(server: "Server", room: str) -> Details:
+def details(server: "Server", by: Administrator, room: str) -> Details:
     """All that is told of a room. Raises Refused if there is none."""
-    found = _existing(server, room)
+    found = _existing(server, by, room)
     configuration, listed = found.configuration, room_records.listed(server.db, found.address)
     assert listed is not None
     return Details(
@@ -73,10 +77,10 @@ def details(server: "Server", room: str) -> Details:
     )
 
 
-def destroy(server: "Server", by: str, room: str, reason: str = "", venue: str = "") -> None:
+def destroy(server: "Server", by: Administrator, room: str, reason: str = "", venue: str = "") -> None:
     """End a room: all who are in it are told so, with the reason and the room where they go instead. Nobody makes one
     of its name for a while."""
-    found = _existing(server, room)
+    found = _existing(server, by, room)
     try:
         refuse_long_reason(reason)
         instead = JID.parse(venue).bare if venue else ""
@@ -86,12 +90,14 @@ def destroy(server: "Server", by: str, room: str, reason: str = "", venue: str =
     note(by, "room", found.address, "was destroyed")
 
 
-def _existing(server: "Server", text: str) -> Room:
+def _existing(server: "Server", by: Administrator, text: str) -> Room:
     try:
-        room = rooms_here.find(server, JID.parse(text).bare)
+        address = JID.parse(text).bare
     except MalformedJID as error:
         raise Refused(f"{text!r} is not the address of a room: {error}.") from error
-    if room is None or not server.runs(room.address.domain):
+    is_there = server.runs(address.domain) and by.may_at_service(server, address.domain)
+    room = rooms_here.find(server, address) if is_there else None
+    if room is None:
         raise Refused(f"There is no room {text}.")
     return room
 

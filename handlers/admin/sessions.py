@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from handlers.admin.comings_and_goings import shown_address
-from handlers.admin.given import SHOWN, after_address, note, unhurried
+from handlers.admin.given import SHOWN, Administrator, after_address, note, refuse_raising, unhurried
 from xmpp.control import Refused
 from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID, MalformedJID
@@ -26,28 +26,33 @@ class Listed(NamedTuple):
     is_available: bool
 
 
-def listing(server: "Server", text: str = "", after: str = "", most: int = SHOWN) -> list[Listed]:
+def listing(
+    server: "Server", by: Administrator, text: str = "", after: str = "", most: int = SHOWN
+) -> list[Listed]:
     """At most so many sessions that have this text in their address or network address, by address, after this one.
     Yields."""
     wanted, start = text.strip().casefold(), after_address(after) or ""
-    found = heapq.nsmallest(most, _matching(server, wanted, start), key=lambda session: session.jid)
+    found = heapq.nsmallest(most, _matching(server, by, wanted, start), key=lambda session: session.jid)
     return [_listed(session) for session in found]
 
 
-def end(server: "Server", by: str, session: str) -> None:
+def end(server: "Server", by: Administrator, session: str) -> None:
     """End a session: its client is told so, and may log in anew."""
     try:
         found = server.online.session(JID.parse(session))
     except MalformedJID as error:
         raise Refused(f"{session!r} is not the address of a session: {error}.") from error
-    if found is None:
+    if found is None or not by.may_at(found.account.domain):
         raise Refused(f"There is no session {session}.")
+    refuse_raising(server, by, found.account)
     note(by, "session", found.jid, "was ended")
     found.close(StreamError("policy-violation", "ended by an administrator"))
 
 
-def _matching(server: "Server", wanted: str, start: str) -> Iterator[Session]:
+def _matching(server: "Server", by: Administrator, wanted: str, start: str) -> Iterator[Session]:
     for session in unhurried(server.online):
+        if not by.may_at(session.account.domain):
+            continue
         if session.jid > start and (wanted in session.jid.casefold() or (wanted and wanted in _peer(session))):
             yield session
 

@@ -10,7 +10,7 @@ import gevent
 from lxml import etree
 
 from db import rooms
-from handlers.admin.roles import is_administrator
+from handlers.admin.roles import reach
 from handlers.contacts.access import is_at_home
 from handlers.login.sasl.guests import is_guest
 from handlers.rooms import history, nicks, presence, rates, room_vcard, versions
@@ -175,7 +175,7 @@ def _make(server: "Server", address: JID, session: JID) -> Room:
     old = rooms.tombstone(server.db, address, time.time())
     if old is not None:
         raise _gone(old)
-    if not _may_make(server, creator):
+    if not _may_make(server, address.domain, creator):
         raise StanzaError("not-allowed", "you may not make rooms here")
     if rooms.count_of(server.db, creator) >= settings.max_rooms:
         raise StanzaError("resource-constraint", f"you have made {settings.max_rooms} rooms")
@@ -185,7 +185,7 @@ def _make(server: "Server", address: JID, session: JID) -> Room:
     return room
 
 
-def _may_make(server: "Server", creator: JID) -> bool:
+def _may_make(server: "Server", service: str, creator: JID) -> bool:
     if is_guest(server, creator):
         return False
     match server.settings(RoomSettings).creators:
@@ -194,8 +194,13 @@ def _may_make(server: "Server", creator: JID) -> bool:
         case "accounts":
             return is_at_home(server, creator)
         case "administrators":
-            return is_at_home(server, creator) and is_administrator(server, creator)
+            return is_at_home(server, creator) and _is_administrator_at(server, service, creator)
     return False
+
+
+def _is_administrator_at(server: "Server", service: str, account: JID) -> bool:
+    domain = reach(server, account)
+    return domain == "" or (domain is not None and service in server.subdomains.by_domain[domain])
 
 
 def _gone(old: rooms.Tombstone) -> StanzaError:

@@ -74,19 +74,20 @@ class Visitor:
     def goes(self, path: str) -> Got:
         """Go to a page."""
         self._at = path
-        return self._asks("GET", path)
+        return self.asks("GET", path)
 
     def sends(self, headers: Mapping[str, str] | None = None, /, **fields: str | None) -> Got:
         """Fill in the form of the page and send it; a field that is None is left out. A redirection is followed."""
         [form] = self.page.forms
         filled_in = {**dict(form.form_values()), **fields}
         content = urlencode({name: value for name, value in filled_in.items() if value is not None}).encode()
-        got = self._asks(
+        got = self.asks(
             form.method, form.get("action") or self._at, content, {"Content-Type": FORM, **(headers or {})}
         )
         return self.goes(got.headers["location"]) if got.status == 303 else got
 
-    def _asks(self, method: str, path: str, content: bytes = b"", headers: Mapping[str, str] | None = None) -> Got:
+    def asks(self, method: str, path: str, content: bytes = b"", headers: Mapping[str, str] | None = None) -> Got:
+        """Ask with the cookies that there are, whatever is on the page."""
         cookies = (
             {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
         )

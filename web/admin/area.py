@@ -6,11 +6,11 @@ with `@form("/admin/...")`: no form reaches its function without the token that 
 """
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.admin import administration
+from handlers.admin import administration, roles
 from web.admin import logins, shown
 from web.admin.logins import AdminPageSettings, Login
 from web.http.messages import Answer, HTTPError, Request, Response, redirect
@@ -43,11 +43,21 @@ class Visit:
         Refused."""
         return administration.carry_out(self.site.server, command, by=self.login.account, **arguments)
 
+    @property
+    def domain(self) -> str:
+        """The only domain of which it is an administrator; "" for all."""
+        return roles.reach(self.site.server, self.login.account) or ""
+
+    @property
+    def domains(self) -> Sequence[str]:
+        """The domains of which it is an administrator."""
+        return [domain for domain in self.site.server.domains if self.domain in ("", domain)]
+
     def show(self, template: str, status: int = 200, **values: Any) -> Response:
         """A page whose template extends "admin/admin.html"."""
         said, self.login.said = self.login.said, None
         own: dict[str, Any] = {"who": self.login.account, "token": self.login.token, "said": said, "shown": shown}
-        own["has_files"] = self.site.has(FILES)
+        own["has_files"], own["at"] = self.site.has(FILES), self.domain
         return render(self.site, self.request, template, status=status, headers=HEADERS, **own, **values)
 
     def refuse(self, status: int, refused: object) -> Response:

@@ -26,7 +26,13 @@ class Validity(NamedTuple):
 
 @page(ROOT)
 def overview(visit: Visit) -> Response:
-    """How the server is just now."""
+    """How the server is just now; for administrators of one domain, what there is of it."""
+    if visit.domain:
+        return visit.show(
+            "admin/domain.html",
+            population=visit.carry_out("population"),
+            certificates=[each for each in _certificates(visit.site) if each.domain == visit.domain],
+        )
     health = visit.carry_out("health")
     return visit.show(
         "admin/overview.html",

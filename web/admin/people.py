@@ -165,7 +165,7 @@ def _way(account: str) -> str:
 def _add(
     visit: Visit, status: int = 200, *, name: str = "", chosen: str = "", problem: str = "", unequal: bool = False
 ) -> Response:
-    domains = visit.site.server.domains
+    domains = visit.domains
     return visit.show(
         "admin/add.html", status, name=name, chosen=chosen or domains[0], domains=domains, problem=problem,
         unequal=unequal,
