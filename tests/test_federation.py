@@ -180,7 +180,7 @@ def test_what_a_server_has_not_confirmed_comes_back_when_it_is_gone(server: Serv
     assert all("remote-server-timeout" in stanza for stanza in came)
 
 
-@pytest.mark.parametrize("type", ["unavailable", "unsubscribe"])
+@pytest.mark.parametrize("type", ["unavailable", "unsubscribe", "probe"])
 def test_what_nobody_would_think_of_saying_again_is_said_again_if_it_was_not_confirmed(
     server: Server, directory: Directory, type: str
 ) -> None:

@@ -1,8 +1,8 @@
 """What becomes of stanzas that may not have arrived, when the stream they were sent on has ended.
 
 Their senders are told, but for presence that nobody would think of saying again: or somebody who is gone would be there
-for good, and two rosters would contradict each other. That is said once more on the next stream; if it arrives twice,
-it means the same.
+for good, somebody who is there would not be seen, and two rosters would contradict each other. That is said once more
+on the next stream; if it arrives twice, it means the same.
 """
 
 import logging
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SAID_AGAIN = frozenset({"unavailable", "unsubscribe", "unsubscribed", "subscribed"})
+SAID_AGAIN = frozenset({"unavailable", "unsubscribe", "unsubscribed", "subscribed", "probe"})
 
 
 class Broken:
