@@ -36,7 +36,7 @@ quick: lint types
 
 soak: $(VENV)/tests
 	SOAK=1 $(BIN)/python -m pytest -rP tests/test_every_message_arrives.py tests/test_rooms_course.py \
-		tests/test_rooms_bad_input.py tests/test_archive_crash.py
+		tests/test_rooms_bad_input.py tests/test_archive_crash.py tests/test_federation_course.py
 
 bench: $(VENV)/tests
 	$(BIN)/python -m bench $(ARGS)

@@ -47,12 +47,17 @@ class Directory:
         self.dialled.append(domain)
         if domain not in self.ports:
             raise NoSuchServer("no such server")
+        port = self.way_to(self.ports[domain])
         try:
-            sock = socket.create_connection((LOOPBACK, self.ports[domain]), PATIENCE)
+            sock = socket.create_connection((LOOPBACK, port), PATIENCE)
         except OSError as error:
             raise Unreachable(f"nobody answers: {error}") from error
         sock.settimeout(None)
-        yield Dialled(sock, domain in self.direct, f"{LOOPBACK}:{self.ports[domain]}")
+        yield Dialled(sock, domain in self.direct, f"{LOOPBACK}:{port}")
+
+    def way_to(self, port: int) -> int:
+        """The port to connect to if the server listens at this one."""
+        return port
 
 
 @contextmanager
@@ -94,10 +99,12 @@ def _tls(folder: Path, server: Server, issued: Issued) -> ServerTLS:
 
 
 @contextmanager
-def two_servers(folder: Path, **settings: Mapping[str, Any]) -> Iterator[tuple[Server, Server]]:
+def two_servers(
+    folder: Path, directory: Directory | None = None, /, **settings: Mapping[str, Any]
+) -> Iterator[tuple[Server, Server]]:
     """Servers for a.example and b.example that trust each other without TLS, and can be reached under all their
     services' names."""
-    directory, plain = Directory(), {"without_tls": trusted("a.example", "b.example")}
+    directory, plain = directory or Directory(), {"without_tls": trusted("a.example", "b.example")}
     with ExitStack() as opened:
         federation = {**plain, **settings.pop("federation", {})}
         first, second = (
