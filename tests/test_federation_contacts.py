@@ -7,6 +7,7 @@ import gevent
 import pytest
 
 from db import rosters
+from db.rosters import Item
 from handlers.login import accounts
 from tests.harness.federated import Servers, settle, somebody, two_servers
 from tests.harness.in_process import Client
@@ -14,7 +15,9 @@ from tests.harness.nodes import INFO, events, publish
 from tests.harness.pushing import break_off, expire
 from tests.harness.rooms import MUC, room_at
 from tests.harness.streams import PATIENCE, Stream
+from xmpp.data.jid import JID
 from xmpp.data.wire import parse
+from xmpp.routing import portions
 
 TUNE = "urn:example:tune"
 BLOCK = "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{}'/></block></iq>"
@@ -189,10 +192,33 @@ def test_when_the_server_stops_contacts_elsewhere_see_it(tmp_path: Path) -> None
             settle(servers)
             assert presences(romeo) == [("juliet@a.example/phone", "available")]
             servers[0].stop()
-            gone = ("juliet@a.example/phone", "unavailable")
-            with gevent.Timeout(PATIENCE):
-                while gone not in presences(romeo):
-                    gevent.sleep(0.002)
+            waits_for([romeo], ("juliet@a.example/phone", "unavailable"))
+
+
+def test_so_do_all_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with two_servers(tmp_path) as servers:
+        juliet, seen_by = JID.parse("juliet@a.example"), [somebody(servers[1], f"{name}@b.example/y") for name in "amz"]
+        accounts.create(servers[0], juliet, "secret")
+        for contact in [*(each.account for each in seen_by), *(JID.parse(f"n{each}@b.example") for each in range(200))]:
+            rosters.put(servers[0].db, juliet, Item(contact, subscription="both"))
+        for each in seen_by:
+            rosters.put(servers[1].db, each.account, Item(juliet, subscription="both"))
+        with Stream(servers[0]) as stream:
+            stream.logs_in()
+            stream.binds("phone")
+            stream.send("<presence/>")
+            waits_for(seen_by, ("juliet@a.example/phone", "available"))
+            monkeypatch.setattr(portions, "STEPS", 1)
+            servers[0].stop()
+            waits_for(seen_by, ("juliet@a.example/phone", "unavailable"))
+
+
+def waits_for(people: list[Client], presence: tuple[str, str]) -> None:
+    """Each of them is sent this."""
+    with gevent.Timeout(PATIENCE):
+        for client in people:
+            while presence not in presences(client):
+                gevent.sleep(0.002)
 
 
 # -- blocking

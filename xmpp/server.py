@@ -156,7 +156,7 @@ class Server:
         for listener in self.listeners:
             listener.close_streams(StreamError("system-shutdown"))
         self._run(SERVER_STOPPING)
-        self.portions.stop()
+        self.portions.stop(ends - LAST_BYTES_SECONDS - monotonic())  # people elsewhere are still to hear who has gone
         for listener in self.listeners:
             listener.close_others(StreamError("system-shutdown"))
         seconds = max(LAST_BYTES_SECONDS, ends - monotonic())

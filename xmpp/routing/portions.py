@@ -157,8 +157,10 @@ class Portions:
         while own.works_left:
             next(work for works in self._lines.values() for work in works if work.begun_by is own).wait()
 
-    def stop(self) -> None:
-        """Leave the rest undone."""
+    def stop(self, seconds: float = 0.0) -> None:
+        """Leave undone what takes longer than so many seconds. Yields."""
+        if self._worker is not None:
+            self._worker.join(max(0.0, seconds))
         if self._worker is not None:
             self._worker.kill(block=False)
 
