@@ -8,17 +8,21 @@ from pathlib import Path
 from random import Random
 from secrets import randbelow
 
+import gevent
 import pytest
 
+from handlers.login import accounts
 from handlers.rooms.rooms_elsewhere import ask_due
-from tests.harness.federated import Servers, settle, somebody, two_servers
+from tests.harness.federated import Directory, Servers, federated, settle, somebody, trusted, two_servers
 from tests.harness.in_process import Client
 from tests.harness.roads import Roads
 from tests.harness.rooms import MUC, room_at
 from tests.harness.soak import IS_SOAKING, rounds
 from tests.harness.streams import local_name
+from xmpp.data.jid import JID
 from xmpp.data.wire import parse
 from xmpp.federation import link
+from xmpp.server import Server
 
 ROUNDS = rounds(60, 600)
 FAR = 4_000  # bytes; a stream is agreed on after about half of that
@@ -133,6 +137,45 @@ def test_what_is_said_arrives_once_and_in_order_or_comes_back(
         for person in people:
             assert all(numbers == sorted(numbers) for numbers in person.arrived.values())
     print(tally, roads.cuts)
+
+
+def test_nothing_is_lost_without_a_word_when_the_other_server_restarts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "FIRST_PAUSE_SECONDS", 0)
+    random, numbers, tally = chance(10), itertools.count(1), Counter[str]()
+    directory, settings = Directory(), {"federation": {"without_tls": trusted("a.example", "b.example")}}
+    with federated(tmp_path, directory, "a.example", **settings) as here:
+        juliet, sent, came = Person(somebody(here, "juliet@a.example/x")), list[int](), Counter[int]()
+        for each in range(ROUNDS // 3):
+            with federated(tmp_path, directory, "b.example", **settings) as there:
+                if not each:
+                    accounts.create(there, JID.parse("romeo@b.example"), "secret")
+                came.update(kept_for("romeo@b.example/y", there))
+                for number in itertools.islice(numbers, random.randrange(1, 40)):
+                    juliet.says(f"<message to='romeo@b.example' type='chat' id='{number}'><body>hi</body></message>")
+                    sent.append(number)
+                    if random.random() < 0.1:
+                        settle([here, there])
+                    for _ in range(random.choice((0, 0, 20))):
+                        gevent.sleep(0)
+            settle([here])
+        with federated(tmp_path, directory, "b.example", **settings) as there:
+            came.update(kept_for("romeo@b.example/y", there))
+        juliet.looks()
+        for number in sent:
+            back = juliet.errors.count(number)
+            assert came[number] <= 1 and back <= 1 and came[number] + back >= 1, (number, came[number], back)
+            tally[f"arrived {came[number]}, came back {back}"] += 1
+    print(tally)
+
+
+def kept_for(address: str, server: Server) -> list[int]:
+    """The messages that have waited for somebody, who comes and goes."""
+    person = Person(Client(server, address))
+    person.says("<presence/>")
+    person.client.session.close()
+    return [number for numbers in person.arrived.values() for number in numbers]
 
 
 def test_everybody_sees_who_is_there_unless_that_came_back(
