@@ -102,7 +102,7 @@ def test_where_there_is_one_domain_a_role_is_for_the_whole_server(tmp_path: Path
 
 
 @pytest.mark.parametrize("command", sorted({**QUESTIONS, **CHANGES}))
-def test_row_190_an_administrator_of_one_domain_is_none_of_the_other(server: Server, command: str) -> None:
+def test_row_195_an_administrator_of_one_domain_is_none_of_the_other(server: Server, command: str) -> None:
     assert command in ELSEWHERE or command in LISTS, "say here what an administrator of one domain may do with it"
     if command in ELSEWHERE:
         before = state_of(server)
@@ -126,7 +126,7 @@ def test_at_the_own_domain_the_same_is_done(server: Server, command: str) -> Non
 
 
 @pytest.mark.parametrize("command", sorted({**QUESTIONS, **CHANGES}))
-def test_row_190_who_has_no_role_has_nothing_done(server: Server, command: str) -> None:
+def test_row_195_who_has_no_role_has_nothing_done(server: Server, command: str) -> None:
     before = state_of(server)
     with pytest.raises(Refused, match="is no administrator"):
         carry_out(server, command, by=ROMEO, **ELSEWHERE.get(command, {}))
@@ -150,7 +150,7 @@ def test_what_is_elsewhere_is_refused_as_if_it_were_not_there(server: Server) ->
 
 
 @pytest.mark.parametrize("command", ["passwd", "role", "disable", "enable", "remove", "restore", "add", "end-session"])
-def test_row_190_nobody_becomes_an_administrator_of_all_through_an_account_of_the_domain(
+def test_row_195_nobody_becomes_an_administrator_of_all_through_an_account_of_the_domain(
     server: Server, command: str
 ) -> None:
     Client(server, f"{OPERATOR}/x")
@@ -267,7 +267,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-def test_row_190_no_page_shows_anything_of_another_domain(site: Site) -> None:
+def test_row_195_no_page_shows_anything_of_another_domain(site: Site) -> None:
     juliet = Administrator(site)
     juliet.logs_in(JULIET)
     for path in PAGES:
@@ -282,7 +282,7 @@ def test_row_190_no_page_shows_anything_of_another_domain(site: Site) -> None:
     assert "/admin/log" not in juliet.links
 
 
-def test_row_190_no_form_changes_anything_of_another_domain(site: Site) -> None:
+def test_row_195_no_form_changes_anything_of_another_domain(site: Site) -> None:
     juliet = Administrator(site)
     juliet.logs_in(JULIET)
     before = state_of(site.server)
