@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.harness.authority import SERVER
+from tests.harness.ejabberd import Ejabberd
 from tests.harness.neighbours import friends, greet, neighbours
-from tests.harness.peers import Ejabberd, needs
+from tests.harness.peers import needs
 
 pytestmark = needs("ejabberd")
 

@@ -6,7 +6,8 @@ import pytest
 
 from tests.harness.correspondents import MUC, body, error_in
 from tests.harness.home import Home
-from tests.harness.peers import Prosody, needs
+from tests.harness.peers import needs
+from tests.harness.prosody import Prosody
 from tests.harness.world import World
 
 pytestmark = needs("prosody")

@@ -7,7 +7,9 @@ import pytest
 
 from tests.harness.correspondents import Correspondent, body
 from tests.harness.neighbours import Neighbours, friends, greet, neighbours
-from tests.harness.peers import PEERS, Peer, Prosody, needs
+from tests.harness.peer import Peer
+from tests.harness.peers import PEERS, needs
+from tests.harness.prosody import Prosody
 from tests.harness.zone import NXDOMAIN, SERVFAIL, SILENT
 
 EACH_PEER = pytest.mark.parametrize("kind", [pytest.param(PEERS[name], marks=needs(name), id=name) for name in PEERS])

@@ -10,7 +10,8 @@ from lxml import etree
 
 from tests.harness.correspondents import CAPS, DISCO, MUC, Correspondent, body, error_in
 from tests.harness.home import Home
-from tests.harness.peers import PEERS, Peer, needs
+from tests.harness.peer import Peer
+from tests.harness.peers import PEERS, needs
 from tests.harness.world import World
 
 AVATAR = "urn:xmpp:avatar:metadata"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.harness.neighbours import friends, greet, neighbours
-from tests.harness.peers import Prosody, needs
+from tests.harness.peers import needs
+from tests.harness.prosody import Prosody
 
 pytestmark = needs("prosody")
 

@@ -8,7 +8,10 @@ from cryptography.x509 import ObjectIdentifier
 
 from tests.harness.authority import CLIENT, SERVER
 from tests.harness.correspondents import body
-from tests.harness.peers import Ejabberd, Peer, Prosody, needs
+from tests.harness.ejabberd import Ejabberd
+from tests.harness.peer import Peer
+from tests.harness.peers import needs
+from tests.harness.prosody import Prosody
 from tests.harness.world import World
 
 pytestmark = [needs("prosody"), needs("ejabberd")]

@@ -12,7 +12,7 @@ from lxml import etree
 from tests.harness.authority import CLIENT, SERVER, Authority
 from tests.harness.correspondents import Correspondent, body
 from tests.harness.home import Home
-from tests.harness.peers import Peer
+from tests.harness.peer import Peer
 from tests.harness.world import World
 
 
