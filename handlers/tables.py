@@ -7,7 +7,16 @@ is a function in the module that it is named with.
 from handlers import archive, pubsub, push, rooms, upload
 from handlers.admin import comings_and_goings, removals, upkeep
 from handlers.components import delegation, in_their_name, managed_presence, managed_rosters, privileges
-from handlers.contacts import blocking, last_activity, partings, presence, roster, strangers, subscriptions
+from handlers.contacts import (
+    blocking,
+    last_activity,
+    partings,
+    presence,
+    roster,
+    shared_blocklists,
+    strangers,
+    subscriptions,
+)
 from handlers.contacts.blocking import CONTACT_UNBLOCKED
 from handlers.contacts.presence import PRESENCE_SAID, SESSION_AVAILABLE
 from handlers.contacts.roster_items import CONTACT_CHANGED, ROSTER_PUSHED
@@ -88,6 +97,7 @@ FEATURES = (
     subscriptions.feature,
     presence.feature,
     strangers.feature,
+    shared_blocklists.feature,
     blocking.feature,
     offline.feature,
     stanza_ids.feature,
@@ -252,7 +262,12 @@ TABLES = Tables(
         managed_presence.show_all,
     ),
     COMPONENT_SENT.runs(managed_rosters.serve, in_their_name.send_message, in_their_name.send_request),
-    CAME_FROM_ELSEWHERE.runs(strangers.keep_out, delay.remove_forged),
+    CAME_FROM_ELSEWHERE.runs(
+        shared_blocklists.take_event,
+        shared_blocklists.keep_out,
+        strangers.keep_out,
+        delay.remove_forged,
+    ),
     SENT_ELSEWHERE.runs(strangers.note_written),
     ROSTER_PUSHED.runs(managed_rosters.push),
     PRESENCE_SAID.runs(managed_presence.show),
@@ -278,12 +293,14 @@ TABLES = Tables(
         restarts.warn_of_unreachable_rooms,
         restarts.begin,
         privileges.warn_of_unknown,
+        shared_blocklists.start,
     ),
     LINK_IDLE.runs(rooms_here.keep_link),
     STREAMS_CLOSING.runs(restarts.tell_shutdown),
     SERVER_STOPPING.runs(
         upkeep.stop,
         removals.stop,
+        shared_blocklists.stop,
         upload.close_store,
         departures.stop,
         rooms_elsewhere.stop,

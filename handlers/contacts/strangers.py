@@ -70,7 +70,7 @@ def keep_out(delivery: Delivery) -> Literal["stop"] | None:
     if not _may_be_unwanted(stanza) or not account.local or not server.ownership.is_ours(account):
         return None
     assert stanza.sender is not None
-    if _is_known(server, account, stanza):
+    if is_known(server, account, stanza):
         return None
     if stanza.kind == "message" and rule(server, account) == REFUSE:
         raise StanzaError("service-unavailable")  # as for an account that does not exist
@@ -101,19 +101,20 @@ def rule(server: "Server", account: JID) -> str:
     return strangers.rule(server.db, account) or server.settings(StrangersSettings).messages
 
 
-def _may_be_unwanted(stanza: Stanza) -> bool:
-    if stanza.kind == "message":
-        return stanza.type not in ("error", "groupchat")  # who is in no room hears none
-    return stanza.kind == "presence" and stanza.type in REACHES_PEOPLE
-
-
-def _is_known(server: "Server", account: JID, stanza: Stanza) -> bool:
+def is_known(server: "Server", account: JID, stanza: Stanza) -> bool:
+    """True if whoever has sent a stanza is no stranger to the account."""
     assert stanza.sender is not None and stanza.to is not None
     sender = stanza.sender.bare
     if rosters.item(server.db, account, sender) is not None or strangers.has_written(server.db, account, sender):
         return True
     session = server.online.session(stanza.to) if stanza.to.is_full else None
     return session is not None and any(to.bare == sender for to in session.directed)
+
+
+def _may_be_unwanted(stanza: Stanza) -> bool:
+    if stanza.kind == "message":
+        return stanza.type not in ("error", "groupchat")  # who is in no room hears none
+    return stanza.kind == "presence" and stanza.type in REACHES_PEOPLE
 
 
 def _is_within_limits(server: "Server", account: JID, stanza: Stanza) -> bool:
