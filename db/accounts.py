@@ -13,6 +13,7 @@ from peewee import BlobField, CompositeKey, FloatField, IntegerField, Model, Tex
 from db.sqlite.database import Database
 from db.sqlite.memory import Remembered
 from db.sqlite.queries import ANY, Prepared
+from xmpp.data.confusables import look
 from xmpp.data.jid import JID
 
 IDENTITY_BYTES = 8  # of randomness, so that no two are the same
@@ -30,6 +31,7 @@ class Account(Model):
     domain = TextField()
     created = FloatField()
     identity = TextField()
+    looks_like = TextField()
 
     class Meta:
         table_name = "account"
@@ -66,7 +68,12 @@ _IN_ORDER_AT = Prepared(
     .order_by(Account.jid)
     .limit(ANY)
 )
-_INSERT = Prepared(Account.insert(jid=ANY, domain=ANY, created=ANY, identity=ANY))
+_INSERT = Prepared(Account.insert(jid=ANY, domain=ANY, created=ANY, identity=ANY, looks_like=ANY))
+_FIND_DOUBLE = Prepared(
+    Account.select(Account.jid)
+    .where((Account.looks_like == ANY) & (Account.domain == ANY) & (Account.jid != ANY))
+    .limit(ANY)
+)
 _DELETE = Prepared(Account.delete().where(Account.jid == ANY))
 _FIND_CREDENTIAL = Prepared(
     AccountCredential.select(
@@ -122,6 +129,11 @@ def exists(db: Database, account: str) -> bool:
     return identity(db, account) is not None
 
 
+def has_double(db: Database, account: JID) -> bool:
+    """True if there is another account of its domain whose name people would take for this one (UTS #39)."""
+    return db.row(_FIND_DOUBLE, look(account.local or ""), account.domain, account, 1) is not None
+
+
 def since(db: Database, account: str) -> float:
     """When the account of this address was made, in seconds since 1970, to the millisecond; 0.0 if there is none here.
 
@@ -144,7 +156,11 @@ def create_many(db: Database, accounts: Iterable[tuple[str, Credentials]], creat
             raise AccountExists(account)
         given[account] = credentials
     identities = {account: token_hex(IDENTITY_BYTES) for account in given}
-    rows = [(account, JID.parse(account).domain, created, identity) for account, identity in identities.items()]
+    addresses = {account: JID.parse(account) for account in given}
+    rows = [
+        (account, address.domain, created, identities[account], look(address.local or ""))
+        for account, address in addresses.items()
+    ]
     with db.change():
         db.write_many(_INSERT, rows)
         db.write_many(_INSERT_CREDENTIAL, (row for entry in given.items() for row in _credential_rows(*entry)))

@@ -116,6 +116,18 @@ def test_accounts_of_before_there_were_identities_get_one_each(path: Path) -> No
     assert len(identities) == 2 and all(identity and len(identity) == 16 for identity in identities)
 
 
+def test_accounts_of_before_names_were_compared_are_found_by_what_they_look_like(path: Path) -> None:
+    make_file(path, *(tuple(step) for step in MIGRATIONS[:20]))
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO account VALUES ('juliet@localhost', 'localhost', 0, 'one')")
+    connection.commit()
+    connection.close()
+    with Database(path) as db:
+        assert accounts.has_double(db, JID.parse("ju1iet@localhost"))
+        assert not accounts.has_double(db, JID.parse("juliet@localhost"))
+        assert not accounts.has_double(db, JID.parse("ju1iet@example.org"))
+
+
 FIRST = ("CREATE TABLE person (name TEXT)", "INSERT INTO person VALUES ('romeo')")
 SECOND = ("ALTER TABLE person ADD COLUMN house TEXT", "UPDATE person SET house = 'montague'")
 

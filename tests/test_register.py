@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
+from lxml import etree
 
 from db import accounts as account_records
 from db import rosters
 from handlers.admin import administration
+from handlers.login import accounts
 from handlers.login.registration_form import CHANGE_PASSWORD
 from tests.harness.streams import JULIET, Stream, listening_server, local_name
 from xmpp.data import dataforms
@@ -294,3 +297,56 @@ def test_another_domain_of_this_server_knows_no_account_of_this_one(server: Serv
         answer = juliet.asks(f"<iq type='{type}' id='1' to='example.org'>{query(content)}</iq>")
         assert local_name(answer[0][0]) == "not-allowed"
     assert account_records.exists(server.db, JULIET)
+
+
+# -- names that people would take for others
+
+
+@pytest.mark.parametrize("name", ["admin", "Postmaster", "xmpp", "support", "\u0430dmin", "r00t", "inf\u043e"])
+def test_strangers_get_no_name_of_those_who_run_the_server_nor_what_looks_like_it(
+    server: Server, stranger: Stream, name: str
+) -> None:
+    assert stranger.asks_iq(wish(name, "wherefore")) == "conflict"
+    assert account_records.count(server.db) == 1
+
+
+@pytest.mark.parametrize("name", ["romeo", "r0meo"])
+def test_strangers_get_no_name_that_looks_like_that_of_an_administrator_to_be(tmp_path: Path, name: str) -> None:
+    administrators = {"administrators": ["romeo@localhost"]}
+    with listening_server(tmp_path, server=administrators) as server, Stream(server) as stream:
+        stream.open()
+        assert stream.asks_iq(wish(name, "wherefore")) == "conflict"
+
+
+def test_which_names_are_kept_is_a_setting_that_binds_no_administrator(tmp_path: Path) -> None:
+    with listening_server(tmp_path, register={"reserved_names": ["king"]}) as server, Stream(server) as stream:
+        accounts.create(server, JID.parse("king@localhost"), "wherefore")
+        stream.open()
+        assert stream.asks_iq(wish("k\u0456ng", "wherefore")) == "conflict"
+        assert stream.asks_iq(wish("admin", "wherefore")) == "result"
+
+
+@pytest.mark.parametrize("name", ["ju1iet", "jul\u0456et", "\u0458uliet"])
+def test_a_name_that_looks_like_that_of_an_account_is_refused_as_a_taken_one(
+    server: Server, stranger: Stream, name: str
+) -> None:
+    wishes = [f"<iq type='set' id='r'>{wish(each, 'wherefore')}</iq>" for each in ("juliet", name)]
+    taken, double = map(stranger.asks, wishes)
+    assert etree.tostring(double) == etree.tostring(taken)
+    assert stranger.asks_iq(wish(name, "wherefore")) == "conflict"
+    assert account_records.count(server.db) == 1
+
+
+def test_each_domain_has_names_of_its_own(server: Server, stranger: Stream) -> None:
+    accounts.create(server, JID.parse("romeo@example.org"), "wherefore")
+    assert stranger.asks_iq(wish("r0meo", "wherefore")) == "result"
+
+
+def test_of_two_who_ask_at_once_for_names_that_look_alike_one_is_refused(server: Server) -> None:
+    with Stream(server) as first, Stream(server) as second:
+        for stream in (first, second):
+            stream.open()
+        names = {first: "romeo", second: "rome\u043e"}
+        asked = [gevent.spawn(stream.asks_iq, wish(name, "wherefore")) for stream, name in names.items()]
+        assert sorted(each.get(timeout=30) for each in asked) == ["conflict", "result"]
+    assert account_records.count(server.db) == 2

@@ -5,6 +5,8 @@ Off by default. Unless `open` is set, people without an account cannot use it.
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from handlers.login.sasl.settings import SASLSettings
 from handlers.login.throttle import FadingCounts, LoginThrottle
 from xmpp.config.configuration import setting
 from xmpp.config.settings import ServerSettings
+from xmpp.data.confusables import look
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.networks import network
@@ -37,6 +40,12 @@ STREAM_FEATURE = "http://jabber.org/features/iq-register"
 REMOVE = f"{{{NAMESPACE}}}remove"
 
 HOUR = 3600.0
+# What people, mail and certificates trust: RFC 2142, and what whoever runs a server is called elsewhere.
+RESERVED = (
+    "abuse", "admin", "administrator", "help", "helpdesk", "hostmaster", "info", "moderator", "noc", "noreply",
+    "no-reply", "operator", "owner", "postmaster", "root", "security", "server", "service", "staff", "support",
+    "sysadmin", "system", "team", "webmaster", "xmpp",
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +60,11 @@ class RegisterSettings:
         "How many accounts may be made from one address in a row; each hour half of them are forgotten. 0: any number.",
         minimum=0,
         maximum=20,
+    )
+    reserved_names: tuple[str, ...] = setting(
+        RESERVED,
+        "Names that strangers get no account under, nor under what looks like one of them: people would take them for "
+        "those who run the server. Administrators may give them.",
     )
     min_password_length: int = setting(
         8,
@@ -70,6 +84,7 @@ class NewAccounts(FadingCounts):
 
     def __init__(self) -> None:
         super().__init__(half_life=HOUR)
+        self.underway: dict[tuple[str, str], JID] = {}  # by what the names look like, and domain
 
 
 # -- strangers
@@ -111,7 +126,7 @@ def make(server: "Server", account: JID, password: str, peer: str) -> None:
 
     Raises StanzaError: conflict, not-acceptable, or resource-constraint if too many were made there.
     """
-    if account in server.settings(ServerSettings).administrators:  # or whoever comes first would be one
+    if _is_reserved(server, account):
         raise StanzaError("conflict")
     limit = server.settings(RegisterSettings).accounts_per_address
     refusal = StanzaError("resource-constraint", "too many accounts were made from your address")
@@ -119,12 +134,35 @@ def make(server: "Server", account: JID, password: str, peer: str) -> None:
         _slow_down(server, peer, account)
         try:
             check_password(server, password)
-            accounts.create(server, account, password)
+            with _only_of_its_look(server, account):
+                accounts.create(server, account, password)
         except AccountExists:
             raise StanzaError("conflict") from None
         except ValueError as error:
             raise StanzaError("not-acceptable", str(error)) from None
     log.info("account %s was registered from %s", one_word(account), shown_address(peer))
+
+
+def _is_reserved(server: "Server", account: JID) -> bool:
+    """True for a name that people would take for whoever runs the server, and for one of an administrator: whoever
+    came first would be one."""
+    administrators = map(JID.parse, server.settings(ServerSettings).administrators)
+    names = [each.local or "" for each in administrators if each.domain == account.domain]
+    return look(account.local or "") in map(look, (*names, *server.settings(RegisterSettings).reserved_names))
+
+
+@contextmanager
+def _only_of_its_look(server: "Server", account: JID) -> Iterator[None]:
+    """Make sure that there is no other account that looks like this one, and that none is made meanwhile. Raises
+    AccountExists."""
+    underway = server.state(NewAccounts).underway
+    seen_as = (look(account.local or ""), account.domain)
+    if underway.setdefault(seen_as, account) != account or account_records.has_double(server.db, account):
+        raise AccountExists(account)
+    try:
+        yield
+    finally:
+        underway.pop(seen_as, None)
 
 
 def check_password(server: "Server", password: str) -> None:
@@ -148,7 +186,7 @@ def _slow_down(server: "Server", peer: str, account: JID) -> None:
     """
     throttle, now = server.state(LoginThrottle), time.monotonic()
     delay = throttle.delay(peer, account, now)
-    if account_records.exists(server.db, account):
+    if account_records.exists(server.db, account) or account_records.has_double(server.db, account):
         throttle.failed(peer, account, now)
     gevent.sleep(min(delay, server.settings(SASLSettings).max_delay_seconds))
 

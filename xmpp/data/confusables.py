@@ -19,6 +19,11 @@ def looks(name: str) -> frozenset[str]:
     return frozenset((as_written,) if folded == name else (as_written, skeleton(folded)))
 
 
+def look(name: str) -> str:
+    """The same for a name in which capitals count as small letters: two names look alike if this is the same."""
+    return skeleton(name.casefold()).casefold()
+
+
 def skeleton(name: str) -> str:
     """The name with each character in place of which others are taken for it: names with the same skeleton can be
     mistaken for each other. To be compared, and not shown.

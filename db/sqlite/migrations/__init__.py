@@ -27,7 +27,9 @@ from db.sqlite.migrations import (
     v0019_administration,
     v0020_guests,
     v0021_strangers,
+    v0023_account_looks,
 )
+from xmpp.data.confusables import look
 
 MIGRATIONS: Sequence[Sequence[str]] = (
     v0001_first_schema.STATEMENTS,
@@ -51,6 +53,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0019_administration.STATEMENTS,
     v0020_guests.STATEMENTS,
     v0021_strangers.STATEMENTS,
+    v0023_account_looks.STATEMENTS,
 )
 
 
@@ -59,6 +62,8 @@ def migrate(sql: SqliteDatabase, migrations: Sequence[Sequence[str]] = MIGRATION
     version = sql.user_version
     if version > len(migrations):
         raise DatabaseTooNew(sql.database, version, len(migrations))
+    if version < len(migrations):
+        sql.register_function(look, "look", 1)
     for number, statements in enumerate(migrations[version:], version + 1):
         with sql.atomic("IMMEDIATE"):
             for statement in statements:
