@@ -11,7 +11,7 @@ from tests.harness.in_process import Client, xml
 from xmpp.data.jid import JID
 from xmpp.server import Server
 
-STAMP = re.compile(r'stamp="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"')
+STAMP = re.compile(r'stamp="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"')
 IN_A_ROOM = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
 
 

@@ -18,7 +18,9 @@ from xmpp.data.wire import parse
 from xmpp.server import Server
 
 JULIET = JID.parse("juliet@localhost")
-STAMP = re.compile(r'<delay xmlns="urn:xmpp:delay" from="localhost" stamp="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"></delay>')
+STAMP = re.compile(
+    r'<delay xmlns="urn:xmpp:delay" from="localhost" stamp="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"></delay>'
+)
 NO_STORE = "<no-store xmlns='urn:xmpp:hints'/>"
 IN_A_ROOM = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
 STATE = "<composing xmlns='http://jabber.org/protocol/chatstates'/>"

@@ -16,7 +16,9 @@ from xmpp.server import Server
 ROMEO, JULIET = JID.parse("romeo@localhost"), JID.parse("juliet@localhost")
 BALCONY, CHAMBER, ORCHARD = f"{JULIET}/balcony", f"{JULIET}/chamber", f"{ROMEO}/orchard"
 HASH = '<x xmlns="vcard-temp:x:update"/>'
-DELAY = re.compile(r'<delay xmlns="urn:xmpp:delay" from="localhost" stamp="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"></delay>')
+DELAY = re.compile(
+    r'<delay xmlns="urn:xmpp:delay" from="localhost" stamp="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"></delay>'
+)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from handlers.messages import forwarding
 from xmpp.data import names, resultsets
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
-from xmpp.data.timestamps import format_utc
+from xmpp.data.timestamps import stamp
 from xmpp.data.wire import quoted
 
 FINISHED = f"{{{NAMESPACE}}}fin"
@@ -20,7 +20,7 @@ def result(entry: Entry, archived: bytes, *, query_id: str | None, to: JID, send
     """The message that brings an archived one, in the name of whose archive it is."""
     asked = "" if query_id is None else f" queryid={quoted(query_id)}"
     head = f'<result xmlns="{NAMESPACE}"{asked} id="{entry.uid}">'
-    delay = f'<delay xmlns="{names.DELAY}" stamp="{_moment(entry)}"/>'
+    delay = f'<delay xmlns="{names.DELAY}" stamp="{stamp(entry.at)}"/>'
     content = head.encode() + forwarding.forwarded(archived, delay) + b"</result>"
     return Stanza.build("message", content, to=to, sender=sender)
 
@@ -40,10 +40,5 @@ def metadata(ends: tuple[Entry, Entry] | None) -> etree._Element:
     """The <metadata/> of an archive with this first and last message; empty for None."""
     element = etree.Element(METADATA, nsmap={None: NAMESPACE})
     for name, entry in zip(("start", "end"), ends or (), strict=False):
-        etree.SubElement(element, f"{{{NAMESPACE}}}{name}", id=entry.uid, timestamp=_moment(entry))
+        etree.SubElement(element, f"{{{NAMESPACE}}}{name}", id=entry.uid, timestamp=stamp(entry.at))
     return element
-
-
-def _moment(entry: Entry) -> str:
-    """To the millisecond, as it is stored: clients ask for what came after the time they were told."""
-    return format_utc(entry.at, "milliseconds")

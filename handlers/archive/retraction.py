@@ -8,7 +8,7 @@ from handlers.archive.rules import RETRACT
 from handlers.messages.payloads import MUC_USER
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza, Unreadable
-from xmpp.data.timestamps import format_utc
+from xmpp.data.timestamps import stamp
 from xmpp.data.wire import quoted
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def retractable(kept: bytes, retraction: Stanza) -> Stanza | None:
 def tombstone(original: Stanza, retraction_id: str, at: float, *, by: bytes = b"", beside: bytes = b"") -> Stanza:
     """What is left of the message: who sent it to whom; `by` whom it was taken back, if that was somebody else, and
     what is said `beside`, as bytes."""
-    head = f'<retracted xmlns="{NAMESPACE}" stamp="{format_utc(at)}" id={quoted(retraction_id)}'.encode()
+    head = f'<retracted xmlns="{NAMESPACE}" stamp="{stamp(at)}" id={quoted(retraction_id)}'.encode()
     retracted = b"%b>%b</retracted>" % (head, by) if by else head + b"/>"
     type = original.element.get("type")
     return Stanza.build(

@@ -3,7 +3,7 @@
 from xmpp.data import names
 from xmpp.data.errors import StanzaError
 from xmpp.data.stanza import Stanza
-from xmpp.data.timestamps import format_utc
+from xmpp.data.timestamps import stamp as moment
 from xmpp.routing.delivery import Delivery, concerns
 from xmpp.routing.feature import Feature
 
@@ -14,7 +14,7 @@ feature = Feature("delay", xep="0203", optional=False)
 
 def stamp(domain: str, at: float) -> bytes:
     """The <delay/> of this domain; `at` in seconds since 1970."""
-    return f'<delay xmlns="{names.DELAY}" from="{domain}" stamp="{format_utc(at)}"/>'.encode()
+    return f'<delay xmlns="{names.DELAY}" from="{domain}" stamp="{moment(at)}"/>'.encode()
 
 
 def stamped(stanza: Stanza, domain: str, at: float) -> Stanza:

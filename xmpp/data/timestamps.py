@@ -15,6 +15,12 @@ def format_utc(moment: float, precision: Literal["seconds", "milliseconds"] = "s
     return datetime.fromtimestamp(moment, UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
+def stamp(moment: float) -> str:
+    """When a stanza was sent: to the millisecond, wherever that is said, so that clients sort what comes late and what
+    comes from an archive in one order."""
+    return format_utc(moment, "milliseconds")
+
+
 def parse(text: str) -> float:
     """The moment, in seconds since 1970, to the microsecond. Raises ValueError if `text` is not a DateTime."""
     if not _DATE_TIME.fullmatch(text):
