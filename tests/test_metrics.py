@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 import pytest
 
+from tests.harness.administrators import Administrator, administered
 from tests.harness.bosh import BoshClient
 from tests.harness.browsing import Browser, Got, browser, get, web_server
 from tests.harness.openmetrics import Read, read
@@ -84,6 +85,16 @@ def test_the_figures_follow_what_happens(site: Site) -> None:
     assert figure(now, "xserv_stanza_errors", "_total", condition="service-unavailable") == 1
     assert figure(now, "xserv_logins", "_total", result="success", mechanism="PLAIN") == 1
     assert figure(now, "xserv_logins", "_total", result="failure", mechanism="PLAIN") == 1
+
+
+def test_logins_on_the_administration_page_count(tmp_path: Path) -> None:
+    with administered(tmp_path) as site:
+        for account, password in (("juliet", "wrong"), ("romeo", "secret"), ("juliet", "secret")):
+            Administrator(site).logs_in(account, password)
+        now = figures(site)
+    page = "the administration page"
+    assert figure(now, "xserv_logins", "_total", result="success", mechanism=page) == 1
+    assert figure(now, "xserv_logins", "_total", result="failure", mechanism=page) == 2
 
 
 def test_streams_are_counted_by_what_carries_them(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ NOBODY = "-"  # in place of the account if an attempt failed before it named one
 
 
 class Attempts(Counter[tuple[str, str]]):
-    """How many attempts to log in there were since the server started, by result ("success", "failure") and mechanism;
-    NOBODY's if none was chosen. A server has one."""
+    """How many attempts to log in there were since the server started, by result ("success", "failure") and mechanism,
+    NOBODY if none was chosen. A server has one."""
 
 
 class FailureLines:
@@ -52,13 +52,15 @@ class FailureLines:
         return omitted
 
 
-def note_login(peer: str, account: str, mechanism: str) -> None:
-    """Log that somebody has logged in."""
+def note_login(server: "Server", peer: str, account: str, mechanism: str) -> None:
+    """Count and log that somebody has logged in."""
+    server.state(Attempts)["success", mechanism] += 1
     log.info("login of %s from %s by %s", one_word(account), shown_address(peer), mechanism)
 
 
-def note_failure(server: "Server", peer: str, account: str | None, reason: str) -> None:
-    """Log a failed login. In a flood some get no line of their own, and are counted in the next one."""
+def note_failure(server: "Server", peer: str, account: str | None, reason: str, mechanism: str = NOBODY) -> None:
+    """Count and log a failed login. In a flood some get no line of their own, and are counted in the next one."""
+    server.state(Attempts)["failure", mechanism] += 1
     omitted = server.state(FailureLines).next(time.monotonic())
     if omitted is None:
         return

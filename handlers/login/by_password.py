@@ -18,19 +18,24 @@ if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
 
-def check(server: "Server", peer: str, account: JID, password: str) -> passwords.Check:
-    """Check a password, and log a failure; returns what can be asked later whether it is still the password of that
+def check(server: "Server", peer: str, account: JID, password: str, mechanism: str) -> passwords.Check:
+    """Check a password, and note a failure; returns what can be asked later whether it is still the password of that
     account. Raises SASLFailure. Yields for as long as the failures before it cause."""
     attempt = passwords.Check(server)
     try:
         conclude(server, peer, account, attempt, is_right=attempt.is_right(account, password))
-    except WrongPassword as failure:
-        comings_and_goings.note_failure(server, peer, account, failure.reason)
-        raise
     except SASLFailure as failure:
-        comings_and_goings.note_failure(server, peer, account, str(failure))
+        note_failure(server, peer, account, failure, mechanism)
         raise
     return attempt
+
+
+def note_failure(server: "Server", peer: str, account: JID | None, failure: SASLFailure, mechanism: str) -> None:
+    """Count and log why somebody could not log in."""
+    if isinstance(failure, WrongPassword):
+        comings_and_goings.note_failure(server, peer, failure.account, failure.reason, mechanism)
+    else:
+        comings_and_goings.note_failure(server, peer, account, str(failure), mechanism)
 
 
 def conclude(server: "Server", peer: str, account: JID, check: passwords.Check, *, is_right: bool) -> None:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from lxml import etree
 
 from handlers.admin import comings_and_goings
-from handlers.admin.comings_and_goings import NOBODY, Attempts
+from handlers.admin.comings_and_goings import NOBODY
 from handlers.login import by_password
 from handlers.login.one_address import OneAddress
 from handlers.login.sasl import guests, passwords
-from handlers.login.sasl.exchange import CannotBind, Challenge, Exchange, Verdict, WrongPassword
+from handlers.login.sasl.exchange import CannotBind, Challenge, Exchange, Verdict
 from handlers.login.sasl.mechanisms import MECHANISMS, Circumstances
 from handlers.login.sasl.plain import Plain
 from handlers.login.sasl.scram import Scram, Terms
@@ -199,9 +199,8 @@ def _conclude(server: "Server", stream: Stream, verdict: Verdict, attempt: Attem
     _send(stream, "success", verdict.data)
     assert check.identity is not None
     stream.authenticated(verdict.account, check.identity)
-    server.state(Attempts)["success", attempt.mechanism] += 1
     server.state(OneAddress).note(stream.peer, verdict.account)
-    comings_and_goings.note_login(stream.peer, verdict.account, attempt.mechanism)
+    comings_and_goings.note_login(server, stream.peer, verdict.account, attempt.mechanism)
 
 
 def _admit_guest(server: "Server", stream: Stream) -> None:
@@ -209,18 +208,14 @@ def _admit_guest(server: "Server", stream: Stream) -> None:
     account, identity = guests.admit(server, stream.host, stream.peer)
     _send(stream, "success", b"")
     stream.authenticated(account, identity)
-    server.state(Attempts)["success", guests.MECHANISM] += 1
-    comings_and_goings.note_login(stream.peer, account, guests.MECHANISM)
+    comings_and_goings.note_login(server, stream.peer, account, guests.MECHANISM)
 
 
 def _fail(server: "Server", stream: Stream, failure: SASLFailure) -> None:
     login = _login(stream)
-    server.state(Attempts)["failure", login.attempt.mechanism if login.attempt is not None else NOBODY] += 1
-    if isinstance(failure, WrongPassword):
-        comings_and_goings.note_failure(server, stream.peer, failure.account, failure.reason)
-    else:
-        account = login.attempt.check.account if login.attempt is not None else None
-        comings_and_goings.note_failure(server, stream.peer, account, str(failure))
+    mechanism = login.attempt.mechanism if login.attempt is not None else NOBODY
+    account = login.attempt.check.account if login.attempt is not None else None
+    by_password.note_failure(server, stream.peer, account, failure, mechanism)
     login.attempt = None
     if isinstance(failure, CannotBind) and login.misbindings < MAX_MISBINDINGS:
         login.misbindings += 1  # the client may know another mechanism
