@@ -268,6 +268,16 @@ def test_unfinished_files_of_an_earlier_process_are_deleted(site: Site, juliet: 
     assert not left.exists()
 
 
+def test_what_is_on_its_way_when_the_server_stops_is_deleted(tmp_path: Path) -> None:
+    with web_server(tmp_path) as site, browser(site) as one:
+        path = slot(Client(site.server, f"{JULIET}/balcony"), size=10)
+        one.sock.sendall(f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf ".encode())
+        while not stored(tmp_path):
+            gevent.sleep(0)
+        site.server.stop()
+        assert list((tmp_path / "uploads").glob("*")) == []
+
+
 def test_own_files_are_listed_and_deleted_by_commands(
     site: Site, juliet: Client, one: Browser, tmp_path: Path
 ) -> None:

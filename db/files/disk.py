@@ -83,6 +83,7 @@ class DiskStore:
 
     def close(self) -> None:
         self._threads.kill()
+        shutil.rmtree(self._unfinished, ignore_errors=True)  # what has not come to its end will not any more
 
     def path(self, key: str) -> Path:
         """Where the bytes lie."""
