@@ -27,7 +27,7 @@ part = Part("silence", optional=False)
 @part.get("/switch")
 def switch(site: Site, request: Request) -> Answer:
     """Leave HTTP, with a place for the client, until it hangs up."""
-    place = site.listener.place(network(request.peer))
+    place = site.listener.place(network(request.client))
     if place is None:
         raise HTTPError(503)
 

@@ -98,7 +98,7 @@ def tell_whether_it_can_serve(site: Site, request: Request) -> Answer:
 def _refuse_others(site: Site, request: Request) -> None:
     """Raise HTTPError unless who asks may know. Where nobody may by a token, others do not learn that it is here."""
     settings = site.server.settings(MetricsSettings)
-    if not request.is_forwarded and request.peer in Networks(settings.addresses):
+    if not request.is_forwarded and request.client in Networks(settings.addresses):
         return
     if not settings.token:
         raise HTTPError(404)

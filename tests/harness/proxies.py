@@ -54,7 +54,7 @@ mirror = Part("mirror", optional=False)
 @mirror.get("/who")
 def who(site: Site, request: Request) -> Answer:
     """Tell the client what is known of it."""
-    return text(f"{request.peer} {request.is_secure} {request.is_forwarded}")
+    return text(f"{request.client} {request.is_secure} {request.is_forwarded}")
 
 
 def connection(port: int, source: str) -> Any:

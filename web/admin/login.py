@@ -35,14 +35,14 @@ def log_in(site: Site, request: Request) -> Response:
     if account is None or not password or len(password) > LONGEST:
         return _form(site, request, name, "login.wrong", 403)
     try:
-        check = by_password.check(site.server, request.peer, account, password, HOW)
+        check = by_password.check(site.server, request.client, account, password, HOW)
     except SASLFailure as failure:
         is_disabled = failure.condition == "account-disabled"
         return _form(site, request, name, "login.disabled" if is_disabled else "login.wrong", 403)
     if not is_administrator(site.server, account):
-        comings_and_goings.note_failure(site.server, request.peer, account, "no administrator", HOW)
+        comings_and_goings.note_failure(site.server, request.client, account, "no administrator", HOW)
         return _form(site, request, name, "login.no_role", 403)
-    comings_and_goings.note_login(site.server, request.peer, account, HOW)
+    comings_and_goings.note_login(site.server, request.client, account, HOW)
     response = redirect(ROOT)
     response.cookies = [logins.begin(site, request, account, check)]
     return response

@@ -108,7 +108,7 @@ def _read(site: Site, request: Request) -> tuple[BodyTag, ConnectionManager | No
     try:
         return tag, manager, tag.body(bytes(data[tag_bytes:]))
     except StreamError as error:
-        log.debug("%s: %s", request.peer, error)
+        log.debug("%s: %s", request.client, error)
         raise manager.fail("bad-request") if manager else _refused(tag, "bad-request") from None
 
 
@@ -166,7 +166,7 @@ def _create(site: Site, request: Request, tag: BodyTag, rid: int) -> ConnectionM
     agreed = _agreed(site.server.settings(BoshSettings), tag)
     if site.server.is_stopping:
         raise Refused("system-shutdown")
-    place = site.listener.place(network(request.peer))
+    place = site.listener.place(network(request.client))
     if place is None:
         raise _refused(tag, "policy-violation")
     sid = secrets.token_urlsafe(SID_BYTES)
@@ -175,7 +175,7 @@ def _create(site: Site, request: Request, tag: BodyTag, rid: int) -> ConnectionM
     sessions.by_sid[sid] = manager
     terms = sessions.terms(site.streams.terms)
     flusher, is_secure = site.streams.flusher, request.is_secure
-    stream = BoshStream(site.server, terms, manager, flusher, request.peer, place, is_secure=is_secure)
+    stream = BoshStream(site.server, terms, manager, flusher, request.client, place, is_secure=is_secure)
     gevent.spawn(_serve, site, stream, sid, place)
     return manager
 

@@ -83,8 +83,8 @@ class Body(Protocol):
 class Request:
     """What a client asks.
 
-    `path` is decoded and normalised, and has no slash at its end; `segments` are its parts. `peer` is the address of
-    the client, who may be behind a proxy that is trusted. `host` is the name that it asked for, in lower case and
+    `path` is decoded and normalised, and has no slash at its end; `segments` are its parts. `client` is the address of
+    who asks, maybe from behind a proxy that is trusted. `host` is the name that it asked for, in lower case and
     without a port. `is_secure`: TLS all the way here, or to a trusted proxy, or a client on this machine. `transport`
     carries the connection. `trust()` says that the client has shown that it is somebody: it may send more.
     `is_forwarded`: a proxy seems to have passed this on, trusted or not, so the client may be anywhere.
@@ -99,7 +99,7 @@ class Request:
     headers: Headers
     body: Body
     host: str
-    peer: str
+    client: str
     is_secure: bool
     transport: Any
     trust: Callable[[], None] = lambda: None
@@ -109,7 +109,7 @@ class Request:
     @property
     def is_here(self) -> bool:
         """True if who asks is on this machine, and nobody has passed the request on."""
-        return ip_address(self.peer).is_loopback and not self.is_forwarded
+        return ip_address(self.client).is_loopback and not self.is_forwarded
 
     def read(self, most: int) -> bytes:
         """The whole content. Yields. Raises as `Body.pieces` does."""

@@ -165,7 +165,7 @@ def _password_problem(site: "Site", password: str) -> Problem | None:
 def _made(site: "Site", request: Request, account: JID, password: str, token: str) -> dict[str, Problem]:
     """Make the account; returns why not. Yields."""
     try:
-        register.make(site.server, account, password, request.peer)
+        register.make(site.server, account, password, request.client)
     except StanzaError as error:
         if error.condition == "resource-constraint":
             return {"form": Problem("register.too_many", 429)}

@@ -97,7 +97,7 @@ def _check_origin(request: Request, settings: WebSocketSettings) -> None:
 def _serving(site: Site, request: Request, ping_seconds: int) -> Callable[[bytes], None]:
     """What serves the stream. It does not keep the request, which would last as long."""
     server, streams, listener = site.server, site.streams, site.listener
-    transport, peer, is_secure = request.transport, request.peer, request.is_secure
+    transport, peer, is_secure = request.transport, request.client, request.is_secure
     ends_here = transport.tls is not None and not request.is_forwarded
     terms = server.state(WebSocketTerms).of(streams.terms, can_bind=ends_here)
 

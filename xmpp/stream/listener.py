@@ -53,7 +53,8 @@ class ListenError(Exception):
 
 
 class Peer(NamedTuple):
-    """Who has connected, or for whom a proxy says that it has, and whether that says that the client uses TLS."""
+    """The other end of a connection: who has connected, or for whom a proxy says so by the PROXY protocol, and whether
+    it says that TLS is used. Who asks over HTTP may be behind it still (`Request.client`)."""
 
     address: str
     has_tls: bool = False
