@@ -72,3 +72,44 @@ def test_what_a_server_says_is_one_line_of_the_log_and_does_not_name_it_to_peopl
     assert "that domain has no time now" in told
     assert "C.Example" not in told
     assert not [record for record in caplog.records if "\n" in record.getMessage()]
+
+
+def test_a_server_may_send_where_ours_has_no_room_for_another_link(
+    tmp_path: Path, directory: Directory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"without_tls": ["c.example", "d.example"], "links": 1}
+    with federated(tmp_path, directory, "a.example", federation=settings) as server, PeerServer() as peer:
+        directory.ports |= {"c.example": peer.port, "d.example": peer.port}
+        juliet = somebody(server, "juliet@a.example/x")
+        juliet.sends(CHAT.format("romeo@d.example", "1", "hi"))
+        keeps_waiting = peer.accepts()
+        with PeerStream.to(server) as stream:
+            stream.opens()
+            stream.send("<bidi xmlns='urn:xmpp:bidi'/><db:result from='c.example' to='a.example'>key</db:result>")
+            with peer.accepts() as asked:
+                asked.answers()
+                verify = asked.next()
+                asked.send(f"<db:verify from='c.example' to='a.example' id='{verify.get('id')}' type='valid'/>")
+                assert stream.next().get("type") == "valid"
+            stream.send("<message from='romeo@c.example' to='juliet@a.example/x'><body>ho</body></message>")
+            assert "ho" in next_of(juliet, "message")
+            keeps_waiting.hangs_up()
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_what_comes_back_from_a_connection_that_broke_comes_in_portions_and_in_order(
+    server: Server, peer: PeerServer
+) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    server.portions.seconds = 0  # one at a time
+    for number in range(50):
+        juliet.sends(CHAT.format("romeo@c.example", number, "hi"))
+    stream = agreed(peer, DIALBACK + SM)
+    while stream.next().get("id") != "49":
+        pass
+    stream.hangs_up()
+    came = all_until(juliet, lambda stanza: 'type="error"' in stanza)
+    assert server.portions.are_left
+    came += all_until(juliet, lambda stanza: 'id="49"' in stanza)
+    errors = [stanza for stanza in came if 'type="error"' in stanza]
+    assert [f'id="{number}"' in stanza for number, stanza in enumerate(errors)] == [True] * 50

@@ -6,7 +6,7 @@ on the next stream; if it arrives twice, it means the same.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -41,9 +41,17 @@ class Broken:
             except StanzaError as error:
                 log.info("%r is not said again: %s", stanza, error)
         failure = timeout("the connection to its server broke, so this may not have arrived")
+        self.give_back([stanza for stanza in stanzas if not _may_be_said_again(stanza)], failure)
+
+    def give_back(self, stanzas: Sequence[Stanza], failure: StanzaError) -> None:
+        """Tell the senders, in this order; in portions, since there may be a hundred thousand."""
+        steps = self._tell(stanzas, failure)
+        self._federation.server.portions.begin(object(), steps, is_of_stored=False, is_waited_for=False)
+
+    def _tell(self, stanzas: Sequence[Stanza], failure: StanzaError) -> Iterator[None]:
         for stanza in stanzas:
-            if not _may_be_said_again(stanza):
-                self._federation.give_back(stanza, failure)
+            self._federation.give_back(stanza, failure)
+            yield
 
 
 def _may_be_said_again(stanza: Stanza) -> bool:

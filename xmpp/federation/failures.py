@@ -23,6 +23,11 @@ def not_us(text: str) -> StanzaError:
     return StanzaError("internal-server-error", text, type="wait")
 
 
+def not_talked_to() -> StanzaError:
+    """That server is not to be talked to, as the settings say."""
+    return StanzaError("forbidden", "this server does not talk to that one")
+
+
 def unnamed(words: str, domain: str) -> str:
     """What another server says, for people here: on one line, not too long, and without the name of its domain."""
     shown = one_line(words[: 2 * MOST_WORDS])

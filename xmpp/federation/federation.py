@@ -16,7 +16,7 @@ from xmpp.federation.broken import Broken
 from xmpp.federation.certificates import CertificateRejected, verify
 from xmpp.federation.dialback import Pair
 from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
-from xmpp.federation.failures import not_found, timeout
+from xmpp.federation.failures import not_found, not_talked_to, timeout
 from xmpp.federation.incoming import IncomingStream
 from xmpp.federation.link import Link
 from xmpp.federation.outgoing import OutgoingStream, VerifyingStream
@@ -112,7 +112,7 @@ class Federation:
         assert stanza.sender is not None and stanza.to is not None
         pair = Pair(stanza.sender.domain, stanza.to.domain)
         if not self.may_talk_to(pair.theirs):
-            raise StanzaError("forbidden", "this server does not talk to that one")
+            raise not_talked_to()
         (self._links.get(pair) or self._new_link(pair)).send(stanza)
 
     def _new_link(self, pair: Pair) -> Link:
@@ -240,9 +240,10 @@ class Federation:
         if link is not None:
             link.is_there()
         if pair in stream.says:
-            if link is None:
-                link = self._new_link(pair)
-            link.adopt(stream)
+            try:
+                (link or self._new_link(pair)).adopt(stream)
+            except StanzaError as error:
+                log.info("%s: nothing is sent to %s there: %s", stream.peer, pair.theirs, error)
 
     def gone(self, stream: ServerStream) -> None:
         """A stream has ended: what may not have arrived there is said again, or goes back to who sent it."""

@@ -13,7 +13,7 @@ from xmpp.data.errors import StanzaError, StreamError
 from xmpp.data.stanza import Stanza
 from xmpp.federation.dialback import Pair
 from xmpp.federation.dns.dialing import NoSuchServer, Unreachable
-from xmpp.federation.failures import not_found, timeout
+from xmpp.federation.failures import not_found, not_talked_to, timeout
 from xmpp.federation.outgoing import LinkStream
 from xmpp.federation.stream import ServerStream
 from xmpp.routing.delivery import STOP
@@ -123,6 +123,9 @@ class Link:
         both = self._federation.may_ask_for_both(self.pair.theirs)
         try:
             for dialled in self._federation.dialer.dial(self.pair.theirs):
+                if not self._federation.may_talk_to(self.pair.theirs):  # not any more
+                    dialled.sock.close()
+                    return not_talked_to(), False
                 stream = LinkStream(self._federation, self, dialled, asks_for_both=both)
                 self._federation.settle(stream)
                 if stream.is_open:
