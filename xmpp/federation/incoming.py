@@ -5,6 +5,7 @@ import logging
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import gevent
@@ -13,7 +14,7 @@ from lxml import etree
 from xmpp.data import names
 from xmpp.data.errors import SASLFailure, StanzaError, StreamError
 from xmpp.data.jid import JID, MalformedJID
-from xmpp.data.networks import network
+from xmpp.data.networks import network, unmapped
 from xmpp.data.wire import wire
 from xmpp.federation import dialback
 from xmpp.federation import names as tags
@@ -42,7 +43,7 @@ class IncomingStream(ServerStream):
     def __init__(
         self, federation: "Federation", transport: SocketTransport, peer: str, place: Place, *, has_tls: bool
     ) -> None:
-        super().__init__(federation, transport, peer)
+        super().__init__(federation, transport, str(unmapped(ip_address(peer))))
         self._place = place
         self._network = network(peer)
         self._has_tls = has_tls
