@@ -6,10 +6,13 @@ from time import monotonic
 
 import gevent
 import pytest
+from gevent import socket
 
 from handlers.admin import links
 from handlers.admin.given import Administrator
 from tests.harness.federated import (
+    LOOPBACK,
+    PATIENCE,
     Directory,
     Servers,
     all_until,
@@ -20,8 +23,11 @@ from tests.harness.federated import (
     two_servers,
 )
 from tests.harness.peer_servers import DIALBACK, SM, PeerServer, PeerStream, condition_of
+from xmpp.federation.incoming import IncomingStream
 from xmpp.federation.stream import ServerStream
 from xmpp.server import Server
+from xmpp.stream.places import Places
+from xmpp.stream.transport import SocketTransport
 
 CHAT = "<message to='{}' type='chat' id='{}'><body>{}</body></message>"
 
@@ -138,6 +144,29 @@ def test_a_server_that_is_not_to_be_talked_to_is_not_dialled(tmp_path: Path, dir
         with PeerStream.to(server) as peer:
             assert condition_of(peer.opens(sender="rooms.c.example")) == "policy-violation"
     assert directory.dialled == []
+
+
+def test_a_server_that_is_not_to_be_talked_to_any_more_is_told_so_at_once(server: Server, directory: Directory) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    with PeerServer() as peer, PeerStream.to(server) as theirs:
+        theirs.opens()
+        key = f"<db:result from='c.example' to='a.example'>{'0' * 64}</db:result>"
+        directory.ports["c.example"] = peer.port
+        theirs.send(key)
+        asked = peer.accepts()
+        asked.answers()
+        asked.send(f"<db:verify from='c.example' to='a.example' id='{theirs.id}' type='valid'/>")
+        assert theirs.next().get("type") == "valid"
+        juliet.sends(CHAT.format("romeo@c.example", 1, "hi"))
+        ours = dialled(server, directory, peer)
+        assert ours.next().get("id") == "1"
+
+        denying = {"denied": ["c.example"], "without_tls": ["c.example"]}
+        server.reload(server.configuration.with_values({"federation": denying}))
+        federation_of(server).look_after(monotonic())
+        for stream in (ours, theirs):
+            assert "policy-violation" in stream.last_words()
+    assert "forbidden" in "".join(juliet.sends(CHAT.format("romeo@c.example", 3, "hi")))
 
 
 def test_with_a_list_only_those_on_it_are_talked_to(tmp_path: Path, directory: Directory) -> None:
@@ -463,3 +492,23 @@ def test_administrators_see_connections_and_what_is_wrong(server: Server, direct
         assert links.listing(server, Administrator(), after=links.place(connected)) == [failed]
         assert links.listing(server, Administrator(), most=1) == [connected]
         stream.hangs_up()
+
+
+def test_an_ipv4_address_is_shown_as_one_on_a_socket_for_both(server: Server) -> None:
+    place = Places().take("192.0.2.1", most=1, most_strangers=1)
+    assert place is not None
+    with PeerServer() as peer, socket.create_connection((LOOPBACK, peer.port)) as sock:
+        shown = IncomingStream(
+            federation_of(server), SocketTransport(sock, PATIENCE), "::ffff:192.0.2.1", place, has_tls=False
+        )
+        assert shown.peer == "192.0.2.1"
+
+
+def test_a_failure_is_shown_for_an_hour_and_then_forgotten(server: Server) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    juliet.sends(CHAT.format("romeo@nowhere.example", 1, "hi"))
+    next_of(juliet, "message")
+    federation = federation_of(server)
+    for seconds, expected in ((0, 1), (1_000, 1), (4_000, 0)):
+        federation.look_after(monotonic() + seconds)
+        assert len(links.listing(server, Administrator())) == expected

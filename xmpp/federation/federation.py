@@ -16,14 +16,15 @@ from xmpp.federation.broken import Broken
 from xmpp.federation.certificates import CertificateRejected, verify
 from xmpp.federation.dialback import Pair
 from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
-from xmpp.federation.failures import not_found, not_talked_to, timeout
+from xmpp.federation.failures import not_found, timeout
 from xmpp.federation.incoming import IncomingStream
-from xmpp.federation.link import Link
+from xmpp.federation.link import Link, needless
 from xmpp.federation.outgoing import OutgoingStream, VerifyingStream
 from xmpp.federation.pings import Pings
 from xmpp.federation.roots import Roots
 from xmpp.federation.settings import FederationSettings, is_beneath, plain_fingerprint
 from xmpp.federation.stream import ServerStream
+from xmpp.federation.unwanted import Unwanted
 from xmpp.routing.others import LinkShown
 from xmpp.routing.tables import SENT_ELSEWHERE
 from xmpp.running.handling import Handled
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 WATCH_SECONDS = 5.0  # how often idle links, and those that do not confirm, are looked for
 BIDI_FORGOTTEN_SECONDS = 86_400.0
 BIDI_REMEMBERED = 1_000  # domains
+FAILURES_SHOWN = 1_000  # that are over; administrators see them for a while
 NEVER_GIVEN_BACK = frozenset({"error", "result", "unavailable", "probe"})
 
 
@@ -74,11 +76,11 @@ class Federation:
         self.pings = Pings()
         self.queued = 0
         self.allowances = Allowances()
-        self._heeded = self.settings  # those by which it was last looked who may stay
         self._secret = secret
         self._roots = roots
         self._links: dict[Pair, Link] = {}
         self._broken = Broken(self)
+        self._unwanted = Unwanted(self.settings)
         self._streams: set[ServerStream] = set()
         self._no_bidi: OrderedDict[str, float] = OrderedDict()
         self._watcher: gevent.Greenlet[[], None] | None = None
@@ -111,13 +113,11 @@ class Federation:
         """Send a stanza of somebody here, which nothing else keeps in memory. Never yields. Raises StanzaError."""
         assert stanza.sender is not None and stanza.to is not None
         pair = Pair(stanza.sender.domain, stanza.to.domain)
-        if not self.may_talk_to(pair.theirs):
-            raise not_talked_to()
         (self._links.get(pair) or self._new_link(pair)).send(stanza)
 
     def _new_link(self, pair: Pair) -> Link:
         if len(self._links) >= self.settings.links:
-            self._forget_needless()
+            self._forget_needless(monotonic(), shows=0)
         if len(self._links) >= self.settings.links:
             raise StanzaError("resource-constraint", "this server talks to too many others already")
         link = self._links[pair] = Link(self, pair)
@@ -279,26 +279,16 @@ class Federation:
                 log.exception("looking after connections to other servers failed")
 
     def look_after(self, now: float) -> None:
-        """Close connections that are idle, or whose other end does not confirm, and forget what is not needed."""
+        """Close connections that are idle, unwanted, or whose other end does not confirm; forget what is not needed."""
         with Handled():
+            self._unwanted.close(self)
             for link in tuple(self._links.values()):
                 link.look_after(now)
-            self._forget_needless()
+            self._forget_needless(now, shows=FAILURES_SHOWN)
             self.allowances.forget_needless(now)
-            self._close_denied()
 
-    def _close_denied(self) -> None:
-        """Close the streams with domains that are not talked to any more, if the settings have changed."""
-        if self._heeded is self.settings:
-            return
-        self._heeded = self.settings
-        for stream in self.streams:
-            denied = [pair.theirs for pair in stream.hears | stream.says if not self.may_talk_to(pair.theirs)]
-            if denied:
-                stream.close(StreamError("policy-violation", f"this server does not talk to {denied[0]} any more"))
-
-    def _forget_needless(self) -> None:
-        for pair in [pair for pair, link in self._links.items() if link.is_needless]:
+    def _forget_needless(self, now: float, shows: int) -> None:
+        for pair in needless(self._links.values(), now, shows):
             del self._links[pair]
 
     def close(self, error: StreamError) -> None:

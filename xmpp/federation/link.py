@@ -3,6 +3,7 @@ order, and comes back with the reason if it cannot arrive."""
 
 import logging
 from collections import deque
+from collections.abc import Iterable
 from secrets import randbelow
 from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 5.0  # a server that is restarted is back soon
+FAILURE_SHOWN_SECONDS = 3_600.0
 
 
 class _Waiting(NamedTuple):
@@ -52,6 +54,7 @@ class Link:
         self._pause = 0.0  # seconds, after the next failure
         self._pause_until = 0.0
         self._failure: StanzaError | None = None  # of the last try
+        self.failed_at = 0.0  # on the monotonic clock
         self._since = time()  # that it is as it is
 
     # -- what people here send
@@ -66,9 +69,17 @@ class Link:
                 raise _again(self._failure)
             if self._federation.server.is_stopping:
                 raise timeout("this server is about to stop")
+            self._check_wanted()
             self._is_dialling, self._since = True, time()
             gevent.spawn(self._reach)
         self._keep(stanza)
+
+    def _check_wanted(self) -> None:
+        """Before the other server is looked for: may it be? Settings have changed; older failures count no more."""
+        if not self._federation.may_talk_to(self.pair.theirs):
+            raise not_talked_to()
+        if self.is_needless(monotonic()):
+            self._pause = 0.0
 
     def _keep(self, stanza: Stanza) -> None:
         settings, size = self._federation.settings, len(stanza.wire())
@@ -79,11 +90,14 @@ class Link:
         self._queued_bytes += size
         self._federation.queued += 1
 
-    @property
-    def is_needless(self) -> bool:
-        """True if nothing would be forgotten with it."""
+    def is_needless(self, now: float) -> bool:
+        """True if nothing would be lost with it."""
         is_idle = self.stream is None and not self._is_dialling
-        return is_idle and (self._failure is None or monotonic() > self._pause_until + self._pause)
+        return is_idle and (self._failure is None or now > self._pause_until + self._pause)
+
+    def failed_lately(self, now: float) -> bool:
+        """True if administrators may want to know why there is no connection."""
+        return self._failure is not None and now < self.failed_at + FAILURE_SHOWN_SECONDS
 
     def shown(self) -> LinkShown:
         """How it is, for administrators."""
@@ -144,7 +158,7 @@ class Link:
         most = float(self._federation.settings.most_pause_seconds)
         self._pause = min(most, max(FIRST_PAUSE_SECONDS, self._pause * 2))
         self._pause_until = monotonic() + self._pause * (50 + randbelow(51)) / 100  # not all servers at once
-        self._failure = failure
+        self._failure, self.failed_at = failure, monotonic()
         log.info("%s cannot be reached from %s: %s", self.pair.theirs, self.pair.ours, failure)
         for waiting in self._taken():
             self._federation.give_back(waiting.stanza, failure)
@@ -204,6 +218,14 @@ class Link:
         """Close the stream with this error."""
         if self.stream is not None:
             self.stream.close(error)
+
+
+def needless(links: Iterable[Link], now: float, shows: int) -> set[Pair]:
+    """The links that can be forgotten, since nothing is lost with them. So many of those that have failed lately stay,
+    to be shown."""
+    found = [link for link in links if link.is_needless(now)]
+    failed = sorted((link for link in found if link.failed_lately(now)), key=lambda link: -link.failed_at)
+    return {link.pair for link in found} - {link.pair for link in failed[:shows]}
 
 
 def _again(failure: StanzaError) -> StanzaError:
