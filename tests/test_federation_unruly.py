@@ -113,3 +113,30 @@ def test_what_comes_back_from_a_connection_that_broke_comes_in_portions_and_in_o
     came += all_until(juliet, lambda stanza: 'id="49"' in stanza)
     errors = [stanza for stanza in came if 'type="error"' in stanza]
     assert [f'id="{number}"' in stanza for number, stanza in enumerate(errors)] == [True] * 50
+
+
+def test_what_one_account_sends_does_not_take_the_room_of_what_waits_of_others(
+    tmp_path: Path, directory: Directory
+) -> None:
+    plain = [f"{number}.example" for number in range(10)]
+    with PeerServer() as silent, federated(
+        tmp_path, directory, "a.example", federation={"without_tls": plain, "all_queued_stanzas": 10}
+    ) as server:
+        directory.ports |= dict.fromkeys(plain, silent.port)
+        mallory, juliet = somebody(server, "mallory@a.example/x"), somebody(server, "juliet@a.example/x")
+        told = [mallory.sends(CHAT.format(f"x@{domain}", "1", "hi")) for domain in plain]
+        assert ["resource-constraint" in "".join(each) for each in told] == [False] * 2 + [True] * 8
+        assert not juliet.sends(CHAT.format("romeo@0.example", "1", "hi"))
+
+
+def test_servers_that_say_nothing_are_not_tried_one_after_the_other_without_end(
+    tmp_path: Path, directory: Directory
+) -> None:
+    settings = {"without_tls": ["c.example"], "negotiation_seconds": 1}
+    with PeerServer() as silent, federated(tmp_path, directory, "a.example", federation=settings) as server:
+        directory.ports["c.example"] = silent.port
+        directory.addresses = 20
+        juliet = somebody(server, "juliet@a.example/x")
+        juliet.sends(CHAT.format("romeo@c.example", "1", "hi"))
+        assert "remote-server-timeout" in next_of(juliet, "message")
+        assert directory.connections <= 2

@@ -36,12 +36,13 @@ PATIENCE = 30  # seconds, only reached by a test that fails
 
 class Directory:
     """Where the servers of domains are: `ports` by domain. `direct`: those that expect TLS from the first byte.
-    `dialled`: the domains in order."""
+    `dialled`: the domains in order. `addresses`: how many each has; `connections`: how many were made."""
 
     def __init__(self) -> None:
         self.direct: set[str] = set()
         self.ports: dict[str, int] = {}
         self.dialled: list[str] = []
+        self.addresses, self.connections = 1, 0
 
     def dial(self, domain: str) -> Iterator[Dialled]:
         self.dialled.append(domain)

@@ -14,6 +14,7 @@ from xmpp.federation import dialback
 from xmpp.federation.allowances import Allowances
 from xmpp.federation.broken import Broken
 from xmpp.federation.certificates import CertificateRejected, verify
+from xmpp.federation.crowd import Crowd
 from xmpp.federation.dialback import Pair
 from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
 from xmpp.federation.failures import not_found, timeout
@@ -58,7 +59,7 @@ class Dialer(Protocol):
 class Federation:
     """The router's destination for all domains that are not ours, and what serves other servers' connections.
 
-    `tls` is None only in tests. `queued`: how many stanzas wait for all domains.
+    `tls` is None only in tests. `queued`: the stanzas that wait for all domains.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Federation:
         self.tls = tls
         self.names, self.flusher = ProcessNames(), Flusher()
         self.pings = Pings()
-        self.queued = 0
+        self.queued = Crowd()
         self.allowances = Allowances()
         self._secret = secret
         self._roots = roots
@@ -183,6 +184,7 @@ class Federation:
 
     def _verify(self, pair: Pair, stream_id: str, key: str) -> bool:
         failure: StanzaError | None = None
+        ends = self.no_more_addresses_after()
         try:
             for dialled in self.dialer.dial(pair.theirs):
                 stream = VerifyingStream(self, pair, dialled, stream_id, key)
@@ -190,7 +192,7 @@ class Federation:
                 if stream.is_valid is not None:
                     return stream.is_valid
                 failure = stream.reason
-                if stream.is_final:
+                if stream.is_final or monotonic() > ends:
                     break
         except NoSuchServer as error:
             raise not_found(str(error)) from None
@@ -226,6 +228,11 @@ class Federation:
         """Serve a stream by a greenlet of its own; yields until it is known whether it comes to something."""
         gevent.spawn(self.serve, stream)
         stream.settled.wait()
+
+    def no_more_addresses_after(self) -> float:
+        """When, on the monotonic clock, to try no other address of a domain that is looked for from now on: each of
+        twenty could accept a connection and say nothing more. After one such there is time for another."""
+        return monotonic() + 1.5 * float(self.settings.negotiation_seconds)
 
     def serve_connection(self, transport: SocketTransport, peer: str, place: Place, *, has_tls: bool) -> None:
         """Serve a connection that another server has made until its end. Yields."""

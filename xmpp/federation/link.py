@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import gevent
 
 from xmpp.data.errors import StanzaError, StreamError
+from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.federation.dialback import Pair
 from xmpp.federation.dns.dialing import NoSuchServer, Unreachable
@@ -70,8 +71,10 @@ class Link:
             if self._federation.server.is_stopping:
                 raise timeout("this server is about to stop")
             self._check_wanted()
+            self._keep(stanza)
             self._is_dialling, self._since = True, time()
             gevent.spawn(self._reach)
+            return
         self._keep(stanza)
 
     def _check_wanted(self) -> None:
@@ -83,12 +86,13 @@ class Link:
 
     def _keep(self, stanza: Stanza) -> None:
         settings, size = self._federation.settings, len(stanza.wire())
-        is_full = len(self._queue) >= settings.queue_stanzas or self._queued_bytes + size > settings.queue_bytes
-        if is_full or self._federation.queued >= settings.all_queued_stanzas:
+        if len(self._queue) >= settings.queue_stanzas or self._queued_bytes + size > settings.queue_bytes:
             raise StanzaError("resource-constraint", "too much waits for that server")
+        if not self._federation.queued.has_room(_account(stanza), settings.all_queued_stanzas):
+            raise StanzaError("resource-constraint", "too much waits for other servers")
         self._queue.append(_Waiting(stanza, size, handled().ticket))
         self._queued_bytes += size
-        self._federation.queued += 1
+        self._federation.queued.add(_account(stanza))
 
     def is_needless(self, now: float) -> bool:
         """True if nothing would be lost with it."""
@@ -122,17 +126,19 @@ class Link:
 
     def _tried(self) -> StanzaError | None:
         """None if a stream is open; else why there is none."""
+        ends = self._federation.no_more_addresses_after()
         try:
-            failure, was_both = self._tried_addresses()
+            failure, was_both = self._tried_addresses(ends)
             if was_both:  # its server may not know what that is, and closes the stream
                 self._federation.does_not_know_both(self.pair.theirs)
-                failure, _ = self._tried_addresses()
+                failure, _ = self._tried_addresses(ends)
             return failure
         except NoSuchServer as error:
             return not_found(str(error))
 
-    def _tried_addresses(self) -> tuple[StanzaError | None, bool]:
-        """As `_tried`, and True if a server closed the stream without a word after it was asked for both directions."""
+    def _tried_addresses(self, ends: float) -> tuple[StanzaError | None, bool]:
+        """As `_tried`, and True if a server closed the stream without a word after it was asked for both directions. No
+        other one is tried after `ends`, on the monotonic clock."""
         failure: StanzaError | None = None
         both = self._federation.may_ask_for_both(self.pair.theirs)
         try:
@@ -147,7 +153,7 @@ class Link:
                 if stream.asked_for_both and stream.failure is None:
                     return stream.reason, True
                 failure = stream.reason
-                if stream.is_final or self._federation.server.is_stopping:
+                if stream.is_final or self._federation.server.is_stopping or monotonic() > ends:
                     break
         except Unreachable as error:
             return failure or timeout(str(error)), False
@@ -166,7 +172,8 @@ class Link:
     def _taken(self) -> list[_Waiting]:
         waiting, self._queue = list(self._queue), deque()
         self._queued_bytes = 0
-        self._federation.queued -= len(waiting)
+        for each in waiting:
+            self._federation.queued.remove(_account(each.stanza))
         return waiting
 
     # -- what streams say
@@ -230,3 +237,8 @@ def needless(links: Iterable[Link], now: float, shows: int) -> set[Pair]:
 
 def _again(failure: StanzaError) -> StanzaError:
     return StanzaError(failure.condition, failure.text, type=failure.type)
+
+
+def _account(stanza: Stanza) -> JID:
+    assert stanza.sender is not None
+    return stanza.sender.bare

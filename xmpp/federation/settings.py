@@ -89,7 +89,8 @@ class FederationSettings:
     queue_stanzas: int = setting(100, "How many stanzas wait for a domain while its server is looked for.",
                                  minimum=1, maximum=100_000)  # fmt: skip
     queue_bytes: int = setting(262_144, "How many bytes of them.", minimum=1_000, maximum=1 << 30)
-    all_queued_stanzas: int = setting(10_000, "How many stanzas wait for all domains together.",
+    all_queued_stanzas: int = setting(10_000, "How many stanzas wait for all domains together; a fifth of "
+                                      "them of one account.",
                                       minimum=1, maximum=1_000_000)  # fmt: skip
     links: int = setting(10_000, "To how many domains there may be connections, or attempts to make one.",
                          minimum=1, maximum=1_000_000)  # fmt: skip

@@ -27,7 +27,7 @@ from db.sqlite.migrations import (
     v0019_administration,
     v0020_guests,
     v0021_strangers,
-    v0023_account_looks,
+    v0022_account_looks,
 )
 from xmpp.data.confusables import look
 
@@ -53,7 +53,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0019_administration.STATEMENTS,
     v0020_guests.STATEMENTS,
     v0021_strangers.STATEMENTS,
-    v0023_account_looks.STATEMENTS,
+    v0022_account_looks.STATEMENTS,
 )
 
 
