@@ -371,6 +371,38 @@ def test_a_server_that_does_not_confirm_is_given_up_and_who_wrote_is_told_once(
         assert "result" in pong
 
 
+@pytest.mark.parametrize("how", ["hangs up", "misbehaves", "says nothing", "says good-bye"])
+def test_the_log_says_why_a_connection_has_ended_unless_that_was_wanted(
+    server: Server, directory: Directory, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    caplog.set_level("INFO", "xmpp.federation")
+    juliet = somebody(server, "juliet@a.example/x")
+    with PeerServer() as peer:
+        directory.ports["c.example"] = peer.port
+        juliet.sends(CHAT.format("romeo@c.example", 1, "hi"))
+        stream = dialled(server, directory, peer, DIALBACK + SM)
+        while stream.next().tag != "{urn:xmpp:sm:3}r":
+            pass
+        if how == "says nothing":
+            federation_of(server).look_after(monotonic() + 40)
+        elif how == "misbehaves":
+            stream.send("<message from='romeo@d.example' to='juliet@a.example'/>")
+        elif how == "says good-bye":
+            stream.send("<a xmlns='urn:xmpp:sm:3' h='1'/></stream:stream>")
+        if how != "misbehaves":
+            stream.hangs_up()
+        with gevent.Timeout(30):
+            while not all(each.is_closing for each in federation_of(server).streams):
+                gevent.sleep(0.002)
+    said = [each.partition("the connection with ")[2] for each in caplog.messages if "the connection with " in each]
+    expected = {
+        "hangs up": "was lost",
+        "misbehaves": "was closed: invalid-from: not known as d.example to a.example here",
+        "says nothing": "was lost: the other server does not say what it has got",
+    }
+    assert said == ([f"c.example {expected[how]}"] if how in expected else [])
+
+
 def test_more_than_a_server_takes_is_not_sent_to_it(server: Server, directory: Directory) -> None:
     juliet = somebody(server, "juliet@a.example/x")
     limits = "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>10000</max-bytes></limits>"

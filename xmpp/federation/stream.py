@@ -318,8 +318,27 @@ class ServerStream(Connection):
 
     # -- closing
 
+    def close(self, error: StreamError | None = None) -> None:
+        """Close the stream, with this error if there is one. Never yields."""
+        if error is not None and not self.is_closing and not self.server.is_stopping:
+            self._note_end(f"closed: {error}")
+        super().close(error)
+
+    def drop(self, reason: Exception) -> None:
+        """Drop the connection. Never yields."""
+        if not self.is_closing and not isinstance(reason, self.server.storage_errors):  # these close it
+            self._note_end(f"lost: {reason}")
+        super().drop(reason)
+
+    def _note_end(self, how: str) -> None:
+        """Tell the administrator that stanzas may have been lost; of who never showed who he is nothing is said."""
+        if self.hears or self.says:
+            log.info("%s: the connection with %s was %s", self.peer, self.theirs or "the server there", how)
+
     def closed(self, *, is_lost: bool) -> None:
         """Nothing is agreed any more."""
+        if is_lost and not self.is_closing and not self.server.is_stopping:
+            self._note_end("lost")
         self._deadline.close()
         self._federation.pings.forget(self._ping)
 
