@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.authority import Authority
+from tests.harness.commandline import complaint
 from tests.harness.rawclient import RawClient
 from tests.harness.servers import RunningServer
 
@@ -105,7 +106,10 @@ def test_where_nobody_elsewhere_could_find_the_domain_no_server_is_listened_for(
     with RunningServer("run", "--data", str(data)) as server, somebody(server, "a.test", "juliet") as juliet:
         assert not [line for line in server.said if "servers" in line]
         juliet.send("<message to='romeo@b.test' type='chat' id='1'><body>hi</body></message>")
-        assert juliet.receive().find(".//{*}remote-server-not-found") is not None
+        error = juliet.receive()
+        assert error.find(".//{*}remote-server-not-found") is not None
+        assert error.findtext(".//{*}text") == "this server does not talk to others"
+        assert "does not talk to others" in complaint("federation", "list", "--data", data)
 
 
 def test_people_elsewhere_see_go_who_sleeps_when_the_server_stops(servers: list[RunningServer]) -> None:

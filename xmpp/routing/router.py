@@ -54,7 +54,7 @@ class Router:
             assert stanza.to is not None
             destination = self._destinations.get(stanza.to.domain, self.others)
             if destination is None:
-                raise StanzaError("remote-server-not-found")
+                raise StanzaError("remote-server-not-found", "this server does not talk to others")
             destination.send(stanza)
         except StanzaError as error:
             self.refuse(stanza, error)
