@@ -281,6 +281,7 @@ def test_row_161_others_have_their_turns_while_much_that_came_at_once_is_read(si
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(turns, "wait", counted)
         patch.setattr("xmpp.stream.turns.TURN_SECONDS", 0)
+        patch.setattr("xmpp.stream.turns.LEAST_SECONDS", 1e-9)  # or it would depend on how fast this machine is
         turns.seconds = 0
         assert {each.status for each in answers(site, sent)} == {200}
     assert len(given) >= 40
