@@ -9,9 +9,10 @@ from urllib.parse import unquote
 import pytest
 import segno
 
-from tests.harness.browsing import get, web_server
+from tests.harness.browsing import browser, get, web_server
 from tests.harness.in_process import configuration
 from tests.harness.visitors import WITHOUT_CLIENT, Visitor, full_site, own_files
+from web import files
 from web.pages.own_texts import MAX_BYTES, Block, blocks
 from web.pages.start import Start
 from web.parts import PARTS
@@ -201,3 +202,32 @@ def test_texts_are_read_anew_with_the_configuration(tmp_path: Path) -> None:
 )
 def test_a_text_consists_of_headings_paragraphs_and_lists(text: str, found: list[Block]) -> None:
     assert blocks(text) == found
+
+
+# -- errors
+
+
+BROWSERS = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/upload/0123456789abcdef/hat.png", "/a/b/c"])
+def test_a_browser_is_shown_a_page_in_place_of_what_is_not_there(site: Site, path: str) -> None:
+    got = get(site, path, Accept=BROWSERS)
+    assert (got.status, got.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "<h1>Error 404</h1>" in got.text and 'href="/"' in got.text
+
+
+def test_what_an_error_says_to_programs_stays_in_its_headers(site: Site) -> None:
+    with browser(site) as connection:
+        got = connection.ask("DELETE", "/contact", headers={"Accept": BROWSERS})
+    assert got.status == 405 and "GET" in got.headers["allow"] and "<h1>" in got.text
+
+
+@pytest.mark.parametrize("accepted", ["*/*", "application/json", "text/plain"])
+def test_programs_are_told_errors_in_plain_text(site: Site, accepted: str) -> None:
+    assert get(site, "/nothing", Accept=accepted).headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_without_pages_errors_are_plain_text(tmp_path: Path) -> None:
+    with web_server(tmp_path, [files.part]) as site:
+        assert get(site, "/nothing", Accept=BROWSERS).headers["content-type"] == "text/plain; charset=utf-8"

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from web.clients import Clients
 from web.http.connection import HTTPConnection, Limits
 from web.http.messages import Answer, HTTPError, Request, Response
+from web.pages.errors import error_page, wants_page
 from web.routing import Routes
 from web.site import Site
 from xmpp.running.handling import Handled
@@ -80,6 +81,10 @@ class Serving:
         except self.site.server.storage_errors as error:
             log.error("%s could not be stored: %s", _of(request), error)
             raise HTTPError(503) from error
+        except HTTPError as error:
+            if not wants_page(self.site, request):
+                raise
+            answer = error_page(self.site, request, error)
         log.debug("%s %s: %.1f ms", request.method, _of(request), (monotonic() - began) * 1000)
         return answer
 
