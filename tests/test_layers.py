@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "handlers": ("handlers", "db", "xmpp.control", "xmpp.routing", "xmpp.running", "xmpp.config",
                  "xmpp.data", "xmpp.__version__"),
     "db": ("db", "xmpp.data"),
+    "db/sqlite/migrations": ("db.sqlite", "xmpp.data"),
     "db/sqlite": ("db.sqlite", "xmpp.running.handling", "xmpp.running.tickets", "xmpp.running.durations"),
     "xmpp/config_review.py": ("xmpp",),
     "xmpp/control.py": ("xmpp.running",),
