@@ -146,7 +146,7 @@ def _is_settled(server: Server) -> bool:
     """True if nothing is left to do, and the others have confirmed all that they were sent: they do that once they have
     done what that takes."""
     federation = federation_of(server)
-    is_heard = all(stream.waits_since is None for stream in federation.streams)
+    is_heard = not any(stream.waiting for stream in federation.streams)
     return is_heard and not federation.queued and not server.portions.are_left
 
 
