@@ -50,7 +50,7 @@ class StrangersSettings:
                                    minimum=1, maximum=100_000)  # fmt: skip
 
 
-feature = Feature("strangers", rfc="6121", settings=StrangersSettings, optional=False, needs=["roster"])
+feature = Feature("strangers", settings=StrangersSettings, optional=False, needs=["roster"])
 
 
 class Approaches(Distinct):
