@@ -4,10 +4,11 @@ nobody else is kept waiting; without TLS, with servers that the test plays."""
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
-from tests.harness.federated import Directory, all_until, federated, next_of, somebody
+from tests.harness.federated import Directory, all_until, federated, federation_of, next_of, somebody
 from tests.harness.peer_servers import DIALBACK, FEATURES, SM, PeerServer, PeerStream
 from xmpp.server import Server
 
@@ -140,3 +141,54 @@ def test_servers_that_say_nothing_are_not_tried_one_after_the_other_without_end(
         juliet.sends(CHAT.format("romeo@c.example", "1", "hi"))
         assert "remote-server-timeout" in next_of(juliet, "message")
         assert directory.connections <= 2
+
+
+def test_links_that_failed_make_room_for_others(tmp_path: Path, directory: Directory) -> None:
+    with federated(tmp_path, directory, "a.example", federation={"links": 3, "without_tls": ["c.example"]}) as server:
+        juliet = somebody(server, "juliet@a.example/x")
+        for number in range(5):
+            juliet.sends(CHAT.format(f"x@b{number}.example{number}", number, "hi"))
+            assert "remote-server-not-found" in next_of(juliet, "message")
+        assert len(list(federation_of(server).links())) == 3
+
+
+def test_domains_beneath_one_owners_do_not_take_the_room_of_all_others(tmp_path: Path, directory: Directory) -> None:
+    names = [f"{number}.c.example" for number in range(5)]
+    settings = {"links": 20, "without_tls": [*names, "d.net"]}
+    with federated(tmp_path, directory, "a.example", federation=settings) as server, PeerServer() as silent:
+        directory.ports |= dict.fromkeys([*names, "d.net"], silent.port)
+        juliet = somebody(server, "juliet@a.example/x")
+        told = ["".join(juliet.sends(CHAT.format(f"x@{name}", "1", "hi"))) for name in [*names, "d.net"]]
+        assert ["resource-constraint" in each for each in told] == [False, False, True, True, True, False]
+
+
+def test_a_server_that_only_ever_says_that_nothing_has_arrived_is_given_up(server: Server, peer: PeerServer) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    juliet.sends(CHAT.format("romeo@c.example", "1", "hi"))
+    stream = agreed(peer, DIALBACK + SM)
+    while stream.next().tag != "{urn:xmpp:sm:3}r":
+        pass
+    [ours] = federation_of(server).streams
+    since = ours.waits_since
+    assert since is not None
+    stream.send("<a xmlns='urn:xmpp:sm:3' h='0'/>")
+    while stream.next().tag != "{urn:xmpp:sm:3}r":
+        pass
+    assert ours.waits_since == since
+    federation_of(server).look_after(since + 31)
+    assert "remote-server-timeout" in next_of(juliet, "message")
+
+
+def test_what_all_servers_leave_unconfirmed_is_limited(tmp_path: Path, directory: Directory) -> None:
+    settings = {"without_tls": ["c.example"], "all_unconfirmed_bytes": 65_536}
+    with federated(tmp_path, directory, "a.example", federation=settings) as server, PeerServer() as peer:
+        directory.ports["c.example"] = peer.port
+        juliet = somebody(server, "juliet@a.example/x")
+        juliet.sends(CHAT.format("romeo@c.example", "1", "hi"))
+        stream = agreed(peer, DIALBACK + SM)
+        while stream.next().get("id") != "1":
+            pass
+        for number in range(2, 200):
+            juliet.sends(CHAT.format("romeo@c.example", number, "hi"))
+        federation_of(server).look_after(monotonic())
+        assert "remote-server-timeout" in all_until(juliet, lambda stanza: 'id="199"' in stanza)[-1]

@@ -101,7 +101,8 @@ class Confirmation:
             raise StreamError("undefined-condition", "more is acknowledged than was sent", application=_too_high())
         self._take_out(arrived)
         self._confirmed = (self._confirmed + arrived) % COUNTER
-        self.asked_at = None
+        if arrived or not self._waiting:  # that nothing has arrived is no confirmation, however often it is said
+            self.asked_at = None
         return bool(self._waiting) and self._ask(monotonic())
 
     def ponged(self) -> None:

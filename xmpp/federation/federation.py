@@ -19,7 +19,7 @@ from xmpp.federation.dialback import Pair
 from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
 from xmpp.federation.failures import not_found, timeout
 from xmpp.federation.incoming import IncomingStream
-from xmpp.federation.link import Link, needless
+from xmpp.federation.links import Links
 from xmpp.federation.outgoing import OutgoingStream, VerifyingStream
 from xmpp.federation.pings import Pings
 from xmpp.federation.roots import Roots
@@ -44,7 +44,6 @@ log = logging.getLogger(__name__)
 WATCH_SECONDS = 5.0  # how often idle links, and those that do not confirm, are looked for
 BIDI_FORGOTTEN_SECONDS = 86_400.0
 BIDI_REMEMBERED = 1_000  # domains
-FAILURES_SHOWN = 1_000  # that are over; administrators see them for a while
 NEVER_GIVEN_BACK = frozenset({"error", "result", "unavailable", "probe"})
 
 
@@ -79,7 +78,7 @@ class Federation:
         self.allowances = Allowances()
         self._secret = secret
         self._roots = roots
-        self._links: dict[Pair, Link] = {}
+        self._links = Links(self)
         self._broken = Broken(self)
         self._unwanted = Unwanted(self.settings)
         self._streams: set[ServerStream] = set()
@@ -114,15 +113,7 @@ class Federation:
         """Send a stanza of somebody here, which nothing else keeps in memory. Never yields. Raises StanzaError."""
         assert stanza.sender is not None and stanza.to is not None
         pair = Pair(stanza.sender.domain, stanza.to.domain)
-        (self._links.get(pair) or self._new_link(pair)).send(stanza)
-
-    def _new_link(self, pair: Pair) -> Link:
-        if len(self._links) >= self.settings.links:
-            self._forget_needless(monotonic(), shows=0)
-        if len(self._links) >= self.settings.links:
-            raise StanzaError("resource-constraint", "this server talks to too many others already")
-        link = self._links[pair] = Link(self, pair)
-        return link
+        self._links.of(pair).send(stanza)
 
     def give_back(self, stanza: Stanza, error: StanzaError) -> None:
         """Tell the sender of a stanza that it did not arrive."""
@@ -248,7 +239,7 @@ class Federation:
             link.is_there()
         if pair in stream.says:
             try:
-                (link or self._new_link(pair)).adopt(stream)
+                self._links.of(pair).adopt(stream)
             except StanzaError as error:
                 log.info("%s: nothing is sent to %s there: %s", stream.peer, pair.theirs, error)
 
@@ -268,7 +259,7 @@ class Federation:
 
     def links(self) -> Iterator[LinkShown]:
         """What there is between our domains and others, in no order."""
-        return (link.shown() for link in tuple(self._links.values()))
+        return (link.shown() for link in self._links)
 
     # -- as the listener starts and stops it
 
@@ -289,14 +280,19 @@ class Federation:
         """Close connections that are idle, unwanted, or whose other end does not confirm; forget what is not needed."""
         with Handled():
             self._unwanted.close(self)
-            for link in tuple(self._links.values()):
-                link.look_after(now)
-            self._forget_needless(now, shows=FAILURES_SHOWN)
+            self._links.look_after(now)
+            self._limit_unconfirmed()
             self.allowances.forget_needless(now)
 
-    def _forget_needless(self, now: float, shows: int) -> None:
-        for pair in needless(self._links.values(), now, shows):
-            del self._links[pair]
+    def _limit_unconfirmed(self) -> None:
+        """Give up the streams on which most is not confirmed, if it is too much together."""
+        held = sorted(((stream.unconfirmed_bytes, id(stream), stream) for stream in self._streams), reverse=True)
+        surplus = sum(size for size, *_ in held) - self.settings.all_unconfirmed_bytes
+        for size, _, stream in held:
+            if surplus <= 0:
+                break
+            surplus -= size
+            stream.drop(BufferError("too much is not confirmed on all connections together"))
 
     def close(self, error: StreamError) -> None:
         """Close every stream."""

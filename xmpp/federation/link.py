@@ -103,6 +103,17 @@ class Link:
         """True if administrators may want to know why there is no connection."""
         return self._failure is not None and now < self.failed_at + FAILURE_SHOWN_SECONDS
 
+    @property
+    def used_at(self) -> float:
+        """When something was sent there last, or until when it is not tried again, on the monotonic clock."""
+        return self._pause_until if self.stream is None else self.stream.used_at
+
+    def is_spare(self, since: float) -> bool:
+        """True if it can make room for another one: nothing waits, and nothing was sent since then."""
+        if self.stream is None:
+            return not self._is_dialling
+        return self.stream.used_at < since and not self.stream.waiting
+
     def shown(self) -> LinkShown:
         """How it is, for administrators."""
         if self.stream is not None:
@@ -221,8 +232,8 @@ class Link:
             else:
                 stream.close()
 
-    def close(self, error: StreamError) -> None:
-        """Close the stream with this error."""
+    def close(self, error: StreamError | None) -> None:
+        """Close the stream, with this error if there is one."""
         if self.stream is not None:
             self.stream.close(error)
 

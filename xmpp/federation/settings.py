@@ -69,6 +69,9 @@ class FederationSettings:
                                   minimum=1, maximum=600)  # fmt: skip
     unconfirmed_bytes: int = setting(16 << 20, "How much a server may leave unconfirmed until the connection is given "
                                      "up.", minimum=65_536, maximum=1 << 30)  # fmt: skip
+    all_unconfirmed_bytes: int = setting(256 << 20, "How much all servers together may leave unconfirmed; of more, the "
+                                         "connections are given up on which it is most.",
+                                         minimum=65_536, maximum=1 << 36)  # fmt: skip
     idle_seconds: int = setting(600, "After how long without stanzas a connection that we have made is closed.",
                                 minimum=5, maximum=86_400)  # fmt: skip
     most_pause_seconds: int = setting(300, "The longest pause before a domain that could not be reached is tried "

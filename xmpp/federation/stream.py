@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LIMITS = f"{{{limits.NAMESPACE}}}limits"
+STANZA_OVERHEAD = 400  # bytes of memory that a stanza takes beside its own
 MAX_BYTES = f"{{{limits.NAMESPACE}}}max-bytes"
 
 
@@ -224,6 +225,11 @@ class ServerStream(Connection):
     def waiting(self) -> int:
         """How many stanzas may not have arrived."""
         return len(self._confirmation)
+
+    @property
+    def unconfirmed_bytes(self) -> int:
+        """How much memory these take, about."""
+        return self._confirmation.size + STANZA_OVERHEAD * len(self._confirmation)
 
     def unconfirmed(self) -> list[Stanza]:
         """What may not have arrived, once the stream has ended; nobody is told of it twice."""
