@@ -16,7 +16,6 @@ MAY_IMPORT = {
     "handlers": ("handlers", "db", "xmpp.control", "xmpp.routing", "xmpp.running", "xmpp.config",
                  "xmpp.data", "xmpp.__version__"),
     "db": ("db", "xmpp.data"),
-    "db/sqlite/migrations": ("db.sqlite", "xmpp.data"),
     "db/sqlite": ("db.sqlite", "xmpp.running.handling", "xmpp.running.tickets", "xmpp.running.durations"),
     "db/sqlite/migrations": ("db.sqlite", "xmpp.data.confusables"),
     "xmpp/config_review.py": ("xmpp",),
