@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from bench import fileload
+from bench import domainload, fileload
 from bench.process import StartFailed
-from bench.rows import Figure, Medians, Row
-from bench.servers import Server
+from bench.rows import ENCRYPTED, Figure, Medians, Row
+from bench.servers import ROOT, Server
 from bench.stage import Notice, Running, Stage
 
 NOISE_PERCENT = 20.0
 """Of a core, used by anything but the server and the load: more, and the figures are not worth much."""
+
+XMPPLOAD = ROOT / "bench" / "xmppload.py"
 
 # An archive with a commit for each copy takes seconds for all that is under way at once.
 PATIENCE = ("--stall", "180")
@@ -56,7 +58,7 @@ class Effort:
 
     def _arguments(self, words: tuple[str, ...], has_archive: bool) -> list[str]:
         command, *options = words
-        settle = ["--settle", str(self.settle_seconds)] if command in ("idle", "muc-idle") else []
+        settle = ["--settle", str(self.settle_seconds)] if command in ("idle", "muc-idle", "domains") else []
         return [command, *settle, *options, *self.timing(has_archive), *self.sizes.get(command, ())]
 
     def timing(self, has_archive: bool = False) -> list[str]:
@@ -81,6 +83,7 @@ SMOKE = Effort(
         "download": ("--size", "200000"),
         "presence": ("--contacts", "10"),
         "idle": ("--clients", "50"),
+        "domains": ("--domains", "20"),
         "muc": ("--occupants", "10"),
         "muc-join": ("--occupants", "10", "--newcomers", "3"),
         "muc-make": ("--members", "20"),
@@ -150,7 +153,7 @@ def measure(
 
 def measured_alike(row: Row) -> object:
     """What rows have in common that one run has the figures for."""
-    return row.before, row.load, row.needs, row.over_websocket
+    return row.before, row.load, row.needs, row.over_websocket, row.over_links
 
 
 def medians(measurements: Iterable[Measurement]) -> Medians:
@@ -174,10 +177,22 @@ def load(
     """Run the load generator against a server for so long at most; returns its figures. Raises LoadFailed."""
     port = running.http_port if over_websocket else running.port
     server = ["--port", str(port), *(word for pid in running.pids for word in ("--server-pid", str(pid)))]
+    script = ["-m", "bench.websocketload"] if over_websocket else [str(XMPPLOAD)]
     if arguments[0] in fileload.LOADS:
+        script = ["-m", "bench.fileload"]
         server += ["--http-port", str(running.http_port)]
+    elif arguments[0] in domainload.LOADS:
+        assert running.world is not None and running.others is not None
+        script = ["-m", "bench.domainload"]
+        server += ["--domain", running.domain, "--server-port", str(running.others.server_port)]
+        server += domainload.announced(running.world, arguments)
+    elif running.far is not None:
+        far = running.far
+        script = ["-m", "bench.linkload", "--far-port", str(far.port), "--far-domain", far.domain]
+        script += ["--far-pid", str(far.pids[0])]
+        server += ["--domain", running.domain]
     try:
-        done = stage.run_load(*arguments, *server, "--json", most_seconds=most_seconds, over_websocket=over_websocket)
+        done = stage.run_load(*script, *arguments, *server, "--json", most_seconds=most_seconds)
     except subprocess.TimeoutExpired as late:
         raise LoadFailed(f"{running.server.name}: not done after {late.timeout:.0f} s") from late
     if done.returncode:
@@ -190,8 +205,12 @@ def _run(stage: Stage, row: Row, server: Server, effort: Effort) -> Mapping[str,
     def before(earlier: Running) -> object:
         return load(stage, earlier, effort.arguments_before(row), effort.most_seconds)
 
+    arguments, seconds = effort.arguments(row), effort.most_seconds
+    if row.over_links:
+        is_alone, has_tls = row.load[0] in domainload.LOADS, row.over_links == ENCRYPTED
+        with stage.linked(server, effort.accounts, has_tls=has_tls, is_alone=is_alone) as running:
+            return load(stage, running, arguments, seconds)
     with stage.running(
         server, effort.accounts, has_archive=row.has_archive, before=before if row.before else None
     ) as running:
-        arguments = effort.arguments(row)
-        return load(stage, running, arguments, effort.most_seconds, over_websocket=row.over_websocket)
+        return load(stage, running, arguments, seconds, over_websocket=row.over_websocket)

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.process import StartFailed
-from bench.servers import DOMAIN, PASSWORD, ROOMS_HOST, Server, Setup
+from bench.servers import DOMAIN, PASSWORD, Others, Server, Setup
+from tests.harness.peers import ERLANG_RESOLVER, PROSODY_MODULE
 
 PROSODY_ITERATIONS, EJABBERD_ITERATIONS = 10_000, 4096  # their own defaults
 
@@ -34,12 +35,12 @@ allow_unencrypted_plain_auth = true
 authentication = "internal_hashed"
 network_settings = {{ nagle = false }} -- its default holds a busy stream up by 40 ms at a time
 storage = "internal"
-modules_disabled = {{ "s2s" }}
 modules_enabled = {{
   "roster"; "saslauth"; "tls"; "disco"; "carbons"; "blocklist"; "pep"; "vcard_legacy"; "private";
-  "smacks"; "csi_simple"; "ping"; "time"; "version"; "lastactivity"; {archive_module}
+  "smacks"; "csi_simple"; "ping"; "time"; "version"; "lastactivity"; {archive_module} {links_modules}
 }}
 {archive}
+{links}
 VirtualHost "{domain}"
   ssl = {{ key = {certificate}; certificate = {certificate} }}
 Component "{rooms}" "muc"
@@ -53,6 +54,18 @@ sql = {{ driver = "SQLite3"; database = {database} }}
 default_archive_policy = true
 """
 
+PROSODY_LINKS = """
+package.preload["lunbound"] = function () error("its own resolver is wanted"); end
+plugin_paths = {{ {plugins} }}
+nameserver_port = {nameserver_port}
+use_ipv6 = false
+s2s_ports = {{ {server_port} }}
+s2s_secure_auth = {has_tls}
+s2s_require_encryption = {has_tls}
+s2s_allow_encryption = {has_tls}
+ssl = {{ cafile = {roots} }}
+"""
+
 EJABBERD = """
 hosts: [{domain}]
 loglevel: info
@@ -62,6 +75,7 @@ auth_password_format: scram
 listen:
   - {{port: {port}, ip: 127.0.0.1, module: ejabberd_c2s, starttls: true, max_stanza_size: 262144}}
   - {{port: {tls_port}, ip: 127.0.0.1, module: ejabberd_c2s, tls: true, max_stanza_size: 262144}}
+{listens_to_others}
 shaper_rules: {{max_user_sessions: 10, max_user_offline_messages: 200}}
 modules:
   mod_blocking: {{}}
@@ -86,7 +100,16 @@ modules:
   mod_stream_mgmt: {{}}
   mod_vcard: {{search: false}}
   mod_version: {{}}
+{dialback}
 {archive}
+{links}
+"""
+
+EJABBERD_LISTENS_TO_OTHERS = "  - {{port: {port}, ip: 127.0.0.1, module: ejabberd_s2s_in}}"
+EJABBERD_LINKS = """
+ca_file: {roots}
+s2s_cafile: {roots}
+s2s_use_starttls: {starttls}
 """
 
 EJABBERD_ARCHIVE = """
@@ -136,8 +159,8 @@ class Prosody(Server):
     def version(self) -> str:
         return _package_version("prosody")
 
-    def make_accounts(self, data: Path, count: int) -> None:
-        folder = data / DOMAIN / "accounts"
+    def make_accounts(self, data: Path, count: int, domain: str = DOMAIN) -> None:
+        folder = data / _encoded(domain) / "accounts"
         folder.mkdir(parents=True)
         account = _scram_account()
         for number in range(count):
@@ -153,14 +176,34 @@ class Prosody(Server):
                 certificate=json.dumps(str(setup.certificate)),
                 port=setup.port,
                 tls_port=setup.tls_port,
-                domain=DOMAIN,
-                rooms=ROOMS_HOST,
+                domain=setup.domain,
+                rooms=f"rooms.{setup.domain}",
+                links_modules='"dialback"; "s2s_bidi"; "of_the_tests";' if setup.others else "",
+                links=_prosody_links(setup, setup.others) if setup.others else 'modules_disabled = { "s2s" }',
                 archive_module='"mam"' if setup.has_archive else "",
                 room_archive_module='"muc_mam"' if setup.has_archive else "",
                 archive=PROSODY_ARCHIVE.format(database=database) if setup.has_archive else "",
             )
         )
         return ["prosody", "-F", "--config", str(configuration)]
+
+
+def _prosody_links(setup: Setup, others: Others) -> str:
+    plugins = setup.data / "plugins"
+    plugins.mkdir(exist_ok=True)
+    (plugins / "mod_of_the_tests.lua").write_text(PROSODY_MODULE)
+    return PROSODY_LINKS.format(
+        plugins=json.dumps(str(plugins)),
+        nameserver_port=others.nameserver_port,
+        server_port=others.server_port,
+        has_tls="true" if others.has_tls else "false",
+        roots=json.dumps(str(others.roots)),
+    )
+
+
+def _encoded(domain: str) -> str:
+    """As the internal storage names folders."""
+    return "".join(each if each.isalnum() else f"%{ord(each):02x}" for each in domain)
 
 
 def _scram_account() -> str:
@@ -184,11 +227,11 @@ class Ejabberd(Server):
     def version(self) -> str:
         return _package_version("ejabberd")
 
-    def make_accounts(self, data: Path, count: int) -> None:
+    def make_accounts(self, data: Path, count: int, domain: str = DOMAIN) -> None:
         keys = _scram_keys(EJABBERD_ITERATIONS)
         written = EJABBERD_ACCOUNTS.format(
             last=count - 1,
-            domain=DOMAIN,
+            domain=domain,
             iterations=EJABBERD_ITERATIONS,
             **{name: base64.b64encode(value).decode() for name, value in keys._asdict().items()},
         )
@@ -204,8 +247,9 @@ class Ejabberd(Server):
                 certificate=json.dumps(str(setup.certificate)),
                 port=setup.port,
                 tls_port=setup.tls_port,
-                domain=DOMAIN,
-                rooms=ROOMS_HOST,
+                domain=setup.domain,
+                rooms=f"rooms.{setup.domain}",
+                **_ejabberd_links(setup.others),
                 rooms_are_archived="true" if setup.has_archive else "false",
                 archive=EJABBERD_ARCHIVE.format(database=database) if setup.has_archive else "",
             )
@@ -214,7 +258,12 @@ class Ejabberd(Server):
         return ["erl", "-noinput", "+K", "true", "+P", "250000", *_tables(setup.data), "-s", "ejabberd"]
 
     def environment(self, setup: Setup) -> Mapping[str, str]:
-        return {
+        resolver = {}
+        if setup.others:
+            file = setup.data / "inetrc"
+            file.write_text(ERLANG_RESOLVER.format(nameserver_port=setup.others.nameserver_port))
+            resolver = {"ERL_INETRC": str(file)}
+        return resolver | {
             "EJABBERD_CONFIG_PATH": str(self._configuration(setup)),
             "EJABBERD_LOG_PATH": str(setup.data / "ejabberd.log"),
             "ERL_LIBS": _erlang_libraries(),
@@ -224,6 +273,18 @@ class Ejabberd(Server):
 
     def _configuration(self, setup: Setup) -> Path:
         return setup.data / "ejabberd.yml"
+
+
+def _ejabberd_links(others: Others | None) -> dict[str, str]:
+    if others is None:
+        return dict.fromkeys(("listens_to_others", "links", "dialback"), "")
+    return {
+        "listens_to_others": EJABBERD_LISTENS_TO_OTHERS.format(port=others.server_port),
+        "links": EJABBERD_LINKS.format(
+            roots=json.dumps(str(others.roots)), starttls="required" if others.has_tls else "false"
+        ),
+        "dialback": "  mod_s2s_dialback: {}",
+    }
 
 
 def _tables(data: Path) -> list[str]:

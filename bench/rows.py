@@ -3,7 +3,18 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.servers import ARCHIVE, FILES, PRESENCE, ROOMS, ROOMS_HOST, SCRAM, STREAM_MANAGEMENT, TLS, WEBSOCKET
+from bench.servers import (
+    ARCHIVE,
+    FILES,
+    LINKS,
+    PRESENCE,
+    ROOMS,
+    ROOMS_HOST,
+    SCRAM,
+    STREAM_MANAGEMENT,
+    TLS,
+    WEBSOCKET,
+)
 
 
 @dataclass(frozen=True)
@@ -17,7 +28,7 @@ class Figure:
     @property
     def digits(self) -> int:
         """How many decimals are worth printing."""
-        return {"us": 1, "ms": 2, "s": 2, "KiB": 1}.get(self.unit, 0)
+        return {"us": 1, "us to send": 1, "us to take": 1, "ms": 2, "s": 2, "KiB": 1}.get(self.unit, 0)
 
     def text(self, value: float) -> str:
         """The number with its unit."""
@@ -39,6 +50,15 @@ MEGABYTES = Figure("megabytes_per_server_cpu_s", "MB per CPU second")
 MEGABYTES_OF_NGINX = Figure("nginx_megabytes_per_server_cpu_s", "MB per CPU second of nginx")
 PAGE = Figure("server_cpu_s_per_1000_pages", "us", 1000)
 RATE = Figure("messages_per_s", "per s")
+NEAR_SIDE = Figure("near_cpu_s_per_1000_messages", "us to send", 1000)
+FAR_SIDE = Figure("far_cpu_s_per_1000_messages", "us to take", 1000)
+LINK_RATE = Figure("messages_per_busier_cpu_s", "per s of a core for each")
+UNTIL_ALL_ARE_UP = Figure("seconds_until_all_are_up", "s")
+UNTIL_ALL_HAVE_ANSWERED = Figure("seconds_until_all_have_answered", "s")
+LINK_CPU = Figure("server_cpu_s_per_1000_are_up", "ms")
+LINK_MEMORY = Figure("kib_per_link_that_are_up", "KiB")
+ANSWER_CPU = Figure("server_cpu_s_per_1000_have_answered", "ms")
+ANSWER_MEMORY = Figure("kib_per_link_that_have_answered", "KiB")
 MEMORY = Figure("kib_per_connection", "KiB")
 OCCUPANT_MEMORY = Figure("kib_per_occupant", "KiB")
 ROOM_MEMORY = Figure("kib_per_room", "KiB")
@@ -163,6 +183,8 @@ class Row:
     needs: frozenset[str] = frozenset()
     before: tuple[str, ...] = ()
     over_websocket: bool = False
+    over_links: str = ""
+    """PLAIN or ENCRYPTED: the server is one among others, and they are how its links to them are."""
 
     @property
     def has_archive(self) -> bool:
@@ -177,8 +199,10 @@ class Row:
                 yield verdict
 
 
+PLAIN, ENCRYPTED = "without TLS", "TLS"
 PAIRS = ("throughput", "--pairs", "50", "--window", "16")
 PACED = (*PAIRS, "--rate", "1000")
+MANY_DOMAINS = ("domains", "--domains", "1000")
 LOGINS = ("connect", "--clients", "500", "--mech", "SCRAM-SHA-1", "--full")
 IDLE = ("idle", "--clients", "5000")
 ROOM = ("--muc-host", ROOMS_HOST, "--mech", "SCRAM-SHA-1")  # by which thousands are logged in sooner than by PLAIN
@@ -204,6 +228,12 @@ def no_dearer(figure: Figure) -> tuple[Mark, ...]:
     """Nothing in a room costs more than elsewhere."""
     return TimesUnder(1, "ejabberd", figure), TimesUnder(1, "Prosody", figure)
 
+
+MARKS_OF_A_LINK: tuple[Mark, ...] = tuple(
+    mark
+    for side in (NEAR_SIDE, FAR_SIDE)
+    for mark in (TimesFloor(2.5, "messages", side, MESSAGE), *no_dearer(side))
+)
 
 ROWS = (
     Row(
@@ -260,6 +290,42 @@ ROWS = (
         (MESSAGE, P99, RATE),
         (AtMost(300, MESSAGE), AtMost(3, P99)),
         needs=frozenset({ARCHIVE}),
+    ),
+    Row(
+        "link",
+        "1:1 message to another server, and from there, per side",
+        PAIRS,
+        (NEAR_SIDE, FAR_SIDE, LINK_RATE),
+        (*MARKS_OF_A_LINK, AtLeast(20_000, LINK_RATE)),
+        needs=frozenset({LINKS}),
+        over_links=PLAIN,
+    ),
+    Row(
+        "link-tls",
+        "the same, with a link over TLS",
+        PAIRS,
+        (NEAR_SIDE, FAR_SIDE, LINK_RATE),
+        MARKS_OF_A_LINK,
+        needs=frozenset({LINKS, TLS}),
+        over_links=ENCRYPTED,
+    ),
+    Row(
+        "domains",
+        "messages to 1,000 other servers at once: until all have arrived; CPU and memory of each link",
+        MANY_DOMAINS,
+        (UNTIL_ALL_ARE_UP, LINK_CPU, LINK_MEMORY),
+        no_dearer(LINK_MEMORY),
+        needs=frozenset({LINKS, TLS}),
+        over_links=ENCRYPTED,
+    ),
+    Row(
+        "domains-answer",
+        "their answers, on streams of their own: the same",
+        MANY_DOMAINS,
+        (UNTIL_ALL_HAVE_ANSWERED, ANSWER_CPU, ANSWER_MEMORY),
+        no_dearer(ANSWER_MEMORY),
+        needs=frozenset({LINKS, TLS}),
+        over_links=ENCRYPTED,
     ),
     Row("iq", "iq ping", ("iq", "--window", "16"), (PING,), (TimesFloor(2.3, "iq", PING),)),
     Row(

@@ -1,5 +1,6 @@
 """The servers that are measured: how each is configured, given accounts and started. xserv and the floor."""
 
+import json
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -19,6 +20,7 @@ DOMAIN, PASSWORD = "localhost", "password"  # as the load generator has them
 
 TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT = "TLS", "SCRAM", "presence", "stream management"
 ARCHIVE, ROOMS, WEBSOCKET, FILES = "an archive", "rooms", "WebSocket", "files"
+LINKS = "links to other servers"
 ROOMS_HOST = f"rooms.{DOMAIN}"
 NO_RATE_LIMIT = """\
 [streams]
@@ -35,7 +37,21 @@ max_bytes_per_day = 1_000_000_000_000
 max_account_bytes = 1_000_000_000_000
 max_bytes = 1_000_000_000_000
 """
-EVERYTHING = frozenset({TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT, ARCHIVE, ROOMS})
+EVERYTHING = frozenset({TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT, ARCHIVE, ROOMS, LINKS})
+
+
+@dataclass(frozen=True)
+class Others:
+    """How a server finds others, and they it."""
+
+    server_port: int
+    nameserver_port: int
+    roots: Path
+    """A PEM file with those who are trusted to issue certificates."""
+    domains: tuple[str, ...]
+    """To which it talks, where that is to be listed."""
+    has_tls: bool
+    """With certificates that are valid; else there is no TLS, and each asks the other back (dialback)."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,9 @@ class Setup:
     tls_port: int
     http_port: int
     has_archive: bool = False
+    domain: str = DOMAIN
+    others: Others | None = None
+    """Without, it talks to none."""
 
 
 class Server(ABC):
@@ -71,7 +90,7 @@ class Server(ABC):
         """The version that is installed."""
 
     @abstractmethod
-    def make_accounts(self, data: Path, count: int) -> None:
+    def make_accounts(self, data: Path, count: int, domain: str = DOMAIN) -> None:
         """Write accounts u0, u1, ... into a new data folder, all with the same keys: hashing takes its time."""
 
     @abstractmethod
@@ -103,14 +122,14 @@ class XServ(Server):
     def version(self) -> str:
         return __version__
 
-    def make_accounts(self, data: Path, count: int) -> None:
+    def make_accounts(self, data: Path, count: int, domain: str = DOMAIN) -> None:
         credentials = salted_keys.derive(PASSWORD, SASLSettings().iterations)  # once for all: it takes its time
         with Database(data / "xserv.db") as db:
-            accounts.create_many(db, ((f"u{number}@{DOMAIN}", credentials) for number in range(count)), time.time())
+            accounts.create_many(db, ((f"u{number}@{domain}", credentials) for number in range(count)), time.time())
 
     def environment(self, setup: Setup) -> Mapping[str, str]:
         """As it is installed: compiled once, and not at each start, as it may be in a container of a developer's."""
-        return {"PYTHONDONTWRITEBYTECODE": ""}
+        return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPATH": str(ROOT)}
 
     def command(self, setup: Setup) -> Sequence[str]:
         ports = ("--port", str(setup.port), "--tls-port", str(setup.tls_port))
@@ -125,12 +144,25 @@ class XServ(Server):
         configuration.write_text(
             f'[listen]\naddresses = ["127.0.0.1"]\nport = {setup.port}\ntls_port = {setup.tls_port}\n'
             f"http_port = {setup.http_port}\nhttps_port = 0\n"
-            f'[tls.certificates]\n{DOMAIN} = "{setup.certificate}"\n'
+            f"server_port = {setup.others.server_port if setup.others else -1}\nserver_tls_port = -1\n"
+            f'[server]\ndomains = ["{setup.domain}"]\n'
+            f'[tls.certificates]\n"{setup.domain}" = "{setup.certificate}"\n'
             f"{'' if self._has_rate_limit else NO_RATE_LIMIT}"
             f"[archive]\nenabled = {'true' if setup.has_archive else 'false'}\n"
+            f"{_with_others(setup.others) if setup.others else ''}"
         )
         options = ("--config", str(configuration), "--data", str(setup.data))
-        return [sys.executable, str(ROOT / "xserv.py"), command, *options]
+        is_unencrypted = setup.others is not None and not setup.others.has_tls
+        program = ["-m", "bench.unencrypted"] if is_unencrypted else [str(ROOT / "xserv.py")]
+        return [sys.executable, *program, command, *options]
+
+
+def _with_others(others: Others) -> str:
+    plain = "" if others.has_tls else f"without_tls = {json.dumps(others.domains)}\n"
+    return (
+        f'[federation]\nmode = "open"\nauthorities = "{others.roots}"\nbytes_per_second = 1_000_000_000\n{plain}'
+        f'[dialling]\nnameservers = ["127.0.0.1:{others.nameserver_port}"]\nprivate_addresses = ["127.0.0.0/8"]\n'
+    )
 
 
 class Floor(Server):
@@ -147,7 +179,7 @@ class Floor(Server):
     def version(self) -> str:
         return "of this folder"
 
-    def make_accounts(self, data: Path, count: int) -> None:
+    def make_accounts(self, data: Path, count: int, domain: str = DOMAIN) -> None:
         pass  # it lets anybody in
 
     def command(self, setup: Setup) -> Sequence[str]:

@@ -5,17 +5,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from bench import fileload
 from bench.process import Cores, StartFailed, free_port, listening, on_core
-from bench.servers import DOMAIN, ROOT, Server, Setup
+from bench.servers import DOMAIN, ROOT, Others, Server, Setup
+from tests.harness.world import World
 from xmpp.stream.tls.certificates import self_signed_certificate
 
-XMPPLOAD = ROOT / "bench" / "xmppload.py"
+NEAR, FAR = "near.test", "far.test"  # domains of servers that are linked
 
 Notice = Callable[[str], None]
 """Tells whoever waits what goes on."""
@@ -35,6 +36,12 @@ class Running:
     pids: tuple[int, ...]
     begun: float
     """When its process was started, on the monotonic clock."""
+    domain: str = DOMAIN
+    others: Others | None = None
+    world: World | None = None
+    """In which it finds others, and they it."""
+    far: "Running | None" = None
+    """Another one of the kind, for another domain; both run on the same core."""
 
 
 class Stage:
@@ -44,7 +51,7 @@ class Stage:
         self.cores = cores
         self._folder = folder
         self._notice = notice
-        self._prepared: dict[tuple[str, int, str], Path] = {}
+        self._prepared: dict[tuple[str, int, str, str], Path] = {}
         self._certificate = self_signed_certificate(folder, DOMAIN).chain_file
 
     @classmethod
@@ -77,43 +84,72 @@ class Stage:
             data = Path(folder) / "data"
             shutil.copytree(prepared, data)
             if before:
-                with self._started(server, data, has_archive, command or server.command) as earlier:
+                setup = self._setup(data, self._certificate, has_archive=has_archive)
+                with self._started(server, setup, command or server.command) as earlier:
                     before(earlier)
-            with self._started(server, data, has_archive, command or server.command) as running:
+            setup = self._setup(data, self._certificate, has_archive=has_archive)
+            with self._started(server, setup, command or server.command) as running:
                 yield running
 
-    def run_load(
-        self, *arguments: str, most_seconds: float | None = None, over_websocket: bool = False
-    ) -> "subprocess.CompletedProcess[str]":
-        """Run the load generator. Raises subprocess.TimeoutExpired if it takes longer."""
-        script = ["-m", "bench.websocketload"] if over_websocket else [str(XMPPLOAD)]
-        if arguments[0] in fileload.LOADS:
-            script = ["-m", "bench.fileload"]
-        command = [sys.executable, *script, *arguments]
+    @contextmanager
+    def linked(self, server: Server, accounts: int, *, has_tls: bool, is_alone: bool = False) -> Iterator[Running]:
+        """A fresh process of this server among others, as `running`; and if not `is_alone`, one for another domain that
+        it can talk to. The certificates for all are good. Raises StartFailed."""
+        with (
+            TemporaryDirectory(dir=self._folder) as folder,
+            World(Path(folder) / "world") as world,
+            ExitStack() as started,
+        ):
+            near, *far = (
+                started.enter_context(self._started(server, setup, server.command))
+                for setup in (
+                    self._among_others(server, Path(folder), accounts, world, domain, has_tls)
+                    for domain in ((NEAR,) if is_alone else (NEAR, FAR))
+                )
+            )
+            yield replace(near, world=world, far=far[0] if far else None)
+
+    def _among_others(
+        self, server: Server, folder: Path, accounts: int, world: World, domain: str, has_tls: bool
+    ) -> Setup:
+        others = Others(free_port(), world.nameserver_port, world.roots, (NEAR, FAR), has_tls)
+        world.announce(domain, port=others.server_port)
+        issued = world.issue(domain, purposes=()).write(folder / f"{domain}.certificate")
+        certificate = folder / f"{domain}.pem"
+        certificate.write_bytes((issued / "privkey.pem").read_bytes() + (issued / "fullchain.pem").read_bytes())
+        data = folder / domain
+        shutil.copytree(self._prepare(server, accounts, None, domain), data)
+        return self._setup(data, certificate, domain=domain, others=others)
+
+    def run_load(self, *arguments: str, most_seconds: float | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run a load generator. Raises subprocess.TimeoutExpired if it takes longer."""
+        command = [sys.executable, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=most_seconds, cwd=ROOT)
 
+    def _setup(self, data: Path, certificate: Path, **more: Any) -> Setup:
+        return Setup(data, certificate, free_port(), free_port(), free_port(), **more)
+
     @contextmanager
-    def _started(
-        self, server: Server, data: Path, has_archive: bool, command: Callable[[Setup], Sequence[str]]
-    ) -> Iterator[Running]:
-        setup = Setup(data, self._certificate, free_port(), free_port(), free_port(), has_archive)
+    def _started(self, server: Server, setup: Setup, command: Callable[[Setup], Sequence[str]]) -> Iterator[Running]:
+        data = setup.data
         words = on_core(self.cores.server, command(setup))
         log, environment = data / "bench.log", server.environment(setup)
         begun = time.monotonic()
+        ports = setup.port, setup.tls_port, setup.http_port
         try:
             with listening(words, setup.port, log, folder=data, environment=environment) as pid:
-                yield Running(server, setup.port, setup.tls_port, setup.http_port, (pid,), begun)
+                yield Running(server, *ports, (pid,), begun, setup.domain, setup.others)
         except StartFailed as failure:
             raise StartFailed(f"{server.name} does not start: {failure}\n{server.advice}") from failure
 
-    def _prepare(self, server: Server, accounts: int, fill: tuple[str, Fill] | None) -> Path:
+    def _prepare(self, server: Server, accounts: int, fill: tuple[str, Fill] | None, domain: str = DOMAIN) -> Path:
         """The data folder that fresh servers get a copy of, made when it is first needed."""
-        key = (server.name, accounts, fill[0] if fill else "")
+        key = (server.name, accounts, fill[0] if fill else "", domain)
         if key not in self._prepared:
             data = self._folder / "-".join(["prepared", *map(str, key)])
             data.mkdir()
             self._notice(f"{server.name}: making {accounts:,} accounts")
-            server.make_accounts(data, accounts)
+            server.make_accounts(data, accounts, domain)
             if fill:
                 fill[1](data)
             self._prepared[key] = data

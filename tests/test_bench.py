@@ -1,11 +1,11 @@
 """The benchmark's own parts that work on data; nothing here is timed."""
 
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from bench import fileload, xmppload
+from bench import domainload, fileload, linkload, others, xmppload
 from bench.growth import Series
 from bench.measure import LONG, SHORT, SMOKE, Effort, Measurement, measured_alike, medians
 from bench.report import BEGIN, END, Outcome, markdown, write
@@ -41,11 +41,16 @@ def measurement(row: Row, server: str, *costs: float) -> Measurement:
     return Measurement(row, server, tuple({**others, row.figures[0].key: cost} for cost in costs))
 
 
+def generator_of(row: Row) -> ModuleType:
+    """What makes the load of a row."""
+    ours = [load for load in (fileload, domainload) if row.load[0] in load.LOADS]
+    return ours[0] if ours else linkload if row.over_links else xmppload
+
+
 @pytest.mark.parametrize("effort", [SMOKE, SHORT, LONG], ids=lambda effort: effort.name)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_the_load_generator_knows_what_each_row_asks_of_it(row: Row, effort: Effort) -> None:
-    generator = fileload if row.load[0] in fileload.LOADS else xmppload
-    options = generator.parser().parse_args(effort.arguments(row))
+    options = generator_of(row).parser().parse_args(effort.arguments(row))
     assert options.cmd == row.load[0]
 
 
@@ -102,6 +107,27 @@ def test_a_round_in_which_a_message_goes_wrong_fails(told: bytes) -> None:
     flow, (first, *_) = in_two_rooms_of_two()
     with pytest.raises(xmppload.Fail):
         flow.on_data(first, told)
+
+
+def test_the_cost_of_a_message_is_told_for_each_side() -> None:
+    readings = [(1.0, 5.0), (1.5, 6.0), (3.0, 6.0)]  # CPU seconds; the last when it was over
+    sides = SimpleNamespace(readings=readings)
+    figures = linkload.of_each_side({"messages_per_server_cpu_s": 10_000.0}, sides)
+    assert figures == {
+        "near_cpu_s_per_1000_messages": pytest.approx(0.0667, abs=1e-4),
+        "far_cpu_s_per_1000_messages": pytest.approx(0.0333, abs=1e-4),
+        "messages_per_busier_cpu_s": 15_000.0,
+    }
+
+
+def test_domains_that_are_not_heard_of_in_time_fail_the_run() -> None:
+    arrivals = others.Arrivals()
+    arrivals.expect(["d0.test", "d1.test"])
+    arrivals.hear("d1.test")
+    with pytest.raises(SystemExit, match=r"nothing came of 1 domains, such as d0\.test"):
+        arrivals.wait(0)
+    arrivals.hear("d0.test")
+    arrivals.wait(0)
 
 
 def test_the_smoke_run_replaces_the_sizes_of_a_row_by_small_ones() -> None:
