@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from bench.process import StartFailed
 from bench.servers import DOMAIN, PASSWORD, Others, Server, Setup
-from tests.harness.peers import ERLANG_RESOLVER, PROSODY_MODULE
+from tests.harness.ejabberd import ERLANG_RESOLVER
+from tests.harness.prosody import PROSODY_MODULE
 
 PROSODY_ITERATIONS, EJABBERD_ITERATIONS = 10_000, 4096  # their own defaults
 

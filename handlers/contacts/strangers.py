@@ -80,14 +80,15 @@ def keep_out(delivery: Delivery) -> Literal["stop"] | None:
     if not _may_be_unwanted(stanza) or not account.local or not server.ownership.is_ours(account):
         return None
     assert stanza.sender is not None
-    if is_known(server, account, stanza):
-        return None
-    if stanza.kind == "message" and rule(server, account) == REFUSE:
-        raise StanzaError("service-unavailable")  # as for an account that does not exist
-    if not _is_within_limits(server, account, stanza):
-        if stanza.kind == "presence" and stanza.type != "subscribe":
-            return STOP
-        raise StanzaError("resource-constraint", "your server has approached too many people here; try again later")
+    if not _goes_on(server, account, stanza):
+        if is_known(server, account, stanza):
+            return None
+        if stanza.kind == "message" and rule(server, account) == REFUSE:
+            raise StanzaError("service-unavailable")  # as for an account that does not exist
+        if not _is_within_limits(server, account, stanza):
+            if stanza.kind == "presence" and stanza.type != "subscribe":
+                return STOP
+            raise StanzaError("resource-constraint", "your server has approached too many people here; try again later")
     if not accounts.exists(server.db, account):
         _answer_alike(server, account, stanza)
     return None
@@ -125,6 +126,16 @@ def _may_be_unwanted(stanza: Stanza) -> bool:
     if stanza.kind == "message":
         return stanza.type not in ("error", "groupchat")  # who is in no room hears none
     return stanza.kind == "presence" and stanza.type in REACHES_PEOPLE
+
+
+def _goes_on(server: "Server", account: JID, stanza: Stanza) -> bool:
+    """True for a message in a conversation that was begun within the hour: to know that reads no row."""
+    assert stanza.sender is not None
+    if stanza.kind != "message" or rule(server, account) == REFUSE:
+        return False
+    approaches, domain, now = server.state(Approaches), registrable(stanza.sender.domain), monotonic()
+    is_begun = approaches.has((domain, "messages"), (stanza.sender.bare, account), now)
+    return is_begun and approaches.has((domain, "addressees"), account, now)
 
 
 def _is_within_limits(server: "Server", account: JID, stanza: Stanza) -> bool:

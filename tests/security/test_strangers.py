@@ -99,6 +99,12 @@ def test_row_192_a_conversation_that_has_begun_goes_on(server: Server, peer: Pee
     assert offline.count(server.db, JULIET) == 2
 
 
+def test_row_192_who_may_address_nobody_else_is_not_heard_the_second_time(peer: PeerStream) -> None:
+    answers(peer, *to_nobodies(PRESENCE, SPAM, "probe", 4))
+    came = answers(peer, *(MESSAGE.format(ROMEO, JULIET, number) for number in range(2)))
+    assert list(map(told, came)) == ["resource-constraint"] * 2
+
+
 def test_row_192_contacts_are_heard_whatever_others_of_their_domain_do(server: Server, peer: PeerStream) -> None:
     rosters.put(server.db, JULIET, rosters.Item(ROMEO, subscription="both"))
     answers(peer, *to_nobodies(MESSAGE, SPAM, "", 9))
@@ -181,6 +187,21 @@ def test_row_51_what_is_too_much_of_strangers_costs_the_same_whether_the_account
     assert len(costs[0]) <= 3
     assert archives.number_of(server.db, JULIET) is None
     assert offline.count(server.db, JULIET) == 0
+
+
+def test_row_51_for_a_conversation_that_goes_on_nobody_is_looked_up(
+    server: Server, peer: PeerStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    balthasar = somebody(server, "balthasar@a.example/x")
+    first, second = (MESSAGE.format(ROMEO, "balthasar@a.example/x", number) for number in range(2))
+    queries = queries_of(server.db, monkeypatch)
+    assert answers(peer, first) == []
+    next_of(balthasar, "message")
+    assert [query for query in queries if "acquaintance" in query]
+    queries.clear()
+    assert answers(peer, second) == []
+    assert 'id="1"' in next_of(balthasar, "message")
+    assert not [query for query in queries if "acquaintance" in query or "roster_item" in query]
 
 
 @pytest.mark.parametrize(

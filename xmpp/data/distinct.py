@@ -31,6 +31,11 @@ class Distinct:
             self._forget_first()
         return True
 
+    def has(self, kind: Hashable, thing: Hashable, now: float) -> bool:
+        """True if this thing is one of the kind's that count now."""
+        seen = self._seen.get((kind, thing))
+        return seen is not None and seen > now - self._seconds
+
     def _forget(self, now: float) -> None:
         while self._seen and next(iter(self._seen.values())) <= now - self._seconds:
             self._forget_first()
