@@ -30,8 +30,8 @@ class Pings:
         return id
 
     def take(self, stanza: Stanza) -> bool:
-        """True if this is the answer to a ping; an error says as much."""
-        if stanza.kind != "iq" or stanza.is_request or stanza.id not in self._expected:
+        """True if this iq is the answer to a ping; an error says as much."""
+        if stanza.is_request or stanza.id not in self._expected:
             return False
         expected = self._expected[stanza.id]
         if (stanza.sender, stanza.to) != (expected.theirs, expected.ours):

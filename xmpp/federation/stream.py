@@ -126,7 +126,7 @@ class ServerStream(Connection):
         stanza = self._read_stanza(element)
         if self._received is not None:
             self._received = (self._received + 1) % COUNTER
-        if stanza is None or self._federation.pings.take(stanza):
+        if stanza is None or (stanza.kind == "iq" and self._federation.pings.take(stanza)):
             return
         intake.take(self.server, stanza, self._route)
         if own.ticket is not None:
@@ -135,24 +135,27 @@ class ServerStream(Connection):
     def _read_stanza(self, element: etree._Element) -> Stanza | None:
         """The stanza, whose sender its server may speak for; None if its addressee cannot be anybody. Raises
         StreamError (RFC 6120 sections 8.1.1.2 and 8.1.2.2)."""
-        sender, to = element.get("from"), element.get("to")
-        if sender is None or to is None:
-            raise StreamError("improper-addressing", "a stanza between servers needs `from` and `to`")
-        try:
-            address = JID.parse(sender)
-        except MalformedJID:
-            raise StreamError("improper-addressing", "`from` is no address") from None
         try:
             stanza = Stanza(element, content=self.feed.content)
         except MalformedJID:
-            self._refuse_address(element, address)
+            self._refuse_address(element)
             return None
-        assert stanza.to is not None
-        if Pair(stanza.to.domain, address.domain) not in self.hears:
-            raise StreamError("invalid-from", f"not known as {address.domain} to {stanza.to.domain} here")
+        sender, to = stanza.sender, stanza.to
+        if sender is None or to is None:
+            raise StreamError("improper-addressing", "a stanza between servers needs `from` and `to`")
+        if (to.domain, sender.domain) not in self.hears:
+            raise StreamError("invalid-from", f"not known as {sender.domain} to {to.domain} here")
         return stanza
 
-    def _refuse_address(self, element: etree._Element, sender: JID) -> None:
+    def _refuse_address(self, element: etree._Element) -> None:
+        """Tell the sender that there cannot be such an addressee. Raises StreamError if it is the sender that is none,
+        or is not the other server's."""
+        if element.get("from") is None or element.get("to") is None:
+            raise StreamError("improper-addressing", "a stanza between servers needs `from` and `to`")
+        try:
+            sender = JID.parse(element.get("from", ""))
+        except MalformedJID:
+            raise StreamError("improper-addressing", "`from` is no address") from None
         if not any(pair.theirs == sender.domain for pair in self.hears):
             raise StreamError("invalid-from", f"not known as {sender.domain} here")
         if element.get("type") in ("error", "result"):
