@@ -161,6 +161,8 @@ def _with_others(others: Others) -> str:
     plain = "" if others.has_tls else f"without_tls = {json.dumps(others.domains)}\n"
     return (
         f'[federation]\nmode = "open"\nauthorities = "{others.roots}"\nbytes_per_second = 1_000_000_000\n{plain}'
+        "domain_bytes_per_second = 1_000_000_000\ndomain_stanzas_per_second = 1_000_000\n"
+        "address_bytes_per_second = 1_000_000_000\n"
         f'[dialling]\nnameservers = ["127.0.0.1:{others.nameserver_port}"]\nprivate_addresses = ["127.0.0.0/8"]\n'
     )
 
