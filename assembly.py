@@ -106,12 +106,6 @@ def notes_on_components(configuration: Configuration) -> Iterator[str]:
     return config_review.notes_on_components(configuration, FEATURES)
 
 
-def talks_to_other_servers(configuration: Configuration) -> bool:
-    """True if a server with this configuration talks to others."""
-    domains = configuration[ServerSettings].domains
-    return configuration.is_enabled("federation") and talks_to_others(configuration[FederationSettings], domains)
-
-
 def own_records(configuration: Configuration) -> Iterator[Found]:
     """What other servers find in DNS for each domain and each of its services. Yields to other greenlets."""
     resolver = Resolver(lambda: configuration[DialSettings].name_servers)
@@ -136,7 +130,9 @@ def opened_server(data: DataFolder, configuration: Configuration, *, is_demo: bo
             server.listeners.append(ComponentListener(server))
         has_web = configuration.is_enabled("web")
         protocols = (XMPP, HTTP) if has_web else (XMPP,)
-        has_others = talks_to_other_servers(configuration)
+        has_others = configuration.is_enabled("federation") and talks_to_others(
+            configuration[FederationSettings], server.domains
+        )
         tls = ServerTLS(
             configuration[TLSSettings],
             server.subdomains.by_domain,
@@ -174,9 +170,8 @@ def add_web(server: Server, listener: ClientListener, parts: Iterable[Part] = PA
 def add_federation(server: Server, listener: ClientListener, tls: ServerTLS) -> Federation:
     """Have a server talk to others, before it starts to listen. Raises CertificateError."""
     roots = read_roots(server.settings(FederationSettings).authorities)
-    services = config_review.services_of(server.configuration, FEATURES)
     for domain, certificate in tls.certificates.items():
-        for refusal in refused_by_others(certificate, [domain, *services[domain]], roots):
+        for refusal in refused_by_others(certificate, [domain, *server.subdomains.by_domain[domain]], roots):
             log.warning(refusal)
     dialer = Dialer(lambda: server.settings(DialSettings))
     federation = Federation(server, secret(server.db, "dialback"), dialer, roots, tls)

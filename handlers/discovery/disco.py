@@ -37,11 +37,13 @@ feature = Feature(
 
 
 @feature.iq_get(INFO_QUERY, to=[SERVER])
-def describe_domain(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
+def describe_domain(server: "Server", iq: Stanza) -> etree._Element:
     """The domain's identity, features and contact addresses; also at the nodes that its capabilities announce."""
     node = _node(iq)
     info = domain_info(server) if not node or node == caps.node(server) else caps2.information(server, node)
-    return info.element(node) if info is not None else _of_node(server, iq, SERVER)
+    if info is None:
+        raise StanzaError("item-not-found")
+    return info.element(node)
 
 
 @feature.iq_get(INFO_QUERY, to=[ACCOUNT])
@@ -77,10 +79,10 @@ def _of_node(server: "Server", iq: Stanza, addressee: Addressee) -> etree._Eleme
 
 
 @feature.iq_get(ITEMS_QUERY, to=[SERVER])
-def list_items_of_domain(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
-    """The domain's services, and the components that belong to it; or what a feature lists at one of its nodes."""
+def list_items_of_domain(server: "Server", iq: Stanza) -> etree._Element:
+    """The domain's services, and the components that belong to it."""
     if _node(iq):
-        return _of_node(server, iq, SERVER)
+        raise StanzaError("item-not-found")
     assert iq.to is not None
     query = etree.Element(ITEMS_QUERY, nsmap={None: ITEMS})
     components = belonging_to(iq.to.domain, server.settings(ComponentsSettings).secrets, server.domains)
