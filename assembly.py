@@ -115,6 +115,11 @@ def own_records(configuration: Configuration) -> Iterator[Found]:
             yield look_up(name, domain, port, resolver)
 
 
+def notes_on_domains(configuration: Configuration) -> Iterator[str]:
+    """A sentence for each domain that has settings of its own."""
+    return config_review.notes_on_domains(configuration)
+
+
 @contextmanager
 def opened_server(data: DataFolder, configuration: Configuration, *, is_demo: bool = False) -> Iterator[Server]:
     """A server that is ready to start, with its data folder, which no other process can use meanwhile. To a demo

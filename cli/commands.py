@@ -169,7 +169,7 @@ def check(file: Path) -> None:
     doubts = [*config_review.unwise(checked, file), *certificates.doubts]
     if doubts:
         raise ConfigError("\n".join(f"{file}: {doubt}" for doubt in doubts))
-    for note in (*assembly.notes_on_components(checked), *certificates.notes):
+    for note in (*assembly.notes_on_domains(checked), *assembly.notes_on_components(checked), *certificates.notes):
         click.echo(note, err=True)
     click.echo(f"{file} is fine.")
 

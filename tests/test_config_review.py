@@ -15,6 +15,7 @@ from tests.harness.certificates import DAY, NOW, RSA_KEY, issue, key_pem, pem, w
 from tests.harness.commandline import complaint, configured, running, xserv
 from xmpp import config_review
 from xmpp.config.configuration import ConfigError, entries_of
+from xmpp.config.contradictions import contradictions
 from xmpp.stream.tls.certificates import read_certificate
 
 
@@ -190,7 +191,7 @@ def test_settings_that_contradict_each_other_are_found(
 
 
 def test_the_defaults_contradict_nothing() -> None:
-    assert assembly.read_configuration(None).contradictions() == []
+    assert list(contradictions(assembly.read_configuration(None))) == []
 
 
 def test_a_default_that_another_setting_contradicts_is_found(tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ def test_a_list_that_is_not_whole_says_so_unasked(romeo: Client, monkeypatch: py
 
 
 def test_each_domain_has_its_own_rooms(tmp_path: Path) -> None:
-    with server_in(tmp_path, server={"domains": ["localhost", "verona.example"]}) as server:
+    domains = {"domains": ["localhost", "verona.example"]}
+    with server_in(tmp_path, server=domains, rooms={"creators": "everybody"}) as server:
         add_accounts(server, "romeo")
         romeo = Client(server, "romeo@localhost/orchard")
         opened(romeo, "romeo", room="a@rooms.verona.example", publicroom=True)

@@ -75,8 +75,12 @@ class Site:
 
     def domain_for(self, host: str) -> str:
         """The domain whose people somebody means who asked for this host: the default one if it says nothing."""
+        return self.domain_named(host) or self.server.default_domain
+
+    def domain_named(self, host: str) -> str | None:
+        """The domain of ours whose name this host has; None for a host of all of them, such as chat.example.org."""
         meant = (domain for domain in self.server.domains if host in (domain, a_label(domain)))
-        return next(meant, self.server.default_domain)
+        return next(meant, None)
 
     def _hosts(self) -> Collection[str]:
         settings = self.settings

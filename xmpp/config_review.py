@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from xmpp.config.component_settings import SAFE_SECRET, ComponentsSettings, home
 from xmpp.config.configuration import Configuration, Entry, entries_of
+from xmpp.config.contradictions import contradictions
 from xmpp.config.settings import ServerSettings
+from xmpp.data.jid import JID
 from xmpp.federation.own_certificates import refused_by_others
 from xmpp.federation.roots import read_roots
 from xmpp.federation.settings import FederationSettings, talks_to_others
@@ -42,7 +44,8 @@ def refuse_clashes(configuration: Configuration, features: Iterable[Feature]) ->
 
 def unwise(configuration: Configuration, file: Path | None) -> list[str]:
     """What a server can run with, but was hardly meant: a sentence for each such thing."""
-    found = [*configuration.contradictions(), *_doubts_about_components(configuration[ComponentsSettings])]
+    found = [*contradictions(configuration), *_doubts_about_domains(configuration)]
+    found += _doubts_about_components(configuration[ComponentsSettings])
     if file and file.stat().st_mode & stat.S_IROTH and _has_secret(configuration):
         found.append("everybody on this machine can read this file, and it holds a secret; chmod 600 closes it.")
     return found
@@ -55,6 +58,13 @@ def notes_on_components(configuration: Configuration, features: Iterable[Feature
         instead = f", in place of the service {given_up[domain].label} of this server" if domain in given_up else ""
         where = " and ".join(settings.addresses)
         yield f"{domain}: a component, which connects to port {settings.port} of {where}, answers there{instead}."
+
+
+def notes_on_domains(configuration: Configuration) -> Iterator[str]:
+    """A sentence for each domain for which something is set that may differ."""
+    for domain, differing in configuration.differing.items():
+        if differing and domain in configuration[ServerSettings].domains:
+            yield f'{domain}: has its own {", ".join(differing)}, by [domains."{domain}"].'
 
 
 class CertificateReview(NamedTuple):
@@ -100,6 +110,19 @@ def services_of(configuration: Configuration, features: Iterable[Feature]) -> Ma
 def _subdomains(configuration: Configuration, features: Iterable[Feature]) -> Subdomains:
     on, domains = those_on(features, configuration.is_enabled), configuration[ServerSettings].domains
     return Subdomains(on, configuration.__getitem__, domains, configuration[ComponentsSettings].secrets)
+
+
+def _doubts_about_domains(configuration: Configuration) -> Iterator[str]:
+    settings = configuration[ServerSettings]
+    for domain in configuration.differing:
+        if domain not in settings.domains:
+            yield (
+                f'[domains."{domain}"] has no effect: expected one of the [server] domains, '
+                f"{', '.join(settings.domains)}."
+            )
+    for account in settings.administrators:
+        if JID.parse(account).domain not in settings.domains:
+            yield f"[server] administrators: {account} is at none of the [server] domains, so nobody can log in as it."
 
 
 def _doubts_about_components(settings: ComponentsSettings) -> Iterator[str]:

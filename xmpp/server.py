@@ -102,6 +102,10 @@ class Server:
         """The settings of a feature, by their class."""
         return self.configuration[of]
 
+    def settings_at(self, domain: str, of: type[Settings]) -> Settings:
+        """The same, as they are for one of the domains."""
+        return self.configuration.at(domain, of)
+
     def state(self, of: type[State]) -> State:
         """What a feature remembers while this server runs, by its class; made when it is first asked for."""
         if of not in self._states:

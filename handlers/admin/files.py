@@ -59,10 +59,11 @@ def listing(
 
 def usage(server: "Server", by: Administrator, account: str = "") -> Used:
     """How much an account has, or all together."""
-    settings = server.settings(UploadSettings)
     if not account:
-        return Used(*uploads.usage_in_all(server.db, by.domain), 0 if by.domain else settings.max_bytes)
-    of_it = uploads.usage(server.db, existing_account(server, by, account)).values()
+        most = 0 if by.domain else server.settings(UploadSettings).max_bytes
+        return Used(*uploads.usage_in_all(server.db, by.domain), most)
+    jid = existing_account(server, by, account)
+    of_it, settings = uploads.usage(server.db, jid).values(), server.settings_at(jid.domain, UploadSettings)
     files, size, slots, slot_bytes = (sum(each) for each in zip(uploads.Usage(), *of_it, strict=True))
     return Used(files, size, slots, slot_bytes, settings.max_account_bytes)
 

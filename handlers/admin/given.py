@@ -38,7 +38,7 @@ class Administrator(NamedTuple):
 
     def may_at_service(self, server: "Server", service: str) -> bool:
         """The same for the address of a service of ours."""
-        return not self.domain or service in server.subdomains.by_domain[self.domain]
+        return self.domain in ("", server.subdomains.home.get(service))
 
 
 def acting(server: "Server", name: str) -> Administrator:

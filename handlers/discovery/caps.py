@@ -18,31 +18,30 @@ SOFTWARE = "urn:uuid:2f1b4b6c-7d5e-4f0a-9b53-6d0c7b1e8a47"  # names this softwar
 feature = Feature("caps", xep="0115", disco=[CAPS])
 
 
-class OwnVersion:
-    """The `ver` attribute that a server announces, and what it was computed from. A server has one."""
+class OwnVersions:
+    """The `ver` attribute that each domain of a server announces, and what it was computed from. A server has one."""
 
     def __init__(self) -> None:
-        self.info: Info | None = None
-        self.version = ""
+        self.by_domain: dict[str, tuple[Info, str]] = {}
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
 def announce(stream: Stream) -> etree._Element:
     """Section 6.3. Only after login: a stranger has no use for it."""
-    attributes = {"hash": "sha-1", "node": SOFTWARE, "ver": _version(stream.server)}
+    attributes = {"hash": "sha-1", "node": SOFTWARE, "ver": _version(stream.server, stream.host)}
     return etree.Element(f"{{{CAPS}}}c", attributes, nsmap={None: CAPS})
 
 
-def node(server: "Server") -> str:
+def node(server: "Server", domain: str) -> str:
     """The node at which clients ask for what was hashed (section 6.2)."""
-    return f"{SOFTWARE}#{_version(server)}"
+    return f"{SOFTWARE}#{_version(server, domain)}"
 
 
-def _version(server: "Server") -> str:
-    own, info = server.state(OwnVersion), domain_info(server)
-    if own.info is not info:
-        own.info, own.version = info, verification_string(info)
-    return own.version
+def _version(server: "Server", domain: str) -> str:
+    own, info = server.state(OwnVersions).by_domain, domain_info(server, domain)
+    if domain not in own or own[domain][0] is not info:
+        own[domain] = info, verification_string(info)
+    return own[domain][1]
 
 
 def verification_string(info: Info) -> str:

@@ -21,31 +21,32 @@ feature = Feature("caps2", xep="0390", disco=[CAPS2])
 
 
 class OwnHashes:
-    """The hashes that a server has announced lately, the current one first: each configuration can have another. A
-    server has one."""
+    """The hashes that each domain of a server has announced lately, the current one first: each configuration can have
+    another. A server has one."""
 
     def __init__(self) -> None:
-        self.announced: list[tuple[Hash, Info]] = []
+        self.by_domain: dict[str, list[tuple[Hash, Info]]] = {}
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
 def announce(stream: Stream) -> etree._Element:
     """Section 5.2."""
-    hash, _ = _announced(stream.server)[0]
+    hash, _ = _announced(stream.server, stream.host)[0]
     element = etree.Element(f"{{{CAPS2}}}c", nsmap={None: CAPS2})
     etree.SubElement(element, HASH, algo=hash.algorithm, nsmap={None: HASHES}).text = hash.value
     return element
 
 
-def information(server: "Server", node: str) -> Info | None:
+def information(server: "Server", domain: str, node: str) -> Info | None:
     """What the domain says about itself at this node (section 5.5); None unless it announces the node, or did
     lately."""
-    return next((info for hash, info in _announced(server) if hash.node == node), None)
+    return next((info for hash, info in _announced(server, domain) if hash.node == node), None)
 
 
-def _announced(server: "Server") -> list[tuple[Hash, Info]]:
-    own, info = server.state(OwnHashes), domain_info(server)
-    if not own.announced or own.announced[0][1] is not info:
-        before = [each for each in own.announced if each[1] != info]
-        own.announced = [(Hash.of(info, CAPS2, "sha-256"), info), *before][:REMEMBERED]
-    return own.announced
+def _announced(server: "Server", domain: str) -> list[tuple[Hash, Info]]:
+    own, info = server.state(OwnHashes).by_domain, domain_info(server, domain)
+    announced = own.get(domain, [])
+    if not announced or announced[0][1] is not info:
+        before = [each for each in announced if each[1] != info]
+        own[domain] = [(Hash.of(info, CAPS2, "sha-256"), info), *before][:REMEMBERED]
+    return own[domain]

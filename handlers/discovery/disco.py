@@ -39,8 +39,12 @@ feature = Feature(
 @feature.iq_get(INFO_QUERY, to=[SERVER])
 def describe_domain(server: "Server", iq: Stanza) -> etree._Element:
     """The domain's identity, features and contact addresses; also at the nodes that its capabilities announce."""
-    node = _node(iq)
-    info = domain_info(server) if not node or node == caps.node(server) else caps2.information(server, node)
+    assert iq.to is not None
+    node, domain = _node(iq), iq.to.domain
+    if not node or node == caps.node(server, domain):
+        info: Info | None = domain_info(server, domain)
+    else:
+        info = caps2.information(server, domain, node)
     if info is None:
         raise StanzaError("item-not-found")
     return info.element(node)

@@ -28,14 +28,14 @@ def _plain(name: str) -> None:
 
 
 def _contacts(role: str) -> Any:
-    return setting((), f"Addresses for {role}, as URIs: mailto:, xmpp: or https:.", check=_valid_uris)
+    return setting((), f"Addresses for {role}, as URIs: mailto:, xmpp: or https:.", check=_valid_uris, by_domain=True)
 
 
 @dataclass(frozen=True)
 class DiscoSettings:
     """What others can find out about this server: its name, and whom to contact (XEP-0157)."""
 
-    name: str = setting("", "The name of the service, for people to read.", check=_plain)
+    name: str = setting("", "The name of the service, for people to read.", check=_plain, by_domain=True)
     abuse: tuple[str, ...] = _contacts("reports of abuse")
     admin: tuple[str, ...] = _contacts("whoever runs the server")
     feedback: tuple[str, ...] = _contacts("praise and complaints")
@@ -58,22 +58,24 @@ class Nested:
 
 
 class DomainInfo:
-    """What the domains of a server say about themselves, for one configuration. A server has one."""
+    """What the domains of a server say about themselves, by domain, for one configuration. A server has one."""
 
     def __init__(self) -> None:
         self.configuration: Configuration | None = None
         self.nested: Mapping[str, Info] = {}
-        self.info = Info((), frozenset())
+        self.infos: dict[str, Info] = {}
 
 
-def domain_info(server: "Server") -> Info:
-    """What a domain says about itself. It stays the same object until another configuration is loaded, or somebody says
-    what is nested in it."""
+def domain_info(server: "Server", domain: str) -> Info:
+    """What a domain of ours says about itself. It stays the same object until another configuration is loaded, or
+    somebody says what is nested in it."""
     kept, nested = server.state(DomainInfo), server.state(Nested).domain
     if kept.configuration is not server.configuration or kept.nested is not nested:
-        kept.configuration, kept.nested = server.configuration, nested
-        kept.info = _with_nested(_domain_info(server), nested)
-    return kept.info
+        kept.configuration, kept.nested, kept.infos = server.configuration, nested, {}
+    info = kept.infos.get(domain)
+    if info is None:
+        info = kept.infos[domain] = _with_nested(_domain_info(server, domain), nested)
+    return info
 
 
 def _with_nested(info: Info, nested: Mapping[str, Info]) -> Info:
@@ -93,9 +95,10 @@ def _is_of(var: str, namespace: str) -> bool:
     return var == namespace or var.startswith(f"{namespace}#")
 
 
-def _domain_info(server: "Server") -> Info:
+def _domain_info(server: "Server", domain: str) -> Info:
     features = (feature for feature in server.registry.features if _is_announced(server, feature))
-    announced, settings = frozenset(var for each in features for var in each.disco), server.settings(DiscoSettings)
+    announced = frozenset(var for each in features for var in each.disco)
+    settings = server.settings_at(domain, DiscoSettings)
     return Info((Identity("server", "im", settings.name),), announced, _contact_forms(settings))
 
 

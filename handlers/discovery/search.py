@@ -45,7 +45,8 @@ PAUSE_SECONDS = 0.001  # a sleep of 0 would not let the loop look at its sockets
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """User search (XEP-0055): everybody who has an account here can look for all others, by name or address."""
+    """User search (XEP-0055): everybody who has an account can look for all others at its domain, by name or
+    address."""
 
     max_results: int = setting(50, "How many people are found at most.", minimum=1, maximum=1_000)
 
@@ -117,8 +118,8 @@ def _is_shown(server: "Server", account: JID, asker: JID) -> bool:
 
 
 def _refuse_strangers(server: "Server", iq: Stanza) -> None:
-    if iq.sender is None or not is_at_home(server, iq.sender):
-        raise StanzaError("forbidden")
+    if iq.sender is None or iq.to is None or not is_at_home(server, iq.sender) or iq.sender.domain != iq.to.domain:
+        raise StanzaError("forbidden")  # the people of another domain here are as those of another server
 
 
 def _wanted(filled_in: etree._Element) -> Names:

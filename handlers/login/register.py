@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 class RegisterSettings:
     """Registration by clients (XEP-0077): people change their password and remove their account themselves."""
 
-    open: bool = setting(False, "Whether strangers may make accounts for themselves.")
+    open: bool = setting(False, "Whether strangers may make accounts for themselves.", by_domain=True)
     accounts_per_address: int = setting(
         3,
         "How many accounts may be made from one address in a row; each hour half of them are forgotten. 0: any number.",
@@ -90,10 +90,15 @@ class NewAccounts(FadingCounts):
 # -- strangers
 
 
+def is_open(server: "Server", domain: str) -> bool:
+    """True if strangers may make accounts for themselves at this domain."""
+    return server.settings_at(domain, RegisterSettings).open
+
+
 @feature.stream_feature(when=State.OPEN)
 def offer_registration(stream: Stream) -> etree._Element | None:
     """XEP-0077 section 8."""
-    if not stream.server.settings(RegisterSettings).open:
+    if not is_open(stream.server, stream.host):
         return None
     return etree.Element(f"{{{STREAM_FEATURE}}}register", nsmap={None: STREAM_FEATURE})
 
@@ -101,10 +106,9 @@ def offer_registration(stream: Stream) -> etree._Element | None:
 @feature.iq_get(QUERY, to=[STREAM])
 def ask_for_details(server: "Server", iq: Stanza) -> etree._Element:
     """Section 3.1: which fields are needed for an account."""
-    settings = server.settings(RegisterSettings)
-    if not settings.open:
+    if not is_open(server, stream_of(iq).host):
         raise StanzaError("service-unavailable")
-    least = settings.min_password_length
+    least = server.settings(RegisterSettings).min_password_length
     return registration_form.query(f"Choose a username, and a password of at least {least} characters.")
 
 
@@ -112,7 +116,7 @@ def ask_for_details(server: "Server", iq: Stanza) -> etree._Element:
 def make_account(server: "Server", iq: Stanza) -> None:
     """Section 3.1: make an account. Yields."""
     stream = stream_of(iq)
-    if not server.settings(RegisterSettings).open:
+    if not is_open(server, stream.host):
         raise StanzaError("not-allowed")
     if stream.account is not None or iq.only_child().find(REMOVE) is not None:
         raise StanzaError("unexpected-request")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from db import blocklists, pubsub_affiliations, pubsub_nodes, pubsub_people, rosters
 from db.pubsub_nodes import Node
-from handlers.contacts.access import is_at_home, is_blocked, is_blocked_in_part, sees_presence
+from handlers.contacts.access import is_blocked, is_blocked_in_part, sees_presence
 from handlers.discovery import client_caps, contact_caps
 from handlers.pubsub import access, announced
 from handlers.pubsub.access import Relation
@@ -250,11 +250,12 @@ class Service(Host):
     default = SERVICE_NODE
 
     def may_create(self, asker: JID) -> bool:
-        match self.server.settings(PubSubSettings).creators:
+        home = self.server.subdomains.home[self.address.domain]
+        match self.server.settings_at(home, PubSubSettings).creators:
             case "everybody":
                 return True
             case "accounts":
-                return is_at_home(self.server, asker)
+                return bool(asker.local) and asker.domain == home
         return False
 
     def creates_by_publishing(self) -> bool:

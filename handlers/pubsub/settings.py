@@ -9,8 +9,9 @@ from xmpp.config.configuration import setting
 class PubSubSettings:
     """Publish-subscribe: nodes that accounts keep, and the service at pubsub.DOMAIN."""
 
-    creators: str = setting("accounts", "Who may create nodes on the service; for accounts' own nodes it is they.",
-                            choices=("nobody", "accounts", "everybody"))  # fmt: skip
+    creators: str = setting("accounts", "Who may create nodes on the service: `accounts` are those of the domain. For "
+                            "accounts' own nodes it is they.",
+                            choices=("nobody", "accounts", "everybody"), by_domain=True)  # fmt: skip
     max_nodes: int = setting(1_000, "The most nodes that one account has, and that one address makes on the service.",
                              minimum=1, maximum=1_000_000)  # fmt: skip
     max_items: int = setting(10_000, "The most items that one node keeps.", minimum=1, maximum=10_000_000)

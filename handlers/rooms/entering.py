@@ -188,19 +188,15 @@ def _make(server: "Server", address: JID, session: JID) -> Room:
 def _may_make(server: "Server", service: str, creator: JID) -> bool:
     if is_guest(server, creator):
         return False
-    match server.settings(RoomSettings).creators:
+    home = server.subdomains.home[service]
+    match server.settings_at(home, RoomSettings).creators:
         case "everybody":
             return True
         case "accounts":
-            return is_at_home(server, creator)
+            return bool(creator.local) and creator.domain == home
         case "administrators":
-            return is_at_home(server, creator) and _is_administrator_at(server, service, creator)
+            return is_at_home(server, creator) and reach(server, creator) in ("", home)
     return False
-
-
-def _is_administrator_at(server: "Server", service: str, account: JID) -> bool:
-    domain = reach(server, account)
-    return domain == "" or (domain is not None and service in server.subdomains.by_domain[domain])
 
 
 def _gone(old: rooms.Tombstone) -> StanzaError:

@@ -11,8 +11,8 @@ class RoomSettings:
 
     label: str = setting("rooms", "What comes before the domain in the address of the service. Rooms stay where they"
                          " were made, and nobody gets into them when it is changed.", restart=True)  # fmt: skip
-    creators: str = setting("accounts", "Who may make rooms.",
-                            choices=("nobody", "administrators", "accounts", "everybody"))  # fmt: skip
+    creators: str = setting("accounts", "Who may make rooms: `accounts` are those of the domain.",
+                            choices=("nobody", "administrators", "accounts", "everybody"), by_domain=True)  # fmt: skip
     max_rooms: int = setting(500, "The most rooms that one account has made.", minimum=1, maximum=1_000_000)
     max_occupants: int = setting(5_000, "The most occupants of one room, but for its owners and admins.",
                                  minimum=1, maximum=100_000)  # fmt: skip

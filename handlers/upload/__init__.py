@@ -43,7 +43,8 @@ def describe(server: "Server", iq: Stanza) -> etree._Element:
     if node:
         return commands.describe(node).element(node)
     purposes = (f"{PURPOSES}#{each}" for each in slots.offered_purposes(server))
-    most = str(server.settings(UploadSettings).max_file_bytes)
+    assert iq.to is not None
+    most = str(server.settings_at(server.subdomains.home[iq.to.domain], UploadSettings).max_file_bytes)
     return Info(
         (SUBDOMAIN.identity,), SUBDOMAIN.disco | set(purposes), (Form(UPLOAD, ((MAX_FILE_SIZE, (most,)),)),)
     ).element()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def refuse_too_much(server: "Server", account: JID, size: int, purpose: str, now: float) -> None:
     """Raise StanzaError if this file would be too large, or too much of what the account or the server keeps."""
-    settings, db = server.settings(UploadSettings), server.db
+    settings, db = server.settings_at(account.domain, UploadSettings), server.db
     most = settings.max_profile_file_bytes if purpose == PROFILE else settings.max_file_bytes
     if size > most:
         raise _too_large(most)

@@ -22,11 +22,11 @@ class UploadSettings:
                            "`https://files.example.org`. It has to lead to this server, and its name has to be among "
                            "`names` of [web].", check=_check_address)  # fmt: skip
     max_file_bytes: int = setting(100_000_000, "The largest file.", minimum=1, maximum=5_000_000_000_000,
-                                  at_most=("max_bytes_per_day", "max_account_bytes"))  # fmt: skip
+                                  at_most=("max_bytes_per_day", "max_account_bytes"), by_domain=True)  # fmt: skip
     max_bytes_per_day: int = setting(1_000_000_000, "How much one account may upload in a day.",
-                                     minimum=1, maximum=1 << 60)  # fmt: skip
+                                     minimum=1, maximum=1 << 60, by_domain=True)  # fmt: skip
     max_account_bytes: int = setting(2_000_000_000, "How much is kept of one account.", minimum=1, maximum=1 << 60,
-                                     at_most="max_bytes")  # fmt: skip
+                                     at_most="max_bytes", by_domain=True)  # fmt: skip
     max_account_files: int = setting(5_000, "How many files are kept of one account, and given slots in a day.",
                                      minimum=1, maximum=20_000)  # fmt: skip
     max_open_slots: int = setting(50, "How many files one account may begin to upload at the same time.",

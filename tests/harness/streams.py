@@ -69,9 +69,9 @@ def listener_of(server: Server) -> ClientListener:
 class Stream:
     """A client's side of a stream."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, domain: str = "") -> None:
         self._ids = itertools.count()
-        self._domain = server.default_domain
+        self._domain = domain or server.default_domain
         self._socket = socket.create_connection(("127.0.0.1", listener_of(server).ports["STARTTLS"]), PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._elements: Iterator[etree._Element] = iter(())

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from handlers.login.register import RegisterSettings
+from handlers.login import register
 from handlers.login.sasl import guests
 from handlers.rooms import SUBDOMAIN as ROOMS
 from web.http.messages import HTTPError, Request, Response
@@ -78,9 +78,10 @@ def page(site: "Site", request: Request) -> Response:
 @part.get(GUEST_PATH)
 def guest_page(site: "Site", request: Request) -> Response:
     """The client, for whoever comes as a guest (XEP-0175)."""
-    if not guests.are_welcome(site.server):
+    domain = site.domain_for(request.host)
+    if not guests.are_welcome(site.server, domain):
         raise HTTPError(404)
-    return client_page(site, request, {"jid": site.domain_for(request.host), **GUEST})
+    return client_page(site, request, {"jid": domain, **GUEST})
 
 
 @part.get(f"{PATH}/{{folder}}/{{path...}}")
@@ -117,7 +118,7 @@ def client_page(
         starter=f"{PATH}/{client.starter}",
         settings=json.dumps({**_settings(site, domain, f"{PATH}/{client.folder}"), **(more or {})}),
         has_pages=site.has("pages"),
-        guest=GUEST_PATH if guests.are_welcome(site.server) else None,
+        guest=GUEST_PATH if guests.are_welcome(site.server, domain) else None,
         paths=json.dumps({name: path for name, path in ENTRANCES.items() if site.has(name)}),
     )
 
@@ -134,7 +135,7 @@ def _settings(site: "Site", domain: str, folder: str) -> dict[str, Any]:
         "view_mode": "fullscreen",
         "authentication": "login",
         "default_domain": domain,
-        "allow_registration": has_registration and server.settings(RegisterSettings).open,
+        "allow_registration": has_registration and register.is_open(server, domain),
         "registration_domain": domain,
         "domain_placeholder": domain,
         "muc_domain": rooms,

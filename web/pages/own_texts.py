@@ -25,11 +25,12 @@ class PagesSettings:
     """Pages for people with a browser: what this server is, how to connect, whom to contact, and what the rules are."""
 
     about: Path | None = setting(None, "A file with a text about this server, for its start page. Files of texts are "
-                                 "in UTF-8, and are read anew with the configuration.")  # fmt: skip
-    terms: Path | None = setting(None, "A file with the terms of use. Whoever registers is pointed to them.")
-    privacy: Path | None = setting(None, "A file that says what becomes of people's data.")
-    imprint: Path | None = setting(None, "A file that says who is responsible for the server.")
-    language: str = setting("en", "The language of these texts, as in `de` or `pt-BR`.")
+                                 "in UTF-8, and are read anew with the configuration.", by_domain=True)  # fmt: skip
+    terms: Path | None = setting(None, "A file with the terms of use. Whoever registers is pointed to them.",
+                                 by_domain=True)  # fmt: skip
+    privacy: Path | None = setting(None, "A file that says what becomes of people's data.", by_domain=True)
+    imprint: Path | None = setting(None, "A file that says who is responsible for the server.", by_domain=True)
+    language: str = setting("en", "The language of these texts, as in `de` or `pt-BR`.", by_domain=True)
 
 
 class Block(NamedTuple):
@@ -40,22 +41,25 @@ class Block(NamedTuple):
 
 
 class OwnTexts:
-    """The texts of one configuration, by the names of their settings. A server has one."""
+    """The texts of one configuration, by domain, and by the names of their settings. A server has one."""
 
     def __init__(self) -> None:
         self.configuration: Configuration | None = None
-        self.texts: dict[str, list[Block]] = {}
+        self.texts: dict[str, dict[str, list[Block]]] = {}
 
 
-def own_texts(server: "Server") -> dict[str, list[Block]]:
-    """The texts that there are. They are read when they are first needed, and again for another configuration."""
+def own_texts(server: "Server", domain: str) -> dict[str, list[Block]]:
+    """The texts that there are for a domain. They are read when they are first needed, and again for another
+    configuration."""
     kept = server.state(OwnTexts)
     if kept.configuration is not server.configuration:
-        settings = server.settings(PagesSettings)
+        kept.configuration, kept.texts = server.configuration, {}
+    if domain not in kept.texts:
+        settings = server.settings_at(domain, PagesSettings)
         paths = {each.name: getattr(settings, each.name) for each in fields(settings)}
         read = {name: _read(path) for name, path in paths.items() if isinstance(path, Path)}
-        kept.configuration, kept.texts = server.configuration, {name: text for name, text in read.items() if text}
-    return kept.texts
+        kept.texts[domain] = {name: text for name, text in read.items() if text}
+    return kept.texts[domain]
 
 
 def blocks(text: str) -> list[Block]:

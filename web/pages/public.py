@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from handlers.discovery.disco_info import ROLES, DiscoSettings
-from handlers.login.register import RegisterSettings
+from handlers.login import register
 from web.http.messages import Request, Response
 from web.pages.own_texts import PAGES, own_texts
 from web.pages.rendering import render
@@ -38,12 +38,12 @@ def show(
     **values: object,
 ) -> Response:
     """A page whose template extends "pages/public.html"."""
-    server = site.server
+    server, domain = site.server, site.domain_for(request.host)
     around = {
         "chat": CHAT if has_chat(site) else None,
-        "is_open": registration_is_open(site),
-        "contacts": contacts(server),
-        "own_pages": [name for name in PAGES if name in own_texts(server)],
+        "is_open": bool(open_domains(site, request)),
+        "contacts": contacts(server, domain),
+        "own_pages": [name for name in PAGES if name in own_texts(server, domain)],
     }
     return render(site, request, template, status=status, headers=headers, cookies=cookies or (), **around, **values)
 
@@ -53,14 +53,17 @@ def has_chat(site: "Site") -> bool:
     return any(route.path == CHAT for part in site.parts for route in part.routes)
 
 
-def registration_is_open(site: "Site") -> bool:
-    """Whether strangers may make accounts for themselves, and here."""
-    return site.has(REGISTRATION_PAGE) and site.server.settings(RegisterSettings).open
+def open_domains(site: "Site", request: Request) -> list[str]:
+    """The domains at which strangers may make accounts for themselves, and here: none at the host name of one where
+    they may not."""
+    found = [domain for domain in site.server.domains if register.is_open(site.server, domain)]
+    is_open = site.domain_named(request.host) in (None, *found)
+    return found if site.has(REGISTRATION_PAGE) and is_open else []
 
 
-def contacts(server: "Server") -> dict[str, list[Contact]]:
-    """Whom to contact, by the role (XEP-0157)."""
-    settings = server.settings(DiscoSettings)
+def contacts(server: "Server", domain: str) -> dict[str, list[Contact]]:
+    """Whom to contact at a domain, by the role (XEP-0157)."""
+    settings = server.settings_at(domain, DiscoSettings)
     return {role: list(map(_contact, addresses)) for role in ROLES if (addresses := getattr(settings, role))}
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from web.http.messages import Request, Response
 from web.pages import registration
-from web.pages.public import registration_is_open, show
+from web.pages.public import open_domains, show
 from web.part import Part
 
 if TYPE_CHECKING:
@@ -40,6 +40,6 @@ def done(site: "Site", request: Request) -> Response:
 
 def _refusal(site: "Site", request: Request) -> Response | None:
     """Why there is no form, if there is none."""
-    if registration_is_open(site):
+    if open_domains(site, request):
         return None
     return show(site, request, "pages/closed.html", status=403)

@@ -16,7 +16,7 @@ from handlers.login.registration_form import UnsuitableName
 from handlers.login.sasl.passwords import Check
 from web.http.messages import Request, Response, redirect
 from web.pages import forms
-from web.pages.public import show
+from web.pages.public import open_domains, show
 from web.pages.start import connecting
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID, MalformedJID
@@ -82,7 +82,8 @@ class Made:
 
 def blank(site: "Site", request: Request) -> Response:
     """The page with an empty form, which is sent to where it stands."""
-    return _page(site, request, Form(domain=site.domain_for(request.host)), {})
+    domain, offered = site.domain_for(request.host), open_domains(site, request)
+    return _page(site, request, Form(domain=domain if domain in offered else offered[0]), {})
 
 
 def filled_in(site: "Site", request: Request) -> Response:
@@ -94,7 +95,7 @@ def filled_in(site: "Site", request: Request) -> Response:
         return _page(site, request, form, {"form": Problem("register.stale", 403)})
     if fields.get(TRAP):
         return _page(site, request, form, {"form": Problem("register.trapped")})
-    account, problems = _review(site, form)
+    account, problems = _review(site, request, form)
     if account is not None and not problems:
         problems = _made(site, request, account, form.password, fields[forms.TOKEN])
     if account is None or problems:
@@ -128,16 +129,16 @@ def _page(site: "Site", request: Request, form: Form, problems: Problems) -> Res
         fields=FIELDS,
         problems=problems,
         first=next((field for field in FIELDS if field in problems), None),
-        domains=site.server.domains,
+        domains=open_domains(site, request),
         least=site.server.settings(RegisterSettings).min_password_length,
     )
 
 
-def _review(site: "Site", form: Form) -> tuple[JID | None, dict[str, Problem]]:
+def _review(site: "Site", request: Request, form: Form) -> tuple[JID | None, dict[str, Problem]]:
     """The account that a form is for, and what is wrong with it before anything is done."""
     problems = dict[str, Problem]()
     account = None
-    if form.domain not in site.server.domains:
+    if form.domain not in open_domains(site, request):
         return None, {"name": Problem("register.domain_unknown")}
     try:
         account = registration_form.account(form.name.strip(), form.domain)

@@ -89,7 +89,7 @@ def render(
     domain = site.domain_for(request.host)
     own = {
         "domain": domain,
-        "service": site.server.settings(DiscoSettings).name or domain,
+        "service": site.server.settings_at(domain, DiscoSettings).name or domain,
         "stylesheet": stylesheet.path(site),
         "path": request.path,
     }

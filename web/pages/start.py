@@ -7,9 +7,10 @@ from urllib.parse import quote
 
 import segno
 
+from handlers.login import register
 from web.http.messages import HTTPError, Request, Response
 from web.pages.own_texts import PagesSettings, own_texts
-from web.pages.public import registration_is_open, show
+from web.pages.public import REGISTRATION_PAGE, show
 from web.part import Part
 
 if TYPE_CHECKING:
@@ -39,21 +40,22 @@ class Start:
 @part.at_start
 def read_texts(site: "Site") -> None:
     """Whoever starts the server is told at once of a text that cannot be read."""
-    own_texts(site.server)
+    for domain in site.server.domains:
+        own_texts(site.server, domain)
 
 
 def start(site: "Site", request: Request) -> Response:
     """What this server is, and how to connect."""
     domain = site.domain_for(request.host)
-    uri = f"xmpp:{quote(domain)}" + ("?register" if registration_is_open(site) else "")  # XEP-0077 section 7
+    uri = f"xmpp:{quote(domain)}" + ("?register" if _is_open(site, domain) else "")  # XEP-0077 section 7
     return show(
         site,
         request,
         "pages/start.html",
         uri=uri,
         code="" if domain == HERE else site.server.state(Start).code(uri),
-        about=own_texts(site.server).get("about"),
-        language=site.server.settings(PagesSettings).language,
+        about=own_texts(site.server, domain).get("about"),
+        language=site.server.settings_at(domain, PagesSettings).language,
         **connecting(site, domain),
     )
 
@@ -89,9 +91,14 @@ def connecting(site: "Site", domain: str) -> dict[str, Any]:
     return {"systems": site.server.state(Start).systems, "port": port}
 
 
+def _is_open(site: "Site", domain: str) -> bool:
+    return site.has(REGISTRATION_PAGE) and register.is_open(site.server, domain)
+
+
 def _own_text(site: "Site", request: Request, name: str) -> Response:
-    text = own_texts(site.server).get(name)
+    domain = site.domain_for(request.host)
+    text = own_texts(site.server, domain).get(name)
     if text is None:
         raise HTTPError(404)
-    language = site.server.settings(PagesSettings).language
+    language = site.server.settings_at(domain, PagesSettings).language
     return show(site, request, "pages/own_text.html", name=name, blocks=text, language=language)

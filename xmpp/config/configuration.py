@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from xmpp.config.values import Rule, Unsuitable, expected, in_toml, suitable
 
 Settings = TypeVar("Settings")
 
+DOMAINS = "domains"  # the section with tables for single domains, and in each of these some of the other sections
 REQUIRED: Any = MISSING  # the default of a setting that a table of a list must have
 
 
@@ -36,6 +37,7 @@ def setting(
     restart: bool = False,
     secret: bool = False,
     at_most: str | tuple[str, ...] = (),
+    by_domain: bool = False,
 ) -> Any:
     """Declare a field of a settings dataclass.
 
@@ -47,9 +49,10 @@ def setting(
     Minimum, maximum and choices hold for every item of a list. `check` gets the value and raises ValueError, whose
     text says what was expected. `restart`: it is read only when the server starts. `secret`: no error shows it.
     `at_most` names other settings that this one should not exceed, as `key` of the same section or `section.key`.
+    `by_domain`: it may differ from domain to domain, and whoever reads it asks for the settings `at` one.
     """
     bounds = (at_most,) if isinstance(at_most, str) else at_most
-    rule = Rule(comment, minimum, maximum, tuple(choices), check, restart, secret, bounds)
+    rule = Rule(comment, minimum, maximum, tuple(choices), check, restart, secret, bounds, by_domain)
     if isinstance(default, (list, dict)):
         return field(default_factory=default.copy, repr=not secret, metadata={"rule": rule})
     return field(default=default, repr=not secret, metadata={"rule": rule})
@@ -104,6 +107,7 @@ class Section:
 
 
 Tables = Mapping[str, Mapping[str, Any]]
+"""Values, by section and key."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ class Configuration:
     _settings: Mapping[type, Any]
     _enabled: Mapping[str, bool]
     _given: frozenset[tuple[str, str]] = frozenset()  # what was set explicitly, by section and key
+    _differing: Mapping[str, Tables] = field(default_factory=dict)  # what was set for single domains
+    _at: Mapping[tuple[str, type], Any] = field(default_factory=dict)  # by domain: settings of which some differ
 
     @classmethod
     def load(cls, path: Path | None, sections: Iterable[Section]) -> Self:
@@ -128,6 +134,19 @@ class Configuration:
         found: Settings = self._settings[settings]
         return found
 
+    def at(self, domain: str, settings: type[Settings]) -> Settings:
+        """The settings as they are for this domain."""
+        found: Settings = self._at.get((domain, settings), self._settings[settings])
+        return found
+
+    @property
+    def differing(self) -> Mapping[str, Collection[str]]:
+        """What was set for single domains: by domain, each setting as `section.key`."""
+        return {
+            domain: [f"{name}.{key}" for name, table in tables.items() for key in table]
+            for domain, tables in self._differing.items()
+        }
+
     def is_enabled(self, name: str) -> bool:
         """True if that feature is on, as is every feature without a section."""
         return self._enabled.get(name, True)
@@ -141,8 +160,11 @@ class Configuration:
 
         Error messages name the source. Relative paths are relative to the folder.
         """
-        settings, enabled = dict(self._settings), dict(self._enabled)
+        settings, enabled, differing = dict(self._settings), dict(self._enabled), dict(self._differing)
         for name, table in values.items():
+            if name == DOMAINS:
+                differing |= self._of_domains(table, source, folder.absolute())
+                continue
             section = self._section(name, table, source)
             given = _checked(section.entries, table, f"{source}: [{name}]", folder.absolute())
             if section.can_be_disabled:
@@ -150,7 +172,36 @@ class Configuration:
             if section.settings:
                 settings[section.settings] = _replaced(settings[section.settings], given, f"{source}: [{name}]")
         given_now = {(name, key) for name, table in values.items() for key in table}
-        return replace(self, _settings=settings, _enabled=enabled, _given=self._given | given_now)
+        at = {
+            (domain, of): _replaced(settings[of], given, f'{source}: [domains."{domain}".{name}]')
+            for domain, tables in differing.items()
+            for name, given in tables.items()
+            if (of := self.sections[name].settings)
+        }
+        return replace(
+            self,
+            _settings=settings,
+            _enabled=enabled,
+            _given=self._given | given_now,
+            _differing=differing,
+            _at=at,
+        )
+
+    def _of_domains(self, domains: object, source: str, folder: Path) -> dict[str, Tables]:
+        """What the tables for single domains set, checked. Raises ConfigError."""
+        if not isinstance(domains, Mapping):
+            raise ConfigError(f'{source}: expected tables such as [domains."example.org"].')
+        found = dict[str, Tables]()
+        for domain, tables in domains.items():
+            where = f'{source}: [domains."{domain}"]'
+            if not isinstance(tables, Mapping) or not all(isinstance(each, Mapping) for each in tables.values()):
+                raise ConfigError(f'{where}: expected lines such as register.open = true; see docs/configuration.md.')
+            given = {name: self._section(name, table, where) for name, table in tables.items()}
+            found[domain] = {
+                name: _checked(_that_differ(section, tables[name], where), tables[name], f"{where} {name}", folder)
+                for name, section in given.items()
+            }
+        return found
 
     def _section(self, name: str, table: object, source: str) -> Section:
         if not isinstance(table, Mapping):
@@ -165,44 +216,22 @@ class Configuration:
             f"[{section.name}] {entry.key}"
             for section in self.sections.values()
             for entry in section.entries.values()
-            if entry.rule.restart and self._value(section, entry) != new._value(section, entry)
+            if entry.rule.restart and self.value(section, entry) != new.value(section, entry)
         ]
 
-    def contradictions(self) -> list[str]:
-        """A sentence for each contradiction between settings. The server can run with them."""
-        return [*self._too_large(), *self._without_effect()]
-
-    def _too_large(self) -> Iterator[str]:
-        enabled = {name: section for name, section in self.sections.items() if self.is_enabled(name)}
-        for section in enabled.values():
-            for entry in section.entries.values():
-                for other_name, _, other_key in (bound.rpartition(".") for bound in entry.rule.at_most):
-                    other = enabled.get(other_name or section.name)
-                    if other and self._value(section, entry) > self._value(other, other.entries[other_key]):
-                        yield (
-                            f"[{section.name}] {entry.key}: expected at most {self._said(other, other_key)}, "
-                            f"found {self._said(section, entry.key)}."
-                        )
-
-    def _without_effect(self) -> Iterator[str]:
-        """Settings of features that are off by default and were not switched on."""
-        for name, section in self.sections.items():
-            given = [key for key in section.entries if (name, key) in self._given]
-            if given and section.can_be_disabled and not self.is_enabled(name) and "enabled" not in given:
-                yield (
-                    f"[{name}] {', '.join(given)} has no effect, since [{name}] enabled is false by default; "
-                    "set enabled = true too."
-                )
-
-    def _said(self, section: Section, key: str) -> str:
-        value = self._value(section, section.entries[key])
-        by_default = "" if (section.name, key) in self._given else " by default"
-        return f"{value} ([{section.name}] {key}{by_default})"
-
-    def _value(self, section: Section, entry: Entry) -> Any:
+    def value(self, section: Section, entry: Entry, domain: str = "") -> Any:
+        """The value of a setting, or of the switch of a section; as it is for a domain, if one is named."""
         if section.can_be_disabled and entry.key == "enabled":
             return self.is_enabled(section.name)
-        return getattr(self._settings[section.settings], entry.key) if section.settings else None
+        return getattr(self.at(domain, section.settings), entry.key) if section.settings else None
+
+
+def _that_differ(section: Section, table: Mapping[str, Any], where: str) -> Mapping[str, Entry]:
+    """The settings of a section that may differ by domain. Raises ConfigError if the table has any others."""
+    for key in table:
+        if key in section.entries and not section.entries[key].rule.by_domain:
+            raise ConfigError(f"{where}: [{section.name}] {key} is the same for all domains, and set there.")
+    return {key: entry for key, entry in section.entries.items() if entry.rule.by_domain}
 
 
 def _replaced(settings: Any, given: Mapping[str, Any], where: str) -> Any:

@@ -13,12 +13,25 @@ DOCUMENTATION_HEAD = """\
 Every setting, made from the code by `make docs`. None of it is needed: without a file everything has its default.
 The file is TOML. `xserv run` takes the one that `--config` names, or else `xserv.toml` in the data folder.
 `xserv config example` prints one to start from, and `xserv config check FILE` checks one.
+
+Settings that may differ by domain can be set for one of several domains, after the name of their section:
+
+    [domains."example.net"]
+    register.open = true
+    disco.name = "The other club"
+
+What is not set there is as in the section itself.
 """
 
 
 def example(sections: Iterable[Section]) -> str:
     """A whole configuration file, in which each setting is explained, and commented out with its default value."""
-    head = "# Every setting, with its default value. Remove the # in front of a setting to change it.\n"
+    head = (
+        "# Every setting, with its default value. Remove the # in front of a setting to change it.\n"
+        "# Those that may differ by domain can be set for one of several, as in\n"
+        '# [domains."example.net"]\n'
+        "# register.open = true\n"
+    )
     return "\n".join([head, *map(_example_section, sections)])
 
 
@@ -48,7 +61,8 @@ def _as_comment(text: str) -> list[str]:
 
 def _explanation(entry: Entry) -> str:
     bound = " Not above " + " or ".join(f"`{name}`" for name in bounds) + "." if (bounds := entry.rule.at_most) else ""
-    return entry.rule.comment + bound + (" Read only when the server starts." if entry.rule.restart else "")
+    by_domain = " May differ by domain." if entry.rule.by_domain else ""
+    return entry.rule.comment + bound + by_domain + (" Read only when the server starts." if entry.rule.restart else "")
 
 
 def _default(entry: Entry) -> str:

@@ -23,6 +23,7 @@ class Rule:
     restart: bool = False
     secret: bool = False
     at_most: tuple[str, ...] = ()
+    by_domain: bool = False
 
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}

@@ -251,6 +251,7 @@ class Subdomains:
         self.given_up: dict[str, Subdomain] = {}
         self.by_address: dict[str, Subdomain] = {}
         self.by_domain: dict[str, list[str]] = {}
+        self.home: dict[str, str] = {}  # of each address the domain that it is beneath
         labels = [
             (_label(subdomain, feature, settings), subdomain)
             for feature in features
@@ -261,6 +262,7 @@ class Subdomains:
             self.given_up |= {address: found.pop(address) for address in others if address in found}
             self.by_domain[domain] = [*found]
             self.by_address.update(found)
+            self.home |= dict.fromkeys(found, domain)
 
     def addresses(self, subdomain: Subdomain) -> list[str]:
         """The addresses of this one, in the order of the domains."""

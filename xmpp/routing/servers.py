@@ -90,6 +90,9 @@ class Server(Protocol):
     def settings(self, of: type[Settings]) -> Settings:
         """The settings of a feature, by their class. Ask each time: a reload changes them."""
 
+    def settings_at(self, domain: str, of: type[Settings]) -> Settings:
+        """The same, as they are for one of the domains: for those that may differ (`by_domain`)."""
+
     def state(self, of: type[State]) -> State:
         """What a feature remembers while the server runs, by its class; made when it is first asked for."""
 

@@ -70,7 +70,7 @@ def offer_mechanisms(stream: Stream) -> etree._Element:
     mechanisms = etree.Element(f"{{{names.SASL}}}mechanisms", nsmap={None: names.SASL})
     for mechanism in _circumstances(stream).offered():
         etree.SubElement(mechanisms, f"{{{names.SASL}}}mechanism").text = mechanism.name
-    if guests.are_welcome(stream.server):
+    if guests.are_welcome(stream.server, stream.host):
         etree.SubElement(mechanisms, f"{{{names.SASL}}}mechanism").text = guests.MECHANISM
     return mechanisms
 
@@ -122,7 +122,7 @@ def begin(server: "Server", stream: Stream, auth: etree._Element) -> None:
     is asked for. Yields as `_conclude` does."""
     login = _login(stream)
     login.attempt = None
-    if auth.get("mechanism") == guests.MECHANISM and guests.are_welcome(server):
+    if auth.get("mechanism") == guests.MECHANISM and guests.are_welcome(server, stream.host):
         _admit_guest(server, stream)
         return
     login.attempt = _attempt(server, stream, auth.get("mechanism"))

@@ -41,6 +41,7 @@ class GuestSettings:
     """Guests (XEP-0175): people without an account, who may chat with those here and enter rooms. They have no
     contacts, make no rooms, send no files and cannot search for people, and nothing of them is kept when they go."""
 
+    welcome: bool = setting(True, "Whether guests are let in.", by_domain=True)
     at_a_time: int = setting(100, "How many guests there may be at a time.", minimum=1, maximum=10_000)
     per_address: int = setting(
         10,
@@ -61,9 +62,9 @@ class Guests:
         self.lately = FadingCounts(half_life=HOUR)
 
 
-def are_welcome(server: "Server") -> bool:
-    """True if guests may log in."""
-    return feature in server.registry.features
+def are_welcome(server: "Server", domain: str) -> bool:
+    """True if guests may log in at this domain."""
+    return feature in server.registry.features and server.settings_at(domain, GuestSettings).welcome
 
 
 def is_guest(server: "Server", account: JID) -> bool:
@@ -90,12 +91,12 @@ def admit(server: "Server", host: str, peer: str) -> tuple[JID, str]:
 
 @feature.step
 def refuse_elsewhere(delivery: Delivery) -> None:
-    """MESSAGE_SENT, PRESENCE_SENT, IQ_SENT: guests reach nobody but those here (section 3)."""
+    """MESSAGE_SENT, PRESENCE_SENT, IQ_SENT: guests reach nobody but those at their domain (section 3)."""
     to, server = delivery.stanza.to, delivery.server
     if to is None or not is_guest(server, delivery.account):
         return
-    if not server.ownership.serves(to.domain) and to.domain not in server.subdomains.by_address:
-        raise StanzaError("forbidden", "guests cannot write to other servers")
+    if delivery.account.domain not in (to.domain, server.subdomains.home.get(to.domain)):
+        raise StanzaError("forbidden", "guests cannot write to other domains")
 
 
 @feature.step

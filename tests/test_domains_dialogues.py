@@ -1,0 +1,70 @@
+"""The dialogues between people at two domains of one server: all is as among those of one domain, but for what belongs
+to a domain; and nothing of it goes over a link, though the server talks to others."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.harness.dialogues import settings_of, wanted_server
+from tests.harness.federated import Directory, federated, server_port
+from tests.harness.federated_dialogues import DOMAINS, Land
+from tests.harness.servers import ROOT
+from tests.test_federation_dialogues import AWAY, BESIDE, CASES, name_of
+
+IS_NOT_THE_SAME = {
+    BESIDE: {
+        "search/by_name.scs": "a search finds the people of one domain",
+    },
+    AWAY: dict[str, str](),
+}
+"""What is not the same, and why. A dialogue that is played to its end does not belong here."""
+
+
+class Town:
+    """A server for both domains for each kind that dialogues ask for; made when the first one does."""
+
+    def __init__(self, folder: Path, opened: ExitStack) -> None:
+        self.dialled: list[str] = []
+        self._folder, self._opened = folder, opened
+        self._made: dict[str, Land] = {}
+
+    def of(self, kind: str, way: str) -> Land:
+        name = f"{kind}, {way}"
+        if name not in self._made:
+            directory, settings = Directory(), {"server": {"domains": DOMAINS}, **settings_of(kind)}
+            directory.dialled = self.dialled
+            for service in ("rooms", "pubsub"):  # else they are for the people of their domain
+                settings[service] = {"creators": "everybody", **settings.get(service, {})}
+            (self._folder / name).mkdir()
+            server = self._opened.enter_context(federated(self._folder / name, directory, DOMAINS[0], **settings))
+            directory.ports[DOMAINS[1]] = server_port(server)  # who looks for it finds it
+            self._made[name] = Land((server, server))
+        return self._made[name]
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with ExitStack() as opened:
+        yield Town(tmp_path_factory.mktemp("town"), opened)
+
+
+@pytest.mark.parametrize(
+    ("script", "way"), CASES, ids=lambda value: value if isinstance(value, str) else name_of(value)
+)
+def test_dialogue(town: Town, script: Path, way: str, caplog: pytest.LogCaptureFixture) -> None:
+    reason = IS_NOT_THE_SAME[way].get(name_of(script))
+    patience = ["--timeout", "0.5"] if reason else []  # what does not come is not waited for
+    trouble = town.of(wanted_server(script), way).play(script, *patience, first_beside_services=way == BESIDE)
+    assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert not set(town.dialled) & {*DOMAINS, *(f"{each}.{DOMAINS[0]}" for each in ("rooms", "pubsub", "upload"))}
+    if reason is None:
+        assert not trouble, trouble
+    else:
+        assert trouble, f"it is the same by now; the table says: {reason}"
+
+
+def test_the_dialogues_are_those_between_several_people() -> None:
+    assert len(CASES) > 100 and (ROOT / "spec").is_dir()
