@@ -280,7 +280,7 @@ class ConnectionManager:
         """The client has a session."""
         self.is_trusted = True
 
-    def start_tls(self, tls: ServerTLS, pace: Pace) -> None:
+    def start_tls(self, tls: ServerTLS, pace: Pace, *, asked_for: str = "") -> None:
         """There is none in the stream (XEP-0206 section 4)."""
         raise OSError("no TLS within BOSH")
 

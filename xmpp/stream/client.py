@@ -23,6 +23,7 @@ from xmpp.stream.negotiation import Negotiation
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place
+from xmpp.stream.tls.certificates import a_label
 from xmpp.stream.tls.tls import ServerTLS
 from xmpp.stream.xml.nameguard import ProcessNames
 from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader
@@ -59,8 +60,9 @@ class ClientTransport(Transport, Protocol):
     def tls(self) -> ssl.SSLObject | None:
         """The TLS layer of the connection; None if there is none, or it does not end here."""
 
-    def start_tls(self, tls: ServerTLS, pace: Pace) -> None:
-        """Begin TLS in the middle of the connection. Yields. Raises OSError."""
+    def start_tls(self, tls: ServerTLS, pace: Pace, *, asked_for: str = "") -> None:
+        """Begin TLS in the middle of the connection, for the domain that the stream has `asked_for`. Yields. Raises
+        OSError."""
 
     def trust(self) -> None:
         """The client has a session."""
@@ -245,7 +247,7 @@ class ClientStream(Connection):
         self.flush()
         # The deadline for logging in calls close(), which has no effect in the middle of a handshake.
         with gevent.Timeout(self.server.stream_settings.login_seconds, TimeoutError("no handshake")):
-            self.transport.start_tls(tls, self._pace)
+            self.transport.start_tls(tls, self._pace, asked_for=a_label(self.host))
         self._negotiation.secured()
         self._begin_anew()
 

@@ -193,15 +193,17 @@ class ServerTLS:
         return not hello.protocols or any(each.encode() in hello.protocols for each in ours)
 
     def layer(self, hello: ClientHello, *, for_servers: bool = False, asked_for: str = "") -> ssl.SSLObject:
-        """Return our side of a connection with this client, whose handshake is still to be done.
+        """Return our side of a connection with this client, whose handshake is still to be done. If it is another
+        server, it is asked for a certificate.
 
-        If it is another server, it is asked for a certificate. Not all name the domain in the handshake if their stream
-        has named it before: Prosody 0.12 does so only where TLS comes first. `asked_for` counts then.
+        Not all name the domain in the handshake if their stream has named it before (`asked_for`), which counts then:
+        Prosody 0.12 does so only where TLS comes first, clients name the host of an SRV record instead, or, of a domain
+        that is not ASCII, what no host can be called.
         """
         if for_servers and self.as_client is not None:
             context = self.as_client.contexts.for_incoming(hello.server_name or asked_for)
         else:
-            context = self._by_name.get(hello.server_name or "", self._default)
+            context = self._by_name.get(hello.server_name or "") or self._by_name.get(asked_for, self._default)
         return context.wrap_bio(self.incoming, self.outgoing, server_side=True)
 
     def requested_domain(self, secured: ssl.SSLObject) -> str | None:
