@@ -95,12 +95,13 @@ def list_links(carry_out: CarryOut, text: str) -> None:
 @click.argument("text")
 @click.option("--subject", default="")
 @click.option("--online", "online_only", is_flag=True, help="Only to those who are online now.")
+@click.option("--domain", default="", help="Only to those at this domain, if there are several.")
 @options.administrative()
-def announce(carry_out: CarryOut, text: str, subject: str, online_only: bool) -> None:
+def announce(carry_out: CarryOut, text: str, subject: str, online_only: bool, domain: str) -> None:
     """Send TEXT, or for `-` standard input, to everybody who has an account; who is away gets it later."""
     if text == "-":
         text = sys.stdin.read()
-    carry_out("announce", text=text, subject=subject, online_only=online_only)
+    carry_out("announce", text=text, subject=subject, online_only=online_only, domain=domain)
     click.echo("It has gone out.")
 
 

@@ -16,6 +16,7 @@ from handlers.admin.administration import CHANGES, OF_THE_WHOLE_SERVER, QUESTION
 from handlers.login import accounts
 from tests.harness.administrators import Administrator
 from tests.harness.browsing import web_server
+from tests.harness.commandline import complaint, succeeds
 from tests.harness.domains import DOMAINS, IDN, A, B, hosting
 from tests.harness.in_process import Client, online, server_in
 from tests.harness.rooms import enter, opened, told
@@ -223,6 +224,26 @@ def test_an_announcement_goes_to_the_own_domain(server: Server, online_only: boo
     assert carry_out(server, "person", account=f"juliet@{B}").waiting == 0
     carry_out(server, "announce", by=OPERATOR, text="to all", online_only=online_only)
     assert bodies(ours.received()) == [(A, "to all")] and bodies(theirs.received()) == [(B, "to all")]
+
+
+def test_an_announcement_goes_to_one_domain_where_somebody_says_so(server: Server) -> None:
+    ours, theirs = online(server, f"{ROMEO}/here"), online(server, f"{THEIRS}/here")
+    carry_out(server, "announce", by=OPERATOR, text="hello", domain=B)
+    assert bodies(ours.received()) == [] and bodies(theirs.received()) == [(B, "hello")]
+    carry_out(server, "announce", by=JULIET, text="hello", domain=A)
+    for by, domain in ((JULIET, B), (OPERATOR, "c.example"), (OPERATOR, f"rooms.{A}")):
+        with pytest.raises(Refused, match="is not served here"):
+            carry_out(server, "announce", by=by, text="hello", domain=domain)
+    assert bodies(ours.received()) == [(A, "hello")] and bodies(theirs.received()) == []
+
+
+def test_the_command_line_announces_to_one_domain(tmp_path: Path) -> None:
+    (tmp_path / "xserv.toml").write_text(f'[server]\ndomains = ["{A}", "{B}"]\n')
+    for account in (JULIET, THEIRS):
+        succeeds("user", "add", account, "--data", tmp_path, typed="secret\n")
+    assert succeeds("announce", "hello", "--domain", B, "--data", tmp_path) == "It has gone out.\n"
+    told_why = complaint("announce", "hello", "--domain", "c.example", "--data", tmp_path)
+    assert "c.example is not served here." in told_why
 
 
 def test_announcements_of_one_domain_do_not_hold_up_those_of_another(server: Server, small_portions: None) -> None:

@@ -23,16 +23,27 @@ NOT_IN_XML = frozenset(chr(code) for code in range(32)) - {"\t", "\n", "\r"} | {
 
 
 def announce(
-    server: "Server", by: Administrator, text: str, subject: str = "", online_only: bool = False, wait: bool = True
+    server: "Server",
+    by: Administrator,
+    text: str,
+    subject: str = "",
+    online_only: bool = False,
+    domain: str = "",
+    wait: bool = True,
 ) -> None:
-    """Send a message to every account where the administrator is one, or only to those that are online. Who is not
-    online gets it later, as any message. Disabled accounts, and those that are to be removed, are left out.
+    """Send a message to every account where the administrator is one, or at one `domain`, or only to those that are
+    online. Who is not online gets it later, as any message. Disabled accounts, and those that are to be removed, are
+    left out.
 
     It goes out in portions; `wait`: yields until all of it has gone out.
     """
     text, subject = _checked("text", text, MAX_TEXT), _checked("subject", subject, MAX_SUBJECT)
     if not text:
         raise Refused("An announcement has a text.")
+    if domain:
+        if domain not in server.domains or not by.may_at(domain):
+            raise Refused(f"{domain} is not served here.")
+        by = by._replace(domain=domain)
     line = f"{LINE} to {by.domain}" if by.domain else LINE
     if server.portions.length(line) >= MOST:
         raise Refused(f"{MOST} announcements are still on their way: wait until they have gone out.")

@@ -46,7 +46,8 @@ class Visit:
     @property
     def domain(self) -> str:
         """The only domain of which it is an administrator; "" for all."""
-        return roles.reach(self.site.server, self.login.account) or ""
+        found = roles.reach(self.site.server, self.login.account)
+        return self.login.account.domain if found is None else found  # None: it has just lost its role
 
     @property
     def domains(self) -> Sequence[str]:
