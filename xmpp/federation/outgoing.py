@@ -169,7 +169,6 @@ class LinkStream(OutgoingStream):
         self._is_asked = self._has_ignored = False
         self.asked_for_both = False
         self.is_open = False
-        self._can_dial_back = False
         self._features: etree._Element | None = None
         self._is_external = False
         self._handlers |= {tags.SUCCESS: self._succeeded, tags.FAILURE: self._refused, tags.RESULT: self._answered,
@@ -235,6 +234,7 @@ class LinkStream(OutgoingStream):
         if self._features.find(tags.SM_FEATURE) is not None:
             self.write(f"<enable xmlns='{tags.SM}'/>".encode())
             self._receives_counted()
+        self._features = None  # a parsed tree
         log.info("%s: ours sends to %s for %s", self.peer, self.theirs, self.ours)
         self.settled.set()
         self._link.opened(self)
