@@ -20,14 +20,14 @@ class Crowd:
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self._may_go: list[Event] = []
 
-    def add(self, *kinds: str) -> None:
+    def add(self, *kinds: str, sender: str = "") -> None:
         """They come, and wait if they have to."""
         for kind in kinds:
-            self._greenlets.append(gevent.spawn(self._dial, kind))
+            self._greenlets.append(gevent.spawn(self._dial, kind, sender))
         gevent.sleep(0)
 
-    def _dial(self, kind: str) -> None:
-        with self.places.place(kind):
+    def _dial(self, kind: str, sender: str) -> None:
+        with self.places.place(kind, sender):
             self.had.append(kind)
             go = Event()
             self._may_go.append(go)
@@ -133,3 +133,11 @@ def test_who_gives_up_in_the_moment_when_it_gets_a_place_hands_it_on() -> None:
         gevent.sleep(0)
         gevent.sleep(0)
         assert them.had == ["c"]
+
+
+def test_senders_take_turns_however_many_kinds_one_of_them_makes_up() -> None:
+    with crowd(most=1) as found:
+        found.add("a", "b", "c", "d", "e", sender="mallory")
+        found.add("f", "g", sender="juliet")
+        found.all_leave()
+    assert "".join(found.had) == "abfcgde"

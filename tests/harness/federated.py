@@ -44,7 +44,7 @@ class Directory:
         self.dialled: list[str] = []
         self.addresses, self.connections = 1, 0
 
-    def dial(self, domain: str) -> Iterator[Dialled]:
+    def dial(self, domain: str, sender: str) -> Iterator[Dialled]:
         self.dialled.append(domain)
         if domain not in self.ports:
             raise NoSuchServer("no such server")

@@ -50,9 +50,9 @@ NEVER_GIVEN_BACK = frozenset({"error", "result", "unavailable", "probe"})
 class Dialer(Protocol):
     """What finds the servers of domains."""
 
-    def dial(self, domain: str) -> Iterator[Dialled]:
-        """Connections to its servers, one after the other as long as somebody asks. Raises NoSuchServer, Unreachable.
-        Yields."""
+    def dial(self, domain: str, sender: str) -> Iterator[Dialled]:
+        """Connections to its servers, one after the other as long as somebody asks. `sender` is the cause. Raises
+        NoSuchServer, Unreachable. Yields."""
 
 
 class Federation:
@@ -171,13 +171,13 @@ class Federation:
         """Ask the server that DNS names for their domain whether it has made this key, which somebody of that network
         has shown. Yields. Raises StanzaError."""
         with self.allowances.verifying(pair.theirs, network):
-            return self._verify(pair, stream_id, key)
+            return self._verify(pair, stream_id, key, network)
 
-    def _verify(self, pair: Pair, stream_id: str, key: str) -> bool:
+    def _verify(self, pair: Pair, stream_id: str, key: str, network: str) -> bool:
         failure: StanzaError | None = None
         ends = self.no_more_addresses_after()
         try:
-            for dialled in self.dialer.dial(pair.theirs):
+            for dialled in self.dialer.dial(pair.theirs, network):
                 stream = VerifyingStream(self, pair, dialled, stream_id, key)
                 self.settle(stream)
                 if stream.is_valid is not None:

@@ -152,7 +152,7 @@ class Link:
         failure: StanzaError | None = None
         both = self._federation.may_ask_for_both(self.pair.theirs)
         try:
-            for dialled in self._federation.dialer.dial(self.pair.theirs):
+            for dialled in self._federation.dialer.dial(self.pair.theirs, self._first_sender):
                 if not self._federation.may_talk_to(self.pair.theirs):  # not any more
                     dialled.sock.close()
                     return not_talked_to(), False
@@ -168,6 +168,10 @@ class Link:
         except Unreachable as error:
             return failure or timeout(str(error)), False
         return failure or timeout("its server could not be reached"), False
+
+    @property
+    def _first_sender(self) -> str:
+        return str(_account(self._queue[0].stanza)) if self._queue else self.pair.ours
 
     def _failed(self, failure: StanzaError) -> None:
         self._is_dialling, self._since = False, time()

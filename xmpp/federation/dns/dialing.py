@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from time import monotonic
 from typing import NamedTuple
 
@@ -50,11 +51,13 @@ class Dialer:
         """How many domains are being dialled now."""
         return self._places.taken
 
-    def dial(self, domain: str) -> Iterator[Dialled]:
-        """Connections to its servers, one after the other as long as somebody asks, to no address twice.
+    def dial(self, domain: str, sender: str = "") -> Iterator[Dialled]:
+        """Connections to its servers, one after the other as long as somebody asks, to no address twice. `sender`: who
+        is the cause of it; where many wait, senders take turns.
 
         Raises NoSuchServer or Unreachable if there is none at all; after the first one it just ends. Yields to other
-        greenlets, for `dial_seconds` in all: the time in which the caller has a connection does not count.
+        greenlets, for `dial_seconds` in all: the time in which the caller has a connection does not count. No more than
+        half of that is spent waiting for others: who has its turn has time to dial.
         """
         settings = self._settings()
         search = _Search(domain, settings, self._resolver)
@@ -62,7 +65,9 @@ class Dialer:
         while True:
             begun = monotonic()
             try:
-                with gevent.Timeout(seconds) as timer, self._places.place(_kind(search.domain)):
+                with gevent.Timeout(seconds) as timer, ExitStack() as place:
+                    with gevent.Timeout(seconds / 2, Unreachable("too many servers are being dialled")):
+                        place.enter_context(self._places.place(_kind(search.domain), sender))
                     found = search.next()
             except gevent.Timeout as timeout:
                 if timeout is not timer:
