@@ -175,8 +175,9 @@ def add_web(server: Server, listener: ClientListener, parts: Iterable[Part] = PA
 def add_federation(server: Server, listener: ClientListener, tls: ServerTLS) -> Federation:
     """Have a server talk to others, before it starts to listen. Raises CertificateError."""
     roots = read_roots(server.settings(FederationSettings).authorities)
+    services = config_review.services_of(server.configuration, FEATURES)
     for domain, certificate in tls.certificates.items():
-        for refusal in refused_by_others(certificate, [domain, *server.subdomains.by_domain[domain]], roots):
+        for refusal in refused_by_others(certificate, [domain, *services[domain]], roots):
             log.warning(refusal)
     dialer = Dialer(lambda: server.settings(DialSettings))
     federation = Federation(server, secret(server.db, "dialback"), dialer, roots, tls)

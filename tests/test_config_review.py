@@ -325,6 +325,13 @@ def test_names_that_other_servers_would_look_for_in_vain_are_noted(tmp_path: Pat
     assert sentence in noted(path)
     with running(tmp_path) as server:
         assert any("WARNING" in line and line.endswith(sentence) for line in server.said)
+    components = f"[components.secrets]\n'irc.example.org' = '{'5' * 40}'\n'bot.example.net' = '{'6' * 40}'\n"
+    with_issued(tmp_path, authority.issue("example.org", "*.example.org"), trusted + components)
+    path.chmod(0o600)
+    assert [line.partition("fullchain.pem: ")[2] for line in noted(path) if "does not name" in line] == [
+        "the certificate does not name bot.example.net: other servers do not connect there, and refuse what comes from "
+        "there."
+    ]
     with_issued(tmp_path, authority.issue("example.org", "*.example.org"), trusted)
     assert not [line for line in noted(path) if "other servers" in line]
     with_issued(tmp_path, authority.issue("example.org"), trusted + "mode = 'closed'\n")

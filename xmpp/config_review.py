@@ -98,13 +98,13 @@ def review_certificates(configuration: Configuration, features: Iterable[Feature
 
 
 def services_of(configuration: Configuration, features: Iterable[Feature]) -> Mapping[str, Sequence[str]]:
-    """The addresses of the services of each domain, and of the components beneath it."""
+    """What is shown the certificate of each domain: the addresses of its services, and the components beneath it. The
+    first domain's is shown for components that are beneath none."""
     components = configuration[ComponentsSettings].secrets
     services = _subdomains(configuration, features).by_domain
-    return {
-        domain: [*found, *(each for each in components if home(each, services) == domain)]
-        for domain, found in services.items()
-    }
+    homes = {each: home(each, services) or next(iter(services)) for each in components}
+    return {domain: [*found, *(each for each in components if homes[each] == domain)]
+            for domain, found in services.items()}  # fmt: skip
 
 
 def _subdomains(configuration: Configuration, features: Iterable[Feature]) -> Subdomains:
