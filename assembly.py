@@ -106,6 +106,12 @@ def notes_on_components(configuration: Configuration) -> Iterator[str]:
     return config_review.notes_on_components(configuration, FEATURES)
 
 
+def talks_to_other_servers(configuration: Configuration) -> bool:
+    """True if a server with this configuration talks to others."""
+    domains = configuration[ServerSettings].domains
+    return configuration.is_enabled("federation") and talks_to_others(configuration[FederationSettings], domains)
+
+
 def own_records(configuration: Configuration) -> Iterator[Found]:
     """What other servers find in DNS for each domain and each of its services. Yields to other greenlets."""
     resolver = Resolver(lambda: configuration[DialSettings].name_servers)
@@ -135,9 +141,7 @@ def opened_server(data: DataFolder, configuration: Configuration, *, is_demo: bo
             server.listeners.append(ComponentListener(server))
         has_web = configuration.is_enabled("web")
         protocols = (XMPP, HTTP) if has_web else (XMPP,)
-        has_others = configuration.is_enabled("federation") and talks_to_others(
-            configuration[FederationSettings], server.domains
-        )
+        has_others = talks_to_other_servers(configuration)
         tls = ServerTLS(
             configuration[TLSSettings],
             server.subdomains.by_domain,

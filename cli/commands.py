@@ -179,8 +179,10 @@ def check(file: Path) -> None:
 @options.data_option
 def look_up_records(config: Path | None, data: Path) -> None:
     """Look up what other servers find in DNS for your domains and their services, and say what is missing."""
-    missing = 0
-    for found in assembly.own_records(assembly.read_configuration(assembly.chosen(config, DataFolder(data)))):
+    missing, configured = 0, assembly.read_configuration(assembly.chosen(config, DataFolder(data)))
+    if not assembly.talks_to_other_servers(configured):
+        raise ConfigError("This server does not talk to others: see [federation], and the names of its domains.")
+    for found in assembly.own_records(configured):
         click.echo(found.text)
         missing += found.is_missing
     if missing:

@@ -1,9 +1,11 @@
 """`xserv config dns`: what other servers find for our domains, and what is missing."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.harness.commandline import complaint
 from tests.harness.zone import SERVFAIL, Zone
 from xmpp.federation.dns.resolver import Resolver
 from xmpp.federation.dns.settings import NameServer
@@ -39,6 +41,12 @@ def test_a_service_that_nobody_finds_is_said_with_the_record_for_it(zone: Zone) 
     assert text.endswith("\n_xmpp-server._tcp.rooms.a.test. 3600 IN SRV 0 5 5269 a.test.")
 
 
+def test_that_record_leads_to_the_machine_that_the_domain_itself_is_at(zone: Zone) -> None:
+    zone.add("_xmpps-server._tcp.a.test", "SRV", "0 5 5270 tls.a.test.")
+    zone.add("_xmpp-server._tcp.a.test", "SRV", "1 5 5269 host.a.test.")
+    assert found(zone, "rooms.a.test").text.endswith("SRV 0 5 5269 host.a.test.")
+
+
 def test_addresses_will_do_at_the_usual_port(zone: Zone) -> None:
     zone.add("rooms.a.test", "AAAA", "2001:db8::1")
     assert not found(zone, "rooms.a.test").is_missing
@@ -53,3 +61,7 @@ def test_a_name_server_that_fails_is_not_taken_for_no_records(zone: Zone) -> Non
     text, is_missing = found(zone, "a.test")
     assert is_missing
     assert "SERVFAIL" in text
+
+
+def test_nothing_is_looked_up_for_a_server_that_does_not_talk_to_others(tmp_path: Path) -> None:
+    assert "does not talk to others" in complaint("config", "dns", "--data", tmp_path)

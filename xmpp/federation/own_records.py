@@ -22,12 +22,12 @@ def look_up(name: str, domain: str, port: int, resolver: Resolver) -> Found:
     """Look up a domain of ours, or a service of this domain, as other servers do. `port`: where we listen for them.
     Yields."""
     try:
-        label, host = in_dns(name), in_dns(domain)
+        label = in_dns(name)
         offered = [target for group in targets.find(label, resolver) for target in group]
     except (NoSuchServer, Unreachable, ValueError) as error:
         return Found(f"{name}: {error}.", True)
     if offered == [Target(label, PORT)]:
-        return _without_records(name, label, host, port, resolver)
+        return _without_records(name, label, _machine(domain, resolver), port, resolver)
     where = ", ".join(f"{each.host}:{each.port}{' (TLS)' if each.is_direct else ''}" for each in offered)
     lost = [each.host for each in offered if not list(_addresses(each.host, resolver))]
     if lost:
@@ -44,6 +44,16 @@ def _without_records(name: str, label: str, host: str, port: int, resolver: Reso
     if port != PORT:
         return Found(f"{dialled}, and this server listens at {port}. Add to its zone:\n{record}", True)
     return Found(f"{dialled}.", False)
+
+
+def _machine(domain: str, resolver: Resolver) -> str:
+    """The machine that a domain's own records lead to, or the domain itself."""
+    label = in_dns(domain)
+    try:
+        offered = [target for group in targets.find(label, resolver) for target in group]
+    except (NoSuchServer, Unreachable):
+        return label
+    return next((each.host for each in offered if not each.is_direct), label)
 
 
 def _addresses(host: str, resolver: Resolver) -> Iterator[str]:
