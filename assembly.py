@@ -179,14 +179,21 @@ def add_web(server: Server, listener: ClientListener, parts: Iterable[Part] = PA
 def add_federation(server: Server, listener: ClientListener, tls: ServerTLS) -> Federation:
     """Have a server talk to others, before it starts to listen. Raises CertificateError."""
     roots = read_roots(server.settings(FederationSettings).authorities)
-    services = config_review.services_of(server.configuration, FEATURES)
-    for domain, certificate in tls.certificates.items():
-        for refusal in refused_by_others(certificate, [domain, *services[domain]], roots):
-            log.warning(refusal)
     dialer = Dialer(lambda: server.settings(DialSettings))
     federation = Federation(server, secret(server.db, "dialback"), dialer, roots, tls)
     listener.server_side = federation
+    warn_of_certificates(server)
     return federation
+
+
+def warn_of_certificates(server: Server) -> None:
+    """Log why other servers will refuse the certificates that it has now, if it talks to others."""
+    services = config_review.services_of(server.configuration, FEATURES)
+    for side in (listener.server_side for listener in server.listeners if isinstance(listener, ClientListener)):
+        if isinstance(side, Federation) and side.tls is not None:
+            for domain, certificate in side.tls.certificates.items():
+                for refusal in refused_by_others(certificate, [domain, *services.get(domain, ())], side.roots):
+                    log.warning(refusal)
 
 
 def show_in_browser(server: Server, passwords: Mapping[str, str], room: JID | None) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
+import assembly
 from xmpp import __version__
 from xmpp.config.configuration import ConfigError, Configuration
 from xmpp.control import ControlSocket
@@ -83,6 +84,7 @@ def _reload(server: Server, configured: Callable[[], Configuration]) -> None:
     except (ConfigError, CertificateError) as error:
         log.error("not reloaded, everything stays as it was: %s", error)
         return
+    assembly.warn_of_certificates(server)
     for change in late:
         log.warning("%s has changed, which takes a restart", change)
     log.info("configuration and certificates reloaded")

@@ -1,5 +1,6 @@
 """What `config check` finds beyond single values; a server stops where going on would be wrong, else its log warns."""
 
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -325,6 +326,12 @@ def test_names_that_other_servers_would_look_for_in_vain_are_noted(tmp_path: Pat
     assert sentence in noted(path)
     with running(tmp_path) as server:
         assert any("WARNING" in line and line.endswith(sentence) for line in server.said)
+        authority.issue("example.org", "*.example.org").write(tmp_path / "issued")
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("configuration and certificates reloaded")
+        authority.issue("example.org", "*.example.net").write(tmp_path / "issued")
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for(sentence)
     components = f"[components.secrets]\n'irc.example.org' = '{'5' * 40}'\n'bot.example.net' = '{'6' * 40}'\n"
     with_issued(tmp_path, authority.issue("example.org", "*.example.org"), trusted + components)
     path.chmod(0o600)

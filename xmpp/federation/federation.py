@@ -77,7 +77,7 @@ class Federation:
         self.queued = Crowd()
         self.allowances = Allowances()
         self._secret = secret
-        self._roots = roots
+        self.roots = roots
         self._links = Links(self)
         self._broken = Broken(self)
         self._unwanted = Unwanted(self.settings)
@@ -152,7 +152,7 @@ class Federation:
         """Why these certificates do not show that a server is this domain's; None if they do."""
         pinned = self.settings.pinned.get(domain)
         try:
-            verify(chain, domain, self._roots, pinned=plain_fingerprint(pinned) if pinned else None)
+            verify(chain, domain, self.roots, pinned=plain_fingerprint(pinned) if pinned else None)
         except CertificateRejected as rejected:
             return rejected
         return None
