@@ -1,4 +1,4 @@
-"""`xserv rooms`, `sessions`, `federation` and `announce`: what administrators see and do beside accounts."""
+"""`xserv rooms`, `sessions`, `federation`, `reports` and `announce`: what administrators see and do beside accounts."""
 
 import sys
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cli import options, terminal
+from db.reports import Report
 from handlers.admin import links as of_links
 from handlers.admin import rooms as of_rooms
 from handlers.admin import sessions as of_sessions
@@ -91,6 +92,38 @@ def list_links(carry_out: CarryOut, text: str) -> None:
     )
 
 
+@click.group()
+def reports() -> None:
+    """What people have reported of others when they blocked them (XEP-0377)."""
+
+
+@reports.command("list")
+@_search
+@options.administrative()
+def list_reports(carry_out: CarryOut, text: str) -> None:
+    """List the reports, the oldest first: number, when, who reports whom, for what, and what they say to it."""
+    found = (Report(*each) for each in _pages(carry_out, "reports", text))
+    rows = ((each.id, terminal.minute(each.at), each.account, each.reported, each.reason, each.text) for each in found)
+    terminal.show(("Report", "At", "By", "Of", "For", "Text"), rows)
+
+
+@reports.command("show")
+@click.argument("report")
+@options.administrative()
+def show_report(carry_out: CarryOut, report: str) -> None:
+    """Print the messages that were named with a report, by its number."""
+    terminal.show(("Messages",), (carry_out("report", report=report),))
+
+
+@reports.command("remove")
+@click.argument("report")
+@options.administrative()
+def remove_report(carry_out: CarryOut, report: str) -> None:
+    """Remove a report that is dealt with, by its number."""
+    carry_out("remove-report", report=report)
+    click.echo(f"Report {report} is removed.")
+
+
 @click.command("announce")
 @click.argument("text")
 @click.option("--subject", default="")
@@ -117,4 +150,4 @@ def _pages(carry_out: CarryOut, command: str, text: str) -> Iterator[Any]:
     after = ""
     while page := carry_out(command, text=text, after=after, most=PAGE):
         yield from page
-        after = page[-1][0]
+        after = str(page[-1][0])

@@ -138,6 +138,7 @@ main.add_command(people.user)
 main.add_command(administration.rooms)
 main.add_command(administration.sessions)
 main.add_command(administration.federation)
+main.add_command(administration.reports)
 main.add_command(administration.announce)
 main.add_command(files.files)
 

@@ -12,12 +12,13 @@ from handlers.contacts import (
     last_activity,
     partings,
     presence,
+    reporting,
     roster,
     shared_blocklists,
     strangers,
     subscriptions,
 )
-from handlers.contacts.blocking import CONTACT_UNBLOCKED
+from handlers.contacts.blocking import BLOCK_REQUESTED, CONTACT_UNBLOCKED
 from handlers.contacts.presence import PRESENCE_SAID, SESSION_AVAILABLE
 from handlers.contacts.roster_items import CONTACT_CHANGED, ROSTER_PUSHED
 from handlers.discovery import (
@@ -99,6 +100,7 @@ FEATURES = (
     strangers.feature,
     shared_blocklists.feature,
     blocking.feature,
+    reporting.feature,
     offline.feature,
     stanza_ids.feature,
     archive.feature,
@@ -274,6 +276,7 @@ TABLES = Tables(
     NODE_CHANGED.runs(bookmarks.follow_node),
     PRIVATE_XML_KEPT.runs(bookmarks.follow_private_xml),
     CONTACT_CHANGED.runs(rechecking.recheck_contact, last_items.send_to_contact),
+    BLOCK_REQUESTED.runs(reporting.keep),
     CONTACT_UNBLOCKED.runs(last_items.send_to_unblocked),
     ACCOUNT_REMOVED.runs(
         partings.part,

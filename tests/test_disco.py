@@ -96,7 +96,7 @@ def test_the_items_of_a_domain_are_its_services(romeo: Client) -> None:
 @pytest.mark.parametrize("to", ["localhost", "romeo@localhost"])
 @pytest.mark.parametrize("query", [INFO, ITEMS])
 def test_a_node_that_does_not_exist_is_not_found(romeo: Client, to: str, query: str) -> None:
-    assert romeo.asks(at_node(query, "http://jabber.org/protocol/commands"), to=to) == "item-not-found"
+    assert romeo.asks(at_node(query, "urn:example:nothing"), to=to) == "item-not-found"
 
 
 def test_a_session_is_asked_itself(server: Server, romeo: Client) -> None:

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import pytest
 
 from db import accounts as account_records
+from db import reports, uploads
 from db import rooms as room_records
-from db import uploads
 from handlers.admin import announcements, roles
 from handlers.admin.administration import CHANGES, OF_THE_WHOLE_SERVER, QUESTIONS, carry_out
 from handlers.login import accounts
@@ -52,9 +52,12 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
     "destroy-room": {"room": THEIR_ROOM},
     "end-session": {"session": f"{THEIRS}/x"},
     "delete-file": {"file": "slotb"},
+    "report": {"report": "2"},
+    "remove-report": {"report": "2"},
 }
 """What an administrator of A is refused."""
-LISTS = {"list", "search", "unsuitable", "rooms", "sessions", "links", "files", "files-usage", "population", "announce"}
+LISTS = {"list", "search", "unsuitable", "rooms", "sessions", "links", "files", "files-usage", "population", "announce",
+         "reports"}  # fmt: skip
 """What is answered, for A alone; each has a test of its own."""
 
 
@@ -69,6 +72,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         for account, room, slot in ((ROMEO, ROOM, "slota"), (THEIRS, THEIR_ROOM, "slotb")):
             opened(Client(server, f"{account}/x"), "romeo", room=room)
             _have_file(server, account, slot)
+            reports.keep(server.db, account, 1.0, JID.parse("spam@c.example"), "spam", "", b"", 100)
         yield server
 
 
@@ -83,7 +87,7 @@ def state_of(server: Server) -> list[Any]:
     people = carry_out(server, "list")
     passwords = [account_records.credential(server.db, each.account, "sha-256") for each in people]
     waiting = [carry_out(server, "person", account=each.account).waiting for each in people]
-    found = [carry_out(server, each) for each in ("rooms", "sessions", "files")]
+    found = [carry_out(server, each) for each in ("rooms", "sessions", "files", "reports")]
     return [people, passwords, waiting, *found]
 
 
@@ -120,7 +124,9 @@ def test_at_the_own_domain_the_same_is_done(server: Server, command: str) -> Non
     carry_out(server, "add", account=f"leaving@{A}", password="secret")
     carry_out(server, "remove", account=f"leaving@{A}", days=3)
     arguments = {
-        key: value.replace(B, A).replace("slotb", "slota") if isinstance(value, str) else [(f"nurse@{A}", "x")]
+        key: value.replace(B, A).replace("slotb", "slota").replace("2", "1")
+        if isinstance(value, str)
+        else [(f"nurse@{A}", "x")]
         for key, value in ELSEWHERE[command].items()
     }
     carry_out(server, command, by=JULIET, **arguments)
@@ -195,6 +201,8 @@ def test_rooms_sessions_files_and_counts_are_those_of_the_domain(server: Server)
     assert [each.room for each in carry_out(server, "rooms", by=JULIET)] == [ROOM]
     assert [each.session for each in carry_out(server, "sessions", by=JULIET)] == [f"{ROMEO}/x"]
     assert [each.file for each in carry_out(server, "files", by=JULIET)] == ["slota"]
+    assert [each.account for each in carry_out(server, "reports", by=JULIET)] == [ROMEO]
+    assert len(carry_out(server, "reports", by=OPERATOR)) == 2
     assert carry_out(server, "files-usage", by=JULIET)[:2] == (1, 5)
     assert carry_out(server, "files-usage", by=OPERATOR)[:2] == (2, 10)
     assert carry_out(server, "population", by=JULIET) == (3, 1)

@@ -82,6 +82,6 @@ def test_the_file_is_heeded_both_ways_and_once_it_has_changed(
             assert peer.next().get("id") == "1"
             file.write_text(f"{LIST}d.example\n", encoding="utf-8")
             server.reload(configuration(server={"domains": ["a.example"]}, federation=settings))
-            assert "forbidden" in "".join(juliet.sends(CHAT.format("d.example")))
             federation_of(server).look_after(monotonic())
             assert "policy-violation" in peer.last_words()
+            assert "forbidden" in "".join(juliet.sends(CHAT.format("d.example")))

@@ -307,6 +307,16 @@ def test_what_has_come_is_counted_once_that_is_asked_for(server: Server, agreed:
     assert agreed.asks("<r xmlns='urn:xmpp:sm:3'/>").get("h") == "3"
 
 
+def test_who_closes_the_stream_says_first_what_has_come(server: Server, agreed: PeerStream) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    agreed.asks("<enable xmlns='urn:xmpp:sm:3'/>")
+    agreed.send(MESSAGE.format("juliet@a.example/x", 1))
+    assert 'id="1"' in next_of(juliet, "message")
+    server.stop()
+    assert agreed.next().get("h") == "1"
+    assert agreed.last_words() == ["system-shutdown"]
+
+
 def test_nothing_is_counted_before_it_is_known_who_sends(peer: PeerStream) -> None:
     peer.opens()
     assert local_name(peer.asks("<enable xmlns='urn:xmpp:sm:3'/>")) == "failed"

@@ -17,6 +17,7 @@ MAY_IMPORT = {
                  "xmpp.data", "xmpp.__version__"),
     "db": ("db", "xmpp.data"),
     "db/sqlite": ("db.sqlite", "xmpp.running.handling", "xmpp.running.tickets", "xmpp.running.durations"),
+    "db/sqlite/migrations": ("db.sqlite", "xmpp.data.confusables"),
     "xmpp/config_review.py": ("xmpp",),
     "xmpp/control.py": ("xmpp.running",),
     "xmpp/federation": ("xmpp.federation", "xmpp.stream", "xmpp.server", "xmpp.routing", "xmpp.running", "xmpp.config",

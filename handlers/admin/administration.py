@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from db.sqlite.errors import StorageError
-from handlers.admin import announcements, files, health, links, people, recent_log, rooms, sessions
+from handlers.admin import announcements, files, health, links, people, recent_log, reports, rooms, sessions
 from handlers.admin.given import COMMAND_LINE, acting, address
 from xmpp.control import Refused
 from xmpp.running.handling import Handled
@@ -27,6 +27,8 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "room": rooms.details,
         "sessions": sessions.listing,
         "links": links.listing,
+        "reports": reports.listing,
+        "report": reports.details,
         "files": files.listing,
         "files-usage": files.usage,
         "log": recent_log.entries,
@@ -49,6 +51,7 @@ CHANGES: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "destroy-room": rooms.destroy,
         "end-session": sessions.end,
         "delete-file": files.delete,
+        "remove-report": reports.remove,
         "announce": announcements.announce,
     }
 )

@@ -52,6 +52,8 @@ feature = Feature(
 
 # f(server, account, contact), with a bare address: after both were shown each other's presence again.
 CONTACT_UNBLOCKED = Table[Callable[["Server", JID, JID], None]]("CONTACT_UNBLOCKED")
+# f(server, iq): a request to block somebody is carried out. Whatever a step does, they are blocked.
+BLOCK_REQUESTED = Table[Callable[["Server", Stanza], None]]("BLOCK_REQUESTED")
 
 
 # -- delivery steps
@@ -141,6 +143,8 @@ def block(server: "Server", iq: Stanza) -> None:
     server.portions.begin(
         account, _leave(server, left), if_lost=lambda: wanted <= blocklists.patterns(server.db, account)
     )
+    for step in server.tables[BLOCK_REQUESTED]:
+        step(server, iq)
     iq.after_reply(lambda: _push(server, account, BLOCK, wanted))
 
 

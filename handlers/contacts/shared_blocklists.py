@@ -62,9 +62,7 @@ class SharedBlocklistsSettings:
     max_items: int = setting(20_000, "How many items of one list are heeded.", minimum=1, maximum=1_000_000)
 
 
-feature = Feature(
-    "shared_blocklists", xep="0060", settings=SharedBlocklistsSettings, optional=False, needs=["strangers"]
-)
+feature = Feature("shared_blocklists", settings=SharedBlocklistsSettings, optional=False, needs=["strangers"])
 
 
 class _List(NamedTuple):

@@ -37,7 +37,7 @@ feature = Feature(
 
 
 @feature.iq_get(INFO_QUERY, to=[SERVER])
-def describe_domain(server: "Server", iq: Stanza) -> etree._Element:
+def describe_domain(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
     """The domain's identity, features and contact addresses; also at the nodes that its capabilities announce."""
     assert iq.to is not None
     node, domain = _node(iq), iq.to.domain
@@ -45,9 +45,7 @@ def describe_domain(server: "Server", iq: Stanza) -> etree._Element:
         info: Info | None = domain_info(server, domain)
     else:
         info = caps2.information(server, domain, node)
-    if info is None:
-        raise StanzaError("item-not-found")
-    return info.element(node)
+    return info.element(node) if info is not None else _of_node(server, iq, SERVER)
 
 
 @feature.iq_get(INFO_QUERY, to=[ACCOUNT])
@@ -83,10 +81,10 @@ def _of_node(server: "Server", iq: Stanza, addressee: Addressee) -> etree._Eleme
 
 
 @feature.iq_get(ITEMS_QUERY, to=[SERVER])
-def list_items_of_domain(server: "Server", iq: Stanza) -> etree._Element:
-    """The domain's services, and the components that belong to it."""
+def list_items_of_domain(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
+    """The domain's services, and the components that belong to it; or what a feature lists at one of its nodes."""
     if _node(iq):
-        raise StanzaError("item-not-found")
+        return _of_node(server, iq, SERVER)
     assert iq.to is not None
     query = etree.Element(ITEMS_QUERY, nsmap={None: ITEMS})
     components = belonging_to(iq.to.domain, server.settings(ComponentsSettings).secrets, server.domains)

@@ -49,14 +49,12 @@ class Directory:
         if domain not in self.ports:
             raise NoSuchServer("no such server")
         port = self.way_to(self.ports[domain])
-        for _ in range(self.addresses):
-            try:
-                sock = socket.create_connection((LOOPBACK, port), PATIENCE)
-            except OSError as error:
-                raise Unreachable(f"nobody answers: {error}") from error
-            sock.settimeout(None)
-            self.connections += 1
-            yield Dialled(sock, domain in self.direct, f"{LOOPBACK}:{port}")
+        try:
+            sock = socket.create_connection((LOOPBACK, port), PATIENCE)
+        except OSError as error:
+            raise Unreachable(f"nobody answers: {error}") from error
+        sock.settimeout(None)
+        yield Dialled(sock, domain in self.direct, f"{LOOPBACK}:{port}")
 
     def way_to(self, port: int) -> int:
         """The port to connect to if the server listens at this one."""
@@ -148,7 +146,7 @@ def _is_settled(server: Server) -> bool:
     """True if nothing is left to do, and the others have confirmed all that they were sent: they do that once they have
     done what that takes."""
     federation = federation_of(server)
-    is_heard = all(stream.waits_since is None for stream in federation.streams)
+    is_heard = not any(stream.waiting for stream in federation.streams)
     return is_heard and not federation.queued and not server.portions.are_left
 
 

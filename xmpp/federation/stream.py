@@ -257,11 +257,13 @@ class ServerStream(Connection):
         """It has come when it is on the disk, or its sender has been told that it could not be stored."""
         if self._received is None:
             raise StreamError("undefined-condition", "acknowledgements were not enabled")
-        answer = f"<a xmlns='{SM}' h='{self._received}'/>".encode()
         if self._stored is not None and self._stored.is_open:
-            self._stored.when_closed(partial(self._outbox.add_ahead, answer))
+            self._stored.when_closed(partial(self._outbox.add_ahead, self._what_has_come()))
         else:
-            self.write_ahead(answer)
+            self.write_ahead(self._what_has_come())
+
+    def _what_has_come(self) -> bytes:
+        return f"<a xmlns='{SM}' h='{self._received}'/>".encode()
 
     def _confirmed(self, element: etree._Element) -> None:
         if not self._confirmation.is_counted:
@@ -328,9 +330,12 @@ class ServerStream(Connection):
     # -- closing
 
     def close(self, error: StreamError | None = None) -> None:
-        """Close the stream, with this error if there is one. Never yields."""
+        """Close the stream, with this error if there is one. The other server learns first what has come, or it would
+        tell the senders that it may not have (XEP-0198 section 4). Never yields."""
         if error is not None and not self.is_closing and not self.server.is_stopping:
             self._note_end(f"closed: {error}")
+        if self._received is not None and not self.is_closing:
+            self._outbox.add(self._what_has_come(), self._stored)
         super().close(error)
 
     def drop(self, reason: Exception) -> None:

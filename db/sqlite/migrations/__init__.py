@@ -28,6 +28,7 @@ from db.sqlite.migrations import (
     v0020_guests,
     v0021_strangers,
     v0022_account_looks,
+    v0023_reports,
 )
 from xmpp.data.confusables import look
 
@@ -54,6 +55,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0020_guests.STATEMENTS,
     v0021_strangers.STATEMENTS,
     v0022_account_looks.STATEMENTS,
+    v0023_reports.STATEMENTS,
 )
 
 
