@@ -49,12 +49,14 @@ class Directory:
         if domain not in self.ports:
             raise NoSuchServer("no such server")
         port = self.way_to(self.ports[domain])
-        try:
-            sock = socket.create_connection((LOOPBACK, port), PATIENCE)
-        except OSError as error:
-            raise Unreachable(f"nobody answers: {error}") from error
-        sock.settimeout(None)
-        yield Dialled(sock, domain in self.direct, f"{LOOPBACK}:{port}")
+        for _ in range(self.addresses):
+            try:
+                sock = socket.create_connection((LOOPBACK, port), PATIENCE)
+            except OSError as error:
+                raise Unreachable(f"nobody answers: {error}") from error
+            sock.settimeout(None)
+            self.connections += 1
+            yield Dialled(sock, domain in self.direct, f"{LOOPBACK}:{port}")
 
     def way_to(self, port: int) -> int:
         """The port to connect to if the server listens at this one."""
