@@ -492,6 +492,7 @@ def test_one_that_never_answers_is_believed_to_have_what_was_sent(
     [link] = federation_of(server).streams
     federation_of(server).look_after(monotonic() + 100)
     assert not link.is_closing
+    assert [shown.waiting for shown in federation_of(server).links()] == [0]
     juliet.sends(CHAT.format("romeo@c.example", 2, "hi"))
     assert stream.next().get("id") == "2"
     stream.hangs_up()

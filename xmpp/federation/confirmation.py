@@ -110,10 +110,12 @@ class Confirmation:
         self._forget_up_to(self._asked_up_to)
         self._answers_pings, self.asked_at = True, None
 
-    def is_not_ponged(self) -> None:
-        """The other server does not answer pings; where it never did, perhaps it cannot reach us."""
+    def is_not_ponged(self, unsent: int) -> None:
+        """The other server does not answer pings; where it never did, perhaps it cannot reach us. It is believed to
+        have all but the `unsent` bytes that wait for the kernel."""
         if not self._answers_pings:
             self._answers_pings, self.asked_at = False, None
+            self._forget_up_to(self._added - unsent)
 
     def left(self, unsent: int) -> list[Stanza]:
         """The stanzas that may not have arrived, when the stream has ended, each once; `unsent` bytes the kernel never

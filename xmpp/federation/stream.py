@@ -212,7 +212,7 @@ class ServerStream(Connection):
             if self._confirmation.is_owed:
                 self.drop(TimeoutError("the other server does not say what it has got"))
             else:
-                self._confirmation.is_not_ponged()
+                self._confirmation.is_not_ponged(self._outbox.size)
 
     @property
     def waits_since(self) -> float | None:
