@@ -19,9 +19,11 @@ from db import (
     pubsub_nodes,
     pubsub_people,
     push,
+    reports,
     roles,
     rosters,
     secrets,
+    strangers,
     stream_management,
     subscription_requests,
     suspensions,
@@ -154,6 +156,9 @@ def give_everything(db: Database, account: str) -> None:
     push.put(db, account, Registration(NURSE, "node", "phone"))
     stream_management.remember(db, account, "stream", 1, now=1.0, until=2.0)
     guests.mark(db, account)
+    strangers.note_written(db, JID.parse(account), NURSE, at=1.0)
+    strangers.set_rule(db, JID.parse(account), "refuse")
+    reports.keep(db, JID.parse(account), 1.0, NURSE, "spam", "", b"", most=10)
     roles.give(db, account, "administrator")
     suspensions.put(db, account, suspensions.Suspension(disabled_at=1.0))
     node = pubsub_nodes.create(db, JID.parse(account), "node", JID.parse(account), "{}", created=1.0)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from handlers.contacts import strangers
 from handlers.login import registration_form
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import ask, configure, create, form, owner, publish, pubsub, subscribe
@@ -157,6 +158,7 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
         "{urn:xmpp:fulltext:0}fulltext": "text-single",
     },
     "urn:xmpp:http:upload:0": {"max-file-size": "text-single"},
+    strangers.COMMAND: {"messages": "list-single"},  # our own
     OWN_FILES: {  # our own
         **dict.fromkeys(("name", "size", "purpose", "uploaded", "expires", "address"), "text-single"),
         "files": "list-multi",
@@ -170,6 +172,7 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
 }
 MAKERS = {
     "handlers/archive/query.py",
+    "handlers/contacts/strangers.py",
     "handlers/discovery/disco_info.py",
     "handlers/pubsub/approval.py",
     "handlers/pubsub/configuration.py",
@@ -230,6 +233,9 @@ def types_in(x: etree._Element) -> dict[str, str]:
 # -- how they are had
 
 
+COMMAND = "<command xmlns='http://jabber.org/protocol/commands' node='{}'/>"
+
+
 def all_forms(server: Server) -> list[etree._Element]:
     hamlet, francisco = Client(server, f"{HAMLET}/castle"), Client(server, f"{FRANCISCO}/post")
     answers = [
@@ -240,6 +246,7 @@ def all_forms(server: Server) -> list[etree._Element]:
         *of_nodes(hamlet, francisco),
         *of_rooms(hamlet, francisco),
         *of_files(hamlet),
+        hamlet.asks(COMMAND.format(strangers.COMMAND), type="set", to="localhost"),
         etree.tostring(registration_form.query("Choose a username and a password."), encoding="unicode"),
     ]
     return [x for answer in answers for x in parse(answer.encode()).iter(dataforms.X) if x.get("type") != "submit"]

@@ -125,8 +125,7 @@ class ComponentDomain:
         self._watch_clock()
 
     def close(self, error: StreamError) -> None:
-        """The server stops: the senders of what waits are told, and the connection is closed with this error."""
-        self.give_up()
+        """The server stops: the connection is closed with this error."""
         if self.stream is not None:
             self.stream.close(error)
         if self._clock is not None:

@@ -118,10 +118,12 @@ class ComponentListener:
             server.stop(timeout=0)
 
     def close_streams(self, error: StreamError) -> None:
-        """No client has a stream here."""
+        """No client has a stream here. Tell the senders of what waits, while they can be told."""
+        for domain in self.domains.values():
+            domain.give_up()
 
     def close_others(self, error: StreamError) -> None:
-        """Close every stream; the senders of what waits are told."""
+        """Close every stream."""
         for domain in self.domains.values():
             domain.close(error)
         for stream in tuple(self._streams):
