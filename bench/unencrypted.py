@@ -12,11 +12,13 @@ import assembly  # isort: skip
 from xmpp.federation.federation import Federation
 
 
-def without_tls(*arguments: Any) -> Federation:
-    """What the server has to do with others: made of all arguments but the last, which is its TLS."""
-    return Federation(*arguments[:-1])
+class WithoutTLS(Federation):
+    """What a server has to do with others, made of all arguments but the last, which is its TLS."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments[:-1])
 
 
 if __name__ == "__main__":
-    setattr(assembly, "Federation", without_tls)  # noqa: B010
+    setattr(assembly, "Federation", WithoutTLS)  # noqa: B010
     main(prog_name="xserv")
