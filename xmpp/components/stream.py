@@ -68,7 +68,6 @@ class ComponentStream(Connection):
         self.is_attached = False
         self._id = new_stream_id()
         self._host = server.default_domain
-        self._header_is_sent = False
         self._unconfirmed = Unconfirmed(settings.waiting_stanzas, settings.waiting_bytes)
         self._pinged: tuple[str, int, float] | None = None  # the id of the ping, what it confirms, when it was sent
         self._confirms: bool | None = None  # None: not known yet
@@ -210,12 +209,9 @@ class ComponentStream(Connection):
 
     # -- closing
 
-    def opening(self) -> bytes:
-        """Our stream header if it has not been sent yet, else nothing."""
-        if self._header_is_sent:
-            return b""
-        self._header_is_sent = True
-        return self.framing.opening(Opening(self._id, self._host, None))
+    def header(self) -> Opening:
+        """What our stream header says."""
+        return Opening(self._id, self._host, None)
 
     def closed(self, *, is_lost: bool) -> None:
         """The component is away from now on."""

@@ -28,7 +28,7 @@ from xmpp.running.handling import handled
 from xmpp.running.tickets import Ticket
 from xmpp.stream import intake, limits
 from xmpp.stream.connection import Connection
-from xmpp.stream.framing import LANGUAGE, Opening
+from xmpp.stream.framing import LANGUAGE
 from xmpp.stream.pace import Pace
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
@@ -69,7 +69,6 @@ class ServerStream(Connection):
         self._unpaid = 0  # stanzas that the domain was not charged for yet
         self.told: StreamError | None = None  # why the other server closes it
         self._limits = limits.before_login(server.stream_settings)
-        self._header_is_sent = False
         self._language: str | None = None
         self._received: int | None = None  # stanzas, since they are counted
         self._stored: Ticket | None = None  # of what was stored last
@@ -272,17 +271,6 @@ class ServerStream(Connection):
             self.write(f"<r xmlns='{SM}'/>".encode())
 
     # -- negotiation
-
-    def opening(self) -> bytes:
-        """Our stream header if it has not been sent yet, else nothing."""
-        if self._header_is_sent:
-            return b""
-        self._header_is_sent = True
-        return self.framing.opening(self.header())
-
-    def header(self) -> Opening:
-        """What our stream header says."""
-        raise NotImplementedError
 
     def begin_anew(self) -> None:
         """The stream begins anew, after TLS or SASL."""

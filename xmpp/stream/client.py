@@ -18,7 +18,7 @@ from xmpp.routing.iq_dispatch import dispatch
 from xmpp.routing.session import Session
 from xmpp.stream import limits
 from xmpp.stream.connection import Connection, Transport
-from xmpp.stream.framing import ClientFraming, Framing, Reader
+from xmpp.stream.framing import ClientFraming, Framing, Opening, Reader
 from xmpp.stream.negotiation import Negotiation
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.pace import Pace
@@ -94,7 +94,6 @@ class ClientStream(Connection):
     ) -> None:
         """`is_secure`: nobody can listen even where the connection does not have TLS here."""
         super().__init__(server, transport, flusher, peer)
-        self._sent_header = False
         self._terms = terms
         self._negotiation = Negotiation(
             server.domains, server.default_domain, terms.must_be_secure, is_secure or transport.tls is not None
@@ -258,7 +257,7 @@ class ClientStream(Connection):
 
     def _begin_anew(self) -> None:
         self.exchange = None  # whatever was being negotiated on the old stream is over
-        self._sent_header = False
+        self._header_is_sent = False
         self.feed = self._new_feed()
 
     def _new_feed(self) -> Reader:
@@ -266,12 +265,9 @@ class ClientStream(Connection):
 
     # -- closing
 
-    def opening(self) -> bytes:
-        """Our stream header if it has not been sent yet, else nothing."""
-        if self._sent_header:
-            return b""
-        self._sent_header = True
-        return self.framing.opening(self._negotiation.opening())
+    def header(self) -> Opening:
+        """What our stream header says."""
+        return self._negotiation.opening()
 
     def detach(self, error: StreamError) -> None:
         """Close this stream with this error; its session goes on with another stream."""

@@ -13,7 +13,7 @@ import gevent
 
 from xmpp.data.errors import StreamError
 from xmpp.running.handling import Handled, handled
-from xmpp.stream.framing import Framing, Reader
+from xmpp.stream.framing import Framing, Opening, Reader
 from xmpp.stream.outbox import Flusher, Outbox
 from xmpp.stream.pace import Pace
 from xmpp.stream.turns import Turns
@@ -45,6 +45,7 @@ class Connection:
         self.transport = transport
         self.peer = peer
         self.is_closing = False
+        self._header_is_sent = False
         self._outbox = Outbox(transport, flusher, server.stream_settings.unsent_bytes, self.drop)
         self._pace = Pace(server.stream_settings.bytes_per_second, server.state(Turns))
 
@@ -58,8 +59,8 @@ class Connection:
         """The stream is closed, by one side or because the connection is lost. Must be safe to call twice."""
         raise NotImplementedError
 
-    def opening(self) -> bytes:
-        """Our stream header if it has not been sent yet, else nothing: it comes before an error (RFC 6120 4.9.1.2)."""
+    def header(self) -> Opening:
+        """What our stream header says."""
         raise NotImplementedError
 
     # -- the read loop
@@ -123,6 +124,13 @@ class Connection:
     def when_room(self, act: Callable[[], None]) -> None:
         """Call act(), in place of what was given before, as soon as there is room; never if the connection is lost."""
         self._outbox.when_room(act)
+
+    def opening(self) -> bytes:
+        """Our stream header if it has not been sent yet, else nothing: it comes before an error (RFC 6120 4.9.1.2)."""
+        if self._header_is_sent:
+            return b""
+        self._header_is_sent = True
+        return self.framing.opening(self.header())
 
     def flush(self) -> None:
         """Hand what was written to the kernel now, before the transport changes (TLS)."""
