@@ -13,7 +13,7 @@ from handlers.rooms.room import Room
 from handlers.rooms.room_activity import RoomActivity
 from handlers.sessions.managed_sessions import Management
 from tests.harness.archives import server_with_archive
-from tests.harness.in_process import Client, add_accounts, online, queries_of, server_in, xml
+from tests.harness.in_process import Client, add_accounts, crash, online, queries_of, server_in, xml
 from tests.harness.pushing import break_off
 from tests.harness.rooms import INFO, ROOM, SERVICE, be, configure, enter, leave, opened, room_at, say
 from xmpp.data.jid import JID
@@ -264,6 +264,7 @@ def test_what_was_said_before_a_restart_is_news_after_it(tmp_path: Path) -> None
             leave(juliet, "juliet", room=address)
         say(romeo, "Good morrow")
         enter(mercutio, "mercutio")
+        crash(server)
     with server_in(tmp_path, archive={}) as server:
         assert subscribe(Client(server, "juliet@localhost/x")) == [ROOM]
         assert subscribe(Client(server, "mercutio@localhost/x")) == [ROOM]  # it was cut off: better twice than never

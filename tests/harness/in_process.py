@@ -137,7 +137,14 @@ def server_in(
         try:
             yield server
         finally:
-            server.is_stopping = True  # timers that fire later find it so
+            if not server.is_stopping:  # as after `crash`
+                with Handled():
+                    server.stop()  # so that no timer of its sessions fires in a later test
+
+
+def crash(server: Server) -> None:
+    """It ends as if it was killed: nothing more is done."""
+    server.is_stopping = True
 
 
 def queries_of(db: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
