@@ -1,0 +1,189 @@
+"""Attempts to log in, by whichever profile of SASL: what a stream is offered, an exchange that is under way, and how it
+ends. How that is written on the wire, the profiles know: SASL of RFC 6120 here, and XEP-0388 in handlers/login/sasl2.
+
+A stream keeps its Login in `stream.exchange`. The exchanges themselves, in plain.py and scram.py, know no stream.
+"""
+
+import binascii
+import logging
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import TYPE_CHECKING, NamedTuple
+
+from lxml import etree
+
+from handlers.admin import comings_and_goings
+from handlers.admin.comings_and_goings import NOBODY
+from handlers.login import by_password
+from handlers.login.one_address import OneAddress
+from handlers.login.sasl import guests, passwords
+from handlers.login.sasl.exchange import CannotBind, Challenge, Exchange, Verdict
+from handlers.login.sasl.mechanisms import MECHANISMS, Circumstances
+from handlers.login.sasl.plain import Plain
+from handlers.login.sasl.scram import Scram, Terms
+from handlers.login.sasl.settings import SASLSettings
+from xmpp.data.errors import SASLFailure, StreamError
+from xmpp.data.jid import JID
+from xmpp.routing.streams import Stream
+from xmpp.running.logs import log_refusal
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+log = logging.getLogger(__name__)
+
+MAX_MISBINDINGS = len(MECHANISMS)  # so many are no failures: one by each mechanism
+
+ElementHandler = Callable[["Server", Stream, etree._Element], None]
+
+
+class Attempt(NamedTuple):
+    """An exchange by a mechanism, and the Check that its password is looked up with."""
+
+    mechanism: str
+    exchange: Exchange
+    check: passwords.Check
+
+
+class Login:
+    """A stream's attempts to log in: how many have failed, how many ended with CannotBind and did not count as failed,
+    and the one that is under way, None if none is. `request` is what the profile keeps of it."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.misbindings = 0
+        self.attempt: Attempt | None = None
+        self.request: object | None = None
+
+    def forget(self) -> None:
+        """No attempt is under way."""
+        self.attempt = self.request = None
+
+
+class Proven(NamedTuple):
+    """Somebody has logged in: who, and the data that goes with <success/>, None where there is none."""
+
+    account: JID
+    identity: str
+    data: bytes | None
+    mechanism: str
+
+
+def login_of(stream: Stream) -> Login:
+    """What there is of a stream's attempts."""
+    login = stream.exchange if isinstance(stream.exchange, Login) else Login()
+    stream.exchange = login
+    return login
+
+
+# -- what is offered
+
+
+def offered(stream: Stream) -> Iterator[str]:
+    """The names of the mechanisms, strongest first."""
+    for mechanism in circumstances(stream).offered():
+        yield mechanism.name
+    if guests.are_welcome(stream.server, stream.host):
+        yield guests.MECHANISM
+
+
+def circumstances(stream: Stream) -> Circumstances:
+    """What decides which mechanisms a stream is offered."""
+    settings = stream.server.settings(SASLSettings)
+    bindings = stream.channel_bindings() if settings.channel_binding else {}
+    return Circumstances(settings.mechanisms, stream.is_secure, stream.must_be_secure, bindings)
+
+
+# -- an attempt
+
+
+def begin(stream: Stream, mechanism: str | None, data: bytes | None) -> Challenge | Proven:
+    """Begin an exchange, with the client's first message if it has come; else it is asked for. Raises SASLFailure.
+    Yields as by_password.conclude does."""
+    if mechanism == guests.MECHANISM and guests.are_welcome(stream.server, stream.host):
+        # There is nothing to prove. Trace data (RFC 4505), which anybody could make up, is not read.
+        return _noted(stream, Proven(*guests.admit(stream.server, stream.host, stream.peer), None, mechanism))
+    login_of(stream).attempt = attempt = _attempt(stream, mechanism)
+    return Challenge(b"") if data is None else _go_on(stream, attempt, data)
+
+
+def respond(stream: Stream, data: bytes) -> Challenge | Proven:
+    """Go on with the exchange. Raises SASLFailure. Yields as by_password.conclude does."""
+    attempt = login_of(stream).attempt
+    if attempt is None:
+        raise SASLFailure("malformed-request", "nothing to respond to")
+    return _go_on(stream, attempt, data)
+
+
+def _attempt(stream: Stream, name: str | None) -> Attempt:
+    offer, check = circumstances(stream), passwords.Check(stream.server)
+    mechanism = offer.chosen(name)
+    if mechanism.hash is None:
+        return Attempt(mechanism.name, Plain(stream.host, check.is_right), check)
+    terms = Terms(stream.host, mechanism.hash, mechanism.is_plus, offer.offers_plus, offer.bindings)
+    return Attempt(mechanism.name, Scram(terms, check.credential), check)
+
+
+def _go_on(stream: Stream, attempt: Attempt, data: bytes) -> Challenge | Proven:
+    outcome = attempt.exchange.respond(data)
+    return outcome if isinstance(outcome, Challenge) else _conclude(stream, outcome, attempt)
+
+
+def _conclude(stream: Stream, verdict: Verdict, attempt: Attempt) -> Proven:
+    check = attempt.check
+    by_password.conclude(stream.server, stream.peer, verdict.account, check, is_right=verdict.is_right)
+    assert check.identity is not None
+    stream.server.state(OneAddress).note(stream.peer, verdict.account)
+    return _noted(stream, Proven(verdict.account, check.identity, verdict.data, attempt.mechanism))
+
+
+def _noted(stream: Stream, proven: Proven) -> Proven:
+    comings_and_goings.note_login(stream.server, stream.peer, proven.account, proven.mechanism)
+    return proven
+
+
+# -- how it fails
+
+
+def answering_failure(answer: Callable[[Stream, SASLFailure], None]) -> Callable[[ElementHandler], ElementHandler]:
+    """Makes of a handler one whose SASLFailure, or whose queries that fail, are answered so; too many end the stream
+    (RFC 6120 section 6.4.5)."""
+
+    def decorated(handle: ElementHandler) -> ElementHandler:
+        @wraps(handle)
+        def handle_and_answer(server: "Server", stream: Stream, element: etree._Element) -> None:
+            try:
+                handle(server, stream, element)
+            except SASLFailure as failure:
+                _fail(stream, failure, answer)
+            except server.storage_errors as error:
+                log_refusal(log, error, "cannot look up who logs in")
+                _fail(stream, SASLFailure("temporary-auth-failure"), answer)
+
+        return handle_and_answer
+
+    return decorated
+
+
+def _fail(stream: Stream, failure: SASLFailure, answer: Callable[[Stream, SASLFailure], None]) -> None:
+    login, server = login_of(stream), stream.server
+    mechanism = login.attempt.mechanism if login.attempt is not None else NOBODY
+    account = login.attempt.check.account if login.attempt is not None else None
+    by_password.note_failure(server, stream.peer, account, failure, mechanism)
+    login.forget()
+    if isinstance(failure, CannotBind) and login.misbindings < MAX_MISBINDINGS:
+        login.misbindings += 1  # the client may know another mechanism
+    else:
+        login.failures += 1
+    answer(stream, failure)
+    if login.failures >= server.settings(SASLSettings).tries:
+        raise StreamError("policy-violation", "too many failed attempts to log in")
+
+
+def decoded(text: str) -> bytes:
+    """What the client has sent in base64. Raises SASLFailure."""
+    try:
+        return b64decode(text, validate=True)
+    except (binascii.Error, ValueError):  # ValueError: not ASCII
+        raise SASLFailure("incorrect-encoding") from None
