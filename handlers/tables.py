@@ -36,10 +36,12 @@ from handlers.discovery import (
 )
 from handlers.discovery.client_caps import CAPS_KNOWN
 from handlers.discovery.contact_caps import CONTACT_CAPS_KNOWN
-from handlers.login import accounts, bind, departures, register, sasl
+from handlers.login import accounts, bind, bind2, departures, register, sasl, sasl2
 from handlers.login.accounts import ACCOUNT_REMOVED
 from handlers.login.bind import SESSION_BOUND
+from handlers.login.bind2 import BIND_OFFERED, BOUND_INLINE
 from handlers.login.sasl import guests
+from handlers.login.sasl2.inline import AUTHENTICATED_INLINE, AUTHENTICATION_OFFERED
 from handlers.messages import carbons, delay, devices, displayed, occupants, offline, stanza_ids
 from handlers.profile import avatars, bookmarks, private, vcard, vcard4
 from handlers.profile.private import PRIVATE_XML_KEPT
@@ -87,10 +89,12 @@ from xmpp.routing.tables import (
 
 FEATURES = (
     sasl.feature,
+    sasl2.feature,
     guests.feature,
     departures.feature,
     register.feature,
     bind.feature,
+    bind2.feature,
     accounts.feature,
     comings_and_goings.feature,
     devices.feature,
@@ -224,6 +228,20 @@ TABLES = Tables(
     HANDLED.runs(stream_management.count_handled),
     SESSION_RESUMED.runs(client_caps.ask_again, offline.send_waiting),
     SESSION_BOUND.runs(bookmarks.adopt, avatars.adopt),
+    AUTHENTICATION_OFFERED.runs(stream_management.offer_resumption, bind2.offer),
+    AUTHENTICATED_INLINE.runs(
+        stream_management.resume_inline,
+        bind2.bind_inline,  # not if a session was resumed
+    ),
+    BIND_OFFERED.runs(
+        carbons.offer_with_binding, stream_management.offer_with_binding, client_state.offer_with_binding
+    ),
+    BOUND_INLINE.runs(
+        archive.tell_ends_inline,
+        carbons.enable_inline,
+        client_state.begin_inline,
+        stream_management.enable_inline,
+    ),
     SESSION_AVAILABLE.runs(client_caps.begin_anew, last_items.begin_anew, subscriptions.deliver_requests),
     CAPS_KNOWN.runs(last_items.send_wanted),
     CONTACT_CAPS_KNOWN.runs(last_items.send_wanted_elsewhere),

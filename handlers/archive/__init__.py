@@ -22,6 +22,7 @@ from xmpp.routing.session import session_of
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
+    from xmpp.routing.session import Session
 
 feature = Feature(
     "archive",
@@ -94,6 +95,18 @@ def _record(delivery: Delivery, contact: JID, *, is_sent: bool) -> str | None:
     uid = recording.new_id(server, now)
     recording.append(server, archive.number, uid, now, contact, stanza, text, is_sent=is_sent)
     return uid
+
+
+# -- together with binding a resource
+
+
+@feature.step
+def tell_ends_inline(session: "Session", asked: etree._Element, bound: etree._Element) -> None:
+    """BOUND_INLINE: say what the archive has, for a client that will fetch from it what it has missed; so that need not
+    be sent as well (XEP-0386)."""
+    server, now = session.server, time.time()
+    bound.append(answers.ends(server, archives.of(server.db, session.account).number))
+    session.keep(Queried(now))
 
 
 # -- requests

@@ -26,6 +26,7 @@ feature = Feature("roster", rfc="6121", settings=RosterSettings, optional=False,
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
+@feature.stream_feature(when=State.BOUND)
 def announce_versioning(stream: object) -> etree._Element:
     """Section 2.6.1."""
     return etree.Element(f"{{{VERSIONING}}}ver", nsmap={None: VERSIONING})

@@ -44,6 +44,7 @@ feature = Feature("subscriptions", rfc="6121", settings=SubscriptionSettings, op
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
+@feature.stream_feature(when=State.BOUND)
 def announce_pre_approval(stream: object) -> etree._Element:
     """Section 3.4.1."""
     return etree.Element(f"{{{PRE_APPROVAL}}}sub", nsmap={None: PRE_APPROVAL})

@@ -26,6 +26,7 @@ class OwnVersions:
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
+@feature.stream_feature(when=State.BOUND)
 def announce(stream: Stream) -> etree._Element:
     """Section 6.3. Only after login: a stranger has no use for it."""
     attributes = {"hash": "sha-1", "node": SOFTWARE, "ver": _version(stream.server, stream.host)}

@@ -29,6 +29,7 @@ class OwnHashes:
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
+@feature.stream_feature(when=State.BOUND)
 def announce(stream: Stream) -> etree._Element:
     """Section 5.2."""
     hash, _ = _announced(stream.server, stream.host)[0]

@@ -61,12 +61,20 @@ def bind(server: "Server", iq: Stanza) -> etree._Element:
     if account is None or identity is None or accounts.identity(server.db, account) != identity:
         raise StanzaError("not-authorized")
     address = _address(account, iq.only_child().findtext(RESOURCE))
+    begin_session(stream, address, identity)
+    return _bound(address)
+
+
+def begin_session(stream: Stream, address: JID, identity: str) -> Session:
+    """Begin the session of a stream that has logged in to the account of that identity. Raises StanzaError if there are
+    too many."""
+    server = stream.server
     _make_room(server, address)
     session = Session(server, address, identity, stream)
     stream.bind(session)
     for step in server.tables[SESSION_BOUND]:
         step(session)
-    return _bound(address)
+    return session
 
 
 @feature.iq_set(SESSION, to=[STREAM, OWN, SERVER])

@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from lxml import etree
+
 from handlers.messages import forwarding, stanza_ids
 from handlers.messages.carbon_rules import Direction, EligibleMessages, is_eligible, is_with_participant
 from handlers.messages.payloads import CARBON_RECEIVED, CARBON_SENT
@@ -37,6 +39,19 @@ def enable(server: "Server", iq: Stanza) -> None:
 def disable(server: "Server", iq: Stanza) -> None:
     """No more copies for this session."""
     session_of(iq).interests.discard(INTEREST)
+
+
+@feature.step
+def offer_with_binding(server: "Server") -> str:
+    """BIND_OFFERED."""
+    return NAMESPACE
+
+
+@feature.step
+def enable_inline(session: "Session", asked: etree._Element, bound: etree._Element) -> None:
+    """BOUND_INLINE: enable them, if the client says so (XEP-0386)."""
+    if asked.find(f"{{{NAMESPACE}}}enable") is not None:
+        session.interests.add(INTEREST)
 
 
 # -- delivery steps

@@ -29,6 +29,8 @@ class ClientStateSettings:
                               minimum=0, maximum=1 << 30, at_most="streams.unsent_bytes")  # fmt: skip
 
 
+INACTIVE = f"{{{NAMESPACE}}}inactive"
+
 feature = Feature("client_state", xep="0352", settings=ClientStateSettings)
 
 
@@ -62,15 +64,19 @@ class HeldBack:
 
 
 @feature.stream_feature(when=State.AUTHENTICATED)
+@feature.stream_feature(when=State.BOUND)
 def offer(stream: Stream) -> etree._Element:
     """Offered before the client binds a resource."""
     return etree.Element(f"{{{NAMESPACE}}}csi", nsmap={None: NAMESPACE})
 
 
-@feature.element(f"{{{NAMESPACE}}}inactive", when=State.BOUND)
+@feature.element(INACTIVE, when=State.BOUND)
 def become_inactive(server: "Server", stream: Stream, element: etree._Element) -> None:
     """<inactive/>: from now on hold back what can wait."""
-    session = stream.its_session
+    _begin_inactive(stream.its_session)
+
+
+def _begin_inactive(session: "Session") -> None:
     held_back = session.state(HeldBack)
     if held_back is None:
         held_back = HeldBack()
@@ -94,6 +100,19 @@ def begin_active(session: "Session") -> None:
     if held is not None:
         held.is_holding = False
         _send_held(session, held)
+
+
+@feature.step
+def offer_with_binding(server: "Server") -> str:
+    """BIND_OFFERED."""
+    return NAMESPACE
+
+
+@feature.step
+def begin_inline(session: "Session", asked: etree._Element, bound: etree._Element) -> None:
+    """BOUND_INLINE: begin inactive, if the client says so (XEP-0386)."""
+    if asked.find(INACTIVE) is not None:
+        _begin_inactive(session)
 
 
 # -- what the client gets

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +12,7 @@ from lxml import etree
 
 from db import accounts
 from db import stream_management as ended_streams
+from handlers.login.sasl2.inline import LoggedIn
 from handlers.messages import offline
 from handlers.sessions import client_state, queue_budget, redelivery
 from handlers.sessions.acknowledgements import CountTooHigh, Unacknowledged
@@ -75,7 +76,12 @@ def refuse_order(server: "Server", stream: Stream, asked: etree._Element) -> Non
 @or_failed
 def enable(server: "Server", stream: Stream, asked: etree._Element) -> None:
     """Section 3: begin to count, at most once in a session."""
-    session, settings = stream.its_session, server.settings(StreamManagementSettings)
+    _enable(stream.its_session, asked, stream.send_element)
+
+
+def _enable(session: "Session", asked: etree._Element, answer: Callable[[etree._Element], None]) -> None:
+    """Begin to count after <enabled/>. Raises Refused."""
+    server, settings = session.server, session.server.settings(StreamManagementSettings)
     if session.state(Management) is not None:
         raise Refused("unexpected-request")
     tally = server.state(Tallies).of(session.account)
@@ -84,10 +90,10 @@ def enable(server: "Server", stream: Stream, asked: etree._Element) -> None:
     if wants_to_resume:
         id = secrets.token_urlsafe(ID_BYTES)
         server.state(Resumable).sessions[id] = session
-        stream.send_element(element("enabled", id=id, resume="true", max=str(lasts)))
+        answer(element("enabled", id=id, resume="true", max=str(lasts)))
         session.keep(Management(id, lasts, settings, tally))
     else:
-        stream.send_element(element("enabled"))
+        answer(element("enabled"))
         session.keep(Management(None, lasts, settings, tally))
 
 
@@ -95,6 +101,12 @@ def enable(server: "Server", stream: Stream, asked: etree._Element) -> None:
 @or_failed
 def resume(server: "Server", stream: Stream, asked: etree._Element) -> None:
     """Section 5: take over a session, also from a connection that still seems to be alive."""
+    session, management = _take_over(server, stream, asked)
+    _send_resumed(session, management)
+
+
+def _take_over(server: "Server", stream: Stream, asked: etree._Element) -> tuple["Session", Management]:
+    """Make this the stream of the session that the client asks for. Raises Refused."""
     id, h, account = asked.get("previd", ""), count(asked.get("h")), stream.account
     assert account is not None
     if accounts.identity(server.db, account) != stream.identity:  # the account was removed since the login
@@ -111,18 +123,73 @@ def resume(server: "Server", stream: Stream, asked: etree._Element) -> None:
     _cancel_expiry(management)
     client_state.begin_active(session)  # while the older stream is there: what was held is sent again with the rest
     stream.resume(session)
-    _send_resumed(session, management)
+    management.awaited = None
+    return session, management
+
+
+def _resumed(management: Management) -> etree._Element:
+    return element("resumed", previd=management.id or "", h=str(management.received.handled))
 
 
 def _send_resumed(session: "Session", management: Management) -> None:
     """Send <resumed/> once all that it acknowledges is on the disk, then what the client has missed, then the rest."""
-    management.awaited = None
     with Handled(management.received.ticket):
-        session.write(wire(element("resumed", previd=management.id or "", h=str(management.received.handled))))
+        session.write(wire(_resumed(management)))
+    _catch_up(session, management)
+
+
+def _catch_up(session: "Session", management: Management) -> None:
+    """Send what the client has missed, then the rest."""
     management.is_asked, management.is_catching_up = False, True
     session.send_all(_missed(session, session.connection, management, list(management.sent)), first=True)
     for step in session.server.tables[SESSION_RESUMED]:
         step(session)
+
+
+# -- together with the login (section 9)
+
+
+@feature.step
+def offer_resumption(stream: Stream) -> etree._Element:
+    """AUTHENTICATION_OFFERED."""
+    return element("sm")
+
+
+@feature.step
+def resume_inline(logged_in: LoggedIn) -> Literal["stop"] | None:
+    """AUTHENTICATED_INLINE: resume a session; no resource is bound then. If that fails, <failed/> says so, and all goes
+    on."""
+    stream, asked = logged_in.stream, logged_in.request.element.find(RESUME)
+    if asked is None:
+        return None
+    try:
+        session, management = _take_over(stream.server, stream, asked)
+    except Refused as refused:
+        logged_in.success.append(refused.element())
+        return None
+    logged_in.session, logged_in.is_resumed = session, True
+    logged_in.success.append(_resumed(management))
+    # The answer acknowledges what the client has sent, so that has to be on the disk.
+    handled().ticket = handled().ticket or management.received.ticket
+    logged_in.afterwards.append(partial(_catch_up, session, management))
+    return STOP
+
+
+@feature.step
+def offer_with_binding(server: "Server") -> str:
+    """BIND_OFFERED."""
+    return NAMESPACE
+
+
+@feature.step
+def enable_inline(session: "Session", asked: etree._Element, bound: etree._Element) -> None:
+    """BOUND_INLINE: begin to count with what comes after the answer."""
+    enable = asked.find(ENABLE)
+    if enable is not None:
+        try:
+            _enable(session, enable, bound.append)
+        except Refused as refused:
+            bound.append(refused.element())
 
 
 def _missed(

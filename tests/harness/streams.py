@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from gevent import socket
+from gevent import socket, ssl
 from lxml import etree
 from scramp import ScramClient
 
@@ -69,19 +69,25 @@ def listener_of(server: Server) -> ClientListener:
 class Stream:
     """A client's side of a stream."""
 
-    def __init__(self, server: Server, *, domain: str = "") -> None:
+    def __init__(self, server: Server, *, domain: str = "", tls: ssl.SSLContext | None = None) -> None:
+        """`tls`: begin with TLS, on the port for that."""
         self._ids = itertools.count()
         self._domain = domain or server.default_domain
-        self._socket = socket.create_connection(("127.0.0.1", listener_of(server).ports["STARTTLS"]), PATIENCE)
+        kind = "STARTTLS" if tls is None else "TLS"
+        self._socket = socket.create_connection(("127.0.0.1", listener_of(server).ports[kind]), PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=self._domain)
         self._elements: Iterator[etree._Element] = iter(())
+        self.claims = ""  # who it says it is, when it opens
 
     def open(self) -> etree._Element:
         """Begin a stream, or begin it anew; returns the features."""
         self._elements = self._read()
+        named = f" from='{self.claims}'" if self.claims else ""
         self.send(
             "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'"
-            f" to='{self._domain}' version='1.0'>"
+            f" to='{self._domain}'{named} version='1.0'>"
         )
         return next(self._elements)
 
@@ -106,6 +112,10 @@ class Stream:
         """Send a request; returns "result", or the condition of the error."""
         answer = self.asks(f"<iq type='{type}' id='{next(self._ids)}'>{payload}</iq>")
         return "result" if answer.get("type") == "result" else local_name(answer[0][0])
+
+    def receives(self) -> etree._Element:
+        """The next element that comes."""
+        return next(self._elements)
 
     def last_words(self) -> list[str]:
         """What the server still says until it closes the stream: the conditions of errors, or tags."""

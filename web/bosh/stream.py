@@ -101,6 +101,10 @@ class BodyReader:
         was_open, self._is_open = self._is_open, True
         return self._framing.read(self._feed, was_open)
 
+    def widen(self, limits: XMLLimits) -> None:
+        """As XMLFeed does it."""
+        self._feed.widen(limits)
+
 
 class BoshStream(ClientStream):
     """The stream of one session."""

@@ -104,6 +104,11 @@ class MessageReader:
             ping, frames.ping = frames.ping, None
             yield Ping(ping)
 
+    def widen(self, limits: XMLLimits) -> None:
+        """As XMLFeed does it."""
+        self._frames.limit = limits.stanza_bytes
+        self._feed.widen(limits)
+
     def _framing(self, element: etree._Element) -> StreamHeader | StreamEnd:
         if element.tag == CLOSE:
             return StreamEnd()

@@ -165,14 +165,20 @@ class SASLFailure(Exception):
         self.condition = condition
         self.text = text
 
-    def element(self) -> etree._Element:
-        """The <failure/> element."""
-        failure = etree.Element(f"{{{names.SASL}}}failure", nsmap={None: names.SASL})
-        _add_condition(failure, names.SASL, self.condition, self.text)
+    def element(self, profile: str = names.SASL) -> etree._Element:
+        """The <failure/> element, in the namespace of a profile of SASL; the condition is in that of RFC 6120 in all of
+        them."""
+        failure = etree.Element(f"{{{profile}}}failure", nsmap={None: profile})
+        etree.SubElement(failure, f"{{{names.SASL}}}{self.condition}", nsmap={None: names.SASL})
+        _add_text(failure, profile, self.text)
         return failure
 
 
 def _add_condition(parent: etree._Element, namespace: str, condition: str, text: str | None) -> None:
     etree.SubElement(parent, f"{{{namespace}}}{condition}", nsmap={None: namespace})
+    _add_text(parent, namespace, text)
+
+
+def _add_text(parent: etree._Element, namespace: str, text: str | None) -> None:
     if text:
         etree.SubElement(parent, f"{{{namespace}}}text", nsmap={None: namespace}).text = text

@@ -45,6 +45,13 @@ class Connection(Protocol):
         """Drop the connection: the peer does not read, or what it was to be told could not be stored."""
 
 
+class Negotiated(Protocol):
+    """What a feature negotiates over several elements, such as SASL."""
+
+    def allows(self, tag: str) -> bool:
+        """True if an element of this tag may come now. Whatever else comes ends the stream."""
+
+
 class Stream(Connection, Protocol):
     """A client's stream, as seen by features that handle its top-level elements.
 
@@ -53,7 +60,7 @@ class Stream(Connection, Protocol):
     """
 
     identity: str | None
-    exchange: object | None
+    exchange: Negotiated | None
 
     @property
     def server(self) -> "Server":
@@ -66,6 +73,10 @@ class Stream(Connection, Protocol):
     @property
     def account(self) -> JID | None:
         """Who has logged in."""
+
+    @property
+    def claimed(self) -> JID | None:
+        """Who the client says it is, in its stream header: a bare address, which proves nothing."""
 
     @property
     def state(self) -> State:
@@ -92,8 +103,11 @@ class Stream(Connection, Protocol):
     def send_element(self, element: etree._Element) -> None:
         """Enqueue an element that is no stanza."""
 
-    def authenticated(self, account: JID, identity: str) -> None:
-        """Say that this account has logged in; the client begins a new stream."""
+    def authenticated(self, account: JID, identity: str, *, in_place: bool = False) -> None:
+        """Say that this account has logged in; the client begins a new stream, or goes on with this one."""
+
+    def send_features(self) -> None:
+        """Enqueue what is offered now, on a stream that goes on."""
 
     def bind(self, session: "Session") -> None:
         """Make this the stream of a new session, which is online from now on."""

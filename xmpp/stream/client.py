@@ -16,6 +16,7 @@ from xmpp.data.wire import wire
 from xmpp.routing.feature import STREAM, Registry, State
 from xmpp.routing.iq_dispatch import dispatch
 from xmpp.routing.session import Session
+from xmpp.routing.streams import Negotiated
 from xmpp.stream import limits
 from xmpp.stream.connection import Connection, Transport
 from xmpp.stream.framing import ClientFraming, Framing, Opening, Reader
@@ -102,7 +103,7 @@ class ClientStream(Connection):
         self.feed = self._new_feed()
         self.session: Session | None = None
         self.identity: str | None = None
-        self.exchange: object | None = None
+        self.exchange: Negotiated | None = None
         self._place = place
         # A timer of the loop, which takes less memory than a greenlet.
         self._login_deadline = gevent.get_hub().loop.timer(server.stream_settings.login_seconds)
@@ -119,6 +120,11 @@ class ClientStream(Connection):
     def account(self) -> JID | None:
         """Who has logged in."""
         return self._negotiation.account
+
+    @property
+    def claimed(self) -> JID | None:
+        """Who the client says it is, in its stream header."""
+        return self._negotiation.claimed
 
     @property
     def state(self) -> State:
@@ -157,12 +163,21 @@ class ClientStream(Connection):
         """Enqueue a stanza: the answer to a request made before binding."""
         self.write(stanza.wire())
 
-    def authenticated(self, account: JID, identity: str) -> None:
-        """Say that this account has logged in; the client begins a new stream, with larger limits."""
-        self._negotiation.authenticated(account)
+    def authenticated(self, account: JID, identity: str, *, in_place: bool = False) -> None:
+        """Say that this account has logged in; the client begins a new stream, with larger limits, or goes on with this
+        one."""
+        self._negotiation.authenticated(account, in_place=in_place)
         self.identity = identity
         self._limits = limits.after_login(self.server.stream_settings)
-        self._begin_anew()
+        if in_place:
+            self.exchange = None
+            self.feed.widen(self._limits)
+        else:
+            self._begin_anew()
+
+    def send_features(self) -> None:
+        """Enqueue what is offered now."""
+        self.write(self.framing.features(self._features()))
 
     def bind(self, session: Session) -> None:
         """Make this the stream of a new session, which is online from now on."""
@@ -192,6 +207,8 @@ class ClientStream(Connection):
             self.close()
         elif self.session is not None and event.tag in names.STANZA_TAGS:
             self.session.handle(event, self.feed.content)
+        elif self.exchange is not None and not self.exchange.allows(str(event.tag)):
+            raise StreamError("policy-violation", "finish what is being negotiated first")
         elif event.tag in names.STANZA_TAGS:
             self._receive_unbound(event)
         else:
@@ -202,7 +219,7 @@ class ClientStream(Connection):
             self._negotiation.opened(header)
         finally:
             self.write(self.opening())
-        self.write(self.framing.features(self._features()))
+        self.send_features()
 
     def _features(self) -> "Iterator[etree._Element]":
         """What is offered in this state (RFC 6120 section 4.3.2)."""

@@ -36,6 +36,9 @@ class Reader(Protocol):
     def read(self, data: bytes) -> Iterator[Any]:
         """Yield what these bytes complete: a StreamHeader first, then elements, then StreamEnd. Raises StreamError."""
 
+    def widen(self, limits: XMLLimits) -> None:
+        """Let these limits hold from now on: the peer has shown who it is, and the stream goes on."""
+
 
 class Framing(Protocol):
     """What a connection needs to know of a kind of peer."""

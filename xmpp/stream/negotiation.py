@@ -26,6 +26,7 @@ TRANSITIONS = {
     (State.INSECURE, "secured"): State.NEW,
     (State.OPEN, "secured"): State.NEW,
     (State.OPEN, "authenticated"): State.NEW,
+    (State.OPEN, "authenticated in place"): State.AUTHENTICATED,  # XEP-0388
     (State.AUTHENTICATED, "bound"): State.BOUND,
 }
 
@@ -47,7 +48,7 @@ class Negotiation:
         self.account: JID | None = None
         self.id = ""
         self.language: str | None = None
-        self._peer: str | None = None
+        self._peer: JID | None = None
 
     # -- events
 
@@ -65,11 +66,11 @@ class Negotiation:
         self.is_secure = True
         self._step("secured")
 
-    def authenticated(self, account: JID) -> None:
-        """Somebody has logged in: the stream begins anew, still for the pinned host."""
+    def authenticated(self, account: JID, *, in_place: bool = False) -> None:
+        """Somebody has logged in: the stream goes on, or begins anew, still for the pinned host."""
         assert account.domain == self.host
         self.account = account
-        self._step("authenticated")
+        self._step("authenticated in place" if in_place else "authenticated")
 
     def bound(self) -> None:
         """A resource is bound."""
@@ -86,6 +87,11 @@ class Negotiation:
             raise StreamError("policy-violation", f"not now: {event}") from None
 
     # -- what holds in a state
+
+    @property
+    def claimed(self) -> JID | None:
+        """Who the client's header says it is: a bare address, which proves nothing; None if it does not say."""
+        return self._peer
 
     def opening(self) -> Opening:
         """What our stream header says."""

@@ -9,7 +9,7 @@ import logging
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lxml import etree
 
@@ -46,19 +46,34 @@ class Attempt(NamedTuple):
     check: passwords.Check
 
 
+class Request(Protocol):
+    """What a client asks for together with a login (XEP-0388)."""
+
+    claimed: JID | None
+    """Who has to log in, if that is known."""
+
+    def allows(self, tag: str) -> bool:
+        """True if an element of this tag may come while the attempt is under way."""
+
+
 class Login:
     """A stream's attempts to log in: how many have failed, how many ended with CannotBind and did not count as failed,
-    and the one that is under way, None if none is. `request` is what the profile keeps of it."""
+    and the one that is under way, None if none is. `request` is what the client wants of it beside the login, for
+    profiles that know more than that."""
 
     def __init__(self) -> None:
         self.failures = 0
         self.misbindings = 0
         self.attempt: Attempt | None = None
-        self.request: object | None = None
+        self.request: Request | None = None
 
     def forget(self) -> None:
         """No attempt is under way."""
         self.attempt = self.request = None
+
+    def allows(self, tag: str) -> bool:
+        """True if an element of this tag may come now."""
+        return self.request is None or self.request.allows(tag)
 
 
 class Proven(NamedTuple):
@@ -131,7 +146,9 @@ def _go_on(stream: Stream, attempt: Attempt, data: bytes) -> Challenge | Proven:
 
 
 def _conclude(stream: Stream, verdict: Verdict, attempt: Attempt) -> Proven:
-    check = attempt.check
+    check, request = attempt.check, login_of(stream).request
+    if request is not None and request.claimed not in (None, verdict.account):
+        raise SASLFailure("invalid-authzid", f"your stream is that of {request.claimed}")
     by_password.conclude(stream.server, stream.peer, verdict.account, check, is_right=verdict.is_right)
     assert check.identity is not None
     stream.server.state(OneAddress).note(stream.peer, verdict.account)
