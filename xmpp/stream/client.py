@@ -18,6 +18,7 @@ from xmpp.routing.iq_dispatch import dispatch
 from xmpp.routing.session import Session
 from xmpp.routing.streams import Negotiated
 from xmpp.stream import limits
+from xmpp.stream.admission import Admission
 from xmpp.stream.connection import Connection, Transport
 from xmpp.stream.framing import ClientFraming, Framing, Opening, Reader
 from xmpp.stream.negotiation import Negotiation
@@ -96,6 +97,7 @@ class ClientStream(Connection):
         """`is_secure`: nobody can listen even where the connection does not have TLS here."""
         super().__init__(server, transport, flusher, peer)
         self._terms = terms
+        self._pace.admission, self._pace.has_begun = server.state(Admission), transport.tls is not None
         self._negotiation = Negotiation(
             server.domains, server.default_domain, terms.must_be_secure, is_secure or transport.tls is not None
         )
@@ -192,6 +194,7 @@ class ClientStream(Connection):
     def _has_session(self, session: Session) -> None:
         self._negotiation.bound()
         self._login_deadline.close()
+        self._pace.admission = None
         self._place.known()
         self.transport.trust()
         self.session = session
@@ -204,6 +207,7 @@ class ClientStream(Connection):
         if event.__class__ is StreamHeader:
             self._open(event)
         elif event.__class__ is StreamEnd:
+            self._end_in_turn()
             self.close()
         elif self.session is not None and event.tag in names.STANZA_TAGS:
             self.session.handle(event, self.feed.content)

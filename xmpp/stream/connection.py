@@ -13,6 +13,7 @@ import gevent
 
 from xmpp.data.errors import StreamError
 from xmpp.running.handling import Handled, handled
+from xmpp.stream.admission import Admission
 from xmpp.stream.framing import Framing, Opening, Reader
 from xmpp.stream.outbox import Flusher, Outbox
 from xmpp.stream.pace import Pace
@@ -76,10 +77,19 @@ class Connection:
         except Exception:
             log.exception("%s: the stream failed", self.peer)
             self.close(StreamError("internal-server-error"))
+        self._end_in_turn()
         self._linger()
+
+    def _end_in_turn(self) -> None:
+        """Yield while others end: a network may lose thousands at once. A stranger has nothing that takes time."""
+        if not self.is_closing and self._pace.admission is None:
+            self.server.state(Admission).wait(has_begun=True)
+            self._pace.turn.begin()  # what others took meanwhile does not count
 
     def _read(self) -> None:
         while not self.is_closing and (data := self.transport.read()):
+            if self._pace.admission is not None:
+                self._pace.queue_up()
             if self.is_closing:
                 break  # it was closed meanwhile: the client has been told so, and nothing more is handled
             self._take(data)

@@ -17,6 +17,7 @@ from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
 from xmpp.data.networks import Networks, network
 from xmpp.running.accepting import PatientServer, connections_possible
+from xmpp.stream.admission import Admission
 from xmpp.stream.client_streams import ClientStreams
 from xmpp.stream.listen_settings import NO_PORT, PORTS, ListenSettings
 from xmpp.stream.pace import Pace
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 1024
+BACKLOG = 4096  # as long a queue as most systems allow: thousands may come back at once
 HEADER_SECONDS = 10.0  # for the header of the PROXY protocol, which a proxy sends at once
 TLS_RECORD = b"\x16"  # the first byte of a handshake
 XML_BEGINS = b"< \t\r\n"  # what may come first in a stream
@@ -133,7 +134,10 @@ class ClientListener:
 
     def _listen(self, address: str, key: str, port: int, serve_at: ServeAt) -> str:
         serve = partial(self._serve_proxied if key in self._listen_settings().proxied else self._serve, serve_at)
-        server = PatientServer((address, port), serve, backlog=BACKLOG, make_room=self._places.make_room)
+        server = PatientServer(
+            (address, port), serve, backlog=BACKLOG, make_room=self._places.make_room,
+            is_crowded=self._server.state(Admission).has_crowd,
+        )  # fmt: skip
         try:
             server.start()
         except OSError as error:
@@ -264,7 +268,7 @@ class ClientListener:
 
     def _shakes_hands(self, transport: SocketTransport, peer: str, *, for_servers: bool = False) -> bool:
         settings = self._server.stream_settings
-        pace = Pace(settings.bytes_per_second, self._server.state(Turns))
+        pace = Pace(settings.bytes_per_second, self._server.state(Turns), self._server.state(Admission))
         assert self._tls is not None
         try:
             with gevent.Timeout(settings.login_seconds):

@@ -123,6 +123,7 @@ class SecuredSocket:
         portion = receive(self._sock, HANDSHAKE_BYTES)
         if not portion:
             raise ssl.SSLEOFError("gone during the handshake")
+        self._pace.queue_up()
         self._records.follow(portion)
         self._pace.turn.begin()  # what others took meanwhile does not count
         self._pace.pay(len(portion))

@@ -1,0 +1,77 @@
+"""Strangers at the door: what is done for connections that have no session yet, all together, leaves the loop to those
+who have one.
+
+After a restart thousands come back at once, and each handshake and login takes a millisecond or more. Each connection
+has turns of its own (turns.py), but a round of thousands would take seconds. So strangers share a part of each round of
+the loop, and those who are further on go first: whoever has begun gets in, and the rest waits.
+"""
+
+from collections import deque
+from time import monotonic
+from typing import Any
+
+import gevent
+
+ROUND_SECONDS = 0.005  # for strangers, in each round: what people have to wait for them
+MOST_WAITING = 1_000  # then new connections wait in the kernel's queue, where they cost nothing
+
+
+class Admission:
+    """The queue of a server's strangers."""
+
+    def __init__(self) -> None:
+        self._new: deque[_Entry] = deque()
+        self._begun: deque[_Entry] = deque()
+        self._round: object = None
+        self._ends = 0.0
+        self._timer: Any = None
+
+    def has_crowd(self) -> bool:
+        """True if so many wait that no more should come."""
+        return len(self._new) + len(self._begun) >= MOST_WAITING
+
+    def wait(self, *, has_begun: bool) -> None:
+        """Yield until it is this stranger's turn to have done for it what comes next, a short piece of work. Does not
+        yield where few are about. `has_begun`: it has had turns before."""
+        if self._timer is None and self._has_time():
+            return
+        entry = _Entry(gevent.getcurrent())
+        (self._begun if has_begun else self._new).append(entry)
+        self._arrange()
+        try:
+            gevent.get_hub().switch()
+        finally:
+            entry.greenlet = None  # a timeout may have ended the wait
+
+    def _has_time(self) -> bool:
+        """Whether there is some left of this round."""
+        now, this_round = monotonic(), gevent.get_hub().loop.now()  # the same for a whole round
+        if this_round != self._round:
+            self._round, self._ends = this_round, now + ROUND_SECONDS
+        return now < self._ends
+
+    def _arrange(self) -> None:
+        if self._timer is None:
+            self._timer = gevent.get_hub().loop.timer(0.0)
+            self._timer.start(self._go_on)
+
+    def _go_on(self) -> None:
+        """Called by the loop, once in each round: let some go on, each until it waits for something."""
+        ends = monotonic() + ROUND_SECONDS
+        while queue := self._begun or self._new:
+            greenlet = queue.popleft().greenlet
+            if greenlet is not None:
+                greenlet.switch()
+            if monotonic() >= ends:
+                break
+        self._timer.close()
+        self._timer = None
+        if self._begun or self._new:
+            self._arrange()
+
+
+class _Entry:
+    __slots__ = ("greenlet",)
+
+    def __init__(self, greenlet: Any) -> None:
+        self.greenlet = greenlet
