@@ -198,6 +198,23 @@ class Stanza:
             self._attributes["to"] = to
             self.to = to
 
+    def check(self) -> None:
+        """Check the type and the id of an iq or of presence, once it is stamped (RFC 6120 section 8); what is about a
+        subscription is from bare to bare from now on (RFC 6121 section 3). Raises StanzaError."""
+        if self.kind == "iq":
+            if self.type not in IQ_TYPES:
+                raise StanzaError("bad-request", "an iq has the type get, set, result or error")
+            if not self.id:
+                raise StanzaError("bad-request", "an iq needs an id")
+            if self.is_request:
+                self.only_child()  # checked for every addressee, so that the error does not show who is online
+        elif self.kind == "presence":
+            if self.type in SUBSCRIPTION_TYPES:
+                assert self.sender is not None
+                self.stamp(self.sender.bare, self.to.bare if self.to is not None else None)
+            elif self.type is not None and self.type not in PRESENCE_TYPES:
+                raise StanzaError("bad-request", f"presence has no type {self.type!r}")
+
     def speak(self, language: str) -> None:
         """Write the language in, unless the stanza has one of its own."""
         self._is_stamped = True

@@ -14,7 +14,7 @@ from lxml import etree
 
 from xmpp.data.errors import StanzaError, StreamError, not_stored
 from xmpp.data.jid import JID, MalformedJID
-from xmpp.data.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
+from xmpp.data.stanza import Stanza
 from xmpp.routing.bulk import Bulk
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.tables import CONNECTION_LOST, HANDLED, SESSION_ENDED, WRITTEN
@@ -211,23 +211,11 @@ class Session:
         if stanza.sender is not None and stanza.sender != self.jid and not self._may_name(stanza.sender):
             raise StreamError("invalid-from", f"this stream speaks for {self.jid}")
         to = stanza.to
-        if stanza.kind == "presence":
-            if stanza.type in SUBSCRIPTION_TYPES:  # RFC 6121 section 3: from bare to bare
-                stanza.stamp(self.account, to.bare if to is not None else None)
-                return
-            stanza.stamp(self.jid, to)
-            if stanza.type is not None and stanza.type not in PRESENCE_TYPES:
-                raise StanzaError("bad-request", f"presence has no type {stanza.type!r}")
-            return
-        # RFC 6120 section 10.3: without `to` it is for the sender's own account.
-        stanza.stamp(self.jid, to if to is not None else self.account)
-        if stanza.kind == "iq":
-            if stanza.type not in IQ_TYPES:
-                raise StanzaError("bad-request", "an iq has the type get, set, result or error")
-            if not stanza.id:
-                raise StanzaError("bad-request", "an iq needs an id")
-            if stanza.is_request:
-                stanza.only_child()  # checked for every addressee, so that the error does not show who is online
+        if to is None and stanza.kind != "presence":  # RFC 6120 section 10.3: it is for the sender's own account
+            to = self.account
+        stanza.stamp(self.jid, to)
+        if stanza.kind != "message":
+            stanza.check()
 
     def _may_name(self, sender: JID) -> bool:
         """Whether the client may give this as `from`. Once it has resumed, any resource of its account is overridden:

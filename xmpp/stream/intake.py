@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from xmpp.data.errors import StanzaError, not_stored
-from xmpp.data.stanza import IQ_TYPES, PRESENCE_TYPES, SUBSCRIPTION_TYPES, Stanza
+from xmpp.data.stanza import Stanza
 from xmpp.running.handling import Handled, handled
 from xmpp.running.logs import log_refusal
 from xmpp.running.tickets import Ticket
@@ -22,7 +22,9 @@ def take(server: "Server", stanza: Stanza, route: Callable[[Stanza], None]) -> N
     could not be stored. Yields until the work is done that it has caused in portions."""
     own = handled()
     try:
-        admit(stanza)
+        assert stanza.sender is not None and stanza.to is not None
+        stanza.stamp(stanza.sender, stanza.to)  # as it is normalised: clients compare it as text
+        stanza.check()
         route(stanza)
         if own.ticket is not None and stanza.kind != "iq":  # the answer to an iq waits for the ticket anyway
             own.ticket.when_closed(partial(_refuse_if_not_stored, server, own.ticket, stanza.kept()))
@@ -36,25 +38,6 @@ def take(server: "Server", stanza: Stanza, route: Callable[[Stanza], None]) -> N
         _refuse(server, stanza, StanzaError("internal-server-error"), own)
     if own.works_left:
         server.portions.wait_for_own()
-
-
-def admit(stanza: Stanza) -> None:
-    """Check the type and the id, as for a client's (RFC 6120 section 8), and write the sender as it is normalised:
-    clients compare it as text. Raises StanzaError."""
-    assert stanza.sender is not None and stanza.to is not None
-    stanza.stamp(stanza.sender, stanza.to)
-    if stanza.kind == "iq":
-        if stanza.type not in IQ_TYPES:
-            raise StanzaError("bad-request", "an iq has the type get, set, result or error")
-        if not stanza.id:
-            raise StanzaError("bad-request", "an iq needs an id")
-        if stanza.is_request:
-            stanza.only_child()
-    elif stanza.kind == "presence":
-        if stanza.type in SUBSCRIPTION_TYPES:  # RFC 6121 section 3: from bare to bare
-            stanza.stamp(stanza.sender.bare, stanza.to.bare)
-        elif stanza.type is not None and stanza.type not in PRESENCE_TYPES:
-            raise StanzaError("bad-request", f"presence has no type {stanza.type!r}")
 
 
 def _refuse(server: "Server", stanza: Stanza, error: StanzaError, own: Handled) -> None:
