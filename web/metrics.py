@@ -24,7 +24,7 @@ from web.openmetrics import Family, Figure, counter, gauge, histogram
 from web.part import Part
 from web.site import Site
 from xmpp.config.configuration import setting
-from xmpp.data.networks import Networks
+from xmpp.data.networks import Networks, check_networks
 from xmpp.routing.errors_told import ErrorsTold
 from xmpp.running.hub_delay import HubDelay
 
@@ -33,13 +33,6 @@ CERTIFICATE_DAYS = 7  # less than this is an emergency: it should have been rene
 AT_ONCE = 1_000  # sessions or streams that are looked at before others have their turn
 PAUSE_SECONDS = 1e-6  # a sleep of 0 would not let the loop look at its sockets
 STATM = Path("/proc/self/statm")
-
-
-def _check_networks(networks: tuple[str, ...]) -> None:
-    try:
-        Networks(networks)
-    except ValueError:
-        raise ValueError("expected addresses or networks, such as 127.0.0.1 or 10.0.0.0/8") from None
 
 
 def _check_token(token: str) -> None:
@@ -53,7 +46,7 @@ class MetricsSettings:
 
     addresses: tuple[str, ...] = setting(("127.0.0.0/8", "::1"), "The addresses or networks that may ask. What comes "
                                          "through a proxy may not, wherever it is from.",
-                                         check=_check_networks)  # fmt: skip
+                                         check=check_networks)  # fmt: skip
     token: str = setting("", "Whoever sends this as a bearer token, over TLS or on this machine, may ask as well. "
                          "Empty: nobody.", check=_check_token, secret=True)  # fmt: skip
 

@@ -42,6 +42,14 @@ class Networks:
         return any(ip in each for each in self._networks)
 
 
+def check_networks(listed: Iterable[str], examples: str = "127.0.0.1 or 10.0.0.0/8") -> None:
+    """Raises ValueError, whose text says to an administrator what was expected, unless all of these are networks."""
+    try:
+        Networks(listed)
+    except ValueError:
+        raise ValueError(f"expected addresses or networks, such as {examples}") from None
+
+
 def unmapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """An address as its owner knows it: that of an IPv4 client on a socket for both is an IPv4 address."""
     return ip.ipv4_mapped if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None else ip

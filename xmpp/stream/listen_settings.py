@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from xmpp.config.configuration import setting
-from xmpp.data.networks import Networks
+from xmpp.data.networks import Networks, check_networks
 
 NO_PORT = -1
 # The settings that name a port, and what is spoken there, as people read it.
@@ -27,14 +27,6 @@ def _check_addresses(addresses: tuple[str, ...]) -> None:
         covered = [each for each in parsed if each != one and (each.version == 4 or one.version == 6)]
         if one.is_unspecified and covered:
             raise ValueError(f"expected no {covered[0]} beside {one}, which is all addresses and so has it already")
-
-
-def _check_networks(networks: tuple[str, ...]) -> None:
-    for each in networks:
-        try:
-            Networks([each])
-        except ValueError:
-            raise ValueError("expected addresses or networks, such as 127.0.0.1 or 10.0.0.0/8") from None
 
 
 @dataclass(frozen=True)
@@ -63,7 +55,7 @@ class ListenSettings:
                                    minimum=-1, maximum=65535, restart=True)  # fmt: skip
     trusted_proxies: tuple[str, ...] = setting(("127.0.0.1", "::1"), "The addresses or networks of proxies whose word "
                                                "is taken on where a client comes from, and that it came over TLS.",
-                                               check=_check_networks)  # fmt: skip
+                                               check=check_networks)  # fmt: skip
     proxied: tuple[str, ...] = setting((), "The ports, by the names of their settings, where each connection begins "
                                        "with a header of the PROXY protocol.",
                                        choices=PORTS,

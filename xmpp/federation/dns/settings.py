@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from ipaddress import ip_address
 from typing import NamedTuple
 
 from xmpp.config.configuration import setting
-from xmpp.data.networks import Networks
+from xmpp.data.networks import Networks, check_networks
 from xmpp.federation.dns.names import in_dns
 
 DNS_PORT = 53
@@ -56,14 +56,6 @@ def _check_routes(routes: Mapping[str, str]) -> None:
             raise ValueError("expected domains in front of the addresses") from None
 
 
-def _check_networks(networks: Iterable[str]) -> None:
-    for each in networks:
-        try:
-            Networks([each])
-        except ValueError:
-            raise ValueError("expected addresses or networks, such as 10.0.0.0/8 or fd00::/8") from None
-
-
 @dataclass(frozen=True)
 class DialSettings:
     """How the servers of other domains are found."""
@@ -77,10 +69,12 @@ class DialSettings:
         'For example {"example.net" = "192.0.2.1:5269", "example.com" = "tls://xmpp.example.com:5270"}.',
         check=_check_routes,
     )
-    private_addresses: tuple[str, ...] = setting((), "Networks that other servers may be in although they are not "
-                                                 "public, such as `10.0.0.0/8`. Nothing else that is not public is "
-                                                 "dialled because DNS says so.",
-                                                 check=_check_networks)  # fmt: skip
+    private_addresses: tuple[str, ...] = setting(
+        (),
+        "Networks that other servers may be in although they are not public, such as `10.0.0.0/8`. Nothing else that "
+        "is not public is dialled because DNS says so.",
+        check=partial(check_networks, examples="10.0.0.0/8 or fd00::/8"),
+    )
     dial_seconds: int = setting(30, "How long the servers of a domain are looked for and dialled, all in all.",
                                 minimum=1, maximum=300)  # fmt: skip
 
