@@ -1,8 +1,9 @@
 """`xserv rooms`, `sessions`, `federation`, `reports` and `announce`: what administrators see and do beside accounts."""
 
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from operator import itemgetter
+from typing import Any, TypeVar
 
 import click
 
@@ -15,6 +16,8 @@ from xmpp.control import CarryOut
 from xmpp.routing.others import LinkShown
 
 PAGE = 500  # of a list, which is asked for page by page
+
+Item = TypeVar("Item", bound=tuple[Any, ...])
 
 _search = click.option("--search", "text", default="", help="Only those with this text in them.")
 
@@ -29,7 +32,7 @@ def rooms() -> None:
 @options.administrative()
 def list_rooms(carry_out: CarryOut, text: str) -> None:
     """List the rooms: address, name, how many are in it, who made it, and when."""
-    found = (of_rooms.Listed(*each) for each in _pages(carry_out, "rooms", text))
+    found = _pages(carry_out, "rooms", text, of_rooms.Listed)
     rows = ((each.room, each.name, each.occupants, each.creator, terminal.day(each.created)) for each in found)
     terminal.show(("Room", "Name", "Occupants", "Made by", "Made on"), rows)
 
@@ -56,7 +59,7 @@ def sessions() -> None:
 def list_sessions(carry_out: CarryOut, text: str) -> None:
     """List the sessions: address, since when, from where, and by what (tcp, websocket, bosh). The last two are empty
     for a client that is away at the moment."""
-    found = (of_sessions.Listed(*each) for each in _pages(carry_out, "sessions", text))
+    found = _pages(carry_out, "sessions", text, of_sessions.Listed)
     terminal.show(
         ("Session", "Since", "From", "By"),
         ((each.session, terminal.minute(each.since), each.peer, each.carrier) for each in found),
@@ -87,7 +90,7 @@ def list_links(carry_out: CarryOut, text: str) -> None:
         ("To", "From", "State", "Since", "At", "Waiting", "Problem"),
         (
             (each.theirs, each.ours, each.state, terminal.minute(each.since), each.peer, each.waiting, each.problem)
-            for each in _links(carry_out, text)
+            for each in _pages(carry_out, "links", text, LinkShown, of_links.place)
         ),
     )
 
@@ -102,7 +105,7 @@ def reports() -> None:
 @options.administrative()
 def list_reports(carry_out: CarryOut, text: str) -> None:
     """List the reports, the oldest first: number, when, who reports whom, for what, and what they say to it."""
-    found = (Report(*each) for each in _pages(carry_out, "reports", text))
+    found = _pages(carry_out, "reports", text, Report)
     rows = ((each.id, terminal.minute(each.at), each.account, each.reported, each.reason, each.text) for each in found)
     terminal.show(("Report", "At", "By", "Of", "For", "Text"), rows)
 
@@ -138,16 +141,11 @@ def announce(carry_out: CarryOut, text: str, subject: str, online_only: bool, do
     click.echo("It has gone out.")
 
 
-def _links(carry_out: CarryOut, text: str) -> Iterator[LinkShown]:
+def _pages(
+    carry_out: CarryOut, command: str, text: str, of: type[Item], place: Callable[[Item], object] = itemgetter(0)
+) -> Iterator[Item]:
+    """All items of a list; `place`: where one stands in it, for most their first value."""
     after = ""
-    while page := [LinkShown(*each) for each in carry_out("links", text=text, after=after, most=PAGE)]:
+    while page := [of(*each) for each in carry_out(command, text=text, after=after, most=PAGE)]:
         yield from page
-        after = of_links.place(page[-1])
-
-
-def _pages(carry_out: CarryOut, command: str, text: str) -> Iterator[Any]:
-    """All items of a list; the first of each is its address."""
-    after = ""
-    while page := carry_out(command, text=text, after=after, most=PAGE):
-        yield from page
-        after = str(page[-1][0])
+        after = str(place(page[-1]))
