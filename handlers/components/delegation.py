@@ -21,7 +21,7 @@ from xmpp.data.errors import StanzaError
 from xmpp.data.ids import random_id
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza, Unreadable
-from xmpp.data.wire import standing_alone, wire
+from xmpp.data.wire import wire
 from xmpp.routing.components import Components
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature
@@ -173,11 +173,7 @@ def _ask(server: "Server", component: JID, iq: Stanza) -> None:
     assert iq.to is not None
     request = iq.kept()
     request.origin = None  # its session may have ended, or may have been resumed, when the answer comes
-    content = b'<delegation xmlns="%b"><forwarded xmlns="%b">%b</forwarded></delegation>' % (
-        NAMESPACE.encode(),
-        forwarding.NAMESPACE.encode(),
-        standing_alone(request.wire()),
-    )
+    content = b'<delegation xmlns="%b">%b</delegation>' % (NAMESPACE.encode(), forwarding.forwarded(request.wire()))
     on_reply = partial(_answered, server, request)
     sender = JID.parse(iq.to.domain)
     server.requests.ask("set", content, to=component, sender=sender, seconds=SECONDS, on_reply=on_reply)

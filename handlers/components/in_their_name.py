@@ -14,7 +14,7 @@ from xmpp.data import names
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza, Unreadable
-from xmpp.data.wire import standing_alone, wire
+from xmpp.data.wire import wire
 from xmpp.routing.delivery import STOP, Delivery, concerns
 
 if TYPE_CHECKING:
@@ -133,13 +133,8 @@ def _answered(server: "Server", outer: Stanza, id: str | None, answer: Stanza | 
         return
     element = deepcopy(answer.element)
     element.set("id", id or "")
-    inner = standing_alone(wire(element))
-    server.router.route(
-        outer.result(
-            b'<privilege xmlns="%b"><forwarded xmlns="%b">%b</forwarded></privilege>'
-            % (NAMESPACE.encode(), forwarding.NAMESPACE.encode(), inner)
-        )
-    )
+    inner = forwarding.forwarded(wire(element))
+    server.router.route(outer.result(b'<privilege xmlns="%b">%b</privilege>' % (NAMESPACE.encode(), inner)))
 
 
 def _apart(element: etree._Element) -> Stanza:
