@@ -4,14 +4,14 @@ of sending it a stanza, fails here."""
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.harness import dialogues, scsrun
+from tests.harness import dialogues
 from tests.harness.across import House, house_in
-from tests.harness.dialogues import settings_of, wanted_server
-from tests.harness.servers import ROOT
+from tests.harness.dialogues import assert_same, label, name_of, settings_of, wanted_server
 
 ACROSS, OTHER_WAY = "across", "the other way round"  # who is named first is beside the services, or is not
 
@@ -49,21 +49,8 @@ IS_NOT_THE_SAME = {
 }
 
 
-def name_of(script: Path) -> str:
-    return str(script.relative_to(ROOT / "spec"))
-
-
-def has_several_people(script: Path) -> bool:
-    people = scsrun.parse_script(script.read_text(encoding="utf-8")).characters.values()
-    return len({who.bare for who in people}) > 1
-
-
-def uses_services(script: Path) -> bool:
-    return "pubsub.localhost" in script.read_text(encoding="utf-8")
-
-
-CASES = [(script, ACROSS) for script in dialogues.SCRIPTS if has_several_people(script)]
-CASES += [(script, OTHER_WAY) for script in dialogues.SCRIPTS if uses_services(script)]
+CASES = [(script, ACROSS) for script in dialogues.SCRIPTS if dialogues.has_several_people(script)]
+CASES += [(script, OTHER_WAY) for script in dialogues.SCRIPTS if dialogues.uses(script, "pubsub")]
 
 
 class Houses:
@@ -90,16 +77,8 @@ def test_the_table_names_dialogues_that_are_played(way: str) -> None:
     assert IS_NOT_THE_SAME[way].keys() <= {name_of(script) for script, played in CASES if played == way}
 
 
-@pytest.mark.parametrize(
-    ("script", "way"), CASES, ids=lambda value: value if isinstance(value, str) else name_of(value)
-)
+@pytest.mark.parametrize(("script", "way"), CASES, ids=label)
 def test_dialogue(houses: Houses, script: Path, way: str, caplog: pytest.LogCaptureFixture) -> None:
-    reason = IS_NOT_THE_SAME[way].get(name_of(script))
-    patience = ["--timeout", "0.5"] if reason else []  # what does not come is not waited for
-    house = houses.of(wanted_server(script))
-    trouble = house.play(script, *patience, first_beside_services=way == ACROSS)
+    play = partial(houses.of(wanted_server(script)).play, script, first_beside_services=way == ACROSS)
+    assert_same(play, IS_NOT_THE_SAME[way].get(name_of(script)))
     assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
-    if reason is None:
-        assert not trouble, trouble
-    else:
-        assert trouble, f"it is the same across by now; the table says: {reason}"

@@ -4,15 +4,15 @@ to a domain; and nothing of it goes over a link, though the server talks to othe
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.harness.dialogues import settings_of, wanted_server
+from tests.harness.dialogues import assert_same, label, name_of, settings_of, wanted_server
 from tests.harness.federated import Directory, federated, server_port
-from tests.harness.federated_dialogues import DOMAINS, Land
+from tests.harness.federated_dialogues import AWAY, BESIDE, CASES, DOMAINS, Land
 from tests.harness.servers import ROOT
-from tests.test_federation_dialogues import AWAY, BESIDE, CASES, name_of
 
 IS_NOT_THE_SAME = {
     BESIDE: {
@@ -51,19 +51,12 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield Town(tmp_path_factory.mktemp("town"), opened)
 
 
-@pytest.mark.parametrize(
-    ("script", "way"), CASES, ids=lambda value: value if isinstance(value, str) else name_of(value)
-)
+@pytest.mark.parametrize(("script", "way"), CASES, ids=label)
 def test_dialogue(town: Town, script: Path, way: str, caplog: pytest.LogCaptureFixture) -> None:
-    reason = IS_NOT_THE_SAME[way].get(name_of(script))
-    patience = ["--timeout", "0.5"] if reason else []  # what does not come is not waited for
-    trouble = town.of(wanted_server(script), way).play(script, *patience, first_beside_services=way == BESIDE)
+    play = partial(town.of(wanted_server(script), way).play, script, first_beside_services=way == BESIDE)
+    assert_same(play, IS_NOT_THE_SAME[way].get(name_of(script)))
     assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     assert not set(town.dialled) & {*DOMAINS, *(f"{each}.{DOMAINS[0]}" for each in ("rooms", "pubsub", "upload"))}
-    if reason is None:
-        assert not trouble, trouble
-    else:
-        assert trouble, f"it is the same by now; the table says: {reason}"
 
 
 def test_the_dialogues_are_those_between_several_people() -> None:

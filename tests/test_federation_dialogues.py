@@ -4,16 +4,13 @@ or has a reason."""
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.harness import dialogues, scsrun
-from tests.harness.dialogues import settings_of, wanted_server
-from tests.harness.federated_dialogues import Land, land_in
-from tests.harness.servers import ROOT
-
-BESIDE, AWAY = "beside", "away"  # whether who is named first is where the services are
+from tests.harness.dialogues import assert_same, label, name_of, settings_of, wanted_server
+from tests.harness.federated_dialogues import AWAY, BESIDE, CASES, Land, land_in
 
 # Why dialogues are not the same.
 ONE_WAY = "what a contact supports is known by its presence, which here it does not show to who publishes"
@@ -63,24 +60,6 @@ IS_NOT_THE_SAME = {
 }
 
 
-def name_of(script: Path) -> str:
-    return str(script.relative_to(ROOT / "spec"))
-
-
-def has_several_people(script: Path) -> bool:
-    people = scsrun.parse_script(script.read_text(encoding="utf-8")).characters.values()
-    return len({who.bare for who in people}) > 1
-
-
-def uses_services(script: Path) -> bool:
-    text = script.read_text(encoding="utf-8")
-    return "pubsub.localhost" in text or "rooms.localhost" in text
-
-
-CASES = [(script, BESIDE) for script in dialogues.SCRIPTS if has_several_people(script)]
-CASES += [(script, AWAY) for script in dialogues.SCRIPTS if uses_services(script)]
-
-
 class Lands:
     """Two servers for each kind that dialogues ask for, and each way to play them; made when the first one does. Rooms
     that are left are in nobody's way then."""
@@ -107,15 +86,8 @@ def test_the_table_names_dialogues_that_are_played(way: str) -> None:
     assert IS_NOT_THE_SAME[way].keys() <= {name_of(script) for script, played in CASES if played == way}
 
 
-@pytest.mark.parametrize(
-    ("script", "way"), CASES, ids=lambda value: value if isinstance(value, str) else name_of(value)
-)
+@pytest.mark.parametrize(("script", "way"), CASES, ids=label)
 def test_dialogue(lands: Lands, script: Path, way: str, caplog: pytest.LogCaptureFixture) -> None:
-    reason = IS_NOT_THE_SAME[way].get(name_of(script))
-    patience = ["--timeout", "0.5"] if reason else []  # what does not come is not waited for
-    trouble = lands.of(wanted_server(script), way).play(script, *patience, first_beside_services=way == BESIDE)
+    play = partial(lands.of(wanted_server(script), way).play, script, first_beside_services=way == BESIDE)
+    assert_same(play, IS_NOT_THE_SAME[way].get(name_of(script)))
     assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
-    if reason is None:
-        assert not trouble, trouble
-    else:
-        assert trouble, f"it is the same by now; the table says: {reason}"

@@ -1,7 +1,7 @@
 """The dialogues of spec/, and how they are played against a server inside the test, by a player in its own thread."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,27 @@ def settings_of(kind: str) -> dict[str, dict[str, Any]]:
     return {**_OF_ALL, **_SETTINGS[kind]}
 
 
+def name_of(script: Path) -> str:
+    """What tables and tests call it: where it is in spec/."""
+    return str(script.relative_to(ROOT / "spec"))
+
+
+def label(parameter: Path | str) -> str:
+    """What a test is called by its parameters: a dialogue, and the way it is played."""
+    return parameter if isinstance(parameter, str) else name_of(parameter)
+
+
+def has_several_people(script: Path) -> bool:
+    people = scsrun.parse_script(script.read_text(encoding="utf-8")).characters.values()
+    return len({who.bare for who in people}) > 1
+
+
+def uses(script: Path, *services: str) -> bool:
+    """True if it names one of these services, which are beneath localhost."""
+    text = script.read_text(encoding="utf-8")
+    return any(f"{each}.localhost" in text for each in services)
+
+
 def wanted_server(script: Path) -> str:
     """What the script says of the server that it is for, in the lines that begin with "##"."""
     said = [tag.removeprefix("server: ") for tag in _tags(script) if tag.startswith("server: ")]
@@ -70,6 +91,17 @@ def _tags(script: Path) -> list[str]:
 def failure(result: Any) -> str:
     """What went wrong in a dialogue; nothing if it went well."""
     return "" if result.ok else "\n".join([f"line {result.line}: {result.headline}", *result.details])
+
+
+def assert_same(play: Callable[..., str], reason: str | None) -> None:
+    """Play a dialogue elsewhere than it was written for: it goes well, or fails if there is a reason. `play` takes more
+    options of the player, and returns what went wrong."""
+    patience = ["--timeout", "0.5"] if reason else []  # what does not come is not waited for
+    trouble = play(*patience)
+    if reason is None:
+        assert not trouble, trouble
+    else:
+        assert trouble, f"it is the same by now; the table says: {reason}"
 
 
 class Stage:

@@ -21,13 +21,17 @@ from handlers.login.sasl import passwords
 from handlers.rooms import forgetting
 from tests.harness import scsrun
 from tests.harness.across import Connection as HeedfulConnection
-from tests.harness.dialogues import failure, options
+from tests.harness.dialogues import SCRIPTS, failure, has_several_people, options, uses
 from tests.harness.federated import PATIENCE, settle, two_servers
 from tests.harness.streams import listener_of
 from xmpp.data.jid import JID
 from xmpp.server import Server
 
 DOMAINS = ("a.example", "b.example")
+
+BESIDE, AWAY = "beside", "away"  # whether who is named first is where the services are
+CASES = [(script, BESIDE) for script in SCRIPTS if has_several_people(script)]
+CASES += [(script, AWAY) for script in SCRIPTS if uses(script, "pubsub", "rooms")]
 
 PlainConnection, PlainPerformance = scsrun.Connection, scsrun.Performance  # the player's own, for which ours stand in
 
