@@ -24,6 +24,7 @@ from xmpp.config.configuration import ConfigError, Configuration, Section
 from xmpp.stream.pace import Pace
 from xmpp.stream.tls.certificates import CertificateError, self_signed_certificate
 from xmpp.stream.tls.client_hello import HANDSHAKE, RECORD_HEADER_BYTES, ClientHello, HelloReader, record_size
+from xmpp.stream.tls.exporter import Exporter
 from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 from xmpp.stream.transport import SocketTransport
 from xmpp.stream.turns import Turns
@@ -218,14 +219,16 @@ def test_both_ends_agree_on_the_bindings_in_version_1_2(server_tls: ServerTLS, n
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with connected(server_tls, context, name) as (secured, peer):
         assert server_tls.channel_bindings(layer(secured)) == {
-            "tls-server-end-point": hashlib.sha256(shown_certificate(peer)).digest(),
+            "tls-exporter": Exporter().exported(peer),
             "tls-unique": peer.get_channel_binding("tls-unique"),
+            "tls-server-end-point": hashlib.sha256(shown_certificate(peer)).digest(),
         }
 
 
 def test_version_1_3_has_no_unique_binding(server_tls: ServerTLS) -> None:
     with connected(server_tls, client_context(), "xn--mnchen-3ya.example") as (secured, peer):
         assert server_tls.channel_bindings(layer(secured)) == {
+            "tls-exporter": Exporter().exported(peer),
             "tls-server-end-point": hashlib.sha256(shown_certificate(peer)).digest(),
         }
 
@@ -244,7 +247,8 @@ def test_a_reload_serves_new_certificates_and_leaves_connections_alone(server_tl
             path.unlink()
         server_tls.reload(TLSSettings(), {"example.org": [], "new.example": []})
         with connected(server_tls, client_context(folder), "example.org") as (new, _):
-            assert server_tls.channel_bindings(layer(new)) != before
+            end_point = server_tls.channel_bindings(layer(new))["tls-server-end-point"]
+            assert end_point != before["tls-server-end-point"]
         with connected(server_tls, client_context(folder), "new.example") as (new, _):
             assert server_tls.requested_domain(layer(new)) == "new.example"
         old_peer.sendall(b"still here")

@@ -1,7 +1,5 @@
 """TLS on the server's side: a certificate for each domain, chosen by SNI; channel bindings; direct TLS (XEP-0368).
 Other servers are asked for theirs.
-
-Python's ssl offers no keying material for export, so there is no `tls-exporter` binding (RFC 9266).
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ import gevent
 import idna
 
 from xmpp.config.configuration import setting
+from xmpp.stream.tls.abilities import any_certificate, exporter
 from xmpp.stream.tls.any_certificate import AnyCertificate
 from xmpp.stream.tls.between_servers import ClientTLS, ContextsBetweenServers
 from xmpp.stream.tls.certificates import (
@@ -36,14 +35,16 @@ from xmpp.stream.tls.contexts import (
     XMPP_SERVER,
     acknowledge_name,
     context_for_clients,
-    context_for_servers,
-    context_towards_servers,
 )
 
 log = logging.getLogger(__name__)
 
 NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0303 0002 02 78")  # a fatal alert, RFC 7301 section 3.2
 DAYS_TO_RENEW = 14  # certbot renews 30 days before the end, so with fewer days than this something is wrong
+NO_SERVERS_CERTIFICATES = (
+    "other servers cannot be asked for their certificates with this Python, so that those which connect here have to "
+    "use dialback"
+)
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -139,11 +140,12 @@ class ServerTLS:
         self._any_certificate: AnyCertificate | None = None
         self.as_client: ClientTLS | None = None
         self.reload(settings, services)
+        self._exporter = exporter(self.certificates[next(iter(services))])
         if with_servers:
             self._begin_with_servers(services)
 
     def _begin_with_servers(self, services: Mapping[str, Sequence[str]]) -> None:
-        self._any_certificate = _any_certificate(self.certificates[next(iter(services))])
+        self._any_certificate = any_certificate(self.certificates[next(iter(services))], NO_SERVERS_CERTIFICATES)
         contexts = ContextsBetweenServers(self.certificates, services, self._any_certificate)
         self.as_client = ClientTLS(self.incoming, self.outgoing, contexts)
 
@@ -213,28 +215,14 @@ class ServerTLS:
         return seen.domain if seen else None
 
     def channel_bindings(self, secured: ssl.SSLObject) -> dict[str, bytes]:
-        """Return the channel binding data of the connection by type (RFC 5929)."""
+        """Return the channel binding data of the connection by type (RFC 5929, RFC 9266), the strongest first."""
         bindings = {
-            "tls-server-end-point": self._presented[secured.context].end_point_hash,
+            "tls-exporter": self._exporter.exported(secured) if self._exporter else None,
             # Where TLS 1.3 is used, tls-unique is undefined (RFC 8446 appendix C.5).
             "tls-unique": secured.get_channel_binding("tls-unique") if secured.version() == "TLSv1.2" else None,
+            "tls-server-end-point": self._presented[secured.context].end_point_hash,
         }
         return {kind: data for kind, data in bindings.items() if data}
-
-
-def _any_certificate(certificate: Certificate) -> AnyCertificate | None:
-    """None if other servers cannot be asked for their certificates; the log says why. The one here is for the trial."""
-    try:
-        found = AnyCertificate()
-        client = context_towards_servers(certificate, None, is_direct=False)
-        if found.works(context_for_servers(certificate, None), client):
-            return found
-        reason = "the trial failed"
-    except (AttributeError, OSError, MemoryError) as error:
-        reason = str(error) or type(error).__name__
-    log.warning("other servers cannot be asked for their certificates with this Python, so that those which connect "
-                "here have to use dialback: %s", reason)  # fmt: skip
-    return None
 
 
 def _tell(certificate: Certificate, domain: str, now: datetime) -> None:
