@@ -40,8 +40,13 @@ def context() -> ssl.SSLContext:
 class Sasl2Stream(Stream):
     """A client's side of a stream over TLS."""
 
-    def __init__(self, server: Server, *, domain: str = "") -> None:
-        super().__init__(server, domain=domain, tls=context())
+    def __init__(
+        self, server: Server, *, domain: str = "", newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
+    ) -> None:
+        """`newest`: the newest version of TLS that it knows."""
+        chosen = context()
+        chosen.maximum_version = newest
+        super().__init__(server, domain=domain, tls=chosen)
 
     def authenticates(self, mechanism: str, first: bytes | None, inline: str = "", agent: str = "") -> etree._Element:
         """Send <authenticate/> with what else is wanted; returns what comes next. `agent`: the id of a client."""

@@ -81,6 +81,12 @@ class Stream:
         self._elements: Iterator[etree._Element] = iter(())
         self.claims = ""  # who it says it is, when it opens
 
+    @property
+    def tls(self) -> ssl.SSLSocket:
+        """Its side of TLS."""
+        assert isinstance(self._socket, ssl.SSLSocket)
+        return self._socket
+
     def open(self) -> etree._Element:
         """Begin a stream, or begin it anew; returns the features."""
         self._elements = self._read()

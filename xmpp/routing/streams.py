@@ -94,8 +94,12 @@ class Stream(Connection, Protocol):
     def must_be_secure(self) -> bool:
         """True if clients have to use TLS here."""
 
+    @property
+    def tls_version(self) -> str:
+        """Such as TLSv1.3; "" if there is no TLS, or it does not end here."""
+
     def channel_bindings(self) -> dict[str, bytes]:
-        """The channel bindings by type (RFC 5929); empty without TLS."""
+        """The channel bindings by type (RFC 5929), strongest first; empty without TLS. Worked out each time."""
 
     def send(self, stanza: Stanza) -> None:
         """Enqueue a stanza: the answer to a request made before binding."""

@@ -149,8 +149,13 @@ class ClientStream(Connection):
         """True if clients have to use TLS here."""
         return self._terms.must_be_secure
 
+    @property
+    def tls_version(self) -> str:
+        """Such as TLSv1.3; "" if there is no TLS, or it does not end here."""
+        return (self.transport.tls.version() or "") if self.transport.tls is not None else ""
+
     def channel_bindings(self) -> dict[str, bytes]:
-        """The channel bindings by type (RFC 5929); empty without TLS."""
+        """The channel bindings by type (RFC 5929), strongest first; empty without TLS. Worked out each time."""
         if self._terms.tls is None or self.transport.tls is None:
             return {}
         return self._terms.tls.channel_bindings(self.transport.tls)

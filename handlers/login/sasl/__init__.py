@@ -33,19 +33,19 @@ feature = Feature("sasl", rfc="6120", settings=SASLSettings, optional=False)
 def offer_mechanisms(stream: Stream) -> etree._Element:
     """RFC 6120 section 6.4.1."""
     mechanisms = etree.Element(f"{{{names.SASL}}}mechanisms", nsmap={None: names.SASL})
-    for name in attempts.offered(stream):
+    for name in attempts.offered(stream).mechanisms:
         etree.SubElement(mechanisms, f"{{{names.SASL}}}mechanism").text = name
     return mechanisms
 
 
 @feature.stream_feature(when=State.OPEN)
 def offer_channel_bindings(stream: Stream) -> etree._Element | None:
-    """XEP-0440."""
-    circumstances = attempts.circumstances(stream)
-    if not circumstances.offers_plus:
+    """XEP-0440: beside the mechanisms of either profile."""
+    kinds = attempts.offered(stream).bindings
+    if not kinds:
         return None
     offer = etree.Element(f"{{{CHANNEL_BINDINGS}}}sasl-channel-binding", nsmap={None: CHANNEL_BINDINGS})
-    for kind in circumstances.bindings:
+    for kind in kinds:
         etree.SubElement(offer, f"{{{CHANNEL_BINDINGS}}}channel-binding", type=kind)
     return offer
 

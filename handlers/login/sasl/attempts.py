@@ -18,6 +18,7 @@ from handlers.admin.comings_and_goings import NOBODY
 from handlers.login import by_password
 from handlers.login.one_address import OneAddress
 from handlers.login.sasl import guests, passwords
+from handlers.login.sasl.downgrades import announced
 from handlers.login.sasl.exchange import CannotBind, Challenge, Exchange, Verdict
 from handlers.login.sasl.mechanisms import MECHANISMS, Circumstances
 from handlers.login.sasl.plain import Plain
@@ -56,12 +57,25 @@ class Request(Protocol):
         """True if an element of this tag may come while the attempt is under way."""
 
 
+class Offer(NamedTuple):
+    """The mechanisms that a stream is offered by either profile, strongest first, and what has decided that."""
+
+    circumstances: Circumstances
+    mechanisms: tuple[str, ...]
+
+    @property
+    def bindings(self) -> tuple[str, ...]:
+        """The types of channel binding that it is told of (XEP-0440): none, unless a mechanism needs one."""
+        return tuple(self.circumstances.bindings) if self.circumstances.offers_plus else ()
+
+
 class Login:
     """A stream's attempts to log in: how many have failed, how many ended with CannotBind and did not count as failed,
     and the one that is under way, None if none is. `request` is what the client wants of it beside the login, for
-    profiles that know more than that."""
+    profiles that know more than that. `offer` is what the stream was offered."""
 
-    def __init__(self) -> None:
+    def __init__(self, offer: Offer) -> None:
+        self.offer = offer
         self.failures = 0
         self.misbindings = 0
         self.attempt: Attempt | None = None
@@ -86,8 +100,9 @@ class Proven(NamedTuple):
 
 
 def login_of(stream: Stream) -> Login:
-    """What there is of a stream's attempts."""
-    login = stream.exchange if isinstance(stream.exchange, Login) else Login()
+    """What there is of a stream's attempts. What it is offered is settled with the first question, and stays so until
+    the stream begins anew: what is signed has to be what was sent."""
+    login = stream.exchange if isinstance(stream.exchange, Login) else Login(_offer(stream))
     stream.exchange = login
     return login
 
@@ -95,19 +110,23 @@ def login_of(stream: Stream) -> Login:
 # -- what is offered
 
 
-def offered(stream: Stream) -> Iterator[str]:
-    """The names of the mechanisms, strongest first."""
-    for mechanism in circumstances(stream).offered():
+def offered(stream: Stream) -> Offer:
+    """What a stream that nobody has logged in on is offered."""
+    return login_of(stream).offer
+
+
+def _offer(stream: Stream) -> Offer:
+    settings = stream.server.settings(SASLSettings)
+    bindings = stream.channel_bindings() if settings.channel_binding else {}
+    circumstances = Circumstances(settings.mechanisms, stream.is_secure, stream.must_be_secure, bindings)
+    return Offer(circumstances, tuple(_names(stream, circumstances)))
+
+
+def _names(stream: Stream, circumstances: Circumstances) -> Iterator[str]:
+    for mechanism in circumstances.offered():
         yield mechanism.name
     if guests.are_welcome(stream.server, stream.host):
         yield guests.MECHANISM
-
-
-def circumstances(stream: Stream) -> Circumstances:
-    """What decides which mechanisms a stream is offered."""
-    settings = stream.server.settings(SASLSettings)
-    bindings = stream.channel_bindings() if settings.channel_binding else {}
-    return Circumstances(settings.mechanisms, stream.is_secure, stream.must_be_secure, bindings)
 
 
 # -- an attempt
@@ -132,11 +151,20 @@ def respond(stream: Stream, data: bytes) -> Challenge | Proven:
 
 
 def _attempt(stream: Stream, name: str | None) -> Attempt:
-    offer, check = circumstances(stream), passwords.Check(stream.server)
-    mechanism = offer.chosen(name)
+    offer, check = offered(stream), passwords.Check(stream.server)
+    circumstances = offer.circumstances
+    mechanism = circumstances.chosen(name)
     if mechanism.hash is None:
         return Attempt(mechanism.name, Plain(stream.host, check.is_right), check)
-    terms = Terms(stream.host, mechanism.hash, mechanism.is_plus, offer.offers_plus, offer.bindings)
+    terms = Terms(
+        stream.host,
+        mechanism.hash,
+        mechanism.is_plus,
+        circumstances.offers_plus,
+        circumstances.bindings,
+        announced(offer.mechanisms, offer.bindings),
+        stream.tls_version,
+    )
     return Attempt(mechanism.name, Scram(terms, check.credential), check)
 
 

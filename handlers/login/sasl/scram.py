@@ -3,7 +3,7 @@
 The messages, named as in RFC 5802 section 7:
 
     client-first    n,,n=juliet,r=CLIENT_NONCE
-    server-first    r=NONCE,s=SALT,i=ITERATIONS
+    server-first    r=NONCE,s=SALT,i=ITERATIONS,h=WHAT_WAS_OFFERED,t=TLS_VERSION
     client-final    c=CHANNEL_BINDING,r=NONCE,p=PROOF
     server-final    v=SIGNATURE
 
@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from db.accounts import Credential
+from handlers.login.sasl.downgrades import attributes
 from handlers.login.sasl.exchange import CannotBind, Challenge, CredentialOf, Verdict, claimed_account, text_of
 from handlers.login.sasl.salted_keys import algorithm
 from xmpp.data.errors import SASLFailure
@@ -46,13 +47,15 @@ CLIENT_FINAL = re.compile(
 @dataclass(frozen=True)
 class Terms:
     """What the exchange has to fit: the hash, whether the client chose a -PLUS mechanism, whether any was offered, and
-    the channel bindings of its stream by type."""
+    the channel bindings of its stream by type. `announced` and `tls_version` are for downgrades.py."""
 
     host: str
     hash: str
     is_plus: bool = False
     plus_is_offered: bool = False
     bindings: Mapping[str, bytes] = field(default_factory=dict)
+    announced: str = ""
+    tls_version: str = ""
 
 
 class Scram:
@@ -77,6 +80,7 @@ class Scram:
         credential = self._credential_of(account, self._terms.hash)
         nonce = first["nonce"] + self._own_nonce
         server_first = f"r={nonce},s={b64encode(credential.salt).decode()},i={credential.iterations}"
+        server_first += attributes(self._terms.announced, self._terms.tls_version, self._terms.hash)
         self._agreed = _Agreement(
             account, self._terms.hash, credential, nonce, binding, signed=f"{first['bare']},{server_first}"
         )

@@ -35,7 +35,7 @@ def offer(stream: Stream) -> etree._Element | None:
     if not stream.is_secure:
         return None
     authentication = _element("authentication")
-    for name in attempts.offered(stream):
+    for name in attempts.offered(stream).mechanisms:
         etree.SubElement(authentication, f"{{{NAMESPACE}}}mechanism").text = name
     inline = etree.SubElement(authentication, f"{{{NAMESPACE}}}inline")
     offers = (offered(stream) for offered in stream.server.tables[AUTHENTICATION_OFFERED])
