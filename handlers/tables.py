@@ -41,6 +41,7 @@ from handlers.login.accounts import ACCOUNT_REMOVED
 from handlers.login.bind import SESSION_BOUND
 from handlers.login.bind2 import BIND_OFFERED, BOUND_INLINE
 from handlers.login.sasl import guests
+from handlers.login.sasl2 import pipelining
 from handlers.login.sasl2.inline import AUTHENTICATED_INLINE, AUTHENTICATION_OFFERED
 from handlers.messages import carbons, delay, devices, displayed, occupants, offline, stanza_ids
 from handlers.profile import avatars, bookmarks, private, vcard, vcard4
@@ -75,6 +76,7 @@ from xmpp.routing.tables import (
     MESSAGE_RECEIVED,
     MESSAGE_SENT,
     MORE_SENT,
+    OFFERED,
     PRESENCE_RECEIVED,
     PRESENCE_SENT,
     REQUEST_RECEIVED,
@@ -90,6 +92,7 @@ from xmpp.routing.tables import (
 FEATURES = (
     sasl.feature,
     sasl2.feature,
+    pipelining.feature,
     guests.feature,
     departures.feature,
     register.feature,
@@ -228,6 +231,7 @@ TABLES = Tables(
     HANDLED.runs(stream_management.count_handled),
     SESSION_RESUMED.runs(client_caps.ask_again, offline.send_waiting),
     SESSION_BOUND.runs(bookmarks.adopt, avatars.adopt),
+    OFFERED.runs(pipelining.offer_version),
     AUTHENTICATION_OFFERED.runs(stream_management.offer_resumption, bind2.offer),
     AUTHENTICATED_INLINE.runs(
         stream_management.resume_inline,

@@ -89,11 +89,15 @@ class Stream:
 
     def open(self) -> etree._Element:
         """Begin a stream, or begin it anew; returns the features."""
+        return self.opens_together_with("")
+
+    def opens_together_with(self, text: str) -> etree._Element:
+        """The same, and send this without waiting for them."""
         self._elements = self._read()
         named = f" from='{self.claims}'" if self.claims else ""
         self.send(
             "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'"
-            f" to='{self._domain}'{named} version='1.0'>"
+            f" to='{self._domain}'{named} version='1.0'>{text}"
         )
         return next(self._elements)
 

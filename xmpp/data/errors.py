@@ -157,19 +157,23 @@ class StreamError(Exception):
 
 
 class SASLFailure(Exception):
-    """Why an attempt to log in failed (RFC 6120 section 6.5); `condition` is one of SASL_CONDITIONS."""
+    """Why an attempt to log in failed (RFC 6120 section 6.5); `condition` is one of SASL_CONDITIONS; `application` is
+    the application-specific condition, an lxml element."""
 
-    def __init__(self, condition: str, text: str | None = None) -> None:
+    def __init__(self, condition: str, text: str | None = None, *, application: etree._Element | None = None) -> None:
         assert condition in SASL_CONDITIONS, condition
         super().__init__(f"{condition}: {text}" if text else condition)
         self.condition = condition
         self.text = text
+        self.application = application
 
     def element(self, profile: str = names.SASL) -> etree._Element:
         """The <failure/> element, in the namespace of a profile of SASL; the condition is in that of RFC 6120 in all of
         them."""
         failure = etree.Element(f"{{{profile}}}failure", nsmap={None: profile})
         etree.SubElement(failure, f"{{{names.SASL}}}{self.condition}", nsmap={None: names.SASL})
+        if self.application is not None:
+            failure.append(self.application)
         _add_text(failure, profile, self.text)
         return failure
 

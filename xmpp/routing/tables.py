@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple
 
+from lxml import etree
+
 from xmpp.data.jid import JID
 from xmpp.data.stanza import KINDS, Stanza
 from xmpp.routing.delivery import AnyStep, Step, Steps
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from xmpp.routing.feature import Feature
     from xmpp.routing.servers import Server
     from xmpp.routing.session import Session
+    from xmpp.routing.streams import Stream
 
 
 class Listing(NamedTuple):
@@ -64,6 +67,10 @@ WRITTEN = Table[WrittenStep]("WRITTEN")  # before a stanza is written to a clien
 MORE_SENT = Table[StoppingStep]("MORE_SENT")  # before each stanza of a bulk; STOP: it waits until send_more is called
 CONNECTION_LOST = Table[StoppingStep]("CONNECTION_LOST")  # STOP: the session hibernates, instead of ending
 SESSION_ENDED = Table[SessionStep]("SESSION_ENDED")
+
+# For a stream that is about to be told what it is offered in its state: f(stream, features) adds what can only be said
+# about all of it.
+OFFERED = Table[Callable[["Stream", list[etree._Element]], None]]("OFFERED")
 
 # For the server.
 ServerStep = Callable[["Server"], None]

@@ -17,6 +17,7 @@ from xmpp.routing.feature import STREAM, Registry, State
 from xmpp.routing.iq_dispatch import dispatch
 from xmpp.routing.session import Session
 from xmpp.routing.streams import Negotiated
+from xmpp.routing.tables import OFFERED
 from xmpp.stream import limits
 from xmpp.stream.admission import Admission
 from xmpp.stream.connection import Connection, Transport
@@ -230,8 +231,14 @@ class ClientStream(Connection):
             self.write(self.opening())
         self.send_features()
 
-    def _features(self) -> "Iterator[etree._Element]":
+    def _features(self) -> list[etree._Element]:
         """What is offered in this state (RFC 6120 section 4.3.2)."""
+        features = [*self._offered()]
+        for complete in self.server.tables[OFFERED]:
+            complete(self, features)
+        return features
+
+    def _offered(self) -> "Iterator[etree._Element]":
         if self.state in BEFORE_LOGIN and self._can_start_tls:
             yield _starttls_feature(is_required=self.state is State.INSECURE)
         for provide in self.server.registry.stream_features[self.state]:

@@ -19,7 +19,7 @@ from handlers.login import by_password
 from handlers.login.one_address import OneAddress
 from handlers.login.sasl import guests, passwords
 from handlers.login.sasl.downgrades import announced
-from handlers.login.sasl.exchange import CannotBind, Challenge, Exchange, Verdict
+from handlers.login.sasl.exchange import Challenge, Exchange, NotCounted, Verdict, WithoutPrejudice
 from handlers.login.sasl.mechanisms import MECHANISMS, Circumstances
 from handlers.login.sasl.plain import Plain
 from handlers.login.sasl.scram import Scram, Terms
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_MISBINDINGS = len(MECHANISMS)  # so many are no failures: one by each mechanism
+MAX_NOT_COUNTED = len(MECHANISMS)  # so many are no failures: one by each mechanism
 
 ElementHandler = Callable[["Server", Stream, etree._Element], None]
 
@@ -70,14 +70,15 @@ class Offer(NamedTuple):
 
 
 class Login:
-    """A stream's attempts to log in: how many have failed, how many ended with CannotBind and did not count as failed,
+    """A stream's attempts to log in: how many have failed, how many ended with NotCounted and did not count as failed,
     and the one that is under way, None if none is. `request` is what the client wants of it beside the login, for
-    profiles that know more than that. `offer` is what the stream was offered."""
+    profiles that know more than that. `offer` is what the stream was offered, `offer_version` what that is called."""
 
     def __init__(self, offer: Offer) -> None:
         self.offer = offer
+        self.offer_version: str | None = None
         self.failures = 0
-        self.misbindings = 0
+        self.not_counted = 0
         self.attempt: Attempt | None = None
         self.request: Request | None = None
 
@@ -215,10 +216,11 @@ def _fail(stream: Stream, failure: SASLFailure, answer: Callable[[Stream, SASLFa
     login, server = login_of(stream), stream.server
     mechanism = login.attempt.mechanism if login.attempt is not None else NOBODY
     account = login.attempt.check.account if login.attempt is not None else None
-    by_password.note_failure(server, stream.peer, account, failure, mechanism)
+    if not isinstance(failure, WithoutPrejudice):
+        by_password.note_failure(server, stream.peer, account, failure, mechanism)
     login.forget()
-    if isinstance(failure, CannotBind) and login.misbindings < MAX_MISBINDINGS:
-        login.misbindings += 1  # the client may know another mechanism
+    if isinstance(failure, NotCounted) and login.not_counted < MAX_NOT_COUNTED:
+        login.not_counted += 1  # the client may know another mechanism
     else:
         login.failures += 1
     answer(stream, failure)

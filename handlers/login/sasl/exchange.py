@@ -35,9 +35,16 @@ class WrongPassword(SASLFailure):
         self.reason = reason
 
 
-class CannotBind(SASLFailure):
-    """The client wants a channel binding that this connection does not have. It has not shown any password yet, so this
-    need not count as a failed attempt."""
+class NotCounted(SASLFailure):
+    """The client has not shown any password yet, so this need not count as a failed attempt."""
+
+
+class CannotBind(NotCounted):
+    """The client wants a channel binding that this connection does not have."""
+
+
+class WithoutPrejudice(NotCounted):
+    """The client goes by what it was offered some other time (XEP-0509). Nobody has failed to log in."""
 
 
 class Exchange(Protocol):

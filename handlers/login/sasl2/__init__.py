@@ -10,6 +10,7 @@ from lxml import etree
 from handlers.login.sasl import attempts
 from handlers.login.sasl.attempts import Proven, answering_failure, login_of
 from handlers.login.sasl.exchange import Challenge
+from handlers.login.sasl2 import pipelining
 from handlers.login.sasl2.inline import AUTHENTICATED_INLINE, AUTHENTICATION_OFFERED, LoggedIn
 from handlers.login.sasl2.request import ABORT, AUTHENTICATE, NAMESPACE, RESPONSE, Request, data
 from xmpp.data.errors import SASLFailure, StreamError
@@ -58,6 +59,7 @@ def begin(server: "Server", stream: Stream, authenticate: etree._Element) -> Non
         raise SASLFailure("encryption-required")
     login = login_of(stream)
     login.forget()
+    pipelining.refuse_another(stream, authenticate)
     login.request = request = Request(authenticate, stream.claimed)
     _answer(stream, request, attempts.begin(stream, authenticate.get("mechanism"), request.initial_response()))
 
