@@ -83,6 +83,7 @@ _FIND_CREDENTIAL = Prepared(
         AccountCredential.server_key,
     ).where((AccountCredential.account == ANY) & (AccountCredential.hash == ANY))
 )
+_FIND_HASHES = Prepared(AccountCredential.select(AccountCredential.hash).where(AccountCredential.account == ANY))
 _INSERT_CREDENTIAL = Prepared(
     AccountCredential.insert(account=ANY, hash=ANY, salt=ANY, iterations=ANY, stored_key=ANY, server_key=ANY)
 )
@@ -178,6 +179,18 @@ def credential(db: Database, account: str, hash: str) -> Credential | None:
     """What to check a password with; None if there is no such account, or no key of that hash function."""
     row = db.row(_FIND_CREDENTIAL, account, hash)
     return Credential(*row) if row else None
+
+
+def hashes(db: Database, account: str) -> frozenset[str]:
+    """The hash functions that there are keys of: all of them, unless the account came from another server."""
+    return frozenset(hash for (hash,) in db.rows(_FIND_HASHES, account))
+
+
+def add_credentials(db: Database, account: str, credentials: Credentials) -> None:
+    """Adds keys of the same password, for hash functions that it has none of."""
+    known = hashes(db, account)
+    missing = {hash: credential for hash, credential in credentials.items() if hash not in known}
+    db.write_many(_INSERT_CREDENTIAL, _credential_rows(account, missing))
 
 
 def set_credentials(db: Database, account: str, credentials: Credentials) -> None:

@@ -41,7 +41,7 @@ from handlers.login.accounts import ACCOUNT_REMOVED
 from handlers.login.bind import SESSION_BOUND
 from handlers.login.bind2 import BIND_OFFERED, BOUND_INLINE
 from handlers.login.sasl import guests
-from handlers.login.sasl2 import pipelining
+from handlers.login.sasl2 import pipelining, upgrades
 from handlers.login.sasl2.inline import AUTHENTICATED_INLINE, AUTHENTICATION_OFFERED
 from handlers.messages import carbons, delay, devices, displayed, occupants, offline, stanza_ids
 from handlers.profile import avatars, bookmarks, private, vcard, vcard4
@@ -93,6 +93,7 @@ FEATURES = (
     sasl.feature,
     sasl2.feature,
     pipelining.feature,
+    upgrades.feature,
     guests.feature,
     departures.feature,
     register.feature,

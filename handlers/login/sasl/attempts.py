@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lxml import etree
 
+from db import accounts as account_records
+from db.accounts import Credentials
 from handlers.admin import comings_and_goings
 from handlers.admin.comings_and_goings import NOBODY
 from handlers.login import by_password
@@ -24,6 +26,7 @@ from handlers.login.sasl.mechanisms import MECHANISMS, Circumstances
 from handlers.login.sasl.plain import Plain
 from handlers.login.sasl.scram import Scram, Terms
 from handlers.login.sasl.settings import SASLSettings
+from handlers.login.suspended import refuse_suspended
 from xmpp.data.errors import SASLFailure, StreamError
 from xmpp.data.jid import JID
 from xmpp.routing.streams import Stream
@@ -180,8 +183,20 @@ def _conclude(stream: Stream, verdict: Verdict, attempt: Attempt) -> Proven:
         raise SASLFailure("invalid-authzid", f"your stream is that of {request.claimed}")
     by_password.conclude(stream.server, stream.peer, verdict.account, check, is_right=verdict.is_right)
     assert check.identity is not None
+    check.complete()
     stream.server.state(OneAddress).note(stream.peer, verdict.account)
     return _noted(stream, Proven(verdict.account, check.identity, verdict.data, attempt.mechanism))
+
+
+def keep(stream: Stream, credentials: Credentials) -> None:
+    """Keep more keys of the password that was just shown on this stream, if it still lets the client in. Raises
+    SASLFailure."""
+    attempt = login_of(stream).attempt
+    account = attempt.check.account if attempt is not None else None
+    if attempt is None or account is None or not attempt.check.still_holds():
+        raise SASLFailure("not-authorized", "the account or its password has changed meanwhile")
+    refuse_suspended(stream.server, account)
+    account_records.add_credentials(stream.server.db, account, credentials)
 
 
 def _noted(stream: Stream, proven: Proven) -> Proven:

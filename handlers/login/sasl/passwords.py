@@ -48,6 +48,7 @@ class Check:
         self._account: JID | None = None
         self._hash = ""
         self._kept: accounts.Credential | None = None
+        self._missing: accounts.Credentials = {}
         self.identity: str | None = None
         """The identity of the account that was asked for; None if it does not exist."""
 
@@ -64,13 +65,27 @@ class Check:
         return salted_keys.false_credential(secret(db, FALSE_SALTS), account, hash, iterations)
 
     def is_right(self, account: JID, password: str) -> bool:
-        """True if that is the account's password. Yields, just as long if there is no such account."""
-        kept = self.credential(account, PLAIN_HASH)
+        """True if that is the account's password. Yields, just as long if there is no such account. Keys that the
+        account lacks are worked out as well: see `complete`."""
+        known = accounts.hashes(self._server.db, account)
+        hash = PLAIN_HASH if PLAIN_HASH in known or not known else min(known)
+        kept = self.credential(account, hash)
         try:
             prepared = saslprep(password)
         except ValueError:
             return False
-        return bool(self._server.state(HashingThreads).apply(salted_keys.is_right, (prepared, PLAIN_HASH, kept)))
+        threads, settings = self._server.state(HashingThreads), self._server.settings(SASLSettings)
+        if not threads.apply(salted_keys.is_right, (prepared, hash, kept)):
+            return False
+        if known and known < salted_keys.HASHES.keys():
+            missing = [each for each in salted_keys.HASHES if each not in known]
+            self._missing = threads.apply(salted_keys.derive, (prepared, settings.iterations, missing))
+        return True
+
+    def complete(self) -> None:
+        """Keep what was worked out; `still_holds` has said yes in this turn."""
+        if self._account is not None and self._missing:
+            accounts.add_credentials(self._server.db, self._account, self._missing)
 
     @property
     def account(self) -> JID | None:

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
@@ -18,9 +18,22 @@ HASHES: Mapping[str, hashes.HashAlgorithm] = {
 SALT_BYTES = 16
 
 
-def derive(password: str, iterations: int) -> dict[str, Credential]:
-    """The credentials of a prepared password, with new salts. Takes some 20 ms, and lets other threads run."""
-    return {name: _derive(password, name, secrets.token_bytes(SALT_BYTES), iterations) for name in HASHES}
+def derive(password: str, iterations: int, hashes: Iterable[str] = tuple(HASHES)) -> dict[str, Credential]:
+    """The credentials of a prepared password for these hash functions, with new salts. Takes some 20 ms, and lets other
+    threads run."""
+    return {name: _derive(password, name, new_salt(), iterations) for name in hashes}
+
+
+def new_salt() -> bytes:
+    """The salt of a new credential."""
+    return secrets.token_bytes(SALT_BYTES)
+
+
+def of_salted(salted: bytes, hash: str, salt: bytes, iterations: int) -> Credential:
+    """The credential of a password that somebody else has salted so."""
+    name = algorithm(hash)
+    stored_key = hashlib.new(name, hmac.digest(salted, b"Client Key", name)).digest()
+    return Credential(salt, iterations, stored_key, hmac.digest(salted, b"Server Key", name))
 
 
 def is_right(password: str, hash: str, credential: Credential) -> bool:
@@ -46,8 +59,7 @@ def algorithm(hash: str) -> str:
 
 
 def _derive(password: str, hash: str, salt: bytes, iterations: int) -> Credential:
-    function, name = HASHES[hash], algorithm(hash)
+    function = HASHES[hash]
     # Not hashlib's PBKDF2, which takes twice as long with OpenSSL 3.
     salted = PBKDF2HMAC(function, function.digest_size, salt, iterations).derive(password.encode())
-    stored_key = hashlib.new(name, hmac.digest(salted, b"Client Key", name)).digest()
-    return Credential(salt, iterations, stored_key, hmac.digest(salted, b"Server Key", name))
+    return of_salted(salted, hash, salt, iterations)

@@ -10,9 +10,19 @@ from lxml import etree
 from handlers.login.sasl import attempts
 from handlers.login.sasl.attempts import Proven, answering_failure, login_of
 from handlers.login.sasl.exchange import Challenge
-from handlers.login.sasl2 import pipelining
+from handlers.login.sasl2 import pipelining, upgrades
 from handlers.login.sasl2.inline import AUTHENTICATED_INLINE, AUTHENTICATION_OFFERED, LoggedIn
-from handlers.login.sasl2.request import ABORT, AUTHENTICATE, NAMESPACE, RESPONSE, Request, data
+from handlers.login.sasl2.request import (
+    ABORT,
+    AUTHENTICATE,
+    NAMESPACE,
+    NEXT,
+    RESPONSE,
+    TASK_DATA,
+    Request,
+    data,
+)
+from handlers.login.sasl2.upgrades import Upgrade
 from xmpp.data.errors import SASLFailure, StreamError
 from xmpp.routing.delivery import STOP
 from xmpp.routing.feature import Feature, State
@@ -41,6 +51,7 @@ def offer(stream: Stream) -> etree._Element | None:
     inline = etree.SubElement(authentication, f"{{{NAMESPACE}}}inline")
     offers = (offered(stream) for offered in stream.server.tables[AUTHENTICATION_OFFERED])
     inline.extend([each for each in offers if each is not None])
+    authentication.extend(upgrades.offers(stream.server))
     return authentication
 
 
@@ -85,6 +96,32 @@ def abort(server: "Server", stream: Stream, element: etree._Element) -> None:
     raise SASLFailure("aborted")
 
 
+@feature.element(NEXT, when=State.OPEN)
+@answering_failure(_answer_failure)
+def begin_task(server: "Server", stream: Stream, element: etree._Element) -> None:
+    """<next/>: begin a task."""
+    stream.send_element(_upgrade(stream).begin(element.get("task")))
+
+
+@feature.element(TASK_DATA, when=State.OPEN)
+@answering_failure(_answer_failure)
+def finish_task(server: "Server", stream: Stream, element: etree._Element) -> None:
+    """<task-data/>: finish it, and go on with the next one, or let the client in."""
+    upgrade, request = _upgrade(stream), _request(stream)
+    attempts.keep(stream, upgrade.finish(element))
+    if upgrade.task is not None:
+        _continue(stream, upgrade.task, None)
+    else:
+        _let_in(stream, request, upgrade.proven._replace(data=None))
+
+
+def _upgrade(stream: Stream) -> Upgrade:
+    upgrade = _request(stream).upgrade
+    if upgrade is None:
+        raise SASLFailure("malformed-request", "there is no task")
+    return upgrade
+
+
 def _request(stream: Stream) -> Request:
     request = login_of(stream).request
     if not isinstance(request, Request):
@@ -100,8 +137,21 @@ def _answer(stream: Stream, request: Request, outcome: Challenge | Proven) -> No
         challenge = _element("challenge")
         challenge.text = b64encode(outcome.data).decode() or None
         stream.send_element(challenge)
+        return
+    request.upgrade = upgrades.wanted(stream.server, request.element, outcome)
+    if request.upgrade is not None and request.upgrade.task is not None:
+        _continue(stream, request.upgrade.task, outcome.data)
     else:
         _let_in(stream, request, outcome)
+
+
+def _continue(stream: Stream, task: str, data: bytes | None) -> None:
+    """Say that something is to be done before the login succeeds (section "Continue")."""
+    element = _element("continue")
+    if data:
+        _add(element, "additional-data", b64encode(data).decode())
+    _add(etree.SubElement(element, f"{{{NAMESPACE}}}tasks"), "task", task)
+    stream.send_element(element)
 
 
 def _let_in(stream: Stream, request: Request, proven: Proven) -> None:
@@ -136,7 +186,7 @@ def _element(name: str) -> etree._Element:
     return etree.Element(f"{{{NAMESPACE}}}{name}", nsmap={None: NAMESPACE})
 
 
-def _add(success: etree._Element, name: str, text: str) -> etree._Element:
-    child = etree.SubElement(success, f"{{{NAMESPACE}}}{name}")
+def _add(parent: etree._Element, name: str, text: str) -> etree._Element:
+    child = etree.SubElement(parent, f"{{{NAMESPACE}}}{name}")
     child.text = text
     return child

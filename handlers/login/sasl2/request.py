@@ -2,12 +2,16 @@
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from handlers.login.sasl.attempts import decoded
 from xmpp.data.errors import SASLFailure
 from xmpp.data.jid import JID
+
+if TYPE_CHECKING:
+    from handlers.login.sasl2.upgrades import Upgrade
 
 NAMESPACE = "urn:xmpp:sasl:2"
 AUTHENTICATE = f"{{{NAMESPACE}}}authenticate"
@@ -17,7 +21,10 @@ INITIAL_RESPONSE = f"{{{NAMESPACE}}}initial-response"
 USER_AGENT = f"{{{NAMESPACE}}}user-agent"
 SOFTWARE, DEVICE = f"{{{NAMESPACE}}}software", f"{{{NAMESPACE}}}device"
 
+NEXT, TASK_DATA = f"{{{NAMESPACE}}}next", f"{{{NAMESPACE}}}task-data"
+
 MEANWHILE = frozenset({RESPONSE, ABORT})  # all else ends the stream (section "During Authentication")
+DURING_TASKS = frozenset({NEXT, TASK_DATA, ABORT})
 UUID_4 = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}")
 MOST_CHARACTERS = 100
 """Of the name of a software, and of a device: people are shown them."""
@@ -42,10 +49,12 @@ class Request:
         self.element = element
         self.claimed = claimed
         self.user_agent = _user_agent(element.find(USER_AGENT))
+        self.upgrade: Upgrade | None = None
+        """What is to be done before the login succeeds."""
 
     def allows(self, tag: str) -> bool:
         """True if such an element may come while the client logs in."""
-        return tag in MEANWHILE
+        return tag in (MEANWHILE if self.upgrade is None else DURING_TASKS)
 
     def initial_response(self) -> bytes | None:
         """The first message of the mechanism; None if it is to be asked for. Raises SASLFailure."""
