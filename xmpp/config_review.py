@@ -18,7 +18,7 @@ from xmpp.federation.settings import FederationSettings, talks_to_others
 from xmpp.routing.feature import Feature, Subdomains, those_on
 from xmpp.stream.tls.certificates import doubts, notes
 from xmpp.stream.tls.contexts import context_for_clients
-from xmpp.stream.tls.tls import VERSIONS, TLSSettings, read_certificates
+from xmpp.stream.tls.tls import VERSIONS, TLSSettings, read_certificates, read_client_authorities
 
 
 class ClashError(Exception):
@@ -79,6 +79,7 @@ def review_certificates(configuration: Configuration, features: Iterable[Feature
     settings, now, served = configuration[TLSSettings], datetime.now(UTC), services_of(configuration, features)
     federation = configuration[FederationSettings]
     review, roots = CertificateReview([], []), read_roots(federation.authorities)
+    read_client_authorities(settings, [*served])
     with TemporaryDirectory() as self_signed:
         for domain, certificate in read_certificates(settings, served, Path(self_signed)).items():
             context_for_clients(certificate, VERSIONS[settings.minimum_version])

@@ -7,7 +7,7 @@ import gevent
 
 from handlers.admin import comings_and_goings
 from handlers.login.sasl import passwords
-from handlers.login.sasl.exchange import WrongPassword
+from handlers.login.sasl.exchange import Basis, WrongPassword
 from handlers.login.sasl.settings import SASLSettings
 from handlers.login.suspended import refuse_suspended
 from handlers.login.throttle import LoginThrottle
@@ -38,7 +38,7 @@ def note_failure(server: "Server", peer: str, account: JID | None, failure: SASL
         comings_and_goings.note_failure(server, peer, account, str(failure), mechanism)
 
 
-def conclude(server: "Server", peer: str, account: JID, check: passwords.Check, *, is_right: bool) -> None:
+def conclude(server: "Server", peer: str, account: JID, check: Basis, *, is_right: bool) -> None:
     """The end of an attempt. Yields for the delay that the failures before it cause. Raises SASLFailure.
 
     A right password waits as well, or an attacker could hang up on any answer that takes longer than a success. It has

@@ -87,6 +87,7 @@ class Authority:
         purposes: Sequence[x509.ObjectIdentifier] = (SERVER,),
         xmpp_addresses: Iterable[str] = (),
         srv_names: Iterable[str] = (),
+        emails: Iterable[str] = (),
         others: Iterable[tuple[x509.ObjectIdentifier, bytes]] = (),
         common_name: str | None = None,
         begins: datetime | None = None,
@@ -108,6 +109,7 @@ class Authority:
         begins = begins or (ends or datetime.now(UTC)) - DAY
         subject = common_name or next(iter(domains), "nobody")
         names = [*_names(domains, xmpp_addresses, srv_names), *(x509.OtherName(*each) for each in others)]
+        names += map(x509.RFC822Name, emails)
         issuer, signer = self.intermediate, self._key
         if signed_by:
             issuer, signer = signed_by.leaf, signed_by.key
@@ -124,6 +126,17 @@ class Authority:
             builder = builder.add_extension(_authority_key(signer), critical=False)
         leaf = builder.sign(signer, SHA256())
         return Issued(leaf, (self.intermediate,) if has_chain and not is_self_signed else (), key)
+
+    def revoke(self, *certificates: Issued, until: datetime | None = None) -> bytes:
+        """The list (CRL) of these, which the intermediate has issued, in PEM; current until tomorrow."""
+        until = until or datetime.now(UTC) + DAY
+        begins = until - 2 * DAY
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.intermediate.subject)
+        builder = builder.last_update(begins).next_update(until)
+        for each in certificates:
+            entry = x509.RevokedCertificateBuilder().serial_number(each.leaf.serial_number).revocation_date(begins)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
 
     def case(self, kind: str, domain: str) -> Issued:
         """A certificate of one of the KINDS that the server of this domain shows."""

@@ -41,10 +41,15 @@ class Sasl2Stream(Stream):
     """A client's side of a stream over TLS."""
 
     def __init__(
-        self, server: Server, *, domain: str = "", newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
+        self,
+        server: Server,
+        *,
+        domain: str = "",
+        newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`newest`: the newest version of TLS that it knows."""
-        chosen = context()
+        """`newest`: the newest version of TLS that it knows. `tls`: instead of `context`."""
+        chosen = tls or context()
         chosen.maximum_version = newest
         super().__init__(server, domain=domain, tls=chosen)
 

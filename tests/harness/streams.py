@@ -101,6 +101,12 @@ class Stream:
         )
         return next(self._elements)
 
+    def starts_tls(self, tls: ssl.SSLContext) -> etree._Element:
+        """Begin TLS within the stream, and the stream anew; returns the features."""
+        assert local_name(self.asks("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")) == "proceed"
+        self._socket = tls.wrap_socket(self._socket, server_hostname=self._domain)
+        return self.open()
+
     def send(self, text: str) -> None:
         self._socket.sendall(text.encode())
 

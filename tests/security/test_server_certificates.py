@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.harness.authority import Authority
-from xmpp.federation.certificates import CertificateRejected, usable, verify
+from xmpp.federation.certificates import CertificateRejected, verify
 from xmpp.federation.roots import Roots
+from xmpp.stream.tls.chains import usable
 
 CAPULET, MALLORY = "capulet.test", "mallory.test"
 

@@ -6,32 +6,25 @@ authorities issue no others any more. One for clients is not asked for. Names st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from hmac import compare_digest
 from itertools import islice
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.asn1 import IA5String, decode_der
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, VerificationError
 
 from xmpp.federation.roots import Roots
 from xmpp.stream.tls.certificates import ID_ON_XMPP_ADDR, a_label
+from xmpp.stream.tls.chains import MALFORMED, MOST_ABOVE, plain, usable
 
 ID_ON_DNS_SRV = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.7")  # RFC 4985
 SRV_NAME = "_xmpp-server."
-MOST_ABOVE = 4  # certificates between a server's and a root; real ones have one or two
-MOST_RSA_BITS, MOST_RSA_EXPONENT_BITS = 8192, 32
-SHOWN_NAMES, SHOWN_CHARACTERS = 5, 100
-MALFORMED = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
-             x509.UnsupportedGeneralNameType)  # fmt: skip
+SHOWN_NAMES = 5
 
 
 class CertificateRejected(Exception):
@@ -64,24 +57,12 @@ def verify(chain: Sequence[bytes], domain: str, roots: Roots, *, pinned: str | N
         else:
             _verify(leaf, list(islice(usable(above), MOST_ABOVE)), domain, roots)
     except MALFORMED as error:
-        raise CertificateRejected(f"cannot be read: {_plain(str(error))}", in_public="cannot be read") from None
+        raise CertificateRejected(f"cannot be read: {plain(str(error))}", in_public="cannot be read") from None
 
 
 def covers(leaf: x509.Certificate, domain: str) -> bool:
     """True if the certificate names the domain, as one for servers has to. Raises ValueError if it is malformed."""
     return _is_among(_dns_names(leaf), domain) or _has_other_name(leaf, domain)
-
-
-def usable(certificates: Iterable[x509.Certificate]) -> Iterator[x509.Certificate]:
-    """Those that may have issued another one. Of several with the same name and the same key the first: each could have
-    issued all of them, and to try every path would take for ever. Keys that take long are left out."""
-    seen = set()
-    for each in certificates:
-        key = each.public_key()
-        names = (each.subject, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-        if names not in seen and not _takes_long(key):
-            seen.add(names)
-            yield each
 
 
 def _check_pin(leaf: x509.Certificate, pinned: str) -> None:
@@ -117,13 +98,6 @@ def _without_names(policy: PolicyBuilder) -> PolicyBuilder:
 def _check_purpose(_policy: Policy, _certificate: x509.Certificate, purposes: x509.ExtendedKeyUsage | None) -> None:
     if purposes is not None and ExtendedKeyUsageOID.SERVER_AUTH not in purposes:
         raise ValueError("not for servers")
-
-
-def _takes_long(key: PublicKeyTypes) -> bool:
-    """True for RSA keys that nobody has, with which OpenSSL takes up to 10 ms for a signature."""
-    return isinstance(key, RSAPublicKey) and (
-        key.key_size > MOST_RSA_BITS or key.public_numbers().e.bit_length() > MOST_RSA_EXPONENT_BITS
-    )
 
 
 # -- names
@@ -204,7 +178,7 @@ def _diagnosis_of_chain(
                                        leaf=leaf)  # fmt: skip
     if last.issuer in roots.subjects:
         words = str(error).removeprefix("validation failed: ").partition(" (encountered")[0]
-        return CertificateRejected(f"is not accepted: {_plain(words)}", in_public="is not accepted", leaf=leaf)
+        return CertificateRejected(f"is not accepted: {plain(words)}", in_public="is not accepted", leaf=leaf)
     issuer = _common_name(last.issuer)
     if last is leaf:
         return CertificateRejected(
@@ -220,14 +194,9 @@ def _shown(names: Sequence[str]) -> str:
     if not names:
         return "no name of a host"
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return ", ".join(_plain(each) for each in names[:SHOWN_NAMES]) + more
+    return ", ".join(plain(each) for each in names[:SHOWN_NAMES]) + more
 
 
 def _common_name(name: x509.Name) -> str:
     found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return _plain(str(found[0].value)) if found else _plain(name.rfc4514_string())
-
-
-def _plain(text: str) -> str:
-    """The text without what a log or a stream cannot have, and not too long."""
-    return "".join(each if each.isprintable() else "?" for each in text[:SHOWN_CHARACTERS])
+    return plain(str(found[0].value)) if found else plain(name.rfc4514_string())

@@ -1,7 +1,7 @@
 """The parts of a stream that sessions and features may use."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lxml import etree
 
@@ -52,6 +52,14 @@ class Negotiated(Protocol):
         """True if an element of this tag may come now. Whatever else comes ends the stream."""
 
 
+class ClientCertificate(NamedTuple):
+    """A certificate that a client has shown: the addresses that it is for, as they are written there, or why it is not
+    good: the certificate `refused`, such as "has expired"; "" if it is good."""
+
+    addresses: tuple[str, ...]
+    refused: str
+
+
 class Stream(Connection, Protocol):
     """A client's stream, as seen by features that handle its top-level elements.
 
@@ -100,6 +108,10 @@ class Stream(Connection, Protocol):
 
     def channel_bindings(self) -> dict[str, bytes]:
         """The channel bindings by type (RFC 5929), strongest first; empty without TLS. Worked out each time."""
+
+    def client_certificate(self) -> ClientCertificate | None:
+        """The certificate that the client has shown; None if there is none, or the domain does not ask for any. Looked
+        at each time, which may take some milliseconds."""
 
     def send(self, stanza: Stanza) -> None:
         """Enqueue a stanza: the answer to a request made before binding."""

@@ -16,7 +16,7 @@ from xmpp.data.wire import wire
 from xmpp.routing.feature import STREAM, Registry, State
 from xmpp.routing.iq_dispatch import dispatch
 from xmpp.routing.session import Session
-from xmpp.routing.streams import Negotiated
+from xmpp.routing.streams import ClientCertificate, Negotiated
 from xmpp.routing.tables import OFFERED
 from xmpp.stream import limits
 from xmpp.stream.admission import Admission
@@ -26,7 +26,9 @@ from xmpp.stream.negotiation import Negotiation
 from xmpp.stream.outbox import Flusher
 from xmpp.stream.pace import Pace
 from xmpp.stream.places import Place
+from xmpp.stream.tls.any_certificate import shown_chain
 from xmpp.stream.tls.certificates import a_label
+from xmpp.stream.tls.client_certificates import CertificateRefused
 from xmpp.stream.tls.tls import ServerTLS
 from xmpp.stream.xml.nameguard import ProcessNames
 from xmpp.stream.xml.xmlfeed import StreamEnd, StreamHeader
@@ -160,6 +162,20 @@ class ClientStream(Connection):
         if self._terms.tls is None or self.transport.tls is None:
             return {}
         return self._terms.tls.channel_bindings(self.transport.tls)
+
+    def client_certificate(self) -> ClientCertificate | None:
+        """The certificate that the client has shown; None if there is none, or the domain does not ask for any. Looked
+        at each time, which may take some milliseconds."""
+        if self._terms.tls is None or self.transport.tls is None:
+            return None
+        authorities = self._terms.tls.client_authorities(self.host)
+        chain = shown_chain(self.transport.tls) if authorities is not None else ()
+        if authorities is None or not chain:
+            return None
+        try:
+            return ClientCertificate(authorities.verify(chain), "")
+        except CertificateRefused as error:
+            return ClientCertificate((), error.reason)
 
     # -- what features do
 

@@ -19,9 +19,9 @@ from handlers.admin import comings_and_goings
 from handlers.admin.comings_and_goings import NOBODY
 from handlers.login import by_password
 from handlers.login.one_address import OneAddress
-from handlers.login.sasl import guests, passwords
+from handlers.login.sasl import external, guests, passwords
 from handlers.login.sasl.downgrades import announced
-from handlers.login.sasl.exchange import Challenge, Exchange, NotCounted, Verdict, WithoutPrejudice
+from handlers.login.sasl.exchange import Basis, Challenge, Exchange, NotCounted, Verdict, WithoutPrejudice
 from handlers.login.sasl.mechanisms import MECHANISMS, Circumstances
 from handlers.login.sasl.plain import Plain
 from handlers.login.sasl.scram import Scram, Terms
@@ -43,11 +43,11 @@ ElementHandler = Callable[["Server", Stream, etree._Element], None]
 
 
 class Attempt(NamedTuple):
-    """An exchange by a mechanism, and the Check that its password is looked up with."""
+    """An exchange by a mechanism, and what it rests on, such as the Check that its password is looked up with."""
 
     mechanism: str
     exchange: Exchange
-    check: passwords.Check
+    check: Basis
 
 
 class Request(Protocol):
@@ -61,9 +61,11 @@ class Request(Protocol):
 
 
 class Offer(NamedTuple):
-    """The mechanisms that a stream is offered by either profile, strongest first, and what has decided that."""
+    """The mechanisms that a stream is offered by either profile, strongest first, and what has decided that: among it
+    the accounts that the client has shown a certificate for."""
 
     circumstances: Circumstances
+    certified: tuple[JID, ...]
     mechanisms: tuple[str, ...]
 
     @property
@@ -123,10 +125,13 @@ def _offer(stream: Stream) -> Offer:
     settings = stream.server.settings(SASLSettings)
     bindings = stream.channel_bindings() if settings.channel_binding else {}
     circumstances = Circumstances(settings.mechanisms, stream.is_secure, stream.must_be_secure, bindings)
-    return Offer(circumstances, tuple(_names(stream, circumstances)))
+    certified = external.accounts_shown(stream)
+    return Offer(circumstances, certified, tuple(_names(stream, circumstances, certified)))
 
 
-def _names(stream: Stream, circumstances: Circumstances) -> Iterator[str]:
+def _names(stream: Stream, circumstances: Circumstances, certified: tuple[JID, ...]) -> Iterator[str]:
+    if certified:
+        yield external.MECHANISM
     for mechanism in circumstances.offered():
         yield mechanism.name
     if guests.are_welcome(stream.server, stream.host):
@@ -155,8 +160,11 @@ def respond(stream: Stream, data: bytes) -> Challenge | Proven:
 
 
 def _attempt(stream: Stream, name: str | None) -> Attempt:
-    offer, check = offered(stream), passwords.Check(stream.server)
-    circumstances = offer.circumstances
+    offer = offered(stream)
+    if name == external.MECHANISM and offer.certified:
+        certified = external.Certified(stream.server)
+        return Attempt(name, external.External(offer.certified, certified), certified)
+    circumstances, check = offer.circumstances, passwords.Check(stream.server)
     mechanism = circumstances.chosen(name)
     if mechanism.hash is None:
         return Attempt(mechanism.name, Plain(stream.host, check.is_right), check)

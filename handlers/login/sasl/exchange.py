@@ -54,6 +54,23 @@ class Exchange(Protocol):
         """Take the client's next message. Raises SASLFailure, which ends the exchange as well. May yield."""
 
 
+class Basis(Protocol):
+    """What an attempt to log in rests on: a password, a certificate. It may have changed by the end of the attempt."""
+
+    @property
+    def account(self) -> JID | None:
+        """The account that was asked for; None if the client has not named one yet."""
+
+    identity: str | None
+    """Of that account; None if it does not exist."""
+
+    def still_holds(self) -> bool:
+        """True if the account is still the one that was asked for, and may be logged in to so."""
+
+    def complete(self) -> None:
+        """Keep what was learned about the account; `still_holds` has said yes in this turn."""
+
+
 CredentialOf = Callable[[JID, str], Credential]
 """(account, hash) -> what a password is checked with; a false credential if there is no such account."""
 

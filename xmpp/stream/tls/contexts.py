@@ -45,8 +45,7 @@ def context_for_servers(certificate: Certificate, any_certificate: AnyCertificat
     context = context_for_clients(certificate, ssl.TLSVersion.TLSv1_2, (XMPP_SERVER,))
     context.sni_callback = acknowledge_name
     if any_certificate is not None:
-        context.verify_mode = ssl.CERT_OPTIONAL
-        _take(context, any_certificate)
+        ask_for_certificates(context, any_certificate)
     return context
 
 
@@ -66,6 +65,12 @@ def context_towards_servers(
     if any_certificate is not None:  # spares OpenSSL the work on a chain that it would then ignore
         _take(context, any_certificate)
     return context
+
+
+def ask_for_certificates(context: _Context, any_certificate: AnyCertificate) -> None:
+    """Have peers with this context asked for a certificate; any is taken, and none."""
+    context.verify_mode = ssl.CERT_OPTIONAL
+    _take(context, any_certificate)
 
 
 def acknowledge_name(_secured: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-import gevent
 import idna
 
 from xmpp.config.configuration import setting
@@ -23,19 +22,14 @@ from xmpp.stream.tls.certificates import (
     Certificate,
     CertificateError,
     a_label,
-    a_labels,
     doubts,
-    end_point_hash,
     read_certificate,
     self_signed_certificate,
 )
+from xmpp.stream.tls.client_certificates import ClientAuthorities, read_authorities
 from xmpp.stream.tls.client_hello import ClientHello
-from xmpp.stream.tls.contexts import (
-    XMPP,
-    XMPP_SERVER,
-    acknowledge_name,
-    context_for_clients,
-)
+from xmpp.stream.tls.contexts import XMPP, XMPP_SERVER
+from xmpp.stream.tls.for_clients import ContextsForClients, Presented
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +38,9 @@ DAYS_TO_RENEW = 14  # certbot renews 30 days before the end, so with fewer days 
 NO_SERVERS_CERTIFICATES = (
     "other servers cannot be asked for their certificates with this Python, so that those which connect here have to "
     "use dialback"
+)
+NO_CLIENTS_CERTIFICATES = (
+    "clients cannot be asked for their certificates with this Python, so that none can log in with one"
 )
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -79,6 +76,14 @@ class TLSSettings:
         "It may be left out if the certificate's file or folder holds the key too.",
         check=_check_domains,
     )
+    client_authorities: dict[str, Path] = setting(
+        {},
+        "Who may issue certificates by which people of a domain log in without a password: a PEM file with the "
+        "certificates of these authorities, and with the lists of what they have revoked (CRL), if they publish any.\n"
+        'For example {"example.org" = "/etc/xserv/people.pem"}. A domain without one here asks no client for a '
+        "certificate.",
+        check=_check_domains,
+    )
 
 
 def read_certificates(
@@ -102,12 +107,11 @@ def read_certificates(
     return certificates
 
 
-@dataclass(frozen=True)
-class _Presented:
-    """What clients of one context are shown, and the domain that they asked for, or whose service, by SNI."""
-
-    end_point_hash: bytes | None
-    domain: str | None
+def read_client_authorities(settings: TLSSettings, domains: Sequence[str]) -> dict[str, ClientAuthorities]:
+    """Who may issue certificates for clients, by domain. Raises CertificateError."""
+    files = _by_domain(settings.client_authorities)
+    _refuse_unknown("client_authorities", files, domains)
+    return {domain: read_authorities(files[a_label(domain)]) for domain in domains if a_label(domain) in files}
 
 
 class ServerTLS:
@@ -136,7 +140,7 @@ class ServerTLS:
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._folder = folder
         self._protocols = tuple(protocols)
-        self._presented: WeakKeyDictionary[ssl.SSLContext, _Presented] = WeakKeyDictionary()
+        self._presented: WeakKeyDictionary[ssl.SSLContext, Presented] = WeakKeyDictionary()
         self._any_certificate: AnyCertificate | None = None
         self.as_client: ClientTLS | None = None
         self.reload(settings, services)
@@ -145,7 +149,8 @@ class ServerTLS:
             self._begin_with_servers(services)
 
     def _begin_with_servers(self, services: Mapping[str, Sequence[str]]) -> None:
-        self._any_certificate = any_certificate(self.certificates[next(iter(services))], NO_SERVERS_CERTIFICATES)
+        first = self.certificates[next(iter(services))]
+        self._any_certificate = self._any_certificate or any_certificate(first, NO_SERVERS_CERTIFICATES)
         contexts = ContextsBetweenServers(self.certificates, services, self._any_certificate)
         self.as_client = ClientTLS(self.incoming, self.outgoing, contexts)
 
@@ -156,26 +161,22 @@ class ServerTLS:
         has changed.
         """
         certificates = read_certificates(settings, services, self._folder)
-        minimum = VERSIONS[settings.minimum_version]
-        presented: dict[ssl.SSLContext, _Presented] = {}
-        for domain, each in certificates.items():
-            context = context_for_clients(each, minimum, self._protocols)
-            context.sni_callback = acknowledge_name
-            presented[context] = _Presented(end_point_hash(each.x509), domain)
-            gevent.sleep(0)  # each takes some milliseconds
         first = certificates[next(iter(services))]
-        default = context_for_clients(first, minimum, self._protocols)
-        presented[default] = _Presented(end_point_hash(first.x509), None)
+        authorities = read_client_authorities(settings, [*services])
+        if authorities and self._any_certificate is None:
+            self._any_certificate = any_certificate(first, NO_CLIENTS_CERTIFICATES)
+        for_clients = ContextsForClients(
+            certificates,
+            services,
+            VERSIONS[settings.minimum_version],
+            self._protocols,
+            authorities,
+            self._any_certificate,
+        )
         if self.as_client is not None:
             self.as_client.contexts = ContextsBetweenServers(certificates, services, self._any_certificate)
-        self._presented.update(presented)  # the old ones stay for as long as a connection has them
-        self._by_name = {
-            name: context
-            for context, seen in presented.items()
-            if seen.domain
-            for name in (*a_labels(services[seen.domain]), a_label(seen.domain))
-        }
-        self._default = default
+        self._presented.update(for_clients.presented)  # the old ones stay for as long as a connection has them
+        self._for_clients = for_clients
         self.certificates: Mapping[str, Certificate] = certificates
         self.valid_until = min(each.x509.not_valid_after_utc for each in certificates.values())
         for domain, certificate in certificates.items():
@@ -205,7 +206,9 @@ class ServerTLS:
         if for_servers and self.as_client is not None:
             context = self.as_client.contexts.for_incoming(hello.server_name or asked_for)
         else:
-            context = self._by_name.get(hello.server_name or "") or self._by_name.get(asked_for, self._default)
+            # Browsers would ask their people which certificate they want to show; they say that they speak HTTP.
+            asks = not hello.protocols or XMPP.encode() in hello.protocols
+            context = self._for_clients.find(hello.server_name or "", asked_for, asks=asks)
         return context.wrap_bio(self.incoming, self.outgoing, server_side=True)
 
     def requested_domain(self, secured: ssl.SSLObject) -> str | None:
@@ -213,6 +216,10 @@ class ServerTLS:
         is another server, which names it in its stream."""
         seen = self._presented.get(secured.context)
         return seen.domain if seen else None
+
+    def client_authorities(self, domain: str) -> ClientAuthorities | None:
+        """Who may issue certificates for the clients of this domain; None if they are asked for none."""
+        return self._for_clients.authorities.get(domain)
 
     def channel_bindings(self, secured: ssl.SSLObject) -> dict[str, bytes]:
         """Return the channel binding data of the connection by type (RFC 5929, RFC 9266), the strongest first."""

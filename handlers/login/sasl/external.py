@@ -1,0 +1,101 @@
+"""EXTERNAL (RFC 4422 appendix A, XEP-0178): a client that has shown a certificate for an account here logs in with it,
+without a password. It is offered to nobody else."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from db import accounts
+from handlers.admin.comings_and_goings import FailureLines, shown_address
+from handlers.login.sasl.exchange import Verdict, text_of
+from xmpp.data.errors import SASLFailure
+from xmpp.data.jid import JID, MalformedJID
+from xmpp.routing.streams import Stream
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+log = logging.getLogger(__name__)
+
+MECHANISM = "EXTERNAL"
+
+
+class RefusedCertificates(FailureLines):
+    """Limits how many lines are logged about certificates that are not good. A server has one."""
+
+
+def accounts_shown(stream: Stream) -> tuple[JID, ...]:
+    """The accounts, if there are such, of this stream's domain that the client's certificate is for; () if it has shown
+    none, or one that is not good, which is logged."""
+    shown = stream.client_certificate()
+    if shown is None:
+        return ()
+    found = tuple(dict.fromkeys(_accounts_at(stream.host, shown.addresses)))
+    if not found:
+        _tell(stream, shown.refused or f"is for nobody at {stream.host}")
+    return found
+
+
+def _accounts_at(host: str, addresses: Sequence[str]) -> Iterator[JID]:
+    for each in addresses:
+        try:
+            address = JID.parse(each)
+        except MalformedJID:
+            continue
+        if address.local and not address.resource and address.domain == host:
+            yield address
+
+
+def _tell(stream: Stream, reason: str) -> None:
+    omitted = stream.server.state(RefusedCertificates).next(time.monotonic())
+    if omitted is not None:
+        more = f" ({omitted} more were not logged before this one)" if omitted else ""
+        peer = shown_address(stream.peer)
+        log.info("nobody can log in by the certificate of a client from %s: it %s%s", peer, reason, more)
+
+
+class Certified:
+    """Looks up the account that a certificate is for, and at the end of the attempt whether it is still the same."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self.account: JID | None = None
+        self.identity: str | None = None
+
+    def look_up(self, account: JID) -> bool:
+        """True if there is such an account."""
+        self.account, self.identity = account, accounts.identity(self._server.db, account)
+        return self.identity is not None
+
+    def still_holds(self) -> bool:
+        """True if it is still the one that was looked up."""
+        return self.account is not None and accounts.identity(self._server.db, self.account) == self.identity
+
+    def complete(self) -> None:
+        """There is nothing to keep."""
+
+
+class External:
+    """The server's side. The client says as which of the accounts it logs in, if there are several (XEP-0178)."""
+
+    def __init__(self, shown: Sequence[JID], certified: Certified) -> None:
+        self._shown, self._certified = shown, certified
+
+    def respond(self, data: bytes) -> Verdict:
+        """Take the authorization identity, or nothing."""
+        account = self._chosen(text_of(data))
+        return Verdict(account, self._certified.look_up(account))
+
+    def _chosen(self, authzid: str) -> JID:
+        if not authzid and len(self._shown) == 1:
+            return self._shown[0]
+        if not authzid:
+            raise SASLFailure("invalid-authzid", "your certificate has several addresses: say which one")
+        try:
+            account = JID.parse(authzid).bare
+        except MalformedJID:
+            raise SASLFailure("invalid-authzid") from None
+        if account not in self._shown:
+            raise SASLFailure("invalid-authzid", "your certificate is for somebody else")
+        return account
