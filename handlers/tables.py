@@ -4,7 +4,7 @@ This is the only list of features. Whatever has an order is a table here, so tha
 is a function in the module that it is named with.
 """
 
-from handlers import archive, pubsub, push, rooms, upload
+from handlers import archive, groups, pubsub, push, rooms, upload
 from handlers.admin import comings_and_goings, removals, upkeep
 from handlers.components import delegation, in_their_name, managed_presence, managed_rosters, privileges
 from handlers.contacts import (
@@ -36,7 +36,8 @@ from handlers.discovery import (
 )
 from handlers.discovery.client_caps import CAPS_KNOWN
 from handlers.discovery.contact_caps import CONTACT_CAPS_KNOWN
-from handlers.login import accounts, bind, bind2, departures, register, sasl, sasl2
+from handlers.invitations import preauth
+from handlers.login import accounts, bind, bind2, departures, newcomers, register, sasl, sasl2
 from handlers.login.accounts import ACCOUNT_REMOVED
 from handlers.login.bind import SESSION_BOUND
 from handlers.login.bind2 import BIND_OFFERED, BOUND_INLINE
@@ -97,12 +98,15 @@ FEATURES = (
     guests.feature,
     departures.feature,
     register.feature,
+    preauth.feature,
+    newcomers.feature,
     bind.feature,
     bind2.feature,
     accounts.feature,
     comings_and_goings.feature,
     devices.feature,
     roster.feature,
+    groups.feature,
     subscriptions.feature,
     presence.feature,
     strangers.feature,
@@ -314,6 +318,7 @@ TABLES = Tables(
     SERVER_STARTED.runs(
         upkeep.start,
         removals.start,
+        groups.go_on,
         departures.start,
         server_info.publish,
         restarts.warn_of_unreachable_rooms,

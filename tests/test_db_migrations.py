@@ -12,6 +12,8 @@ from db import (
     archives,
     blocklists,
     directory,
+    groups,
+    invitations,
     last_activity,
     offline,
     private,
@@ -45,6 +47,8 @@ SUBJECTS = (
     archives,
     blocklists,
     directory,
+    groups,
+    invitations,
     last_activity,
     offline,
     private,
@@ -179,6 +183,13 @@ def test_whatever_belongs_to_an_account_goes_with_it(path: Path) -> None:
         "archive_rule": {("archive", "archive", "CASCADE")},
         "archive_message": set(),  # by name only: an archive is deleted with the last of its messages
         "archive_indexed": set(),
+        "contact_group": set(),  # is there before anybody is in it
+        "contact_group_member": {*usual, ("contact_group", "group_id", "CASCADE")},
+        "invitation": {
+            ("account", "inviter", "CASCADE"),
+            ("account", "resets", "CASCADE"),
+            ("contact_group", "group_id", "CASCADE"),
+        },
         "pubsub_item": {("pubsub_node", "node", "CASCADE")},
         "pubsub_affiliation": {("pubsub_node", "node", "CASCADE")},  # also of people elsewhere
         "pubsub_subscription": {("pubsub_node", "node", "CASCADE")},

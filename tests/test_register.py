@@ -200,7 +200,8 @@ def test_how_long_a_password_has_to_be_is_a_setting_that_binds_no_administrator(
 
 
 def test_registration_that_is_not_open_is_not_offered(tmp_path: Path) -> None:
-    with listening_server(tmp_path, register={"open": False}) as server, Stream(server) as stream:
+    settings = {"register": {"open": False}, "invitations": {"enabled": False}}
+    with listening_server(tmp_path, **settings) as server, Stream(server) as stream:
         assert stream.open().find("{http://jabber.org/features/iq-register}register") is None
         assert stream.asks_iq(query(""), type="get") == "service-unavailable"
         assert stream.asks_iq(wish("romeo", "wherefore")) == "not-allowed"

@@ -70,7 +70,7 @@ def change(server: "Server", account: JID, item: etree._Element, *, subscription
     if contact.bare == account:
         raise StanzaError("not-allowed", "you are no contact of your own")
     if item.get("subscription") == "remove":
-        _remove(server, account, contact)
+        remove(server, account, contact)
         return
     before, settings = rosters.item(server.db, account, contact), server.settings(RosterSettings)
     changed = (before or Item(contact))._replace(name=_name(item, settings), groups=_groups(item, settings))
@@ -90,8 +90,8 @@ def refuse_push(delivery: Delivery) -> None:
         raise StanzaError("forbidden")
 
 
-def _remove(server: "Server", account: JID, contact: JID) -> None:
-    """Section 2.5: remove a contact, and end the subscriptions in both directions."""
+def remove(server: "Server", account: JID, contact: JID) -> None:
+    """Section 2.5: remove a contact, and end the subscriptions in both directions. Raises StanzaError if it is none."""
     before = rosters.item(server.db, account, contact)
     if before is None:
         raise StanzaError("item-not-found")

@@ -3,9 +3,11 @@ accounts that do not exist."""
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
 from db import accounts as account_records
+from db import invitations as invitation_records
 from handlers.contacts import partings
 from handlers.login.sasl import passwords
 from xmpp.data.errors import StanzaError, StreamError
@@ -37,16 +39,21 @@ class Overtaken(Exception):
         super().__init__(f"the password of {account} was changed meanwhile")
 
 
-def create(server: "Server", account: JID, password: str) -> None:
+def create(
+    server: "Server", account: JID, password: str, within: AbstractContextManager[None] | None = None
+) -> None:
     """Make an account. Yields; raises as create_many does."""
-    create_many(server, [(account, password)])
+    create_many(server, [(account, password)], within)
 
 
-def create_many(server: "Server", given: Sequence[tuple[JID, str]]) -> None:
+def create_many(
+    server: "Server", given: Sequence[tuple[JID, str]], within: AbstractContextManager[None] | None = None
+) -> None:
     """Make all of these accounts, or none. Yields.
 
-    Raises db.accounts.AccountExists, and ValueError for an address that cannot be an account here or a password that
-    is not allowed.
+    `within`: entered within the change that adds them; whatever it raises undoes all of that. Raises
+    db.accounts.AccountExists, and ValueError for an address that cannot be an account here or a password that is not
+    allowed.
     """
     for account, _ in given:
         _refuse_unsuitable(server, account)
@@ -55,7 +62,8 @@ def create_many(server: "Server", given: Sequence[tuple[JID, str]]) -> None:
     credentials = passwords.salted(server, [password for _, password in given])
     accounts = [account for account, _ in given]
     partings.wait_until_told(server, accounts)
-    account_records.create_many(server.db, zip(accounts, credentials, strict=True), time.time())
+    with server.db.change(), within or nullcontext():
+        account_records.create_many(server.db, zip(accounts, credentials, strict=True), time.time())
 
 
 def _refuse_unsuitable(server: "Server", account: JID) -> None:
@@ -63,9 +71,17 @@ def _refuse_unsuitable(server: "Server", account: JID) -> None:
         raise ValueError(f"{account} cannot be an account here; expected NAME@DOMAIN, with a domain that is served")
 
 
-def change_password(server: "Server", account: JID, password: str, keep: Session | None = None) -> None:
-    """Change the password and end all sessions of the account but `keep`, the one that asked, if one did. Yields.
+def change_password(
+    server: "Server",
+    account: JID,
+    password: str,
+    keep: Session | None = None,
+    within: AbstractContextManager[None] | None = None,
+) -> None:
+    """Change the password and end all sessions of the account but `keep`, the one that asked, if one did. Nobody can
+    reset it any more by a link of before. Yields.
 
+    `within`: entered within the change; whatever it raises undoes all of that.
     Raises NoSuchAccount, also if the account was removed meanwhile, even if another has its name now; ValueError for a
     password that is not allowed; Overtaken if a session asked, and the password was changed meanwhile.
     """
@@ -77,7 +93,9 @@ def change_password(server: "Server", account: JID, password: str, keep: Session
     # The other change was to end this session, perhaps to shut somebody out: they must not have the last word.
     if keep is not None and account_records.credential(server.db, account, passwords.PLAIN_HASH) != before:
         raise Overtaken(account)
-    account_records.set_credentials(server.db, account, credentials)
+    with server.db.change(), within or nullcontext():
+        account_records.set_credentials(server.db, account, credentials)
+        invitation_records.remove_resets(server.db, account)
     # RFC 6120 section 4.9.3.16: what secured the stream has been revoked, the client is to log in anew.
     end_sessions(server, account, StreamError("reset", "the password was changed"), keep)
 

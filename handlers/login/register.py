@@ -1,4 +1,5 @@
-"""XEP-0077: people make an account before they log in; later they change its password, or remove it.
+"""XEP-0077: people change their password, or remove their account; and the rules for accounts that people make for
+themselves (newcomers.py, and a page in the browser).
 
 Off by default. Unless `open` is set, people without an account cannot use it.
 """
@@ -6,7 +7,7 @@ Off by default. Unless `open` is set, people without an account cannot use it.
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import gevent
 from lxml import etree
 
 from db import accounts as account_records
+from db import invitations as invitation_records
 from db.accounts import AccountExists
 from handlers.admin.comings_and_goings import shown_address
 from handlers.login import accounts, registration_form
@@ -28,15 +30,13 @@ from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.networks import network
 from xmpp.data.stanza import Stanza
-from xmpp.routing.feature import OWN, SERVER, STREAM, Feature, State
+from xmpp.routing.feature import OWN, SERVER, Feature
 from xmpp.routing.session import Session
-from xmpp.routing.streams import Stream, stream_of
 from xmpp.running.logs import one_word
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
-STREAM_FEATURE = "http://jabber.org/features/iq-register"
 REMOVE = f"{{{NAMESPACE}}}remove"
 
 HOUR = 3600.0
@@ -92,36 +92,7 @@ class NewAccounts(FadingCounts):
 
 def is_open(server: "Server", domain: str) -> bool:
     """True if strangers may make accounts for themselves at this domain."""
-    return server.settings_at(domain, RegisterSettings).open
-
-
-@feature.stream_feature(when=State.OPEN)
-def offer_registration(stream: Stream) -> etree._Element | None:
-    """XEP-0077 section 8."""
-    if not is_open(stream.server, stream.host):
-        return None
-    return etree.Element(f"{{{STREAM_FEATURE}}}register", nsmap={None: STREAM_FEATURE})
-
-
-@feature.iq_get(QUERY, to=[STREAM])
-def ask_for_details(server: "Server", iq: Stanza) -> etree._Element:
-    """Section 3.1: which fields are needed for an account."""
-    if not is_open(server, stream_of(iq).host):
-        raise StanzaError("service-unavailable")
-    least = server.settings(RegisterSettings).min_password_length
-    return registration_form.query(f"Choose a username, and a password of at least {least} characters.")
-
-
-@feature.iq_set(QUERY, to=[STREAM])
-def make_account(server: "Server", iq: Stanza) -> None:
-    """Section 3.1: make an account. Yields."""
-    stream = stream_of(iq)
-    if not is_open(server, stream.host):
-        raise StanzaError("not-allowed")
-    if stream.account is not None or iq.only_child().find(REMOVE) is not None:
-        raise StanzaError("unexpected-request")
-    account, password = _account_and_password(server, iq, stream.host, incomplete="not-acceptable")  # section 3.1
-    make(server, account, password, stream.peer)
+    return feature in server.registry.features and server.settings_at(domain, RegisterSettings).open
 
 
 def make(server: "Server", account: JID, password: str, peer: str) -> None:
@@ -130,21 +101,37 @@ def make(server: "Server", account: JID, password: str, peer: str) -> None:
 
     Raises StanzaError: conflict, not-acceptable, or resource-constraint if too many were made there.
     """
-    if _is_reserved(server, account):
+    if _is_reserved(server, account) or invitation_records.is_reserved(server.db, account, time.time()):
         raise StanzaError("conflict")
     limit = server.settings(RegisterSettings).accounts_per_address
     refusal = StanzaError("resource-constraint", "too many accounts were made from your address")
     with server.state(NewAccounts).counting(network(peer), limit, refusal):
-        _slow_down(server, peer, account)
-        try:
-            check_password(server, password)
-            with _only_of_its_look(server, account):
-                accounts.create(server, account, password)
-        except AccountExists:
-            raise StanzaError("conflict") from None
-        except ValueError as error:
-            raise StanzaError("not-acceptable", str(error)) from None
+        _make(server, account, password, peer)
     log.info("account %s was registered from %s", one_word(account), shown_address(peer))
+
+
+def make_invited(
+    server: "Server", account: JID, password: str, peer: str, within: AbstractContextManager[None], *, is_given: bool
+) -> None:
+    """The same for somebody who was invited: no matter how many were made there. `within`: entered within the change
+    that adds the account. `is_given`: whoever has invited him gives him this name. Yields. Raises StanzaError."""
+    if not is_given and _is_reserved(server, account):
+        raise StanzaError("conflict")
+    _make(server, account, password, peer, within)
+
+
+def _make(
+    server: "Server", account: JID, password: str, peer: str, within: AbstractContextManager[None] | None = None
+) -> None:
+    _slow_down(server, peer, account)
+    try:
+        check_password(server, password)
+        with _only_of_its_look(server, account):
+            accounts.create(server, account, password, within)
+    except AccountExists:
+        raise StanzaError("conflict") from None
+    except ValueError as error:
+        raise StanzaError("not-acceptable", str(error)) from None
 
 
 def _is_reserved(server: "Server", account: JID) -> bool:
@@ -238,7 +225,7 @@ def _remove(server: "Server", iq: Stanza, account: JID) -> None:
 
 def _change_password(server: "Server", iq: Stanza, session: Session) -> None:
     host = session.account.domain
-    account, password = _account_and_password(server, iq, host, incomplete="bad-request")  # section 3.3
+    account, password = account_and_password(server, iq, host, incomplete="bad-request")  # section 3.3
     if account != session.account:
         raise StanzaError("not-allowed", "this is not your account")
     try:
@@ -252,7 +239,7 @@ def _change_password(server: "Server", iq: Stanza, session: Session) -> None:
     log.info("account %s was given another password by its owner", one_word(account))
 
 
-def _account_and_password(server: "Server", iq: Stanza, host: str, incomplete: str) -> tuple[JID, str]:
+def account_and_password(server: "Server", iq: Stanza, host: str, incomplete: str) -> tuple[JID, str]:
     """The account and the password in a query. Raises StanzaError; `incomplete` is the condition if one is missing."""
     try:
         # Whoever has logged in need not give the old password: the form does not ask for it, and it is not read

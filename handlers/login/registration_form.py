@@ -53,13 +53,15 @@ class FilledIn(NamedTuple):
     password: str
 
 
-def query(instructions: str) -> etree._Element:
-    """The fields needed for an account, as elements for old clients and as a form for others."""
+def query(instructions: str, username: str = "") -> etree._Element:
+    """The fields needed for an account, as elements for old clients and as a form for others. `username`: the one that
+    it has to be."""
     asked = etree.Element(QUERY, nsmap={None: NAMESPACE})
     etree.SubElement(asked, INSTRUCTIONS).text = instructions
-    etree.SubElement(asked, USERNAME)
+    etree.SubElement(asked, USERNAME).text = username or None
     etree.SubElement(asked, PASSWORD)
-    asked.append(dataforms.form(NAMESPACE, FIELDS, title="New account", instructions=instructions))
+    fields = [dataforms.filled(FIELDS[0], (username,)), *FIELDS[1:]] if username else FIELDS
+    asked.append(dataforms.form(NAMESPACE, fields, title="New account", instructions=instructions))
     return asked
 
 

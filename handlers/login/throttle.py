@@ -66,12 +66,16 @@ class LoginThrottle:
         self._networks = FadingCounts()
         self._accounts = FadingCounts()
 
-    def delay(self, peer: str, account: str, now: float) -> float:
-        """Seconds to wait: 0 without failures, else twice as long after each one of the network, or of the account."""
-        failures = max(self._networks.get(network(peer), now), self._accounts.get(account, now))
+    def delay(self, peer: str, account: str | None, now: float) -> float:
+        """Seconds to wait: 0 without failures, else twice as long after each one of the network, or of the account if
+        it is about one."""
+        failures = self._networks.get(network(peer), now)
+        if account is not None:
+            failures = max(failures, self._accounts.get(account, now))
         return FIRST_DELAY * 2.0**failures if failures >= 0.5 else 0.0
 
-    def failed(self, peer: str, account: str, now: float) -> None:
-        """Count a failure against the network and the account."""
+    def failed(self, peer: str, account: str | None, now: float) -> None:
+        """Count a failure against the network, and the account if it is about one."""
         self._networks.add(network(peer), now)
-        self._accounts.add(account, now)
+        if account is not None:
+            self._accounts.add(account, now)

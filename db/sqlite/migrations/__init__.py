@@ -29,6 +29,7 @@ from db.sqlite.migrations import (
     v0021_strangers,
     v0022_account_looks,
     v0023_reports,
+    v0024_invitations,
 )
 from xmpp.data.confusables import look
 
@@ -56,6 +57,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0021_strangers.STATEMENTS,
     v0022_account_looks.STATEMENTS,
     v0023_reports.STATEMENTS,
+    v0024_invitations.STATEMENTS,
 )
 
 

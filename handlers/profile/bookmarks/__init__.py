@@ -84,6 +84,20 @@ def adopt(session: "Session") -> None:
         log.warning("the bookmarks of %s stay in private XML: %s", account, error)
 
 
+# -- what the server itself adds
+
+
+def add(server: "Server", account: JID, address: JID, room: Room) -> None:
+    """Bookmark a room for an account, in all three places, unless it has a bookmark of it. Raises StanzaError if one
+    cannot hold as much."""
+    rooms = formats.rooms_of(formats.bookmarks(retrieval.items_of(server, account, NATIVE)))
+    if address in rooms:
+        return
+    with server.db.change():
+        _keep_items(server, account, {**rooms, address: room})
+        _follow_items(server, account)
+
+
 # -- from one to the others
 
 

@@ -1,0 +1,2 @@
+"""Invitations (XEP-0379, XEP-0401, XEP-0445): links with which people make an account, become somebody's contacts, or
+set another password."""
