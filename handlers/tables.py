@@ -4,7 +4,7 @@ This is the only list of features. Whatever has an order is a table here, so tha
 is a function in the module that it is named with.
 """
 
-from handlers import archive, groups, pubsub, push, rooms, upload
+from handlers import archive, groups, invitations, pubsub, push, rooms, upload
 from handlers.admin import comings_and_goings, removals, upkeep
 from handlers.components import delegation, in_their_name, managed_presence, managed_rosters, privileges
 from handlers.contacts import (
@@ -36,7 +36,7 @@ from handlers.discovery import (
 )
 from handlers.discovery.client_caps import CAPS_KNOWN
 from handlers.discovery.contact_caps import CONTACT_CAPS_KNOWN
-from handlers.invitations import preauth
+from handlers.invitations import subscribing
 from handlers.login import accounts, bind, bind2, departures, newcomers, register, sasl, sasl2
 from handlers.login.accounts import ACCOUNT_REMOVED
 from handlers.login.bind import SESSION_BOUND
@@ -98,7 +98,7 @@ FEATURES = (
     guests.feature,
     departures.feature,
     register.feature,
-    preauth.feature,
+    invitations.feature,
     newcomers.feature,
     bind.feature,
     bind2.feature,
@@ -198,6 +198,7 @@ TABLES = Tables(
         accounts.ignore_unknown,
         subscriptions.enter_unseen,  # what the blocked grant or cancel, before they are kept out
         blocking.refuse_from_blocked,
+        subscribing.approve_invited,
         push.wake_for_request,  # before the request is stored, which tells whether it is new
         subscriptions.received,
         presence.answer_probe,

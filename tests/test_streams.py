@@ -12,6 +12,7 @@ from xmpp.data import names
 PING = "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"
 OFFER_TLS, REQUIRED, MECHANISMS = f"{{{names.TLS}}}starttls", f"{{{names.TLS}}}required", f"{{{names.SASL}}}mechanisms"
 REGISTER = "{http://jabber.org/features/iq-register}register"
+INVITED = "{urn:xmpp:ibr-token:0}register"
 BIND, SESSION = f"{{{names.BIND}}}bind", f"{{{names.SESSION}}}session"
 LIMITS = "{urn:xmpp:stream-limits:0}limits"
 MAX_BYTES = f"{LIMITS}/{{urn:xmpp:stream-limits:0}}max-bytes"
@@ -128,7 +129,7 @@ def offered(features: etree._Element) -> set[str]:
 
 def test_a_demo_offers_login_with_tls_and_without(client: RawClient) -> None:
     features = client.open()
-    assert offered(features) == {OFFER_TLS, MECHANISMS, REGISTER, LIMITS}
+    assert offered(features) == {OFFER_TLS, MECHANISMS, REGISTER, INVITED, LIMITS}
     assert features.find(f"{OFFER_TLS}/{REQUIRED}") is None
     assert features.findtext(MAX_BYTES) == "10000"
 

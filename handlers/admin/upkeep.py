@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent.event import Event
 
-from db import archive, archive_deletion, archive_sizes, pubsub_deletion, pubsub_nodes
+from db import archive, archive_deletion, archive_sizes, invitations, pubsub_deletion, pubsub_nodes
 from db.sqlite.database import Database
 from handlers.archive.settings import ArchiveSettings
 from handlers.upload import removing
@@ -38,6 +38,7 @@ TOO_MUCH = 10 * archive.BATCH_EFFORT  # of effort may wait: the next query has t
 DELETE_SECONDS = 3600.0
 DELETE_MESSAGES = 50
 DELETE_ITEMS = 200
+EXPIRED_SECONDS = 7 * DAY  # for so long who follows an invitation is told that it has expired
 COUNT_MESSAGES = 10_000
 COUNT_SIZES = 2_000
 PAUSE_SECONDS = 0.001  # a sleep of 0 would not let the loop look at its sockets
@@ -128,12 +129,13 @@ def _delete(server: "Server") -> None:
 
 def delete_what_is_not_kept(server: "Server") -> None:
     """Delete the archives and nodes of accounts that are gone, and the archives of such rooms; from those of others
-    what is too old or too much. Yields."""
+    what is too old or too much; and invitations that expired long ago. Yields."""
     db, settings = server.db, server.settings(ArchiveSettings)
     if not server.portions.are_left:  # what was to delete a node that is still leaving has failed
         pubsub_nodes.have_left(db)
     _bit_by_bit(server, lambda: pubsub_deletion.delete_left(db, DELETE_ITEMS))
     _bit_by_bit(server, lambda: archive_deletion.delete_orphans(db, DELETE_MESSAGES))
+    _bit_by_bit(server, lambda: invitations.remove_expired(db, time.time() - EXPIRED_SECONDS, DELETE_ITEMS))
     if settings.max_days:
         oldest = time.time() - settings.max_days * DAY
         _bit_by_bit(server, lambda: archive_deletion.delete_older(db, oldest, DELETE_MESSAGES))

@@ -137,6 +137,24 @@ def _requests(session: "Session") -> Iterator[Stanza]:
             log.exception("the request of %s to %s cannot be read", sender, account)
 
 
+# -- letting somebody in
+
+
+def approve(server: "Server", account: JID, contact: JID) -> None:
+    """Let a contact in that asks for the account's presence, without asking the account, and ask for the contact's.
+    Raises StanzaError if the roster has no room, and then nothing has changed."""
+    known, before = rosters.item(server.db, account, contact), _state(server, account, contact)
+    changed = _enter(
+        server, account, contact, before._replace(from_=True, pending_in=False, pending_out=not before.to)
+    )
+    if changed is not None:
+        roster_items.push(server, account, changed)
+    _let_in(server, account, contact)
+    if not before.to:
+        _tell(server, account, contact, "subscribe")
+    roster_items.tell_changed(server, account, contact, known)
+
+
 # -- ending it
 
 
@@ -227,10 +245,14 @@ def show(server: "Server", account: JID, stanza: Stanza) -> None:
 
 def _answer(server: "Server", account: JID, contact: JID, change: subscription_states.Change) -> None:
     if change.is_approved:
-        _tell(server, account, contact, "subscribed")
-        presence.send_current(server, account, contact)
+        _let_in(server, account, contact)
     else:
         _tell(server, account, contact, "unavailable")  # says that the request has come, and nothing more
+
+
+def _let_in(server: "Server", account: JID, contact: JID) -> None:
+    _tell(server, account, contact, "subscribed")
+    presence.send_current(server, account, contact)
 
 
 def _tell(server: "Server", account: JID, contact: JID, type: str) -> None:

@@ -30,7 +30,8 @@ def make(server: "Server", domain: str, name: str) -> JID:
         raise StanzaError("not-allowed", f"there are no rooms at {domain}")
     address = JID.of(random_id().lower().replace("_", "-"), service)
     configured = RoomConfiguration(roomname=name, membersonly=True, whois="anyone")
-    room = rooms_here.create(server, address, JID.parse(domain), configured)
+    # Nobody's: it is changed through the group. (What a domain owns, all of its people own.)
+    room = rooms_here.create(server, address, address, configured)
     room.unlock()
     rooms_here.let_go_if_empty(room)
     return address

@@ -7,13 +7,12 @@ from weakref import WeakKeyDictionary
 import gevent
 from lxml import etree
 
-from handlers.invitations import invitations
-from handlers.invitations.settings import InvitationSettings
+from handlers.invitations import feature, invitations
 from handlers.login.sasl.settings import SASLSettings
 from handlers.login.throttle import LoginThrottle
 from xmpp.data.errors import StanzaError
 from xmpp.data.stanza import Stanza
-from xmpp.routing.feature import STREAM, Feature, State
+from xmpp.routing.feature import STREAM, State
 from xmpp.routing.streams import Stream, stream_of
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 NAMESPACE = "urn:xmpp:pars:0"
 PREAUTH = f"{{{NAMESPACE}}}preauth"
 STREAM_FEATURE = "urn:xmpp:ibr-token:0"
-
-feature = Feature("invitations", xep="0445", settings=InvitationSettings, needs=["accounts", "sasl", "roster"])
 
 
 class Shown:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
+from handlers.invitations import feature as invitations_feature
 from handlers.invitations import invitations, preauth
 from handlers.login import register, registration_form
 from handlers.login.register import REMOVE, RegisterSettings
@@ -26,7 +27,7 @@ feature = Feature("newcomers", xep="0077", optional=False, needs=["accounts", "s
 @feature.stream_feature(when=State.OPEN)
 def offer_registration(stream: Stream) -> etree._Element | None:
     """Section 8. Where only those can register who were invited, it stands beside what says so (XEP-0445 section 3)."""
-    has_invitations = preauth.feature in stream.server.registry.features
+    has_invitations = invitations_feature in stream.server.registry.features
     if not has_invitations and not register.is_open(stream.server, stream.host):
         return None
     return etree.Element(f"{{{STREAM_FEATURE}}}register", nsmap={None: STREAM_FEATURE})
