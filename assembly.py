@@ -160,11 +160,15 @@ def opened_server(data: DataFolder, configuration: Configuration, *, is_demo: bo
 
 def host_meta_to_paste(configuration: Configuration) -> Iterator[str]:
     """For each domain, what its web server needs if that is another machine (XEP-0156)."""
-    listen = configuration[ListenSettings]
-    ports = {spoken: getattr(listen, key) for key, spoken in PORTS.items() if getattr(listen, key) > 0}
+    ports = _configured_ports(configuration)
     for domain in configuration[ServerSettings].domains:
         base = public_base(domain, configuration[WebSettings], ports)
         yield host_meta.pasted(domain, base, configuration.is_enabled)
+
+
+def _configured_ports(configuration: Configuration) -> dict[str, int]:
+    listen = configuration[ListenSettings]
+    return {spoken: getattr(listen, key) for key, spoken in PORTS.items() if getattr(listen, key) > 0}
 
 
 def add_web(server: Server, listener: ClientListener, parts: Iterable[Part] = PARTS) -> Site:
@@ -334,6 +338,9 @@ class _Alone:
             if is_new:
                 self._made_new()
             self._server = _server(self._configuration, db)
+            if self._configuration.is_enabled("web"):  # for links to what will be there once it listens
+                settings, ports = self._configuration[WebSettings], _configured_ports(self._configuration)
+                self._server.find_web_base = lambda domain: public_base(domain, settings, ports)
         return self._server
 
 

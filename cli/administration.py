@@ -1,9 +1,6 @@
 """`xserv rooms`, `sessions`, `federation`, `reports` and `announce`: what administrators see and do beside accounts."""
 
 import sys
-from collections.abc import Callable, Iterator
-from operator import itemgetter
-from typing import Any, TypeVar
 
 import click
 
@@ -15,12 +12,6 @@ from handlers.admin import sessions as of_sessions
 from xmpp.control import CarryOut
 from xmpp.routing.others import LinkShown
 
-PAGE = 500  # of a list, which is asked for page by page
-
-Item = TypeVar("Item", bound=tuple[Any, ...])
-
-_search = click.option("--search", "text", default="", help="Only those with this text in them.")
-
 
 @click.group()
 def rooms() -> None:
@@ -28,11 +19,11 @@ def rooms() -> None:
 
 
 @rooms.command("list")
-@_search
+@options.search_option
 @options.administrative()
 def list_rooms(carry_out: CarryOut, text: str) -> None:
     """List the rooms: address, name, how many are in it, who made it, and when."""
-    found = _pages(carry_out, "rooms", text, of_rooms.Listed)
+    found = options.pages(carry_out, "rooms", text, of_rooms.Listed)
     rows = ((each.room, each.name, each.occupants, each.creator, terminal.day(each.created)) for each in found)
     terminal.show(("Room", "Name", "Occupants", "Made by", "Made on"), rows)
 
@@ -54,12 +45,12 @@ def sessions() -> None:
 
 
 @sessions.command("list")
-@_search
+@options.search_option
 @options.administrative()
 def list_sessions(carry_out: CarryOut, text: str) -> None:
     """List the sessions: address, since when, from where, and by what (tcp, websocket, bosh). The last two are empty
     for a client that is away at the moment."""
-    found = _pages(carry_out, "sessions", text, of_sessions.Listed)
+    found = options.pages(carry_out, "sessions", text, of_sessions.Listed)
     terminal.show(
         ("Session", "Since", "From", "By"),
         ((each.session, terminal.minute(each.since), each.peer, each.carrier) for each in found),
@@ -81,7 +72,7 @@ def federation() -> None:
 
 
 @federation.command("list")
-@_search
+@options.search_option
 @options.administrative()
 def list_links(carry_out: CarryOut, text: str) -> None:
     """List the connections to other domains, and those that could not be made: since when, where to, how many stanzas
@@ -90,7 +81,7 @@ def list_links(carry_out: CarryOut, text: str) -> None:
         ("To", "From", "State", "Since", "At", "Waiting", "Problem"),
         (
             (each.theirs, each.ours, each.state, terminal.minute(each.since), each.peer, each.waiting, each.problem)
-            for each in _pages(carry_out, "links", text, LinkShown, of_links.place)
+            for each in options.pages(carry_out, "links", text, LinkShown, of_links.place)
         ),
     )
 
@@ -101,11 +92,11 @@ def reports() -> None:
 
 
 @reports.command("list")
-@_search
+@options.search_option
 @options.administrative()
 def list_reports(carry_out: CarryOut, text: str) -> None:
     """List the reports, the oldest first: number, when, who reports whom, for what, and what they say to it."""
-    found = _pages(carry_out, "reports", text, Report)
+    found = options.pages(carry_out, "reports", text, Report)
     rows = ((each.id, terminal.minute(each.at), each.account, each.reported, each.reason, each.text) for each in found)
     terminal.show(("Report", "At", "By", "Of", "For", "Text"), rows)
 
@@ -139,13 +130,3 @@ def announce(carry_out: CarryOut, text: str, subject: str, online_only: bool, do
         text = sys.stdin.read()
     carry_out("announce", text=text, subject=subject, online_only=online_only, domain=domain)
     click.echo("It has gone out.")
-
-
-def _pages(
-    carry_out: CarryOut, command: str, text: str, of: type[Item], place: Callable[[Item], object] = itemgetter(0)
-) -> Iterator[Item]:
-    """All items of a list; `place`: where one stands in it, for most their first value."""
-    after = ""
-    while page := [of(*each) for each in carry_out(command, text=text, after=after, most=PAGE)]:
-        yield from page
-        after = str(place(page[-1]))

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import assembly
-from cli import administration, demonstration, files, options, people, terminal
+from cli import administration, demonstration, files, invitations, options, people, terminal
 from cli.service import loss_of_terminal, serve
 from db.sqlite.errors import StorageError
 from xmpp import __version__, config_review
@@ -135,6 +135,8 @@ def demo(
 
 
 main.add_command(people.user)
+main.add_command(invitations.invite)
+main.add_command(invitations.group)
 main.add_command(administration.rooms)
 main.add_command(administration.sessions)
 main.add_command(administration.federation)

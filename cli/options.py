@@ -2,15 +2,17 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 import assembly
 from cli import terminal
 from xmpp.config.datafolder import DataFolder
+from xmpp.control import CarryOut
 
 
 def _default_data() -> Path:
@@ -18,6 +20,9 @@ def _default_data() -> Path:
     return (Path(state) if state else Path.home() / ".local" / "state") / "xserv"
 
 
+Item = TypeVar("Item", bound=tuple[Any, ...])
+
+PAGE = 500  # of a list
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
 data_option = click.option(
@@ -27,6 +32,7 @@ data_option = click.option(
     default=_default_data,
     help="Where accounts and keys are kept: $XSERV_DATA, else ~/.local/state/xserv.",
 )
+search_option = click.option("--search", "text", default="", help="Only those with this text in them.")
 config_option = click.option("--config", type=FILE, help="The configuration: DATA/xserv.toml, if there is one.")
 
 
@@ -49,3 +55,13 @@ def administrative(*, may_make: bool = False) -> Callable[[Callable[..., None]],
         return administering
 
     return decorated
+
+
+def pages(
+    carry_out: CarryOut, command: str, text: str, of: type[Item], place: Callable[[Item], object] = itemgetter(0)
+) -> Iterator[Item]:
+    """All items of a list, asked for page by page; `place`: where one stands in it, for most their first value."""
+    after = ""
+    while page := [of(*each) for each in carry_out(command, text=text, after=after, most=PAGE)]:
+        yield from page
+        after = str(place(page[-1]))

@@ -9,7 +9,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from db.sqlite.errors import StorageError
-from handlers.admin import announcements, files, health, links, people, recent_log, reports, rooms, sessions
+from handlers.admin import (
+    announcements,
+    files,
+    groups,
+    health,
+    invitations,
+    links,
+    people,
+    recent_log,
+    reports,
+    rooms,
+    sessions,
+)
 from handlers.admin.given import COMMAND_LINE, acting, address
 from xmpp.control import Refused
 from xmpp.running.handling import Handled
@@ -31,6 +43,9 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "report": reports.details,
         "files": files.listing,
         "files-usage": files.usage,
+        "invitations": invitations.listing,
+        "groups": groups.listing,
+        "group": groups.members,
         "log": recent_log.entries,
         "health": health.health,
         "population": health.population,
@@ -52,6 +67,13 @@ CHANGES: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "end-session": sessions.end,
         "delete-file": files.delete,
         "remove-report": reports.remove,
+        "invite": invitations.invite,
+        "reset-link": invitations.reset_link,
+        "revoke": invitations.revoke,
+        "create-group": groups.create,
+        "add-to-group": groups.add,
+        "remove-from-group": groups.remove,
+        "delete-group": groups.delete,
         "announce": announcements.announce,
     }
 )

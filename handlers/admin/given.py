@@ -2,7 +2,7 @@
 of what they did."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import gevent
@@ -10,6 +10,7 @@ import gevent
 from db import accounts
 from handlers.admin import roles
 from xmpp.control import Refused
+from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID, MalformedJID
 from xmpp.running.logs import one_word
 
@@ -104,3 +105,22 @@ def unhurried(items: Iterable[Item]) -> Iterator[Item]:
         yield item
         if number % AT_ONCE == 0:
             gevent.sleep(PAUSE_SECONDS)
+
+
+def served_domain(server: "Server", by: Administrator, domain: str) -> str:
+    """The domain that an administrator means; "" for the one where it is one, or the default one. Raises Refused if it
+    may do nothing there."""
+    chosen = domain or by.domain or server.default_domain
+    if chosen not in server.domains or not by.may_at(chosen):
+        raise Refused(f"{chosen} is not served here.")
+    return chosen
+
+
+def done_or_refused(do: Callable[[], Item]) -> Item:
+    """What this returns, with what it raises as StanzaError said as a sentence: for what clients ask for, too."""
+    try:
+        return do()
+    except StanzaError as error:
+        said = error.text or error.condition
+        first = "" if "@" in said.partition(" ")[0] else said[0].upper()  # an address stays as it is
+        raise Refused(f"{first}{said[len(first):]}.") from error

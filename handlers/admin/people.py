@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from db import accounts as account_records
-from db import archive_sizes, archives, last_activity, offline, rosters, suspensions
+from db import archive_sizes, archives, invitations, last_activity, offline, rosters, suspensions
 from db import roles as role_records
 from db.suspensions import Suspension
 from handlers.admin import roles
@@ -253,4 +253,6 @@ def _new_account(server: "Server", by: Administrator, text: str) -> JID:
         domains = [domain for domain in server.domains if by.may_at(domain)]
         raise Refused(f"{account.domain} is not served here; expected NAME@{' or NAME@'.join(domains)}.")
     refuse_raising(server, by, account)
+    if invitations.is_reserved(server.db, account, time.time()):
+        raise Refused(f"{account}, or what looks like it, is kept for somebody who was invited.")
     return account

@@ -29,9 +29,14 @@ def uri(invitation: Invitation, token: str, *, may_register: bool) -> str:
 def page(server: "Server", invitation: Invitation, token: str) -> str | None:
     """The page for browsers; None where there is none."""
     base = server.web_base(invitation.domain)
-    if base is None or not server.configuration.is_enabled(PAGES):
+    if base is None or not has_pages(server, invitation.domain):
         return None
     return base + (RESET_PATH if invitation.kind == RESET else INVITATION_PATH) + token
+
+
+def has_pages(server: "Server", domain: str) -> bool:
+    """True if there are pages for browsers at a domain."""
+    return server.web_base(domain) is not None and server.configuration.is_enabled(PAGES)
 
 
 def _written(account: "JID") -> str:
