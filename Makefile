@@ -11,6 +11,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# One more than there are cores: tests wait for other programs, and for disks.
+TEST_PROCESSES ?= $(shell expr $$(nproc) + 1)
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := setup.py assembly.py xserv.py onefile/build.py onefile/start.py xmpp/data/confusables.txt \
@@ -26,7 +28,7 @@ demo: $(VENV)/runs
 	$(BIN)/python -m xserv demo $(strip $(ARGS))
 
 test: lint types
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 browser: $(VENV)/tests
 	$(BIN)/python -m pytest tests/browser

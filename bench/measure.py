@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from bench import domainload, fileload
+from bench import domainload, fileload, loginload
 from bench.process import StartFailed
 from bench.rows import ENCRYPTED, Figure, Medians, Row
 from bench.servers import ROOT, Server
@@ -181,6 +181,8 @@ def load(
     if arguments[0] in fileload.LOADS:
         script = ["-m", "bench.fileload"]
         server += ["--http-port", str(running.http_port)]
+    elif loginload.OPTION in arguments:
+        script = ["-m", "bench.loginload"]
     elif arguments[0] in domainload.LOADS:
         assert running.world is not None and running.others is not None
         script = ["-m", "bench.domainload"]

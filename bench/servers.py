@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOMAIN, PASSWORD = "localhost", "password"  # as the load generator has them
 
 TLS, SCRAM, PRESENCE, STREAM_MANAGEMENT = "TLS", "SCRAM", "presence", "stream management"
-ARCHIVE, ROOMS, WEBSOCKET, FILES = "an archive", "rooms", "WebSocket", "files"
+ARCHIVE, ROOMS, WEBSOCKET, FILES, SASL2 = "an archive", "rooms", "WebSocket", "files", "SASL2"
 LINKS = "links to other servers"
 ROOMS_HOST = f"rooms.{DOMAIN}"
 NO_RATE_LIMIT = """\
@@ -109,7 +109,7 @@ class XServ(Server):
     """
 
     name = "xserv"
-    offers = EVERYTHING | {WEBSOCKET, FILES}
+    offers = EVERYTHING | {WEBSOCKET, FILES, SASL2}
     is_ours = True
     advice = "`make test` says what is wrong with it."
 

@@ -90,7 +90,7 @@ ElementHandler = Callable[["Server", "Stream", etree._Element], None]
 StreamFeature = Callable[["Stream"], etree._Element | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # no two are the same
 class Feature:
     """One protocol: its name in the configuration, what it announces, what it handles.
 
