@@ -13,6 +13,7 @@ from db import reports, uploads
 from db import rooms as room_records
 from handlers.admin import announcements, roles
 from handlers.admin.administration import CHANGES, OF_THE_WHOLE_SERVER, QUESTIONS, carry_out
+from handlers.admin.given import COMMAND_LINE
 from handlers.login import accounts
 from tests.harness.administrators import Administrator
 from tests.harness.browsing import web_server
@@ -54,10 +55,18 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
     "delete-file": {"file": "slotb"},
     "report": {"report": "2"},
     "remove-report": {"report": "2"},
+    "invite": {"domain": B},
+    "revoke": {"number": "2"},
+    "reset-link": {"account": THEIRS},
+    "group": {"group": "Family", "domain": B},
+    "create-group": {"group": "Choir", "domain": B},
+    "add-to-group": {"group": "Family", "account": f"juliet@{B}", "domain": B},
+    "remove-from-group": {"group": "Family", "account": THEIRS, "domain": B},
+    "delete-group": {"group": "Family", "domain": B},
 }
 """What an administrator of A is refused."""
 LISTS = {"list", "search", "unsuitable", "rooms", "sessions", "links", "files", "files-usage", "population", "announce",
-         "reports"}  # fmt: skip
+         "reports", "invitations", "groups"}  # fmt: skip
 """What is answered, for A alone; each has a test of its own."""
 
 
@@ -73,6 +82,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
             opened(Client(server, f"{account}/x"), "romeo", room=room)
             _have_file(server, account, slot)
             reports.keep(server.db, account, 1.0, JID.parse("spam@c.example"), "spam", "", b"", 100)
+            carry_out(server, "create-group", group="Family", domain=account.domain)
+            carry_out(server, "add-to-group", group="Family", account=account, domain=account.domain)
+            carry_out(server, "invite", domain=account.domain, group="Family")
+        server.find_web_base = lambda domain: f"https://{domain}"
         yield server
 
 
@@ -87,8 +100,9 @@ def state_of(server: Server) -> list[Any]:
     people = carry_out(server, "list")
     passwords = [account_records.credential(server.db, each.account, "sha-256") for each in people]
     waiting = [carry_out(server, "person", account=each.account).waiting for each in people]
-    found = [carry_out(server, each) for each in ("rooms", "sessions", "files", "reports")]
-    return [people, passwords, waiting, *found]
+    found = [carry_out(server, each) for each in ("rooms", "sessions", "files", "reports", "groups")]
+    invitations = [each[:-1] for each in carry_out(server, "invitations")]
+    return [people, passwords, waiting, invitations, *found]
 
 
 # -- what a role is for
@@ -156,7 +170,10 @@ def test_what_is_elsewhere_is_refused_as_if_it_were_not_there(server: Server) ->
         assert answers[0] == answers[1]
 
 
-@pytest.mark.parametrize("command", ["passwd", "role", "disable", "enable", "remove", "restore", "add", "end-session"])
+@pytest.mark.parametrize(
+    "command",
+    ["passwd", "role", "disable", "enable", "remove", "restore", "add", "end-session", "invite", "reset-link"],
+)
 def test_row_195_nobody_becomes_an_administrator_of_all_through_an_account_of_the_domain(
     server: Server, command: str
 ) -> None:
@@ -164,6 +181,8 @@ def test_row_195_nobody_becomes_an_administrator_of_all_through_an_account_of_th
     _have_file(server, OPERATOR, "sloto")
     before = state_of(server)
     arguments = {**ELSEWHERE[command], "account": NEVER_MADE if command == "add" else OPERATOR}
+    if command == "invite":
+        arguments = {"name": NEVER_MADE}
     if command == "end-session":
         arguments = {"session": f"{OPERATOR}/x"}
     with pytest.raises(Refused, match="administrator of the whole server"):
@@ -171,6 +190,14 @@ def test_row_195_nobody_becomes_an_administrator_of_all_through_an_account_of_th
     assert state_of(server) == before
     if command == "add":
         assert carry_out(server, "unsuitable", by=JULIET, addresses=[NEVER_MADE]) != []
+
+
+def test_row_201_only_who_administers_the_whole_server_resets_the_password_of_an_administrator(server: Server) -> None:
+    carry_out(server, "role", account=ROMEO, role="administrator")
+    with pytest.raises(Refused, match="is an administrator: only one of the whole server"):
+        carry_out(server, "reset-link", by=JULIET, account=ROMEO)
+    for by in (OPERATOR, COMMAND_LINE):
+        assert carry_out(server, "reset-link", by=by, account=ROMEO).page.startswith(f"https://{A}/reset/")
 
 
 # -- lists, counts and announcements: those of the own domain
@@ -203,6 +230,8 @@ def test_rooms_sessions_files_and_counts_are_those_of_the_domain(server: Server)
     assert [each.file for each in carry_out(server, "files", by=JULIET)] == ["slota"]
     assert [each.account for each in carry_out(server, "reports", by=JULIET)] == [ROMEO]
     assert len(carry_out(server, "reports", by=OPERATOR)) == 2
+    assert [each.domain for each in carry_out(server, "invitations", by=JULIET)] == [A]
+    assert [each.domain for each in carry_out(server, "groups", by=JULIET)] == [A]
     assert carry_out(server, "files-usage", by=JULIET)[:2] == (1, 5)
     assert carry_out(server, "files-usage", by=OPERATOR)[:2] == (2, 10)
     assert carry_out(server, "population", by=JULIET) == (3, 1)
