@@ -4,8 +4,9 @@ This is the only list of features. Whatever has an order is a table here, so tha
 is a function in the module that it is named with.
 """
 
-from handlers import archive, groups, invitations, pubsub, push, rooms, upload
+from handlers import archive, commands, groups, invitations, pubsub, push, rooms, upload
 from handlers.admin import comings_and_goings, removals, upkeep
+from handlers.commands.command import COMMANDS_OFFERED
 from handlers.components import delegation, in_their_name, managed_presence, managed_rosters, privileges
 from handlers.contacts import (
     blocking,
@@ -122,6 +123,7 @@ FEATURES = (
     delay.feature,
     occupants.feature,
     disco.feature,
+    commands.feature,
     caps.feature,
     caps2.feature,
     client_caps.feature,
@@ -327,6 +329,7 @@ TABLES = Tables(
         privileges.warn_of_unknown,
         shared_blocklists.start,
     ),
+    COMMANDS_OFFERED.runs(strangers.offer_choice),
     LINK_IDLE.runs(rooms_here.keep_link),
     STREAMS_CLOSING.runs(restarts.tell_shutdown),
     SERVER_STOPPING.runs(

@@ -172,7 +172,7 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
 }
 MAKERS = {
     "handlers/archive/query.py",
-    "handlers/contacts/strangers.py",
+    "handlers/commands/__init__.py",
     "handlers/discovery/disco_info.py",
     "handlers/pubsub/approval.py",
     "handlers/pubsub/configuration.py",

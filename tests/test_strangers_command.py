@@ -58,6 +58,22 @@ def test_it_is_found_where_commands_are(juliet: Client) -> None:
         assert "item-not-found" in run(juliet, f"<query xmlns='{DISCO}#{about}' node='nothing'/>", "get")
 
 
+def test_it_is_found_at_the_own_account_too(server: Server, juliet: Client) -> None:
+    add_accounts(server, "romeo")
+    romeo = Client(server, "romeo@localhost/orchard")
+    at_node = f"<query xmlns='{DISCO}#{{}}' node='{{}}'/>"
+    listed = run(juliet, at_node.format("items", COMMANDS), "get", str(JULIET))
+    assert f'jid="{JULIET}"' in listed and COMMAND in listed
+    assert "command-node" in run(juliet, at_node.format("info", COMMAND), "get", str(JULIET))
+    assert "command-list" in run(juliet, at_node.format("info", COMMANDS), "get", str(JULIET))
+    assert 'status="executing"' in run(juliet, command(), to=str(JULIET))
+    assert f'<feature var="{COMMANDS}"' in run(juliet, f"<query xmlns='{DISCO}#info'/>", "get", str(JULIET))
+    assert COMMAND not in run(romeo, at_node.format("items", COMMANDS), "get", str(JULIET))
+    assert "item-not-found" not in run(romeo, command(), to=str(JULIET))
+    assert 'type="error"' in run(romeo, command(), to=str(JULIET))
+    assert shown(juliet) == "default"
+
+
 def test_what_is_chosen_counts_until_it_is_left_to_the_server_again(server: Server, juliet: Client) -> None:
     assert shown(juliet) == "default"
     assert 'status="completed"' in run(juliet, command(choice("refuse")))

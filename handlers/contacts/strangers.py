@@ -7,27 +7,23 @@ a stranger sends costs the same few look-ups whether the account exists or not, 
 
 import logging
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
-from lxml import etree
-
 from db import accounts, rosters, strangers
-from handlers.contacts.access import is_at_home
+from handlers.commands.command import Answers, Asked, Command
 from xmpp.config.configuration import setting
-from xmpp.data import commands, dataforms
 from xmpp.data.dataforms import Field
-from xmpp.data.disco import ITEMS_QUERY
 from xmpp.data.distinct import Distinct
 from xmpp.data.domains import registrable
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import STOP, Delivery
-from xmpp.routing.feature import SERVER, Feature
+from xmpp.routing.feature import OWN, SERVER, Feature
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -56,7 +52,7 @@ class StrangersSettings:
                                    minimum=1, maximum=100_000)  # fmt: skip
 
 
-feature = Feature("strangers", disco=[commands.NAMESPACE], settings=StrangersSettings, optional=False, needs=["roster"])
+feature = Feature("strangers", settings=StrangersSettings, optional=False, needs=["roster"])
 
 COMMAND = "xserv:strangers"
 TITLE = "Messages of strangers"
@@ -168,50 +164,31 @@ def _answer_alike(server: "Server", account: JID, stanza: Stanza) -> None:
 # -- an account chooses, by a command (XEP-0050)
 
 
-@feature.iq_set(commands.COMMAND, to=[SERVER])
-def choose(server: "Server", iq: Stanza) -> etree._Element:
-    """Ask whether the account wants to hear of strangers, or keep what it has answered."""
-    account, request = _own_account(server, iq), commands.requested(iq.only_child())
-    if request.node != COMMAND:
-        raise StanzaError("item-not-found", "there is no such command")
-    if request.action == "cancel":
-        return commands.canceled(request)
-    fields = _fields(server, account)
-    if request.form is None:
-        instructions = "Who are neither your contacts nor have heard from you, and are at another server."
-        return commands.to_fill_in(request, dataforms.form(COMMAND, fields, title=TITLE, instructions=instructions))
-    try:
-        [chosen] = dataforms.submitted(request.form, COMMAND, fields)["messages"]
-    except ValueError as error:
-        raise commands.bad_payload(str(error)) from None
-    strangers.set_rule(server.db, account, "" if chosen == AS_THE_SERVER else chosen)
-    return commands.completed(request)
+@feature.step
+def offer_choice(server: "Server") -> Iterable[Command]:
+    """COMMANDS_OFFERED: whether the account wants to hear of strangers."""
+    return (CHOOSE,)
 
 
-def _fields(server: "Server", account: JID) -> tuple[Field, ...]:
-    of_server = server.settings(StrangersSettings).messages
+def _fields(asked: Asked) -> tuple[Field, ...]:
+    of_server = asked.server.settings(StrangersSettings).messages
     options = {AS_THE_SERVER: f"As is usual here ({of_server})", ACCEPT: "Accept", REFUSE: "Refuse"}
-    now = strangers.rule(server.db, account) or AS_THE_SERVER
+    now = strangers.rule(asked.server.db, asked.asker) or AS_THE_SERVER
     return (Field("messages", "list-single", TITLE, (now,), required=True, options=options),)
 
 
-def _own_account(server: "Server", iq: Stanza) -> JID:
-    """Who asks its own server. Raises StanzaError for anybody else."""
-    assert iq.sender is not None and iq.to is not None
-    account = iq.sender.bare
-    if account.domain != iq.to.domain or not is_at_home(server, account) or not accounts.exists(server.db, account):
-        raise commands.not_for_you()
-    return account
+def _choose(asked: Asked, answers: Answers) -> None:
+    [chosen] = answers["messages"]
+    strangers.set_rule(asked.server.db, asked.asker, "" if chosen == AS_THE_SERVER else chosen)
 
 
-@feature.disco_node(at=[SERVER])
-def describe_commands(server: "Server", iq: Stanza) -> etree._Element:
-    """The commands of a domain, and what each of them is (XEP-0050 section 2)."""
-    assert iq.to is not None
-    query = iq.only_child()
-    node = query.get("node", "")
-    if query.tag == ITEMS_QUERY and node == commands.NAMESPACE:
-        return commands.items(iq.to, {COMMAND: TITLE})
-    if query.tag != ITEMS_QUERY and node in (commands.NAMESPACE, COMMAND):
-        return (commands.LIST if node == commands.NAMESPACE else commands.described(TITLE)).element(node)
-    raise StanzaError("item-not-found")
+CHOOSE = Command(
+    COMMAND,
+    TITLE,
+    at=(SERVER, OWN),
+    is_for=lambda asked: asked.is_from_here,
+    act=_choose,
+    fields=_fields,
+    form_type=COMMAND,
+    instructions="Who are neither your contacts nor have heard from you, and are at another server.",
+)

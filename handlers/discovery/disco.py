@@ -17,7 +17,7 @@ from xmpp.config.component_settings import ComponentsSettings, belonging_to
 from xmpp.data.disco import INFO, INFO_QUERY, ITEMS, ITEMS_QUERY, Identity, Info
 from xmpp.data.errors import StanzaError
 from xmpp.data.stanza import Stanza
-from xmpp.routing.feature import ACCOUNT, SERVER, SERVICE, Addressee, Feature
+from xmpp.routing.feature import ACCOUNT, ADDRESS, OWN, SERVER, SERVICE, Addressee, Feature
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -51,9 +51,10 @@ def describe_domain(server: "Server", iq: Stanza) -> etree._Element | bytes | No
 @feature.iq_get(INFO_QUERY, to=[ACCOUNT])
 def describe_account(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
     """The account's identity and features, or those of one of its nodes."""
-    if _node(iq):
-        return _of_node(server, iq, ACCOUNT)
     assert iq.to is not None and iq.sender is not None
+    if _node(iq):
+        own = (OWN,) if iq.sender.bare == iq.to else ()
+        return _of_node(server, iq, *own, ACCOUNT)
     refuse_strangers(server, iq.to, iq.sender)  # XEP-0030 section 8
     info = account_info(server)
     if guests.is_guest(server, iq.to):
@@ -73,11 +74,14 @@ def describe_service(server: "Server", iq: Stanza) -> etree._Element | bytes | N
     return Info((subdomain.identity,), subdomain.disco | {INFO} | added).element()
 
 
-def _of_node(server: "Server", iq: Stanza, addressee: Addressee) -> etree._Element | bytes | None:
-    describe = server.registry.disco_nodes.get(addressee)
-    if describe is None:
+def _of_node(server: "Server", iq: Stanza, *addressees: Addressee) -> etree._Element | bytes | None:
+    """What the first of them says that has such a node."""
+    describing = (server.registry.disco_nodes.get(addressee) for addressee in addressees)
+    answers = (describe(server, iq) for describe in describing if describe is not None)
+    found = next((answer for answer in answers if answer is not None), None)
+    if found is None:
         raise StanzaError("item-not-found")
-    return describe(server, iq)
+    return found
 
 
 @feature.iq_get(ITEMS_QUERY, to=[SERVER])
@@ -91,6 +95,17 @@ def list_items_of_domain(server: "Server", iq: Stanza) -> etree._Element | bytes
     for address in (*server.subdomains.by_domain[iq.to.domain], *components):
         etree.SubElement(query, f"{{{ITEMS}}}item", jid=address)
     return query
+
+
+@feature.iq_get(ITEMS_QUERY, to=[OWN])
+def list_items_of_own_account(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
+    """What a feature lists for the owner of an account alone, at one of its nodes; else the same as for anybody."""
+    describe = server.registry.disco_nodes.get(OWN)
+    found = describe(server, iq) if describe is not None and _node(iq) else None
+    for_anybody = server.registry.iqs.get(("get", ITEMS_QUERY, ADDRESS))
+    if found is None and for_anybody is None:
+        raise StanzaError("service-unavailable")
+    return found if for_anybody is None or found is not None else for_anybody(server, iq)
 
 
 def _node(iq: Stanza) -> str | None:

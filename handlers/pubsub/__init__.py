@@ -33,7 +33,7 @@ from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.delivery import Delivery, concerns
-from xmpp.routing.feature import ACCOUNT, ADDRESS, OWN, Feature
+from xmpp.routing.feature import ACCOUNT, ADDRESS, Feature
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -136,7 +136,7 @@ def answer(server: "Server", iq: Stanza) -> etree._Element | bytes | None:
 
 
 feature.disco_node(at=FACES)(discovery.describe_node)
-feature.iq_get(ITEMS_QUERY, to=[OWN, ADDRESS])(discovery.list_items_of_account)
+feature.iq_get(ITEMS_QUERY, to=[ADDRESS])(discovery.list_items_of_account)
 feature.iq_get(ITEMS_QUERY, to=[hosts.SUBDOMAIN.service])(discovery.list_items)
 
 

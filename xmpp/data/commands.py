@@ -72,9 +72,11 @@ def to_fill_in(request: Request, form: etree._Element) -> etree._Element:
     return command
 
 
-def completed(request: Request, result: etree._Element | None = None) -> etree._Element:
-    """It is done, with this result."""
+def completed(request: Request, result: etree._Element | None = None, note: str = "") -> etree._Element:
+    """It is done, with this result, and this text for people."""
     command = _answer(request, "completed")
+    if note:
+        etree.SubElement(command, f"{{{NAMESPACE}}}note", type="info").text = note
     if result is not None:
         command.append(result)
     return command

@@ -133,7 +133,10 @@ class Feature:
         return self._iq("set", tag, to)
 
     def disco_node(self, at: Iterable[Addressee]) -> Callable[[IqHandler], IqHandler]:
-        """Declare what answers disco queries for nodes of these addressees (XEP-0030 section 3.2): f(server, iq)."""
+        """Declare what answers disco queries for nodes of these addressees (XEP-0030 section 3.2): f(server, iq).
+
+        None says that there is no such node. What is declared for OWN answers the owner of an account, before ACCOUNT.
+        """
 
         def declare(handler: IqHandler) -> IqHandler:
             self.disco_nodes.update(dict.fromkeys(at, handler))
