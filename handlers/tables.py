@@ -37,6 +37,7 @@ from handlers.discovery import (
 )
 from handlers.discovery.client_caps import CAPS_KNOWN
 from handlers.discovery.contact_caps import CONTACT_CAPS_KNOWN
+from handlers.invitations import commands as invitation_commands
 from handlers.invitations import subscribing
 from handlers.login import accounts, bind, bind2, departures, newcomers, register, sasl, sasl2
 from handlers.login.accounts import ACCOUNT_REMOVED
@@ -329,7 +330,7 @@ TABLES = Tables(
         privileges.warn_of_unknown,
         shared_blocklists.start,
     ),
-    COMMANDS_OFFERED.runs(strangers.offer_choice),
+    COMMANDS_OFFERED.runs(strangers.offer_choice, invitation_commands.offer),
     LINK_IDLE.runs(rooms_here.keep_link),
     STREAMS_CLOSING.runs(restarts.tell_shutdown),
     SERVER_STOPPING.runs(

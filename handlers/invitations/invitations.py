@@ -58,12 +58,18 @@ class Found(NamedTuple):
 # -- who may invite
 
 
+def may_invite_contacts(server: "Server", account: JID) -> bool:
+    """True if an account may invite people to become its contacts."""
+    return _may(server, account, server.settings_at(account.domain, InvitationSettings).contacts)
+
+
 def may_invite_newcomers(server: "Server", account: JID) -> bool:
     """True if an account may invite people who have none to make one, at its own domain."""
-    if server.settings_at(account.domain, InvitationSettings).newcomers == EVERYBODY:
-        return True
-    reach = roles.reach(server, account)
-    return reach is not None and reach in ("", account.domain)
+    return _may(server, account, server.settings_at(account.domain, InvitationSettings).newcomers)
+
+
+def _may(server: "Server", account: JID, who: str) -> bool:
+    return who == EVERYBODY or roles.reach(server, account) in ("", account.domain)
 
 
 def lets_register(server: "Server", invitation: Invitation) -> bool:

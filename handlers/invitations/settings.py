@@ -14,10 +14,16 @@ class InvitationSettings:
     """Invitations: links with which people make an account here, also where [register] is off or not open, or become
     somebody's contacts (XEP-0379, XEP-0401, XEP-0445)."""
 
+    contacts: str = setting(
+        EVERYBODY,
+        "Who may invite people to become contacts: whoever has such an invitation, and an account anywhere, is let in "
+        "without asking.",
+        choices=(ADMINISTRATORS, EVERYBODY),
+        by_domain=True,
+    )
     newcomers: str = setting(
         ADMINISTRATORS,
-        "Who may invite people who have no account here to make one. Everybody may invite people as contacts who have "
-        "one, here or elsewhere.",
+        "Who may invite people who have no account here to make one.",
         choices=(ADMINISTRATORS, EVERYBODY),
         by_domain=True,
     )

@@ -1,0 +1,134 @@
+"""XEP-0401: people invite others by commands at their domain."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db import invitations as records
+from handlers.admin.administration import carry_out
+from handlers.invitations import invitations
+from handlers.invitations.commands import CREATE_ACCOUNT, INVITE
+from tests.harness.in_process import Client, add_accounts, server_in
+from xmpp.data import timestamps
+from xmpp.data.jid import JID
+from xmpp.data.wire import parse
+from xmpp.server import Server
+
+COMMANDS = "http://jabber.org/protocol/commands"
+ITEMS = f"<query xmlns='http://jabber.org/protocol/disco#items' node='{COMMANDS}'/>"
+ROMEO, JULIET = JID.parse("romeo@localhost"), JID.parse("juliet@localhost")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with server_in(tmp_path, server={"domains": ["localhost", "example.org"]}) as server:
+        add_accounts(server, "romeo", "juliet")
+        carry_out(server, "role", account=JULIET, role="administrator")
+        yield server
+
+
+@pytest.fixture
+def romeo(server: Server) -> Client:
+    return Client(server, "romeo@localhost/orchard")
+
+
+@pytest.fixture
+def juliet(server: Server) -> Client:
+    return Client(server, "juliet@localhost/balcony")
+
+
+def run(client: Client, node: str, to: str = "localhost", **values: str) -> str:
+    given = {var.replace("_", "-"): value for var, value in values.items()}
+    fields = "".join(f"<field var='{var}'><value>{value}</value></field>" for var, value in given.items())
+    x = f"<x xmlns='jabber:x:data' type='submit'>{fields}</x>" if values else ""
+    return client.asks(f"<command xmlns='{COMMANDS}' node='{node}' action='execute'>{x}</command>", type="set", to=to)
+
+
+def result(answer: str) -> dict[str, str]:
+    command = parse(answer.encode())
+    assert command.get("status") == "completed"
+    fields = command.iterfind(".//{jabber:x:data}field")
+    return {str(each.get("var")): each.findtext("{jabber:x:data}value") or "" for each in fields}
+
+
+def token(uri: str) -> str:
+    return uri.partition("preauth=")[2].partition(";")[0]
+
+
+def test_who_asks_for_commands_is_shown_those_that_he_may_use(romeo: Client, juliet: Client) -> None:
+    assert INVITE in romeo.asks(ITEMS, to="localhost")
+    assert CREATE_ACCOUNT not in romeo.asks(ITEMS, to="localhost")
+    assert CREATE_ACCOUNT in juliet.asks(ITEMS, to="localhost")
+    assert INVITE not in romeo.asks(ITEMS, to="example.org")
+
+
+def test_everybody_gets_a_link_for_a_contact_at_once(server: Server, romeo: Client) -> None:
+    server.find_web_base = lambda domain: f"https://{domain}"
+    made = result(run(romeo, INVITE))
+    assert made["FORM_TYPE"] == "urn:xmpp:invite#invitation"
+    assert made["uri"] == f"xmpp:romeo@localhost?roster;preauth={token(made['uri'])}"
+    assert made["landing-url"] == f"https://localhost/invite/{token(made['uri'])}"
+    assert abs(timestamps.parse(made["expire"]) - time.time() - 7 * 86_400) < 60
+    found = invitations.look_up(server, token(made["uri"]))
+    assert found.invitation is not None
+    assert (found.problem, found.invitation.inviter) == ("", ROMEO)
+
+
+def test_who_may_invite_newcomers_says_so_in_the_link(juliet: Client) -> None:
+    assert result(run(juliet, INVITE))["uri"].endswith(";ibr=y")
+
+
+def test_an_administrator_fills_in_a_form_for_an_account(server: Server, juliet: Client) -> None:
+    form = parse(run(juliet, CREATE_ACCOUNT).encode())
+    assert form.get("status") == "executing"
+    fields = {each.get("var"): each.get("type") for each in form.iterfind(".//{jabber:x:data}field")}
+    assert fields == {"FORM_TYPE": "hidden", "username": "text-single", "roster-subscription": "boolean"}
+    made = result(run(juliet, CREATE_ACCOUNT, username="nurse", roster_subscription="true"))
+    assert made["uri"] == f"xmpp:nurse@localhost?register;preauth={token(made['uri'])}"
+    assert "landing-url" not in made
+    [kept] = records.after(server.db, 0, 10)
+    assert (kept.inviter, kept.is_contact, kept.reserved) == (JULIET, True, JID.parse("nurse@localhost"))
+
+
+def test_without_a_name_it_is_for_anybody(server: Server, juliet: Client) -> None:
+    made = result(run(juliet, CREATE_ACCOUNT, username=""))
+    assert made["uri"].startswith("xmpp:localhost?register;preauth=")
+    [kept] = records.after(server.db, 0, 10)
+    assert (kept.is_contact, kept.reserved) == (False, None)
+
+
+@pytest.mark.parametrize("name", ["romeo", "no name", "nurse@example.org", "x" * 2000])
+def test_a_name_that_cannot_be_given_makes_no_link(server: Server, juliet: Client, name: str) -> None:
+    assert run(juliet, CREATE_ACCOUNT, username=name) == "not-acceptable"
+    assert records.after(server.db, 0, 10) == []
+
+
+def test_it_is_not_for_others(server: Server, romeo: Client, juliet: Client) -> None:
+    assert run(romeo, CREATE_ACCOUNT, username="nurse") == "forbidden"
+    assert run(juliet, CREATE_ACCOUNT, to="example.org", username="nurse") == "forbidden"
+    assert run(romeo, INVITE, to="example.org") == "forbidden"
+    assert records.after(server.db, 0, 10) == []
+
+
+def test_where_only_administrators_may_nobody_else_invites_contacts(tmp_path: Path) -> None:
+    with server_in(tmp_path, invitations={"contacts": "administrators"}) as server:
+        add_accounts(server, "romeo")
+        romeo = Client(server, "romeo@localhost/orchard")
+        assert INVITE not in romeo.asks(ITEMS, to="localhost")
+        assert run(romeo, INVITE) == "forbidden"
+
+
+def test_too_many_are_refused(tmp_path: Path) -> None:
+    with server_in(tmp_path, invitations={"max_open_per_account": 1}) as server:
+        add_accounts(server, "romeo")
+        romeo = Client(server, "romeo@localhost/orchard")
+        result(run(romeo, INVITE))
+        assert run(romeo, INVITE) == "resource-constraint"
+
+
+def test_where_invitations_are_off_there_are_no_commands(tmp_path: Path) -> None:
+    with server_in(tmp_path, invitations={"enabled": False}) as server:
+        add_accounts(server, "romeo")
+        assert run(Client(server, "romeo@localhost/orchard"), INVITE) == "item-not-found"
