@@ -10,6 +10,7 @@ from db import accounts as account_records
 from db import groups as group_records
 from db import invitations as records
 from db import rosters
+from handlers.admin.administration import carry_out
 from handlers.groups import groups
 from handlers.invitations import invitations
 from handlers.invitations.invitations import EXPIRED, UNKNOWN, USED, Link
@@ -30,6 +31,7 @@ QUICK = {"iterations": 4096, "max_delay_seconds": 0}
 def server(tmp_path: Path) -> Iterator[Server]:
     with server_in(tmp_path, sasl=QUICK) as server:
         add_accounts(server, "romeo", "juliet")
+        carry_out(server, "role", account=ROMEO, role="administrator")
         yield server
 
 
@@ -97,11 +99,11 @@ def test_it_holds_for_as_long_as_the_settings_or_who_makes_it_say(server: Server
 def test_the_addresses_say_what_it_is_for(server: Server) -> None:
     server.find_web_base = lambda domain: f"https://{domain}/chat"
     anybody, nurse = invite(server), invite(server, reserved=NURSE)
-    contact = invitations.invite_contact(server, ROMEO)
+    contact = invitations.invite_contact(server, JULIET)
     reset = invitations.offer_reset(server, ROMEO)
     assert anybody.uri == f"xmpp:localhost?register;preauth={anybody.token}"
     assert nurse.uri == f"xmpp:nurse@localhost?register;preauth={nurse.token}"
-    assert contact.uri == f"xmpp:romeo@localhost?roster;preauth={contact.token}"
+    assert contact.uri == f"xmpp:juliet@localhost?roster;preauth={contact.token}"
     assert reset.uri == ""
     assert anybody.page == f"https://localhost/chat/invite/{anybody.token}"
     assert reset.page == f"https://localhost/chat/reset/{reset.token}"
@@ -198,7 +200,7 @@ def test_a_name_that_strangers_may_not_have_can_be_given(server: Server) -> None
 
 
 def test_at_first_only_administrators_let_people_in(server: Server) -> None:
-    contact = invitations.invite_contact(server, ROMEO)
+    contact = invitations.invite_contact(server, JULIET)
     assert accept(server, contact) == "not-allowed"
     assert invitations.look_up(server, contact.token).problem == ""
 

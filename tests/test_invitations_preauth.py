@@ -9,6 +9,7 @@ import pytest
 
 from db import accounts as account_records
 from db import rosters
+from handlers.admin.administration import carry_out
 from handlers.invitations import invitations
 from handlers.invitations.invitations import Link
 from handlers.login.throttle import LoginThrottle
@@ -25,6 +26,7 @@ NURSE = JID.parse("nurse@localhost")
 def server(tmp_path: Path) -> Iterator[Server]:
     domains = {"domains": ["localhost", "example.org"]}
     with listening_server(tmp_path, register={"enabled": False}, server=domains) as server:
+        carry_out(server, "role", account=JULIET, role="administrator")
         yield server
 
 
@@ -97,6 +99,7 @@ def test_what_cannot_be_used_is_not_found(stranger: Stream, server: Server, kind
     elif kind == "for a password":
         link = invitations.offer_reset(server, JULIET)
     elif kind == "for a contact":
+        carry_out(server, "role", account=JULIET, role="none")
         link = invitations.invite_contact(server, JULIET)
     else:
         link = invitations.invite_newcomer(server, "example.org")

@@ -15,7 +15,7 @@ from db import invitations as records
 from db.invitations import ACCOUNT, CONTACT, RESET, AlreadySpent, Invitation
 from handlers.admin import roles
 from handlers.invitations import joining, links
-from handlers.invitations.settings import DAY_SECONDS, EVERYBODY, InvitationSettings
+from handlers.invitations.settings import ADMINISTRATORS, DAY_SECONDS, EVERYBODY, InvitationSettings
 from handlers.login import accounts, register
 from handlers.login.suspended import is_suspended
 from xmpp.data.errors import StanzaError
@@ -68,13 +68,29 @@ def may_invite_newcomers(server: "Server", account: JID) -> bool:
     return _may(server, account, server.settings_at(account.domain, InvitationSettings).newcomers)
 
 
+def still_holds(server: "Server", invitation: Invitation) -> bool:
+    """True if who made an invitation may still do so; one that was made on the command line always holds."""
+    inviter = invitation.inviter
+    if inviter is None:
+        return True
+    if is_suspended(server, inviter):
+        return False
+    if invitation.kind == CONTACT:
+        return may_invite_contacts(server, inviter)
+    if invitation.kind == ACCOUNT:
+        return may_invite_newcomers(server, inviter)
+    return _may(server, inviter, ADMINISTRATORS)
+
+
 def _may(server: "Server", account: JID, who: str) -> bool:
     return who == EVERYBODY or roles.reach(server, account) in ("", account.domain)
 
 
 def lets_register(server: "Server", invitation: Invitation) -> bool:
     """True if an account can be made with an invitation: with that to become a contact only if who made it may invite
-    newcomers, which may have changed since."""
+    newcomers, too."""
+    if not still_holds(server, invitation):
+        return False
     if invitation.kind == CONTACT:
         return invitation.inviter is not None and may_invite_newcomers(server, invitation.inviter)
     return invitation.kind == ACCOUNT
@@ -135,9 +151,7 @@ def offer_reset(server: "Server", account: JID, *, inviter: JID | None = None) -
 def look_up(server: "Server", token: str) -> Found:
     """What a token stands for, and whether it can be used now. It changes nothing."""
     invitation = records.find(server.db, token) if 0 < len(token) <= MAX_TOKEN else None
-    if invitation is None or invitation.domain not in server.domains:
-        return Found(None, UNKNOWN)
-    if invitation.inviter is not None and is_suspended(server, invitation.inviter):
+    if invitation is None or invitation.domain not in server.domains or not still_holds(server, invitation):
         return Found(None, UNKNOWN)
     if not invitation.uses_left:
         return Found(invitation, USED)
@@ -156,7 +170,7 @@ def make_account(server: "Server", id: int, account: JID, password: str, peer: s
     name than the one that it is for, or for what is no good password; conflict.
     """
     invitation = records.get(server.db, id)
-    if invitation is None or not lets_register(server, invitation) or account.domain != invitation.domain:
+    if invitation is None or account.domain != invitation.domain or not lets_register(server, invitation):
         raise StanzaError("not-allowed", "no account can be made with this invitation")
     reserved = invitation.reserved
     if reserved is not None and account != reserved:
