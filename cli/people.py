@@ -6,7 +6,7 @@ import click
 
 from cli import options, terminal
 from handlers.admin.people import MAX_DAYS, Person
-from handlers.admin.roles import ADMINISTRATOR, ROLES
+from handlers.admin.roles import ADMINISTRATOR, LIMITED, ROLES
 from xmpp.control import CarryOut, Refused
 
 
@@ -77,9 +77,10 @@ def enable(carry_out: CarryOut, account: str) -> None:
 @click.argument("role", type=click.Choice(ROLES))
 @options.administrative()
 def role(carry_out: CarryOut, account: str, role: str) -> None:
-    """Make an account an administrator of the server, or take that away."""
+    """Say what an account may do: a member is free, a limited one stays within this server, makes no rooms and invites
+    nobody, an administrator looks after the others."""
     carry_out("role", account=account, role=role)
-    click.echo(f"{account} is {'an administrator' if role == ADMINISTRATOR else 'no administrator'} now.")
+    click.echo(f"{account} is {'an' if role == ADMINISTRATOR else 'a'} {role}{' account' * (role == LIMITED)} now.")
 
 
 @user.command("list")
@@ -108,5 +109,5 @@ def _row(person: Person) -> tuple[object, ...]:
     state = "disabled" if person.disabled_at is not None else ""
     if person.remove_at is not None:
         state = f"removed on {terminal.day(person.remove_at)}"
-    role = ADMINISTRATOR if person.is_administrator else ""
+    role = ADMINISTRATOR if person.is_administrator else LIMITED if person.role == LIMITED else ""
     return person.account, terminal.day(person.created), person.sessions, role, state

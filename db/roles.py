@@ -3,8 +3,12 @@
 from peewee import Model, TextField
 
 from db.sqlite.database import Database
+from db.sqlite.memory import Remembered
 from db.sqlite.queries import ANY, Prepared
 from xmpp.data.jid import JID
+
+NO_ROLE = ""
+ROLES = Remembered[str](bound=100_000)
 
 
 class AccountRole(Model):
@@ -22,9 +26,12 @@ _LIST = Prepared(AccountRole.select(AccountRole.account).where(AccountRole.role 
 
 
 def role(db: Database, account: str) -> str | None:
-    """The role of an account; None if it has none."""
-    row = db.row(_FIND, account)
-    return row[0] if row else None
+    """The role of an account; None if it has none. Remembered: it is asked for with each stanza to another server."""
+    known = db.memory[ROLES].get(account)
+    if known is None:
+        row = db.row(_FIND, account)
+        known = db.memory[ROLES].put(account, row[0] if row else NO_ROLE)
+    return known or None
 
 
 def give(db: Database, account: str, role: str | None) -> None:
@@ -33,6 +40,7 @@ def give(db: Database, account: str, role: str | None) -> None:
         db.write(_DELETE, account)
     else:
         db.write(_PUT, account, role)
+    db.memory[ROLES].forget(account)
 
 
 def holders(db: Database, role: str) -> list[JID]:

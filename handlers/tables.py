@@ -5,7 +5,7 @@ is a function in the module that it is named with.
 """
 
 from handlers import archive, commands, groups, invitations, pubsub, push, rooms, upload
-from handlers.admin import comings_and_goings, removals, upkeep
+from handlers.admin import comings_and_goings, limited, removals, upkeep
 from handlers.commands.command import COMMANDS_OFFERED
 from handlers.components import delegation, in_their_name, managed_presence, managed_rosters, privileges
 from handlers.contacts import (
@@ -106,6 +106,7 @@ FEATURES = (
     bind2.feature,
     accounts.feature,
     comings_and_goings.feature,
+    limited.feature,
     devices.feature,
     roster.feature,
     groups.feature,
@@ -186,6 +187,7 @@ TABLES = Tables(
     PRESENCE_SENT.runs(
         guests.refuse_elsewhere,
         guests.refuse_contacts,
+        limited.refuse_contacts_elsewhere,
         blocking.refuse_to_blocked,
         delay.refuse_forged,
         occupants.remove_forged,
@@ -299,9 +301,10 @@ TABLES = Tables(
         shared_blocklists.take_event,
         shared_blocklists.keep_out,
         strangers.keep_out,
+        limited.keep_out,
         delay.remove_forged,
     ),
-    SENT_ELSEWHERE.runs(strangers.note_written),
+    SENT_ELSEWHERE.runs(limited.refuse_elsewhere, strangers.note_written),
     ROSTER_PUSHED.runs(managed_rosters.push),
     PRESENCE_SAID.runs(managed_presence.show),
     NODE_CHANGED.runs(bookmarks.follow_node),

@@ -241,7 +241,7 @@ def test_row_54_only_accounts_of_this_server_are_acted_on(server: Server, comman
         carry_out(server, command, account=account, **needed.get(command, {}))
 
 
-@pytest.mark.parametrize(("command", "more"), [("disable", {}), ("remove", {}), ("role", {"role": "none"})])
+@pytest.mark.parametrize(("command", "more"), [("disable", {}), ("remove", {}), ("role", {"role": "member"})])
 def test_nobody_locks_himself_out(server: Server, command: str, more: dict[str, Any]) -> None:
     for account in (JULIET, ROMEO):
         carry_out(server, "role", account=account, role="administrator")
@@ -257,7 +257,7 @@ def test_it_is_logged_who_has_done_what(server: Server, caplog: pytest.LogCaptur
         ("disable", {}),
         ("enable", {}),
         ("role", {"role": "administrator"}),
-        ("role", {"role": "none"}),
+        ("role", {"role": "member"}),
         ("passwd", {"password": "swordfish"}),
         ("remove", {"days": 3}),
         ("restore", {}),
@@ -272,7 +272,7 @@ def test_it_is_logged_who_has_done_what(server: Server, caplog: pytest.LogCaptur
             "was disabled",
             "was enabled",
             "was given the role administrator",
-            "was given no role",
+            "was given the role member",
             "was given another password",
             "is to be removed in 3 days, as was decided",
             "was restored",

@@ -23,7 +23,7 @@ def test_an_account_is_given_the_role_and_loses_it(server: Server) -> None:
     assert not is_administrator(server, JULIET)
     carry_out(server, "role", account=JULIET, role="administrator")
     assert is_administrator(server, JULIET) and not is_administrator(server, ROMEO)
-    carry_out(server, "role", account=JULIET, role="none")
+    carry_out(server, "role", account=JULIET, role="member")
     assert not is_administrator(server, JULIET)
 
 
@@ -43,12 +43,12 @@ def test_whoever_the_configuration_names_is_an_administrator_without_a_role(tmp_
         assert is_administrator(server, ROMEO)
         assert list(administrators(server)) == [JULIET, ROMEO]
         with pytest.raises(Refused, match=r"by the configuration: take it out of \[server\] administrators"):
-            carry_out(server, "role", account=ROMEO, role="none")
+            carry_out(server, "role", account=ROMEO, role="member")
 
 
 @pytest.mark.parametrize("role", ["owner", "", "Administrator"])
 def test_there_are_no_other_roles(server: Server, role: str) -> None:
-    with pytest.raises(Refused, match="is no role, expected administrator or none"):
+    with pytest.raises(Refused, match="is no role, expected member, limited or administrator"):
         carry_out(server, "role", account=JULIET, role=role)
 
 

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
 DAY_SECONDS = 86_400.0
 MAX_DAYS = 3_650
-KINDS = ("", "administrators", "disabled", "leaving")
+KINDS = ("", "administrators", "limited", "disabled", "leaving")
 
 
 class Person(NamedTuple):
-    """An account in a list. Times are in seconds since 1970; `remove_at` is when it is to be removed."""
+    """An account in a list. Times are in seconds since 1970; `remove_at` is when it is to be removed. `role`: as it was
+    given; `is_administrator`, also by the configuration."""
 
     account: str
     created: float
@@ -42,6 +43,7 @@ class Person(NamedTuple):
     is_administrator: bool
     disabled_at: float | None
     remove_at: float | None
+    role: str
 
 
 class Details(NamedTuple):
@@ -135,19 +137,16 @@ def change_password(server: "Server", by: Administrator, account: str, password:
 
 
 def set_role(server: "Server", by: Administrator, account: str, role: str) -> None:
-    """Give an account a role, or take it away."""
+    """Give an account a role in place of the one that it has. It counts at once, for its sessions too."""
     jid = changeable_account(server, by, account)
     if role not in roles.ROLES:
-        raise Refused(f"{role!r} is no role, expected {' or '.join(roles.ROLES)}.")
-    if role == roles.NONE:
+        raise Refused(f"{role!r} is no role, expected {', '.join(roles.ROLES[:-1])} or {roles.ROLES[-1]}.")
+    if role != roles.ADMINISTRATOR:
         _refuse_oneself(by, jid)
         if roles.is_configured(server, jid):
             raise Refused(f"{jid} is an administrator by the configuration: take it out of [server] administrators.")
-        role_records.give(server.db, jid, None)
-        note(by, "account", jid, "was given no role")
-    else:
-        role_records.give(server.db, jid, role)
-        note(by, "account", jid, f"was given the role {role}")
+    role_records.give(server.db, jid, None if role == roles.MEMBER else role)
+    note(by, "account", jid, f"was given the role {role}")
 
 
 def disable(server: "Server", by: Administrator, account: str) -> None:
@@ -211,6 +210,8 @@ def _candidates(server: "Server", by: Administrator, kind: str, after: JID | Non
         return account_records.in_order(db, after, domain=by.domain)
     if kind == "administrators":
         chosen = list(roles.administrators(server))
+    elif kind == "limited":
+        chosen = role_records.holders(db, roles.LIMITED)
     else:
         column = "disabled_at" if kind == "disabled" else "remove_at"
         chosen = [jid for jid, found in suspensions.listing(db) if getattr(found, column) is not None]
@@ -226,6 +227,7 @@ def _person(server: "Server", account: JID, created: float) -> Person:
         server.online.count(account),
         roles.is_administrator(server, account),
         *_suspension(server, account),
+        roles.role(server, account),
     )
 
 

@@ -1,5 +1,6 @@
-"""Who is an administrator, and of what: whoever the configuration names, of the whole server; accounts that were given
-the role, of their own domain."""
+"""The roles of accounts. Who is an administrator, and of what: whoever the configuration names, of the whole server;
+accounts that were given the role, of their own domain. (What limited ones may not do: limited.py.)
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,9 +12,21 @@ from xmpp.data.jid import JID
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
+MEMBER = "member"
+"""The role of an account that was given none."""
+LIMITED = "limited"
 ADMINISTRATOR = "administrator"
-NONE = "none"
-ROLES = (ADMINISTRATOR, NONE)
+ROLES = (MEMBER, LIMITED, ADMINISTRATOR)
+
+
+def role(server: "Server", account: JID) -> str:
+    """One of ROLES: what an account may do, as far as it is not the configuration that says so."""
+    return roles.role(server.db, account) or MEMBER
+
+
+def is_limited(server: "Server", account: JID) -> bool:
+    """True for an account that talks to nobody at other servers, makes no rooms and invites nobody."""
+    return role(server, account) == LIMITED and not is_configured(server, account)
 
 
 def is_administrator(server: "Server", account: JID) -> bool:

@@ -86,7 +86,7 @@ def keep_out(delivery: Delivery) -> Literal["stop"] | None:
                 return STOP
             raise StanzaError("resource-constraint", "your server has approached too many people here; try again later")
     if not accounts.exists(server.db, account):
-        _answer_alike(server, account, stanza)
+        answer_for_nobody(server, account, stanza)
     return None
 
 
@@ -154,7 +154,7 @@ def _counts(server: "Server", domain: str, what: str, thing: Hashable, most: int
     return False
 
 
-def _answer_alike(server: "Server", account: JID, stanza: Stanza) -> None:
+def answer_for_nobody(server: "Server", account: JID, stanza: Stanza) -> None:
     """Answer for an account that does not exist as for any other that does not know who asks."""
     answer = {"subscribe": "unavailable", "probe": "unsubscribed"}.get(stanza.type or "")
     if stanza.kind == "presence" and answer is not None and stanza.sender is not None:

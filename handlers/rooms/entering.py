@@ -10,7 +10,7 @@ import gevent
 from lxml import etree
 
 from db import rooms
-from handlers.admin.roles import reach
+from handlers.admin.roles import is_limited, reach
 from handlers.contacts.access import is_at_home
 from handlers.login.sasl.guests import is_guest
 from handlers.rooms import history, nicks, presence, rates, room_vcard, versions
@@ -186,7 +186,7 @@ def _make(server: "Server", address: JID, session: JID) -> Room:
 
 
 def _may_make(server: "Server", service: str, creator: JID) -> bool:
-    if is_guest(server, creator):
+    if is_guest(server, creator) or is_limited(server, creator):
         return False
     home = server.subdomains.home[service]
     match server.settings_at(home, RoomSettings).creators:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from handlers.admin.given import SHOWN
 from handlers.admin.people import KINDS
 from handlers.admin.removals import RemovalSettings
-from handlers.admin.roles import ADMINISTRATOR, NONE
+from handlers.admin.roles import ADMINISTRATOR, LIMITED, MEMBER
 from web.admin.area import Fields, Visit, form, page
 from web.http.messages import Response
 from xmpp.control import Refused
@@ -50,7 +50,15 @@ ACTIONS = {
     ),
     "dismiss": Action(
         "role", "person.dismiss", "person.dismiss_explained", "person.dismiss_button", "person.dismissed_now",
-        {"role": NONE}, is_dangerous=True,
+        {"role": MEMBER}, is_dangerous=True,
+    ),
+    "limit": Action(
+        "role", "person.limit", "person.limit_explained", "person.limit_button", "person.limited_now",
+        {"role": LIMITED}, is_dangerous=True,
+    ),
+    "unlimit": Action(
+        "role", "person.unlimit", "person.unlimit_explained", "person.unlimit_button", "person.unlimited_now",
+        {"role": MEMBER},
     ),
 }  # fmt: skip
 
