@@ -233,15 +233,11 @@ class LinkStream(OutgoingStream):
         assert self._features is not None
         if self._features.find(tags.SM_FEATURE) is not None:
             self.write(f"<enable xmlns='{tags.SM}'/>".encode())
-            self._receives_counted()
+            self.enabled()
         self._features = None  # a parsed tree
         log.info("%s: ours sends to %s for %s", self.peer, self.theirs, self.ours)
         self.settled.set()
         self._link.opened(self)
-
-    def _receives_counted(self) -> None:
-        self._received = 0
-        self._confirmation.count()
 
     def _is_counted(self, _: etree._Element) -> None:
         if self._received is None:

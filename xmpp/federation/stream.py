@@ -244,11 +244,10 @@ class ServerStream(Connection):
             self.write(f"<failed xmlns='{SM}'/>".encode())
             return
         self.write(f"<enabled xmlns='{SM}'/>".encode())
-        self._received = 0
-        self._confirmation.count()
+        self.enabled()
 
     def enabled(self) -> None:
-        """The other server counts what it gets from now on."""
+        """Both servers count what they get from now on."""
         self._received = 0
         self._confirmation.count()
 
