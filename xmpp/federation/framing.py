@@ -3,28 +3,22 @@
 Inside the server stanzas are written relative to the default namespace of their stream, so they are the same here.
 """
 
-from collections.abc import Collection
-
 from xmpp.data import names
 from xmpp.data.wire import quoted
 from xmpp.federation.names import DIALBACK
 from xmpp.stream.framing import LANGUAGE, ClientFraming, Opening
-from xmpp.stream.xml.nameguard import ProcessNames, XMLLimits
-from xmpp.stream.xml.xmlfeed import XMLFeed
 
 
 class ServerFraming(ClientFraming):
     """Another server, over TCP."""
+
+    namespace = names.SERVER
 
     def opening(self, opening: Opening) -> bytes:
         """The <stream:stream> tag, with an id if the peer has opened the stream."""
         id = f" id='{opening.id}'" if opening.id else ""
         to = f" to={quoted(opening.peer)}" if opening.peer else ""
         return (
-            f"<?xml version='1.0'?><stream:stream xmlns='{names.SERVER}' xmlns:stream='{names.STREAM}'"
+            f"<?xml version='1.0'?><stream:stream xmlns='{self.namespace}' xmlns:stream='{names.STREAM}'"
             f" xmlns:db='{DIALBACK}'{id} from={quoted(opening.host)}{to} version='1.0' xml:lang='{LANGUAGE}'>"
         ).encode()
-
-    def reader(self, limits: XMLLimits, process_names: ProcessNames, tags: Collection[str]) -> XMLFeed:
-        """A reader of XML for one stream."""
-        return XMLFeed(limits, process_names, tags, names.SERVER)

@@ -58,13 +58,15 @@ class Framing(Protocol):
 
 
 class ClientFraming:
-    """A client over TCP (RFC 6120 section 4.2)."""
+    """A client over TCP (RFC 6120 section 4.2). `namespace` is that of the stream's content."""
+
+    namespace = names.CLIENT
 
     def opening(self, opening: Opening) -> bytes:
         """The <stream:stream> tag."""
         to = f" to={quoted(opening.peer)}" if opening.peer else ""
         return (
-            f"<?xml version='1.0'?><stream:stream xmlns='{names.CLIENT}' xmlns:stream='{names.STREAM}'"
+            f"<?xml version='1.0'?><stream:stream xmlns='{self.namespace}' xmlns:stream='{names.STREAM}'"
             f" id='{opening.id}' from={quoted(opening.host)}{to} version='1.0' xml:lang='{LANGUAGE}'>"
         ).encode()
 
@@ -78,4 +80,4 @@ class ClientFraming:
 
     def reader(self, limits: XMLLimits, process_names: ProcessNames, tags: Collection[str]) -> XMLFeed:
         """A reader of XML for one stream."""
-        return XMLFeed(limits, process_names, tags)
+        return XMLFeed(limits, process_names, tags, self.namespace)
