@@ -17,6 +17,7 @@ from xmpp.data.errors import StanzaError, StreamError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.components import COMPONENT_ATTACHED, Components
+from xmpp.routing.undelivered import give_all_back, give_back, goes_back
 from xmpp.running.handling import Handled, handled
 from xmpp.stream.turns import ONE_ROUND
 
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 
 END: Any = object()
 BULK_STEPS = 50  # in one turn
-NEVER_GIVEN_BACK = frozenset({"error", "result", "unavailable", "probe"})
 
 
 class ComponentDomain:
@@ -54,10 +54,10 @@ class ComponentDomain:
         """Send a stanza, or keep it until the component is there and reads. Never yields. Raises StanzaError."""
         settings, now = self.settings, monotonic()
         if self.stream is None and now - self._away_since > settings.waiting_seconds:
-            if stanza.type in NEVER_GIVEN_BACK:
+            if not goes_back(stanza):
                 return
             raise _away()
-        if not self._keep(stanza, goes_back=stanza.type not in NEVER_GIVEN_BACK):
+        if not self._keep(stanza, goes_back=goes_back(stanza)):
             raise StanzaError("resource-constraint", "too much waits for that component")
 
     def tell(self, stanza: Stanza) -> None:
@@ -137,7 +137,8 @@ class ComponentDomain:
         """Tell the senders of all that waits that the component is not there."""
         waiting, self._queue, self._queued_bytes = self._queue, deque(), 0
         for each in waiting:
-            self._refuse(each, _away())
+            if each.goes_back:
+                give_back(self.server, each.stanza, _away())
 
     def _pass_on(self) -> None:
         """Write as much as the component reads, in order, and not before what it tells of is on the disk."""
@@ -205,18 +206,8 @@ class ComponentDomain:
             self._give_back(expired, _away())
 
     def _give_back(self, waiting: Iterable[Waiting], error: StanzaError) -> None:
-        """Tell the senders; in portions, since there may be thousands."""
-        steps = self._refusals(list(waiting), error)
-        self.server.portions.begin(self, steps, is_of_stored=False, is_waited_for=False)
-
-    def _refusals(self, waiting: Iterable[Waiting], error: StanzaError) -> Iterator[None]:
-        for each in waiting:
-            self._refuse(each, error)
-            yield
-
-    def _refuse(self, waiting: Waiting, error: StanzaError) -> None:
-        if waiting.goes_back:
-            self.server.router.refuse(waiting.stanza, error)
+        """Tell the senders."""
+        give_all_back(self.server, [each.stanza for each in waiting if each.goes_back], error, line=self)
 
 
 def _waiting(stanza: Stanza, *, goes_back: bool) -> Waiting:

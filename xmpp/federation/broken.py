@@ -6,7 +6,7 @@ on the next stream; if it arrives twice, it means the same.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -14,6 +14,7 @@ from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 from xmpp.federation.failures import timeout
+from xmpp.routing.undelivered import give_all_back
 
 if TYPE_CHECKING:
     from xmpp.federation.federation import Federation
@@ -41,17 +42,8 @@ class Broken:
             except StanzaError as error:
                 log.info("%r is not said again: %s", stanza, error)
         failure = timeout("the connection to its server broke, so this may not have arrived")
-        self.give_back([stanza for stanza in stanzas if not _may_be_said_again(stanza)], failure)
-
-    def give_back(self, stanzas: Sequence[Stanza], failure: StanzaError) -> None:
-        """Tell the senders, in this order; in portions, since there may be a hundred thousand."""
-        steps = self._tell(stanzas, failure)
-        self._federation.server.portions.begin(object(), steps, is_of_stored=False, is_waited_for=False)
-
-    def _tell(self, stanzas: Sequence[Stanza], failure: StanzaError) -> Iterator[None]:
-        for stanza in stanzas:
-            self._federation.give_back(stanza, failure)
-            yield
+        told = [stanza for stanza in stanzas if not _may_be_said_again(stanza)]
+        give_all_back(self._federation.server, told, failure, line=object())
 
 
 def _may_be_said_again(stanza: Stanza) -> bool:

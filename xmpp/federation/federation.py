@@ -44,7 +44,6 @@ log = logging.getLogger(__name__)
 WATCH_SECONDS = 5.0  # how often idle links, and those that do not confirm, are looked for
 BIDI_FORGOTTEN_SECONDS = 86_400.0
 BIDI_REMEMBERED = 1_000  # domains
-NEVER_GIVEN_BACK = frozenset({"error", "result", "unavailable", "probe"})
 
 
 class Dialer(Protocol):
@@ -114,11 +113,6 @@ class Federation:
         assert stanza.sender is not None and stanza.to is not None
         pair = Pair(stanza.sender.domain, stanza.to.domain)
         self._links.of(pair).send(stanza)
-
-    def give_back(self, stanza: Stanza, error: StanzaError) -> None:
-        """Tell the sender of a stanza that it did not arrive."""
-        if stanza.type not in NEVER_GIVEN_BACK:
-            self.server.router.refuse(stanza, StanzaError(error.condition, error.text, type=error.type))
 
     # -- who may be talked to
 

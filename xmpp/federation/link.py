@@ -20,6 +20,7 @@ from xmpp.federation.stream import ServerStream
 from xmpp.routing.delivery import STOP
 from xmpp.routing.others import LinkShown
 from xmpp.routing.tables import LINK_IDLE
+from xmpp.routing.undelivered import give_back
 from xmpp.running.handling import Handled, handled
 from xmpp.running.tickets import Ticket
 
@@ -181,7 +182,7 @@ class Link:
         self._failure, self.failed_at = failure, monotonic()
         log.info("%s cannot be reached from %s: %s", self.pair.theirs, self.pair.ours, failure)
         for waiting in self._taken():
-            self._federation.give_back(waiting.stanza, failure)
+            give_back(self._federation.server, waiting.stanza, failure)
 
     def _taken(self) -> list[_Waiting]:
         waiting, self._queue = self._queue, []
@@ -206,7 +207,7 @@ class Link:
                 try:
                     stream.pass_on(waiting.stanza)
                 except StanzaError as error:
-                    self._federation.give_back(waiting.stanza, error)
+                    give_back(self._federation.server, waiting.stanza, error)
 
     def adopt(self, stream: ServerStream) -> None:
         """A stream that the other server has opened may be used in this direction as well."""
