@@ -8,11 +8,11 @@ from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
-    from xmpp.federation.stream import ServerStream
+    from xmpp.federation.acknowledged import AcknowledgedStream
 
 
 class _Expected(NamedTuple):
-    stream: "ServerStream"
+    stream: "AcknowledgedStream"
     theirs: JID
     ours: JID
 
@@ -23,7 +23,7 @@ class Pings:
     def __init__(self) -> None:
         self._expected: dict[str, _Expected] = {}
 
-    def expect(self, stream: "ServerStream", theirs: JID, ours: JID) -> str:
+    def expect(self, stream: "AcknowledgedStream", theirs: JID, ours: JID) -> str:
         """Wait for the answer to a ping of this stream, which the caller sends; returns the id for it."""
         id = random_id()
         self._expected[id] = _Expected(stream, theirs, ours)

@@ -1,10 +1,9 @@
 """What streams with other servers have in common, whoever has opened them: which pairs of domains may be spoken for,
-stanzas in and out, and their acknowledgement (RFC 6120 section 8, XEP-0198)."""
+and stanzas in and out (RFC 6120 section 8)."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +14,15 @@ from xmpp.data import names
 from xmpp.data.errors import StanzaError, StreamError
 from xmpp.data.jid import JID, MalformedJID
 from xmpp.data.stanza import Stanza
-from xmpp.data.wire import quoted
 from xmpp.federation import names as tags
-from xmpp.federation.confirmation import COUNTER, Confirmation
+from xmpp.federation.acknowledged import AcknowledgedStream
 from xmpp.federation.dialback import Pair
 from xmpp.federation.failures import MOST_WORDS, one_line
 from xmpp.federation.framing import ServerFraming
-from xmpp.federation.names import SM
 from xmpp.routing.delivery import Delivery
 from xmpp.routing.tables import CAME_FROM_ELSEWHERE
 from xmpp.running.handling import handled
-from xmpp.running.tickets import Ticket
 from xmpp.stream import intake, limits
-from xmpp.stream.connection import Connection
 from xmpp.stream.framing import LANGUAGE
 from xmpp.stream.pace import Pace
 from xmpp.stream.transport import SocketTransport
@@ -41,15 +36,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LIMITS = f"{{{limits.NAMESPACE}}}limits"
-STANZA_OVERHEAD = 400  # bytes of memory that a stanza takes beside its own
 MAX_BYTES = f"{{{limits.NAMESPACE}}}max-bytes"
 
 
-class ServerStream(Connection):
+class ServerStream(AcknowledgedStream):
     """A stream with another server.
 
     `theirs` is the domain that its server speaks for first, "" until it has said so; `ours` the one it speaks to.
-    `hears`: the pairs in whose name it may send stanzas. `says`: those in whose name we may.
     """
 
     transport: SocketTransport
@@ -58,22 +51,14 @@ class ServerStream(Connection):
 
     def __init__(self, federation: "Federation", transport: SocketTransport, peer: str) -> None:
         server = federation.server
-        super().__init__(server, transport, federation.flusher, peer)
-        self._federation = federation
+        super().__init__(federation, transport, peer)
         self._pace = Pace(self.settings.bytes_per_second, server.state(Turns))
         self.ours = self.theirs = ""
-        self.hears: set[Pair] = set()
-        self.says: set[Pair] = set()
-        self.used_at = monotonic()
         self._network = ""  # where it comes from, if the other server has opened it
         self._unpaid = 0  # stanzas that the domain was not charged for yet
         self.told: StreamError | None = None  # why the other server closes it
         self._limits = limits.before_login(server.stream_settings)
         self._language: str | None = None
-        self._received: int | None = None  # stanzas, since they are counted
-        self._stored: Ticket | None = None  # of what was stored last
-        self._confirmation = Confirmation()
-        self._ping = ""  # the id of the last one
         self._their_limit: int | None = None
         self.feed = self._new_feed()
         self._deadline = gevent.get_hub().loop.timer(self.settings.negotiation_seconds)
@@ -84,11 +69,6 @@ class ServerStream(Connection):
             tags.ANSWER: self._confirmed,
             tags.ERROR: self._told_why,
         }
-
-    @property
-    def settings(self) -> Any:
-        """The settings of federation."""
-        return self._federation.settings
 
     # -- what comes in
 
@@ -123,8 +103,7 @@ class ServerStream(Connection):
         self._unpaid += 1
         own = handled()
         stanza = self._read_stanza(element)
-        if self._received is not None:
-            self._received = (self._received + 1) % COUNTER
+        self._came()
         if stanza is None or (stanza.kind == "iq" and self._federation.pings.take(stanza)):
             return
         intake.take(self.server, stanza, self._route)
@@ -182,92 +161,7 @@ class ServerStream(Connection):
             raise StanzaError("policy-violation", f"its server takes no more than {self._their_limit} bytes")
         self.used_at = monotonic()
         self.write(data)
-        if self._confirmation.add(stanza, len(data), self._outbox.size):
-            self._ask()
-        if self._confirmation.size > self.settings.unconfirmed_bytes:
-            self.drop(BufferError(f"{self._confirmation.size} bytes are not confirmed"))
-
-    def _ask(self) -> None:
-        """Ask the other server what it has, or ping it."""
-        if self._confirmation.is_counted:
-            self.write(f"<r xmlns='{SM}'/>".encode())
-            return
-        ours, theirs = next(iter(self.says))
-        self._ping = self._federation.pings.expect(self, JID.parse(theirs), JID.parse(ours))
-        head = f"<iq type='get' id='{self._ping}' from={quoted(ours)} to={quoted(theirs)}>"
-        self.write(f"{head}<ping xmlns='urn:xmpp:ping'/></iq>".encode())
-
-    def ponged(self) -> None:
-        """The other server has answered the ping."""
-        self._confirmation.ponged()
-
-    def look_after(self, now: float) -> None:
-        """See to it that what was sent is confirmed, or that it goes back."""
-        waits_since = self._confirmation.asked_at
-        if waits_since is None:
-            if self._confirmation.is_to_be_pinged(now):
-                self._ask()
-        elif now - waits_since > self.settings.answer_seconds:
-            if self._confirmation.is_owed:
-                self.drop(TimeoutError("the other server does not say what it has got"))
-            else:
-                self._confirmation.is_not_ponged(self._outbox.size)
-
-    @property
-    def waits_since(self) -> float | None:
-        """Since when the other server owes an answer, on the monotonic clock; None if it owes none."""
-        return self._confirmation.asked_at
-
-    @property
-    def confirms(self) -> bool:
-        """True if the other server acknowledges what it has got."""
-        return self._confirmation.is_counted
-
-    @property
-    def waiting(self) -> int:
-        """How many stanzas may not have arrived."""
-        return len(self._confirmation)
-
-    @property
-    def unconfirmed_bytes(self) -> int:
-        """How much memory these take, about."""
-        return self._confirmation.size + STANZA_OVERHEAD * len(self._confirmation)
-
-    def unconfirmed(self) -> list[Stanza]:
-        """What may not have arrived, once the stream has ended; nobody is told of it twice."""
-        return self._confirmation.left(self._outbox.lost or self._outbox.size)
-
-    # -- acknowledgements (XEP-0198)
-
-    def _enable(self, element: etree._Element) -> None:
-        if not self.hears or self._received is not None:
-            self.write(f"<failed xmlns='{SM}'/>".encode())
-            return
-        self.write(f"<enabled xmlns='{SM}'/>".encode())
-        self.enabled()
-
-    def enabled(self) -> None:
-        """Both servers count what they get from now on."""
-        self._received = 0
-        self._confirmation.count()
-
-    def _say_what_has_come(self, _: etree._Element) -> None:
-        """It has come when it is on the disk, or its sender has been told that it could not be stored."""
-        if self._received is None:
-            raise StreamError("undefined-condition", "acknowledgements were not enabled")
-        if self._stored is not None and self._stored.is_open:
-            self._stored.when_closed(partial(self._outbox.add_ahead, self._what_has_come()))
-        else:
-            self.write_ahead(self._what_has_come())
-
-    def _what_has_come(self) -> bytes:
-        return f"<a xmlns='{SM}' h='{self._received}'/>".encode()
-
-    def _confirmed(self, element: etree._Element) -> None:
-        if not self._confirmation.is_counted:
-            raise StreamError("undefined-condition", "acknowledgements were not enabled")
-        if self._confirmation.answered(element.get("h")):
-            self.write(f"<r xmlns='{SM}'/>".encode())
+        self._sent(stanza, len(data))
 
     # -- negotiation
 
