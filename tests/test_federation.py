@@ -356,7 +356,7 @@ def test_a_server_that_does_not_confirm_is_given_up_and_who_wrote_is_told_once(
     with PeerServer() as peer:
         directory.ports["c.example"] = peer.port
         juliet.sends(CHAT.format("romeo@c.example", 1, "hi"))
-        dialled(server, directory, peer, DIALBACK + SM)
+        theirs = dialled(server, directory, peer, DIALBACK + SM)
         [stream] = federation_of(server).streams
         while stream.waits_since is None:
             gevent.sleep(0.002)
@@ -369,6 +369,7 @@ def test_a_server_that_does_not_confirm_is_given_up_and_who_wrote_is_told_once(
         told, pong = juliet.sends("<iq type='get' id='p' to='a.example'><ping xmlns='urn:xmpp:ping'/></iq>")
         assert "remote-server-timeout" in told
         assert "result" in pong
+        theirs.hangs_up()
 
 
 @pytest.mark.parametrize("how", ["hangs up", "misbehaves", "says nothing", "says good-bye"])

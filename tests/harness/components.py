@@ -14,7 +14,7 @@ from db.sqlite.database import Database
 from db.sqlite.errors import StorageError
 from handlers.tables import FEATURES, TABLES
 from tests.harness.in_process import add_accounts, configuration, xml
-from tests.harness.streams import local_name
+from tests.harness.streams import elements_of, local_name
 from xmpp.components.domain import ComponentDomain
 from xmpp.components.listener import ComponentListener
 from xmpp.server import Server
@@ -73,7 +73,7 @@ class Component:
         self._answers_pings = answers_pings
         self._server = server
         self._socket = socket.create_connection(("127.0.0.1", listener_of(server).port), PATIENCE)
-        self._elements = self._read()
+        self._elements = elements_of(self._socket)
 
     @classmethod
     def attached(cls, server: Server, domain: str = BRIDGE, *, answers_pings: bool = True) -> Self:
@@ -86,13 +86,12 @@ class Component:
     def opens(self, header: str = HEADER) -> None:
         """Begin the stream, and wait for the server's header."""
         self.send(header.format(self.domain))
-        assert next(self._elements) is None
+        self.header = dict(next(self._elements).items())
 
     def shakes_hands(self, secret: str = SECRET) -> str:
         """Send the handshake; returns what it came to: "handshake", or the condition of the error."""
         self.send(f"<handshake>{handshake(self.header['id'], secret)}</handshake>")
         answer = next(self._elements)
-        assert answer is not None
         return local_name(answer[0] if len(answer) else answer)
 
     def send(self, text: str) -> None:
@@ -100,7 +99,7 @@ class Component:
 
     def next(self) -> str:
         """The next stanza that the server sends, in canonical form."""
-        while (element := next(self._elements)) is None or self._is_ping(element):
+        while self._is_ping(element := next(self._elements)):
             pass
         return as_text(element)
 
@@ -108,7 +107,7 @@ class Component:
         """Wait until the server has asked whether what it sent has been read, and say so."""
         while not self.pings:
             element = next(self._elements)
-            assert element is not None and self._is_ping(element), element
+            assert self._is_ping(element), element
 
     def asks(self, text: str) -> str:
         """Send a stanza; returns the next one that comes."""
@@ -125,8 +124,7 @@ class Component:
 
     def last_words(self) -> list[str]:
         """What the server still says until it closes the stream: the conditions of errors, or tags."""
-        found = [each for each in self._elements if each is not None]  # ends with the connection
-        return [local_name(each[0] if local_name(each) == "error" else each) for each in found]
+        return [local_name(each[0] if local_name(each) == "error" else each) for each in self._elements]
 
     def closes(self) -> None:
         """End the stream as it should be, and wait until the server has ended it, too."""
@@ -159,21 +157,6 @@ class Component:
             self.send(f"<iq type='result' id='{element.get('id')}' from='{element.get('to')}' "
                       f"to='{element.get('from')}'/>")  # fmt: skip
         return True
-
-    def _read(self) -> Iterator[etree._Element | None]:
-        """The elements at the top level of the stream; None where the header has come."""
-        parser = etree.XMLPullParser(("start", "end"))
-        depth = 0
-        while data := self._socket.recv(65536):
-            parser.feed(data)
-            for event, element in parser.read_events():
-                assert isinstance(element, etree._Element)
-                if event == "start" and depth == 0:
-                    self.header = {str(key): str(value) for key, value in element.attrib.items()}
-                    yield None
-                depth += 1 if event == "start" else -1
-                if event == "end" and depth == 1:
-                    yield element
 
 
 def handshake(stream_id: str, secret: str) -> str:

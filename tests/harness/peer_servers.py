@@ -9,7 +9,7 @@ from gevent.server import StreamServer
 from lxml import etree
 
 from tests.harness.federated import LOOPBACK, PATIENCE, server_port
-from tests.harness.streams import local_name
+from tests.harness.streams import elements_of, local_name
 from xmpp.server import Server
 
 HEADER = (
@@ -38,15 +38,20 @@ class PeerStream:
 
     def opens(self, to: str = "a.example", sender: str = "c.example", more: str = "") -> etree._Element:
         """Begin a stream; returns the features, or the error."""
-        self._elements = self._read()
         domains = f" to='{to}'" + (f" from='{sender}'" if sender else "")
         self.send(HEADER.format(domains + more))
-        return next(self._elements)
+        self._hears_header()
+        return self.next()
 
     def answers(self, features: str = DIALBACK, id: str = "s1", more: str = "") -> None:
         """Answer a stream that ours has begun."""
-        self._elements = self._read()
+        self._hears_header()
         self.send(HEADER.format(f" id='{id}'{more}") + FEATURES.format(features))
+
+    def _hears_header(self) -> None:
+        """Wait for the header of ours."""
+        self._elements = elements_of(self._socket)
+        self.header = dict(next(self._elements).items())
 
     @property
     def id(self) -> str:
@@ -75,19 +80,6 @@ class PeerStream:
 
     def __exit__(self, *_: object) -> None:
         self.hangs_up()
-
-    def _read(self) -> Iterator[etree._Element]:
-        parser = etree.XMLPullParser(("start", "end"))
-        depth = 0
-        while data := self._socket.recv(65536):
-            parser.feed(data)
-            for event, element in parser.read_events():
-                assert isinstance(element, etree._Element)
-                if event == "start" and depth == 0:
-                    self.header = {str(key): str(value) for key, value in element.attrib.items()}
-                depth += 1 if event == "start" else -1
-                if event == "end" and depth == 1:
-                    yield element
 
 
 def condition_of(element: etree._Element) -> str:

@@ -184,16 +184,20 @@ class Stream:
         self.close()
 
     def _read(self) -> Iterator[etree._Element]:
-        """The elements at the top level of one stream."""
-        parser = etree.XMLPullParser(("start", "end"))
-        depth = 0
-        while data := self._socket.recv(65536):
-            parser.feed(data)
-            for event, element in parser.read_events():
-                depth += 1 if event == "start" else -1
-                if event == "end" and depth == 1:
-                    assert isinstance(element, etree._Element)
-                    yield element
+        return itertools.islice(elements_of(self._socket), 1, None)  # without the header
+
+
+def elements_of(sock: socket.socket) -> Iterator[etree._Element]:
+    """What comes in a stream: its header, as an element whose content is still to come; then the elements in it."""
+    parser = etree.XMLPullParser(("start", "end"))
+    depth = 0
+    while data := sock.recv(65536):
+        parser.feed(data)
+        for event, element in parser.read_events():
+            assert isinstance(element, etree._Element)
+            depth += 1 if event == "start" else -1
+            if depth == 1:
+                yield element
 
 
 def outcome(element: etree._Element) -> str:
