@@ -12,6 +12,7 @@ import pytest
 from gevent.hub import Hub
 
 from tests.harness.configured import demo_server
+from tests.harness.federated import Directory
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.servers import RunningServer
 from xmpp.routing import portions
@@ -113,6 +114,12 @@ def juliet(server: Server, romeo: Client) -> Client:
     juliet = Client(server, "juliet@localhost/balcony")
     befriend(server, romeo.account, juliet.account)
     return juliet
+
+
+@pytest.fixture
+def directory() -> Directory:
+    """Where the servers of domains are, for those in a test that federate."""
+    return Directory()
 
 
 @pytest.fixture

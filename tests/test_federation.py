@@ -22,7 +22,7 @@ from tests.harness.federated import (
     somebody,
     two_servers,
 )
-from tests.harness.peer_servers import DIALBACK, SM, PeerServer, PeerStream, condition_of
+from tests.harness.peer_servers import DIALBACK, SM, PeerServer, PeerStream, agree, condition_of
 from xmpp.federation.incoming import IncomingStream
 from xmpp.federation.stream import ServerStream
 from xmpp.server import Server
@@ -36,11 +36,6 @@ CHAT = "<message to='{}' type='chat' id='{}'><body>{}</body></message>"
 def servers(tmp_path: Path) -> Iterator[Servers]:
     with two_servers(tmp_path) as both:
         yield both
-
-
-@pytest.fixture
-def directory() -> Directory:
-    return Directory()
 
 
 @pytest.fixture
@@ -149,14 +144,8 @@ def test_a_server_that_is_not_to_be_talked_to_is_not_dialled(tmp_path: Path, dir
 def test_a_server_that_is_not_to_be_talked_to_any_more_is_told_so_at_once(server: Server, directory: Directory) -> None:
     juliet = somebody(server, "juliet@a.example/x")
     with PeerServer() as peer, PeerStream.to(server) as theirs:
-        theirs.opens()
-        key = f"<db:result from='c.example' to='a.example'>{'0' * 64}</db:result>"
         directory.ports["c.example"] = peer.port
-        theirs.send(key)
-        asked = peer.accepts()
-        asked.answers()
-        asked.send(f"<db:verify from='c.example' to='a.example' id='{theirs.id}' type='valid'/>")
-        assert theirs.next().get("type") == "valid"
+        agree(theirs, peer)
         juliet.sends(CHAT.format("romeo@c.example", 1, "hi"))
         ours = dialled(server, directory, peer)
         assert ours.next().get("id") == "1"
@@ -441,13 +430,7 @@ def next_ping(stream: PeerStream) -> str:
 def answer(server: Server, peer: PeerServer, id: str) -> None:
     """The answer comes on a stream of the other server's own."""
     stream = PeerStream.to(server)
-    stream.opens()
-    stream.send("<db:result from='c.example' to='a.example'>key</db:result>")
-    with peer.accepts() as asked:
-        asked.answers()
-        asked.next()
-        asked.send(f"<db:verify from='c.example' to='a.example' id='{stream.id}' type='valid'/>")
-        assert stream.next().get("type") == "valid"
+    agree(stream, peer)
     stream.asks("<enable xmlns='urn:xmpp:sm:3'/>")
     stream.send(f"<iq type='result' id='{id}' from='c.example' to='a.example'/>")
     stream.asks("<r xmlns='urn:xmpp:sm:3'/>")

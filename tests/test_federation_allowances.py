@@ -25,11 +25,6 @@ LIMITS = FederationSettings(
 
 
 @pytest.fixture
-def directory() -> Directory:
-    return Directory()
-
-
-@pytest.fixture
 def server(tmp_path: Path, directory: Directory) -> Iterator[Server]:
     limits = {"without_tls": PLAIN, "domain_connections": 2, "domain_stanzas_per_second": 10}
     with federated(tmp_path, directory, "a.example", federation=limits) as one:

@@ -9,19 +9,13 @@ import pytest
 from lxml import etree
 
 from tests.harness.federated import Directory, federated, federation_of, next_of, somebody
-from tests.harness.peer_servers import BIDI, DIALBACK, PeerServer, PeerStream, condition_of
+from tests.harness.peer_servers import BIDI, DIALBACK, KEY, PeerServer, PeerStream, condition_of
 from tests.harness.streams import local_name
 from xmpp.federation.dialback import Pair, key
 from xmpp.server import Server
 
-KEY = "<db:result from='{}' to='{}'>some key</db:result>"
 MESSAGE = "<message from='romeo@c.example/x' to='{}' type='chat' id='{}'><body>hi</body></message>"
 PLAIN = ["c.example", "d.example"]
-
-
-@pytest.fixture
-def directory() -> Directory:
-    return Directory()
 
 
 @pytest.fixture
@@ -76,6 +70,13 @@ def test_a_key_that_the_authoritative_server_confirms_is_good(server: Server, ag
     juliet = somebody(server, "juliet@a.example/x")
     agreed.send(MESSAGE.format("juliet@a.example/x", 1))
     assert 'from="romeo@c.example/x"' in next_of(juliet, "message")
+
+
+@pytest.mark.parametrize("sender", ["ROMEO@c.example", "romeo@C.Example", "romeo@c.example."])
+def test_the_sender_is_written_as_it_is_normalised(server: Server, agreed: PeerStream, sender: str) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    agreed.send(MESSAGE.format("juliet@a.example/x", 1).replace("romeo@c.example/x", f"{sender}/X"))
+    assert 'from="romeo@c.example/X"' in next_of(juliet, "message")
 
 
 def test_a_key_that_it_does_not_know_closes_the_stream(peer: PeerStream, authority: PeerServer) -> None:

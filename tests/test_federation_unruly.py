@@ -9,7 +9,7 @@ from time import monotonic
 import pytest
 
 from tests.harness.federated import Directory, all_until, federated, federation_of, next_of, somebody
-from tests.harness.peer_servers import DIALBACK, FEATURES, SM, PeerServer, PeerStream
+from tests.harness.peer_servers import DIALBACK, FEATURES, SM, PeerServer, PeerStream, agree
 from xmpp.server import Server
 
 CHAT = "<message to='{}' type='chat' id='{}'><body>{}</body></message>"
@@ -17,11 +17,6 @@ ERROR = (
     "<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
     "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>{}</text></stream:error>"
 )
-
-
-@pytest.fixture
-def directory() -> Directory:
-    return Directory()
 
 
 @pytest.fixture
@@ -85,13 +80,7 @@ def test_a_server_may_send_where_ours_has_no_room_for_another_link(
         juliet.sends(CHAT.format("romeo@d.example", "1", "hi"))
         keeps_waiting = peer.accepts()
         with PeerStream.to(server) as stream:
-            stream.opens()
-            stream.send("<bidi xmlns='urn:xmpp:bidi'/><db:result from='c.example' to='a.example'>key</db:result>")
-            with peer.accepts() as asked:
-                asked.answers()
-                verify = asked.next()
-                asked.send(f"<db:verify from='c.example' to='a.example' id='{verify.get('id')}' type='valid'/>")
-                assert stream.next().get("type") == "valid"
+            agree(stream, peer, both=True)
             stream.send("<message from='romeo@c.example' to='juliet@a.example/x'><body>ho</body></message>")
             assert "ho" in next_of(juliet, "message")
             keeps_waiting.hangs_up()

@@ -41,11 +41,6 @@ def hashed(address: str) -> str:
 
 
 @pytest.fixture
-def directory() -> Directory:
-    return Directory()
-
-
-@pytest.fixture
 def theirs(tmp_path: Path, directory: Directory) -> Iterator[Server]:
     plain = {"without_tls": trusted("a.example", "b.example")}
     with federated(tmp_path, directory, "b.example", federation=plain) as server:

@@ -25,11 +25,6 @@ LIMITS = {"hourly_addressees": 4, "hourly_first_messages": 3, "hourly_requests":
 
 
 @pytest.fixture
-def directory() -> Directory:
-    return Directory()
-
-
-@pytest.fixture
 def server(tmp_path: Path, directory: Directory) -> Iterator[Server]:
     plain = {"without_tls": ["c.example", "d.example"]}
     with federated(
