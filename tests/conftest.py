@@ -14,6 +14,7 @@ from gevent.hub import Hub
 from tests.harness.configured import demo_server
 from tests.harness.federated import Directory
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.pushing import APP
 from tests.harness.servers import RunningServer
 from xmpp.routing import portions
 from xmpp.running import logs
@@ -114,6 +115,12 @@ def juliet(server: Server, romeo: Client) -> Client:
     juliet = Client(server, "juliet@localhost/balcony")
     befriend(server, romeo.account, juliet.account)
     return juliet
+
+
+@pytest.fixture
+def app(server: Server) -> Client:
+    """The app server, which wakes devices."""
+    return Client(server, APP)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from db import blocklists, push
 from handlers.login import accounts
 from handlers.sessions.managed_sessions import Management, StreamManagementSettings
 from tests.harness.in_process import Client, add_accounts, befriend, server_in, xml
-from tests.harness.pushing import APP, answer, break_off, leave, pushes
+from tests.harness.pushing import APP, answer, break_off, leave, pushes, server_that_pushes
 from tests.harness.streams import Stream, listening_server, local_name
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse
@@ -28,29 +28,12 @@ CARBONS = "<enable xmlns='urn:xmpp:carbons:2'/>"
 BODY = "<body>hi</body>"
 PROPOSE = "<propose xmlns='urn:xmpp:jingle-message:0' id='c'><description xmlns='a' media='audio'/></propose>"
 OMEMO = "<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'/>{}</encrypted>"
-FOREVER = {"push": {"burst_seconds": 1e6}}
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    with server_of(tmp_path) as server:
+    with server_that_pushes(tmp_path) as server:
         yield server
-
-
-def server_of(folder: Path, **settings: Any) -> Any:
-    return server_in(folder, **{"push": {"burst_seconds": 0.0}, **settings})
-
-
-@pytest.fixture
-def romeo(server: Server) -> Client:
-    add_accounts(server, "romeo", "juliet", "app", "mercutio")
-    return Client(server, "romeo@localhost/orchard")
-
-
-@pytest.fixture
-def app(server: Server, romeo: Client) -> Client:
-    """The app server."""
-    return Client(server, APP)
 
 
 @pytest.fixture
@@ -113,9 +96,7 @@ def test_row_58_an_empty_form_has_no_options(server: Server, romeo: Client, app:
 
 
 def test_row_58_sender_and_body_are_told_only_if_configured(tmp_path: Path) -> None:
-    told = {"include_sender": True, "include_body": True}
-    with server_of(tmp_path, push=told) as server:
-        add_accounts(server, "romeo", "juliet", "app")
+    with server_that_pushes(tmp_path, include_sender=True, include_body=True) as server:
         app = Client(server, APP)
         leave(enabled(server))
         write(Client(server, "romeo@localhost/orchard"), f"<body>{'long ' * 100}</body>")
@@ -221,10 +202,9 @@ def test_a_node_belongs_to_the_device_that_has_enabled_it_last(
 
 
 def test_registrations_survive_a_restart(tmp_path: Path) -> None:
-    with server_of(tmp_path) as server:
-        add_accounts(server, "romeo", "juliet", "app")
+    with server_that_pushes(tmp_path) as server:
         leave(enabled(server))
-    with server_of(tmp_path) as server:
+    with server_in(tmp_path, push={"burst_seconds": 0.0}) as server:
         app = Client(server, APP)
         write(Client(server, "romeo@localhost/orchard"))
         assert len(pushes(app)) == 1
@@ -318,8 +298,7 @@ def test_nobody_is_woken_for_a_request_that_waits_already_or_that_the_server_ans
 @pytest.fixture
 def patient(tmp_path: Path) -> Iterator[tuple[Client, Client, Client]]:
     """Romeo, the app server and the phone, of a server where only coming back ends a burst."""
-    with server_of(tmp_path, **FOREVER) as server:
-        add_accounts(server, "romeo", "juliet", "app")
+    with server_that_pushes(tmp_path, burst_seconds=1e6) as server:
         app = Client(server, APP)
         yield Client(server, "romeo@localhost/orchard"), app, enabled(server)
 
@@ -575,8 +554,7 @@ def test_nobody_enables_push_for_another_account(server: Server, romeo: Client, 
 
 
 def test_an_account_enables_only_so_many_nodes(tmp_path: Path) -> None:
-    with server_of(tmp_path, push={"max_registrations": 1}) as server:
-        add_accounts(server, "juliet")
+    with server_that_pushes(tmp_path, max_registrations=1) as server:
         phone = enabled(server)
         assert phone.asks(ENABLE, type="set") == ""
         assert phone.asks(ENABLE.replace("'phone'", "'other'"), type="set") == "resource-constraint"

@@ -14,7 +14,19 @@ from handlers.rooms import absent_members
 from handlers.rooms.absentees import AbsentMembers
 from handlers.rooms.room import Room
 from tests.harness.in_process import Client, add_accounts, queries_of, server_in, xml
-from tests.harness.pushing import APP, answer, break_off, device, enable, expire, leave, node_of, pushes, woken
+from tests.harness.pushing import (
+    APP,
+    answer,
+    break_off,
+    device,
+    enable,
+    expire,
+    leave,
+    node_of,
+    pushes,
+    server_that_pushes,
+    woken,
+)
 from tests.harness.rooms import ROOM, be, configure, enter, opened, say
 from tests.harness.rooms import leave as leave_room
 from tests.harness.streams import PATIENCE
@@ -29,21 +41,10 @@ OF_PHONE = f"node of {PHONE}"
 NO_STORE = "<no-store xmlns='urn:xmpp:hints'/>"
 
 
-def server_of(folder: Path, **push: Any) -> Any:
-    return server_in(folder, push={"burst_seconds": 0.0, **push})
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    with server_of(tmp_path) as server:
-        add_accounts(server, "romeo", "juliet", "mercutio", "app")
+    with server_that_pushes(tmp_path) as server:
         yield server
-
-
-@pytest.fixture
-def app(server: Server) -> Client:
-    """The app server."""
-    return Client(server, APP)
 
 
 @pytest.fixture
@@ -181,8 +182,7 @@ def test_absentees_are_woken_for_what_there_is_to_read(
 
 def test_row_58_app_servers_learn_nothing_of_it(tmp_path: Path) -> None:
     """Even where they are told what else there is, and even of a message before."""
-    with server_of(tmp_path, include_sender=True, include_body=True) as server:
-        add_accounts(server, "romeo", "juliet", "app")
+    with server_that_pushes(tmp_path, include_sender=True, include_body=True) as server:
         romeo, app = Client(server, "romeo@localhost/orchard"), Client(server, APP)
         room = opened(romeo, "romeo", membersonly=True)
         phone = device(server, PHONE)
@@ -272,8 +272,7 @@ def test_it_is_known_by_the_nick_that_it_had_also_when_nobody_was_in_the_room_si
 @pytest.fixture
 def patient(tmp_path: Path) -> Iterator[tuple[Server, Client, Client, Client]]:
     """Romeo, the app server, and Juliet's phone, of a server where only coming back ends a burst."""
-    with server_of(tmp_path, burst_seconds=1e6) as server:
-        add_accounts(server, "romeo", "juliet", "mercutio", "app")
+    with server_that_pushes(tmp_path, burst_seconds=1e6) as server:
         romeo = Client(server, "romeo@localhost/orchard")
         phone = device(server, PHONE)
         be(opened(romeo, "romeo", membersonly=True), phone, "member")

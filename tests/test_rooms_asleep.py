@@ -10,8 +10,8 @@ from lxml import etree
 from handlers.login import accounts
 from handlers.rooms.room import Room
 from handlers.sessions import client_state
-from tests.harness.in_process import Client, add_accounts, server_in
-from tests.harness.pushing import APP, break_off, device, enable, expire, leave, pushes, woken
+from tests.harness.in_process import Client
+from tests.harness.pushing import break_off, device, enable, expire, leave, pushes, server_that_pushes, woken
 from tests.harness.rooms import ROOM, be, configure, enter, opened, say, told
 from tests.harness.streams import Stream, listening_server, local_name
 from xmpp.data.jid import JID
@@ -24,15 +24,8 @@ INACTIVE = "<inactive xmlns='urn:xmpp:csi:0'/>"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    with server_in(tmp_path, push={"burst_seconds": 0.0}) as server:
-        add_accounts(server, "romeo", "juliet", "mercutio", "app")
+    with server_that_pushes(tmp_path) as server:
         yield server
-
-
-@pytest.fixture
-def app(server: Server) -> Client:
-    """The app server."""
-    return Client(server, APP)
 
 
 @pytest.fixture

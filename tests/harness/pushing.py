@@ -1,11 +1,24 @@
 """Devices that are away, and the app server that is told to wake them: a client of this server, at its full address."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
 from handlers.sessions.managed_sessions import Management, Resumable, StreamManagementSettings
-from tests.harness.in_process import Client
+from tests.harness.in_process import Client, add_accounts, server_in
 from xmpp.data.wire import parse
 from xmpp.server import Server
 
 APP = "app@localhost/service"
+
+
+@contextmanager
+def server_that_pushes(folder: Path, **push: Any) -> Iterator[Server]:
+    """A server that pushes at once, unless `push` says otherwise, with romeo, juliet, mercutio and the app server."""
+    with server_in(folder, push={"burst_seconds": 0.0, **push}) as server:
+        add_accounts(server, "romeo", "juliet", "mercutio", "app")
+        yield server
 
 
 def enable(node: str = "phone", app: str = APP) -> str:
