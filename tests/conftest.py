@@ -11,11 +11,13 @@ import hypothesis
 import pytest
 from gevent.hub import Hub
 
+from tests.harness.browsing import web_server
 from tests.harness.configured import demo_server
 from tests.harness.federated import Directory
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.pushing import APP
 from tests.harness.servers import RunningServer
+from web.site import Site
 from xmpp.routing import portions
 from xmpp.running import logs
 from xmpp.running.handling import Handled
@@ -127,6 +129,13 @@ def app(server: Server) -> Client:
 def directory() -> Directory:
     """Where the servers of domains are, for those in a test that federate."""
     return Directory()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A server with its HTTP side, and with the account juliet."""
+    with web_server(tmp_path) as site:
+        yield site
 
 
 @pytest.fixture

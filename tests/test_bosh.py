@@ -26,12 +26,6 @@ TO_HERSELF = "<message type='chat' to='juliet@localhost/balcony'><body>{}</body>
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with web_server(tmp_path) as site:
-        yield site
-
-
-@pytest.fixture
 def client(site: Site) -> Iterator[BoshClient]:
     """A client without a session."""
     with BoshClient(site) as client:

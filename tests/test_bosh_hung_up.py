@@ -3,14 +3,13 @@
 import socket
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import cast
 
 import gevent
 import pytest
 
 from tests.harness.bosh import PATH, BoshClient, written
-from tests.harness.browsing import Browser, browser, web_server
+from tests.harness.browsing import Browser, browser
 from tests.harness.streams import Stream
 from tests.harness.websockets import standing_alone
 from web.bosh.connection_manager import ConnectionManager
@@ -23,12 +22,6 @@ from xmpp.data.jid import JID
 KINDS = ["HTTP", "HTTPS", "everything"]
 PING = standing_alone("<iq type='get' id='ping' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
 GET = b"GET /.well-known/host-meta HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with web_server(tmp_path) as site:
-        yield site
 
 
 @pytest.fixture

@@ -28,12 +28,6 @@ COMMANDS = "http://jabber.org/protocol/commands"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with web_server(tmp_path) as site:
-        yield site
-
-
-@pytest.fixture
 def juliet(site: Site) -> Client:
     return Client(site.server, f"{JULIET}/balcony")
 

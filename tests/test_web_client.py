@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,6 @@ from web.site import Site
 CONVERSE = ROOT / "web" / "client" / "converse"
 MANIFEST = tomllib.loads((CONVERSE / "manifest.toml").read_text())
 FOLDER = f"/chat/converse.js-{MANIFEST['version']}"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with web_server(tmp_path) as site:
-        yield site
 
 
 def settings_in(page: Got) -> dict[str, Any]:

@@ -27,12 +27,6 @@ TO_HERSELF = "<message type='chat' to='juliet@localhost/balcony'><body>{}</body>
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with web_server(tmp_path) as site:
-        yield site
-
-
-@pytest.fixture
 def client(site: Site) -> Iterator[WebSocketClient]:
     """A client after the handshake."""
     with WebSocketClient(site) as client:

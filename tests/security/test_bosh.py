@@ -20,12 +20,6 @@ from xmpp.stream.xml import dictionary
 from xmpp.stream.xml.bodyfeed import TAG_BYTES
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with web_server(tmp_path) as site:
-        yield site
-
-
 @pytest.fixture(params=["before login", "after login"])
 def client(site: Site, request: pytest.FixtureRequest) -> Iterator[BoshClient]:
     """A client, as a stranger and with a session."""

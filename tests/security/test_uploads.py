@@ -10,7 +10,7 @@ import pytest
 from gevent import socket
 
 from db import accounts, uploads
-from tests.harness.browsing import Browser, browser, web_server
+from tests.harness.browsing import Browser, browser
 from tests.harness.in_process import Client
 from tests.harness.uploads import SERVICE, UPLOAD, slot, upload
 from web.site import Site
@@ -19,12 +19,6 @@ SCRIPT = b"<script>alert(document.domain)</script>"
 HARMFUL = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/xml", "application/xml", "application/pdf",
            "text/javascript", "application/javascript", "text/css", "multipart/x-mixed-replace", "", "image/",
            "image/png\tx", "IMAGE/SVG+XML", "video/svg+xml", "application/octet-stream")  # fmt: skip
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with web_server(tmp_path) as site:
-        yield site
 
 
 @pytest.fixture

@@ -19,12 +19,6 @@ from xmpp.stream.xml import dictionary
 FINAL = 0x80
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with web_server(tmp_path) as site:
-        yield site
-
-
 @pytest.fixture(params=["before login", "after login"])
 def client(site: Site, request: pytest.FixtureRequest) -> Iterator[WebSocketClient]:
     """A client, as a stranger and with a session."""
