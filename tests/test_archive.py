@@ -8,7 +8,7 @@ import pytest
 from db import accounts, blocklists
 from db.sqlite.errors import StorageFull
 from tests.harness.archives import JULIET, MERCUTIO, ROMEO, ids_in, query, say, server_with_archive, write
-from tests.harness.in_process import Client, add_accounts, server_in, xml
+from tests.harness.in_process import Client, add_accounts, online, server_in, xml
 from xmpp.server import Server
 
 HINT = "<{} xmlns='urn:xmpp:hints'/>"
@@ -25,9 +25,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def juliet(server: Server) -> Client:
-    client = Client(server, f"{JULIET}/balcony")
-    client.sends("<presence/>")
-    return client
+    return online(server, f"{JULIET}/balcony")
 
 
 WORTHY = [

@@ -8,7 +8,7 @@ import pytest
 from db import archives
 from db.archives import ARCHIVES
 from tests.harness.archives import JULIET, MAM, MERCUTIO, ROMEO, ids_in, query, say, server_with_archive, write
-from tests.harness.in_process import Client, befriend, xml
+from tests.harness.in_process import Client, befriend, online, xml
 from xmpp.server import Server
 
 ASK = f"<prefs xmlns='{MAM}'/>"
@@ -22,9 +22,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def juliet(server: Server) -> Client:
-    client = Client(server, f"{JULIET}/balcony")
-    client.sends("<presence/>")
-    return client
+    return online(server, f"{JULIET}/balcony")
 
 
 def preferences(default: str, always: tuple[str, ...] = (), never: tuple[str, ...] = ()) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.archives import JULIET, MAM, MERCUTIO, ROMEO, form_of, query, server_with_archive, write
-from tests.harness.in_process import Client, xml
+from tests.harness.in_process import Client, online, xml
 from xmpp.data.jid import JID
 from xmpp.server import Server
 
@@ -23,9 +23,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def juliet(server: Server) -> Client:
-    client = Client(server, f"{JULIET}/balcony")
-    client.sends("<presence/>")
-    return client
+    return online(server, f"{JULIET}/balcony")
 
 
 def retract(sender: Client, message: str, to: JID = JULIET, more: str = "", id: str = "r1") -> None:

@@ -10,7 +10,7 @@ import pytest
 from handlers.login import accounts
 from tests.harness.components import SECRET, Component, domain_of
 from tests.harness.federated import Directory, federated, server_port
-from tests.harness.in_process import Client
+from tests.harness.in_process import Client, online
 from tests.harness.peer_servers import PeerStream
 from xmpp.components.listener import ComponentListener
 from xmpp.data.jid import JID
@@ -52,9 +52,7 @@ def romeo(servers: Servers) -> Client:
     """Somebody on the other server."""
     jid = JID.parse("romeo@b.example/x")
     accounts.create(servers[1], jid.bare, "secret")
-    romeo = Client(servers[1], str(jid))
-    romeo.sends("<presence/>")
-    return romeo
+    return online(servers[1], str(jid))
 
 
 def next_message(client: Client) -> str:

@@ -11,7 +11,7 @@ from db.sqlite.database import Database
 from handlers.login import accounts
 from tests.harness.contacts import CONTACTS, contacts_at_home, server_with_contacts_of
 from tests.harness.failures import act_and_lose, fail_to_commit, fail_to_sync
-from tests.harness.in_process import Client, add_accounts
+from tests.harness.in_process import Client, add_accounts, online
 from tests.harness.managed_client import ManagedClient
 from xmpp.data.jid import JID
 from xmpp.routing import portions
@@ -31,9 +31,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def juliet(server: Server) -> Client:
-    client = Client(server, f"{JULIET}/balcony")
-    client.sends("<presence/>")
-    return client
+    return online(server, f"{JULIET}/balcony")
 
 
 @pytest.fixture

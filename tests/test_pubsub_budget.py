@@ -8,7 +8,7 @@ import pytest
 
 from db import pubsub_usage
 from db.sqlite.migrations import v0010_pubsub
-from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.in_process import Client, add_accounts, online, server_in
 from tests.harness.nodes import SERVICE, ask, configure, create, items, owner, publish, pubsub, retract, subscribe
 from xmpp.data.jid import JID
 from xmpp.server import Server
@@ -50,9 +50,7 @@ def server_of(folder: Path, **limits: int) -> Any:
 
 def client_of(server: Server, name: str = "hamlet") -> Client:
     add_accounts(server, name)
-    client = Client(server, f"{name}@localhost/here")
-    client.sends("<presence/>")
-    return client
+    return online(server, f"{name}@localhost/here")
 
 
 def grow(client: Client, thing: str, host: str, most: int = 100) -> str:

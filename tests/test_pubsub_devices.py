@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.in_process import Client, add_accounts, befriend, server_in
+from tests.harness.in_process import Client, add_accounts, befriend, online, server_in
 from tests.harness.managed_client import ManagedClient, ReturningClient
 from tests.harness.nodes import ask, comes_online, configure, create, events, owner, publish, retract, subscribe
 from xmpp.data.jid import JID
@@ -46,9 +46,7 @@ def romeo(server: Server) -> Client:
 
 @pytest.fixture
 def balcony(server: Server) -> Client:
-    client = Client(server, f"{JULIET}/balcony")
-    client.sends("<presence/>")
-    return client
+    return online(server, f"{JULIET}/balcony")
 
 
 @pytest.fixture

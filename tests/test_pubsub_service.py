@@ -8,7 +8,7 @@ import pytest
 
 from db import pubsub_items, pubsub_nodes
 from db.pubsub_items import Item
-from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.in_process import Client, add_accounts, online, server_in
 from tests.harness.nodes import (
     SERVICE,
     SUBSCRIBE_OPTIONS,
@@ -53,9 +53,7 @@ def hamlet(server: Server) -> Client:
 @pytest.fixture
 def francisco(server: Server, hamlet: Client) -> Client:
     """He is nothing to it, and online."""
-    client = Client(server, "francisco@localhost/barracks")
-    client.sends("<presence/>")
-    return client
+    return online(server, "francisco@localhost/barracks")
 
 
 # -- 8.1 creating

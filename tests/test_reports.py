@@ -11,7 +11,7 @@ from handlers.admin import administration
 from handlers.contacts.reporting import MOST_AT_ONCE, MOST_CHARACTERS
 from handlers.login import accounts
 from tests.harness import commandline
-from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.in_process import Client, add_accounts, online, server_in
 from xmpp.control import Refused
 from xmpp.data.jid import JID
 from xmpp.server import Server
@@ -30,9 +30,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def juliet(server: Server) -> Client:
-    client = Client(server, f"{JULIET}/balcony")
-    client.sends("<presence/>")
-    return client
+    return online(server, f"{JULIET}/balcony")
 
 
 def report(reason: str = SPAM, content: str = "") -> str:

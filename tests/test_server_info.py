@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from handlers.discovery import server_info
-from tests.harness.in_process import Client, add_accounts, server_in
+from tests.harness.in_process import Client, add_accounts, online, server_in
 from tests.harness.nodes import INFO, SERVICE, ask, create, events, items, owner, publish, subscribe
 from xmpp.routing.tables import SERVER_STARTED
 from xmpp.server import Server
@@ -26,9 +26,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def francisco(server: Server) -> Client:
-    client = Client(server, "francisco@localhost/barracks")
-    client.sends("<presence/>")
-    return client
+    return online(server, "francisco@localhost/barracks")
 
 
 def shown(client: Client, service: str = SERVICE) -> str:

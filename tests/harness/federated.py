@@ -17,7 +17,7 @@ from db.sqlite.errors import StorageError
 from handlers.login import accounts
 from handlers.tables import FEATURES, TABLES
 from tests.harness.authority import Authority, Issued
-from tests.harness.in_process import Client, configuration
+from tests.harness.in_process import Client, configuration, online
 from tests.harness.streams import SETTINGS, listener_of
 from xmpp.data.jid import JID
 from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
@@ -159,9 +159,7 @@ def somebody(server: Server, address: str) -> Client:
     """Somebody who is logged in, and available."""
     jid = JID.parse(address)
     accounts.create(server, jid.bare, "secret")
-    client = Client(server, address)
-    client.sends("<presence/>")
-    return client
+    return online(server, address)
 
 
 def next_of(client: Client, kind: str = "") -> str:
