@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from slixmpp import JID
 
+from tests.harness.authority import CLIENT, Authority
 from tests.harness.configured import run_server
-from tests.harness.people import JULIET, ROMEO, Person, become_friends, online, trusting
+from tests.harness.people import JULIET, ROMEO, Person, become_friends, online, plugin, trusting
 from tests.harness.servers import RunningServer
+from xmpp.stream.tls.exporter import Exporter
 
 # slixmpp binds to the channel by tls-unique, which TLS 1.3 does not have.
 VERSIONS = {ssl.TLSVersion.TLSv1_2: "-PLUS", ssl.TLSVersion.TLSv1_3: "SCRAM-SHA-512"}
@@ -60,6 +62,50 @@ async def part(romeo: Person, juliet: Person) -> None:
     await juliet.get_roster()
     assert juliet.client_roster[romeo.boundjid.bare]["subscription"] == "none"
     await juliet.del_roster_item(romeo.boundjid.bare)  # type: ignore[no-untyped-call]
+
+
+def test_one_that_can_export_keying_material_binds_to_it(server: RunningServer, folder: Path) -> None:
+    """slixmpp knows the binding, and Python does not yet."""
+
+    def export(person: Person) -> None:
+        mechanisms = plugin(person, "feature_mechanisms")
+        usual = mechanisms.sasl_callback
+
+        def credentials(required: set[str], optional: set[str]) -> dict[str, object]:
+            found: dict[str, object] = usual(required, optional)
+            if "channel_binding" in found:
+                assert person.socket is not None
+                found["channel_binding"] = Exporter().exported(person.socket)
+            return found
+
+        mechanisms.sasl_callback = credentials
+
+    async def log_in() -> None:
+        context = trusting(folder, ssl.TLSVersion.TLSv1_3)
+        async with online(server, JULIET, context, prepare=export) as juliet:
+            assert juliet.mechanism == "SCRAM-SHA-512-PLUS"
+            assert plugin(juliet, "feature_mechanisms").mech.gs2_header == b"p=tls-exporter,,"
+
+    asyncio.run(log_in())
+
+
+def test_one_that_has_a_certificate_needs_no_password(tmp_path: Path) -> None:
+    authority = Authority()
+    people = authority.write_root(tmp_path / "people.pem")
+    hers = authority.issue(purposes=(CLIENT,), xmpp_addresses=[JULIET]).write(tmp_path / "hers")
+
+    def show(person: Person) -> None:
+        person.password = ""
+        person.certfile, person.keyfile = str(hers / "fullchain.pem"), str(hers / "privkey.pem")
+        plugin(person, "feature_mechanisms").use_mech = "EXTERNAL"
+
+    async def log_in() -> None:
+        with run_server(tmp_path, tls={"client_authorities": {"localhost": str(people)}}) as server:
+            context = trusting(tmp_path, ssl.TLSVersion.TLSv1_3)
+            async with online(server, JULIET, context, prepare=show) as juliet:
+                assert juliet.mechanism == "EXTERNAL"
+
+    asyncio.run(log_in())
 
 
 def test_a_wrong_password_lets_nobody_in(server: RunningServer, folder: Path) -> None:

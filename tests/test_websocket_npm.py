@@ -1,4 +1,4 @@
-"""Libraries that web clients are made of, over WebSocket and BOSH: Strophe.js and @xmpp/client, as they are published.
+"""Libraries that clients are made of, over WebSocket, BOSH and TLS: Strophe.js and @xmpp/client, as they are published.
 
 They are installed from tests/npm/package-lock.json, once for each state of that. Without node and npm, or if npm cannot
 reach its registry, this is skipped.
@@ -134,6 +134,20 @@ def test_a_library_logs_in_chats_and_resumes(project: Path, demo: RunningServer,
         romeo.comes_before_pong()
         client.does("connect")
         assert client.hears("resumed", "message") == {"resumed": jid, "message": "missed"}
+        client.does("close")
+        client.says("offline")
+
+
+def test_a_library_logs_in_within_one_round_trip_over_tls(project: Path, demo: RunningServer, romeo: RawClient) -> None:
+    name, password = new_account(demo.port)
+    url = f"xmpps://localhost:{demo.tls_port}"
+    with NodeClient(project, "xmpp_client_tls.mjs", url, f"{name}@localhost", password) as client:
+        client.does("connect")
+        heard = client.hears("authenticates", "succeeds", "online")
+        assert heard["authenticates"] == "SCRAM-SHA-1"  # it knows no stronger one, and checks our side of it
+        assert heard["succeeds"] == heard["online"]  # with a resource
+        client.does(f"send {romeo.jid} O")
+        assert message(romeo) == "O"
         client.does("close")
         client.says("offline")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -102,9 +102,12 @@ async def online(
     context: ssl.SSLContext,
     plugins: Iterable[str] = (),
     interests: Mapping[str, str] | None = None,
+    prepare: Callable[[Person], None] | None = None,
 ) -> AsyncIterator[Person]:
-    """One who has logged in and sent presence."""
+    """One who has logged in and sent presence. `prepare(person)`: what is to be done before it connects."""
     person = Person(address, PASSWORDS[address.partition("@")[0]], context, plugins, interests)
+    if prepare is not None:
+        prepare(person)
     person.connect("127.0.0.1", server.port)
     await person.next("session_start")
     await person.get_roster()
