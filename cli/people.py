@@ -96,7 +96,8 @@ def list_accounts(carry_out: CarryOut) -> None:
 @click.argument("file", type=click.File(encoding="utf-8"))
 @options.administrative(may_make=True)
 def import_accounts(carry_out: CarryOut, file: TextIO) -> None:
-    """Make the accounts of FILE, or of standard input for `-`: on each line an address, a space or tab, a password."""
+    """Make the accounts of FILE, or of standard input for `-`: on each line an address, a space or tab, a password, or
+    the keys that another server has kept of it."""
     listed = terminal.read_accounts(file)
     for number, reason in carry_out("unsuitable", addresses=[each.address for each in listed]):
         raise Refused(f"{file.name}, line {listed[number].line}: {reason} Nothing was imported.")

@@ -116,10 +116,11 @@ def add(server: "Server", by: Administrator, account: str, password: str) -> Non
 
 
 def import_accounts(server: "Server", by: Administrator, accounts_and_passwords: Sequence[tuple[str, str]]) -> None:
-    """Make all of these accounts, or none. Yields."""
+    """Make all of these accounts, or none; in place of a password there may be keys that another server has kept of it
+    (RFC 5803). Yields."""
     given = [(_new_account(server, by, text), password) for text, password in accounts_and_passwords]
     try:
-        accounts.create_many(server, given)
+        accounts.import_many(server, given)
     except (account_records.AccountExists, ValueError) as error:
         raise Refused(f"{error}.") from error
     for account, _ in given:

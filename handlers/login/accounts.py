@@ -2,7 +2,7 @@
 accounts that do not exist."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
@@ -55,11 +55,26 @@ def create_many(
     db.accounts.AccountExists, and ValueError for an address that cannot be an account here or a password that is not
     allowed.
     """
+    _create(server, given, passwords.salted, within)
+
+
+def import_many(server: "Server", given: Sequence[tuple[JID, str]]) -> None:
+    """Make all of these accounts, or none, with passwords or with what another server has kept of them. Yields; raises
+    as create_many does."""
+    _create(server, given, passwords.salted_or_kept)
+
+
+def _create(
+    server: "Server",
+    given: Sequence[tuple[JID, str]],
+    credentials_of: Callable[["Server", Sequence[str]], Sequence[account_records.Credentials]],
+    within: AbstractContextManager[None] | None = None,
+) -> None:
     for account, _ in given:
         _refuse_unsuitable(server, account)
         if account_records.exists(server.db, account):  # looked at again when they are stored; this saves the hashing
             raise account_records.AccountExists(account)
-    credentials = passwords.salted(server, [password for _, password in given])
+    credentials = credentials_of(server, [password for _, password in given])
     accounts = [account for account, _ in given]
     partings.wait_until_told(server, accounts)
     with server.db.change(), within or nullcontext():

@@ -9,6 +9,7 @@ from gevent.threadpool import ThreadPool
 from db import accounts
 from db.secrets import secret
 from handlers.login.sasl import salted_keys
+from handlers.login.sasl.kept_keys import kept_keys
 from handlers.login.sasl.saslprep import saslprep
 from handlers.login.sasl.settings import SASLSettings
 from xmpp.data.jid import JID
@@ -37,6 +38,14 @@ def salted(server: "Server", passwords: Sequence[str]) -> list[dict[str, account
         derive, [saslprep(each) for each in passwords]
     )
     return derived
+
+
+def salted_or_kept(server: "Server", texts: Sequence[str]) -> Sequence[accounts.Credentials]:
+    """The same of passwords, or of keys as another server has kept them, which are taken as they are. Yields. Raises
+    ValueError for what is neither."""
+    kept = [kept_keys(each) for each in texts]
+    new = iter(salted(server, [text for text, keys in zip(texts, kept, strict=True) if keys is None]))
+    return [next(new) if keys is None else keys for keys in kept]
 
 
 class Check:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from handlers.login.sasl.mechanisms import FAMILIES
 from xmpp.config.configuration import setting
 
+FEWEST_ITERATIONS = 4096  # RFC 7677 section 4
+MOST_ITERATIONS = 10_000_000
+
 
 def _check_mechanisms(mechanisms: tuple[str, ...]) -> None:
     if not mechanisms:
@@ -32,8 +35,8 @@ class SASLSettings:
         10_000,
         "How much work it is to try one password. Accounts keep the number that was set when they got theirs, so set "
         "it before there are any: accounts with another number than this one can be told from those that do not exist.",
-        minimum=4096,  # RFC 7677 section 4
-        maximum=10_000_000,
+        minimum=FEWEST_ITERATIONS,
+        maximum=MOST_ITERATIONS,
     )
     tries: int = setting(3, "How many failed attempts to log in end a connection.", minimum=2, maximum=5)
     max_delay_seconds: float = setting(
