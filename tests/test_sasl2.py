@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 from lxml import etree
 
-from tests.harness.sasl2 import PHONE, SASL2, Sasl2Stream, identifier, secured_server
+from db import accounts
+from tests.harness.sasl2 import PHONE, SASL2, Sasl2Stream, bind, identifier, secured_server
 from tests.harness.streams import BIND, SASL, Stream, local_name, outcome
+from xmpp.data.jid import JID
 from xmpp.server import Server
 
 AUTHENTICATION = f"{{{SASL2}}}authentication"
@@ -157,3 +160,16 @@ def test_stanzas_may_be_large_once_somebody_has_logged_in(server: Server, stream
     body = "wherefore " * 3_000
     message = stream.asks(f"<message to='juliet@localhost/balcony'><body>{body}</body></message>")
     assert message.findtext("{jabber:client}body") == body
+
+
+def test_guests_are_let_in_by_it_too_and_are_gone_with_their_session(tmp_path: Path) -> None:
+    with secured_server(tmp_path, guests={"enabled": True}) as server, Sasl2Stream(server) as stream:
+        assert "ANONYMOUS" in mechanisms(stream.open())
+        address = identifier(stream.authenticates("ANONYMOUS", None, bind()))
+        guest = JID.parse(address).bare
+        assert guest.domain == "localhost"
+        assert [session.jid for session in server.online.sessions(guest)] == [address]
+        stream.send("</stream:stream>")
+        assert stream.receives() is not None
+        while accounts.exists(server.db, guest):
+            gevent.sleep(0.01)
