@@ -13,8 +13,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from bench import hostile_stanzas as stanzas
+from bench import xmppload
 from bench.hostile_stanzas import HOSTILE, ITSELF, NOBODY, OTHER, RESOURCE, SOMEBODY
 from tests.harness.rawclient import LoginFailed, RawClient, StreamEnded, logged_in, stream_header
 
@@ -27,8 +29,13 @@ MESSAGES_PER_SECOND = 1_000
 DEAF_SECONDS = 3.0
 SLOW_SESSIONS = 10
 GUESSERS = 10
+COMING_BACK, FIRST_COMING_BACK = 4_900, 4
+FIRST_SECONDS = 1.0
 STRANGERS = 1_000
 STRANGERS_PER_ADDRESS = 50  # fewer than a server may take from one
+
+COME_BACK = "4,900 that come back at once, over TLS"
+_salted: dict[Any, bytes] = {}  # all have the same password
 
 Attack = Callable[[int, float], None]  # the port, and the moment to stop at by time.monotonic
 
@@ -78,6 +85,25 @@ def never_log_in(port: int, until: float) -> None:
                 connection.close()
                 connections[number] = _stranger(port, number)
         time.sleep(0.5)
+
+
+def come_back(port: int, until: float) -> None:
+    """Log in, all at once and over TLS, as after a restart; and again when all are in. Those who measure are in first:
+    behind thousands they would have to wait for their turn."""
+    people = xmppload.names(_options(port), COMING_BACK, FIRST_COMING_BACK)
+    _say_ready()
+    time.sleep(FIRST_SECONDS)
+    while time.monotonic() < until:
+        loop = xmppload.Loop(_options(port))
+        loop.login(people, len(people))
+        loop.close()
+
+
+def _options(port: int) -> Any:
+    words = ("connect", "--tls", "--full", "--mech", "SCRAM-SHA-1", "--stall", "60", "--sources", "100")
+    options = xmppload.parser().parse_args([*words, "--port", str(port)])
+    options.salted = _salted
+    return options
 
 
 def _be_deaf(port: int, until: float) -> None:
@@ -207,6 +233,7 @@ ATTACKS: dict[str, Attack] = {
     "reads nothing of 1,000 messages/s, 4 KiB each": read_nothing,
     "ten that send a byte a second": trickle,
     "1,000 that never log in": never_log_in,
+    COME_BACK: come_back,
     "largest messages, to somebody offline": sending(stanzas.message(SOMEBODY)),
     "largest messages, to itself": sending(stanzas.message(ITSELF)),
     "largest messages, to nobody": sending(stanzas.message(NOBODY)),
