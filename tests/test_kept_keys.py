@@ -74,6 +74,7 @@ def test_passwords_and_keys_may_stand_in_one_list(server: Server) -> None:
         (written("sha-224", KEYS["sha-1"]), "expected keys in the form"),
         (written("sha-1", KEYS["sha-1"]).replace("=:", ":"), "base64"),
     ],
+    ids=["short", "few", "many", "long salt", "twice", "no keys", "more", "another hash", "no base64"],
 )
 def test_keys_that_are_wrong_are_no_password_either(server: Server, text: str, reason: str) -> None:
     with pytest.raises(Refused, match=reason):
