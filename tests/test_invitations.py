@@ -10,6 +10,7 @@ from db import accounts as account_records
 from db import groups as group_records
 from db import invitations as records
 from db import rosters
+from handlers.admin import upkeep
 from handlers.admin.administration import carry_out
 from handlers.groups import groups
 from handlers.invitations import invitations
@@ -111,6 +112,17 @@ def test_the_addresses_say_what_it_is_for(server: Server) -> None:
 
 def test_without_pages_there_is_no_address_of_one(server: Server) -> None:
     assert invite(server).page is None
+
+
+def test_what_has_expired_long_ago_is_forgotten(server: Server) -> None:
+    forgotten, told = invite(server), invite(server)
+    day = 86_400.0
+    for link, ago in ((forgotten, 8 * day), (told, 6 * day)):
+        expired = time.time() - ago
+        server.db.connection.execute("UPDATE invitation SET expires = ? WHERE id = ?", (expired, link.invitation.id))
+    upkeep.delete_what_is_not_kept(server)
+    assert invitations.look_up(server, forgotten.token).problem == UNKNOWN
+    assert invitations.look_up(server, told.token).problem == EXPIRED
 
 
 # -- accepting

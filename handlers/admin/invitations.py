@@ -110,7 +110,7 @@ def invite(
 
 def reset_link(server: "Server", by: Administrator, account: str) -> Made:
     """Make a link by which whoever has it sets another password of an account: that of an administrator only for one of
-    the whole server (docs/security.md row 37)."""
+    the whole server (docs/security.md row 201)."""
     _refuse_if_off(server)
     jid = changeable_account(server, by, account)
     if by.domain and roles.is_administrator(server, jid):
