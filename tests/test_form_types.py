@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from db import roles
 from handlers.contacts import strangers
+from handlers.invitations.commands import CREATE_ACCOUNT, INVITE
 from handlers.login import registration_form
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import ask, configure, create, form, owner, publish, pubsub, subscribe
@@ -157,6 +159,8 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
         "with": "jid-single",
         "{urn:xmpp:fulltext:0}fulltext": "text-single",
     },
+    "urn:xmpp:invite#invitation": {"uri": "text-single", "landing-url": "text-single", "expire": "text-single"},
+    CREATE_ACCOUNT: {"username": "text-single", "roster-subscription": "boolean"},  # XEP-0401 section 4.4
     "urn:xmpp:http:upload:0": {"max-file-size": "text-single"},
     strangers.COMMAND: {"messages": "list-single"},  # our own
     OWN_FILES: {  # our own
@@ -174,6 +178,7 @@ MAKERS = {
     "handlers/archive/query.py",
     "handlers/commands/__init__.py",
     "handlers/discovery/disco_info.py",
+    "handlers/invitations/commands.py",
     "handlers/pubsub/approval.py",
     "handlers/pubsub/configuration.py",
     "handlers/pubsub/discovery.py",
@@ -247,9 +252,16 @@ def all_forms(server: Server) -> list[etree._Element]:
         *of_rooms(hamlet, francisco),
         *of_files(hamlet),
         hamlet.asks(COMMAND.format(strangers.COMMAND), type="set", to="localhost"),
+        *of_invitations(server, hamlet),
         etree.tostring(registration_form.query("Choose a username and a password."), encoding="unicode"),
     ]
     return [x for answer in answers for x in parse(answer.encode()).iter(dataforms.X) if x.get("type") != "submit"]
+
+
+def of_invitations(server: Server, hamlet: Client) -> list[str]:
+    roles.give(server.db, HAMLET, "administrator")
+    server.find_web_base = lambda domain: f"https://{domain}"
+    return [hamlet.asks(COMMAND.format(node), type="set", to="localhost") for node in (INVITE, CREATE_ACCOUNT)]
 
 
 def of_rooms(hamlet: Client, francisco: Client) -> list[str]:
