@@ -5,7 +5,7 @@ is a function in the module that it is named with.
 """
 
 from handlers import archive, commands, groups, invitations, pubsub, push, rooms, upload
-from handlers.admin import comings_and_goings, limited, removals, upkeep
+from handlers.admin import comings_and_goings, greetings, limited, removals, upkeep
 from handlers.commands.command import COMMANDS_OFFERED
 from handlers.components import delegation, in_their_name, managed_presence, managed_rosters, privileges
 from handlers.contacts import (
@@ -107,6 +107,7 @@ FEATURES = (
     accounts.feature,
     comings_and_goings.feature,
     limited.feature,
+    greetings.feature,
     devices.feature,
     roster.feature,
     groups.feature,
@@ -257,7 +258,9 @@ TABLES = Tables(
         client_state.begin_inline,
         stream_management.enable_inline,
     ),
-    SESSION_AVAILABLE.runs(client_caps.begin_anew, last_items.begin_anew, subscriptions.deliver_requests),
+    SESSION_AVAILABLE.runs(
+        client_caps.begin_anew, last_items.begin_anew, subscriptions.deliver_requests, greetings.greet
+    ),
     CAPS_KNOWN.runs(last_items.send_wanted),
     CONTACT_CAPS_KNOWN.runs(last_items.send_wanted_elsewhere),
     WRITTEN.runs(

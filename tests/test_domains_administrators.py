@@ -63,6 +63,17 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
     "add-to-group": {"group": "Family", "account": f"juliet@{B}", "domain": B},
     "remove-from-group": {"group": "Family", "account": THEIRS, "domain": B},
     "delete-group": {"group": "Family", "domain": B},
+    "count": {"kind": "online", "domain": B},
+    "accounts": {"kind": "registered", "domain": B},
+    "roster": {"account": THEIRS},
+    "last-login": {"account": THEIRS},
+    "statistics": {"account": THEIRS},
+    "administrators": {"domain": B},
+    "appoint": {"domain": B, "accounts": (THEIRS, f"juliet@{B}")},
+    "several": {"what": "disable", "accounts": (f"romeo@{A}", THEIRS)},
+    "greeting": {"kind": "motd", "domain": B},
+    "greet": {"kind": "motd", "text": "Good day", "domain": B},
+    "remove-greeting": {"kind": "motd", "domain": B},
 }
 """What an administrator of A is refused."""
 LISTS = {"list", "search", "unsuitable", "rooms", "sessions", "links", "files", "files-usage", "population", "announce",
@@ -102,7 +113,8 @@ def state_of(server: Server) -> list[Any]:
     waiting = [carry_out(server, "person", account=each.account).waiting for each in people]
     found = [carry_out(server, each) for each in ("rooms", "sessions", "files", "reports", "groups")]
     invitations = [each[:-1] for each in carry_out(server, "invitations")]
-    return [people, passwords, waiting, invitations, *found]
+    said = [carry_out(server, "greeting", kind=kind) for kind in ("motd", "welcome")]
+    return [people, passwords, waiting, invitations, *found, *said]
 
 
 # -- what a role is for
@@ -140,6 +152,8 @@ def test_at_the_own_domain_the_same_is_done(server: Server, command: str) -> Non
     arguments = {
         key: value.replace(B, A).replace("slotb", "slota").replace("2", "1")
         if isinstance(value, str)
+        else tuple(each.replace(B, A) for each in value)
+        if key == "accounts"
         else [(f"nurse@{A}", "x")]
         for key, value in ELSEWHERE[command].items()
     }

@@ -24,7 +24,12 @@ CarryOut = Callable[..., Any]
 
 
 class Refused(Exception):
-    """A command was not carried out, and nothing has changed; one sentence says why."""
+    """A command was not carried out, and nothing has changed; one sentence says why. `condition`: the same in a word,
+    one of RFC 6120 section 8.3.3."""
+
+    def __init__(self, sentence: str, condition: str = "not-acceptable") -> None:
+        super().__init__(sentence)
+        self.condition = condition
 
 
 class ControlError(Exception):

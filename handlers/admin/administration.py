@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from db.sqlite.errors import StorageError
 from handlers.admin import (
+    activity,
     announcements,
     files,
+    greetings,
     groups,
     health,
     invitations,
@@ -21,6 +23,7 @@ from handlers.admin import (
     reports,
     rooms,
     sessions,
+    several,
 )
 from handlers.admin.given import COMMAND_LINE, acting, address
 from xmpp.control import Refused
@@ -35,6 +38,13 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "search": people.search,
         "person": people.details,
         "unsuitable": people.unsuitable,
+        "count": activity.count,
+        "accounts": activity.accounts,
+        "roster": activity.roster,
+        "last-login": activity.last_login,
+        "statistics": activity.statistics,
+        "administrators": people.administrators,
+        "greeting": greetings.show,
         "rooms": rooms.listing,
         "room": rooms.details,
         "sessions": sessions.listing,
@@ -75,6 +85,10 @@ CHANGES: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "remove-from-group": groups.remove,
         "delete-group": groups.delete,
         "announce": announcements.announce,
+        "several": several.do,
+        "appoint": people.appoint,
+        "greet": greetings.put,
+        "remove-greeting": greetings.remove,
     }
 )
 """f(server, by, **arguments): each logs what it has done, and who has asked for it. For an administrator of one domain
@@ -91,11 +105,11 @@ def carry_out(server: "Server", command: str, *, by: str = COMMAND_LINE, **argum
         with Handled():
             administrator = acting(server, by)
             if administrator.domain and command in OF_THE_WHOLE_SERVER:
-                raise Refused("This is for administrators of the whole server.")
+                raise Refused("This is for administrators of the whole server.", "forbidden")
             result = {**QUESTIONS, **CHANGES}[command](server, administrator, **arguments)
             server.db.wait_for_own()
     except StorageError as error:
-        raise Refused(f"This cannot be stored: {error}.") from error
+        raise Refused(f"This cannot be stored: {error}.", "resource-constraint") from error
     return result
 
 

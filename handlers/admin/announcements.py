@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from db import accounts, suspensions
-from handlers.admin.given import Administrator, note
+from handlers.admin.given import Administrator, domains_of, note
 from xmpp.control import Refused
 from xmpp.data.ids import random_id
 from xmpp.data.jid import JID
@@ -37,12 +37,11 @@ def announce(
 
     It goes out in portions; `wait`: yields until all of it has gone out.
     """
-    text, subject = _checked("text", text, MAX_TEXT), _checked("subject", subject, MAX_SUBJECT)
+    text, subject = checked("text", text, MAX_TEXT), checked("subject", subject, MAX_SUBJECT)
     if not text:
         raise Refused("An announcement has a text.")
     if domain:
-        if domain not in server.domains or not by.may_at(domain):
-            raise Refused(f"{domain} is not served here.")
+        [domain] = domains_of(server, by, domain)
         by = by._replace(domain=domain)
     line = f"{LINE} to {by.domain}" if by.domain else LINE
     if server.portions.length(line) >= MOST:
@@ -51,7 +50,7 @@ def announce(
     content += f"<body>{escaped(text)}</body>"
     whom = "to-those-online" if online_only else "to-all"
     note(by, "announcement", whom, f"of {len(text)} characters was sent")
-    told = _online(server, by) if online_only else _all(server, by)
+    told = those_online(server, by) if online_only else _all(server, by)
     sending = _send(server, told, content.encode(), random_id())
     server.portions.begin(line, sending, at_once=False, if_lost=portions.go_on, is_waited_for=False)
     if wait:
@@ -70,14 +69,15 @@ def _all(server: "Server", by: Administrator) -> Iterator[JID]:
     return (account for account, _ in accounts.in_order(server.db, domain=by.domain))
 
 
-def _online(server: "Server", by: Administrator) -> Iterator[JID]:
+def those_online(server: "Server", by: Administrator) -> Iterator[JID]:
     """Those that are available now, each once."""
     for account in sorted({session.account for session in server.online if by.may_at(session.account.domain)}):
         if server.online.available(account):
             yield account
 
 
-def _checked(what: str, text: str, most: int) -> str:
+def checked(what: str, text: str, most: int) -> str:
+    """What the server is to say, as messages can have it. Raises Refused."""
     text = text.replace("\r\n", "\n").strip()
     if len(text) > most:
         raise Refused(f"The {what} of an announcement may have {most} characters.")

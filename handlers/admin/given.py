@@ -48,7 +48,7 @@ def acting(server: "Server", name: str) -> Administrator:
         return Administrator()
     domain = roles.reach(server, JID.parse(name))
     if domain is None:
-        raise Refused(f"{name} is no administrator.")
+        raise Refused(f"{name} is no administrator.", "forbidden")
     return Administrator(name, domain)
 
 
@@ -62,7 +62,7 @@ def address(text: str) -> JID:
     try:
         account = JID.parse(text)
     except MalformedJID as error:
-        raise Refused(f"{text!r} is not an address, expected NAME@DOMAIN: {error}.") from error
+        raise Refused(f"{text!r} is not an address, expected NAME@DOMAIN: {error}.", "jid-malformed") from error
     if not account.local or account.resource:
         raise Refused(f"{text!r} is not the address of an account, expected NAME@DOMAIN.")
     return account
@@ -73,8 +73,15 @@ def existing_account(server: "Server", by: Administrator, text: str) -> JID:
     account = address(text)
     is_there = server.ownership.is_ours(account) and by.may_at(account.domain)
     if not is_there or not accounts.exists(server.db, account):
-        raise Refused(f"{account} does not exist.")
+        raise Refused(f"{account} does not exist.", "item-not-found")
     return account
+
+
+def domains_of(server: "Server", by: Administrator, domain: str = "") -> list[str]:
+    """The domains that an administrator means: this one, or all where he is one. Raises Refused if he is none there."""
+    if domain and (domain not in server.domains or not by.may_at(domain)):
+        raise Refused(f"{domain} is not served here.", "item-not-found")
+    return [domain] if domain else [each for each in server.domains if by.may_at(each)]
 
 
 def changeable_account(server: "Server", by: Administrator, text: str) -> JID:
@@ -88,7 +95,7 @@ def refuse_raising(server: "Server", by: Administrator, account: JID) -> None:
     """Raise Refused if an administrator of one domain would get hold of an account that the configuration makes one of
     the whole server: by its password, or by making it (docs/security.md row 190)."""
     if by.domain and roles.is_configured(server, account):
-        raise Refused(f"{account} is an administrator of the whole server: only such a one can do this.")
+        raise Refused(f"{account} is an administrator of the whole server: only such a one can do this.", "forbidden")
 
 
 def after_address(text: str) -> JID | None:

@@ -15,6 +15,7 @@ from handlers.admin.given import (
     address,
     after_address,
     changeable_account,
+    domains_of,
     existing_account,
     note,
     refuse_raising,
@@ -121,7 +122,9 @@ def import_accounts(server: "Server", by: Administrator, accounts_and_passwords:
     given = [(_new_account(server, by, text), password) for text, password in accounts_and_passwords]
     try:
         accounts.import_many(server, given)
-    except (account_records.AccountExists, ValueError) as error:
+    except account_records.AccountExists as error:
+        raise Refused(f"{error}.", "conflict") from error
+    except ValueError as error:
         raise Refused(f"{error}.") from error
     for account, _ in given:
         note(by, "account", account, "was made")
@@ -150,33 +153,64 @@ def set_role(server: "Server", by: Administrator, account: str, role: str) -> No
     note(by, "account", jid, f"was given the role {role}")
 
 
+def administrators(server: "Server", by: Administrator, domain: str = "") -> list[JID]:
+    """The accounts at a domain, or at all, that were given the role of an administrator, in order."""
+    domains = domains_of(server, by, domain)
+    return [jid for jid in role_records.holders(server.db, roles.ADMINISTRATOR) if jid.domain in domains]
+
+
+def appoint(server: "Server", by: Administrator, accounts: Sequence[str], domain: str) -> None:
+    """Have these be the accounts at a domain with the role of an administrator: all of them, and no other."""
+    wanted = {changeable_account(server, by, account) for account in accounts}
+    for account in wanted:
+        if account.domain != domain:
+            raise Refused(f"{account} cannot be an administrator of {domain}.")
+    had = set(administrators(server, by, domain))
+    for dismissed in had - wanted:
+        _refuse_oneself(by, dismissed)
+    with server.db.change():
+        for each in sorted(had - wanted):
+            set_role(server, by, each, roles.MEMBER)
+        for each in sorted(wanted - had):
+            set_role(server, by, each, roles.ADMINISTRATOR)
+
+
 def disable(server: "Server", by: Administrator, account: str) -> None:
     """Have nobody log in to an account from now on, which ends its sessions; all that it keeps stays."""
-    jid = changeable_account(server, by, account)
-    _refuse_oneself(by, jid)
-    was = _suspension(server, jid)
-    if was.disabled_at is not None:
-        raise Refused(f"{jid} is disabled already.")
-    suspensions.put(server.db, jid, was._replace(disabled_at=time.time()))
+    jid = to_disable(server, by, account)
+    suspensions.put(server.db, jid, _suspension(server, jid)._replace(disabled_at=time.time()))
     note(by, "account", jid, "was disabled")
     accounts.end_sessions(server, jid, StreamError("not-authorized", "the account was disabled"))
 
 
+def to_disable(server: "Server", by: Administrator, account: str) -> JID:
+    """The account that is to be disabled. Raises Refused if it cannot be."""
+    jid = changeable_account(server, by, account)
+    _refuse_oneself(by, jid)
+    if _suspension(server, jid).disabled_at is not None:
+        raise Refused(f"{jid} is disabled already.", "conflict")
+    return jid
+
+
 def enable(server: "Server", by: Administrator, account: str) -> None:
     """Have the owner of an account log in again that was disabled."""
-    jid = changeable_account(server, by, account)
-    was = _suspension(server, jid)
-    if was.disabled_at is None:
-        raise Refused(f"{jid} is not disabled.")
-    suspensions.put(server.db, jid, was._replace(disabled_at=None))
+    jid = to_enable(server, by, account)
+    suspensions.put(server.db, jid, _suspension(server, jid)._replace(disabled_at=None))
     note(by, "account", jid, "was enabled")
+
+
+def to_enable(server: "Server", by: Administrator, account: str) -> JID:
+    """The account that is to be enabled. Raises Refused if it cannot be."""
+    jid = changeable_account(server, by, account)
+    if _suspension(server, jid).disabled_at is None:
+        raise Refused(f"{jid} is not disabled.", "conflict")
+    return jid
 
 
 def remove(server: "Server", by: Administrator, account: str, days: int = 0) -> None:
     """Remove an account with everything it has, which ends its sessions. For so many days it can be restored; with 0
     it is gone at once, and then this yields."""
-    jid = changeable_account(server, by, account)
-    _refuse_oneself(by, jid)
+    jid = to_remove(server, by, account)
     if not 0 <= days <= MAX_DAYS:
         raise Refused(f"An account can be kept for at most {MAX_DAYS} days.")
     if days:
@@ -192,12 +226,19 @@ def remove(server: "Server", by: Administrator, account: str, days: int = 0) -> 
     note(by, "account", jid, "was removed")
 
 
+def to_remove(server: "Server", by: Administrator, account: str) -> JID:
+    """The account that is to be removed. Raises Refused if it cannot be."""
+    jid = changeable_account(server, by, account)
+    _refuse_oneself(by, jid)
+    return jid
+
+
 def restore(server: "Server", by: Administrator, account: str) -> None:
     """Keep an account that was to be removed."""
     jid = changeable_account(server, by, account)
     was = _suspension(server, jid)
     if was.remove_at is None:
-        raise Refused(f"{jid} is not to be removed.")
+        raise Refused(f"{jid} is not to be removed.", "conflict")
     suspensions.put(server.db, jid, was._replace(remove_at=None))
     note(by, "account", jid, "was restored")
 
@@ -239,7 +280,7 @@ def _suspension(server: "Server", account: JID) -> Suspension:
 def _refuse_oneself(by: Administrator, account: JID) -> None:
     """So that no administrator is locked out by a slip; another one can do it."""
     if by.name == account:
-        raise Refused("You cannot do this to the account that you are logged in as.")
+        raise Refused("You cannot do this to the account that you are logged in as.", "not-allowed")
 
 
 def _objection(server: "Server", by: Administrator, text: str) -> str:

@@ -5,7 +5,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from handlers.admin.comings_and_goings import shown_address
-from handlers.admin.given import SHOWN, Administrator, after_address, note, refuse_raising, unhurried
+from handlers.admin.given import (
+    SHOWN,
+    Administrator,
+    after_address,
+    changeable_account,
+    note,
+    refuse_raising,
+    unhurried,
+)
+from handlers.login import accounts
 from xmpp.control import Refused
 from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID, MalformedJID
@@ -13,6 +22,9 @@ from xmpp.routing.session import Session
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
+
+
+ENDED = StreamError("policy-violation", "ended by an administrator")
 
 
 class Listed(NamedTuple):
@@ -38,15 +50,28 @@ def listing(
 
 def end(server: "Server", by: Administrator, session: str) -> None:
     """End a session: its client is told so, and may log in anew."""
+    found = endable(server, by, session)
+    note(by, "session", found.jid, "was ended")
+    found.close(ENDED)
+
+
+def end_all(server: "Server", by: Administrator, account: str) -> None:
+    """End all sessions of an account, and all that is about to become one."""
+    jid = changeable_account(server, by, account)
+    note(by, "account", jid, "was logged out")
+    accounts.end_sessions(server, jid, ENDED)
+
+
+def endable(server: "Server", by: Administrator, session: str) -> Session:
+    """A session that an administrator may end. Raises Refused."""
     try:
         found = server.online.session(JID.parse(session))
     except MalformedJID as error:
-        raise Refused(f"{session!r} is not the address of a session: {error}.") from error
+        raise Refused(f"{session!r} is not the address of a session: {error}.", "jid-malformed") from error
     if found is None or not by.may_at(found.account.domain):
-        raise Refused(f"There is no session {session}.")
+        raise Refused(f"There is no session {session}.", "item-not-found")
     refuse_raising(server, by, found.account)
-    note(by, "session", found.jid, "was ended")
-    found.close(StreamError("policy-violation", "ended by an administrator"))
+    return found
 
 
 def _matching(server: "Server", by: Administrator, wanted: str, start: str) -> Iterator[Session]:

@@ -30,6 +30,7 @@ from db.sqlite.migrations import (
     v0022_account_looks,
     v0023_reports,
     v0024_invitations,
+    v0027_greetings,
 )
 from xmpp.data.confusables import look
 
@@ -58,6 +59,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0022_account_looks.STATEMENTS,
     v0023_reports.STATEMENTS,
     v0024_invitations.STATEMENTS,
+    v0027_greetings.STATEMENTS,
 )
 
 
