@@ -6,6 +6,7 @@ is a function in the module that it is named with.
 
 from handlers import archive, commands, groups, invitations, pubsub, push, rooms, upload
 from handlers.admin import comings_and_goings, greetings, limited, removals, upkeep
+from handlers.commands import service_administration
 from handlers.commands.command import COMMANDS_OFFERED
 from handlers.components import delegation, in_their_name, managed_presence, managed_rosters, privileges
 from handlers.contacts import (
@@ -127,6 +128,7 @@ FEATURES = (
     occupants.feature,
     disco.feature,
     commands.feature,
+    service_administration.feature,
     caps.feature,
     caps2.feature,
     client_caps.feature,
@@ -336,7 +338,9 @@ TABLES = Tables(
         privileges.warn_of_unknown,
         shared_blocklists.start,
     ),
-    COMMANDS_OFFERED.runs(strangers.offer_choice, invitation_commands.offer),
+    COMMANDS_OFFERED.runs(
+        strangers.offer_choice, invitation_commands.offer, service_administration.offer_commands
+    ),
     LINK_IDLE.runs(rooms_here.keep_link),
     STREAMS_CLOSING.runs(restarts.tell_shutdown),
     SERVER_STOPPING.runs(

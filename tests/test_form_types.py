@@ -12,9 +12,13 @@ import pytest
 from lxml import etree
 
 from db import roles
+from handlers.admin.administration import carry_out
+from handlers.commands import service_administration
+from handlers.commands.administration import ADMIN
 from handlers.contacts import strangers
 from handlers.invitations.commands import CREATE_ACCOUNT, INVITE
 from handlers.login import registration_form
+from tests.harness import adhoc
 from tests.harness.in_process import Client, add_accounts, server_in
 from tests.harness.nodes import ask, configure, create, form, owner, publish, pubsub, subscribe
 from tests.harness.rooms import ROOM as VERONA
@@ -162,6 +166,30 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
     "urn:xmpp:invite#invitation": {"uri": "text-single", "landing-url": "text-single", "expire": "text-single"},
     CREATE_ACCOUNT: {"username": "text-single", "roster-subscription": "boolean"},  # XEP-0401 section 4.4
     "urn:xmpp:http:upload:0": {"max-file-size": "text-single"},
+    ADMIN: {  # XEP-0133 section 8.2
+        "accountjid": "jid-single",
+        "accountjids": "jid-multi",
+        "activeuserjids": "jid-multi",
+        "activeusersnum": "text-single",
+        "adminjids": "jid-multi",
+        "announcement": "text-multi",
+        "disableduserjids": "jid-multi",
+        "disabledusersnum": "text-single",
+        "idleusersnum": "text-single",
+        "ipaddresses": "list-multi",
+        "lastlogin": "text-single",
+        "max_items": "list-single",
+        "motd": "text-multi",
+        "onlineresources": "text-multi",  # text-single in the registry, and with several values in section 4.10
+        "onlineuserjids": "jid-multi",
+        "onlineusersnum": "text-single",
+        "password": "text-private",
+        "password-verify": "text-private",
+        "registereduserjids": "jid-multi",
+        "registeredusersnum": "text-single",
+        "rostersize": "text-single",
+        "welcome": "text-multi",
+    },
     strangers.COMMAND: {"messages": "list-single"},  # our own
     OWN_FILES: {  # our own
         **dict.fromkeys(("name", "size", "purpose", "uploaded", "expires", "address"), "text-single"),
@@ -177,6 +205,8 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
 MAKERS = {
     "handlers/archive/query.py",
     "handlers/commands/__init__.py",
+    "handlers/commands/of_accounts.py",
+    "handlers/commands/of_domains.py",
     "handlers/discovery/disco_info.py",
     "handlers/invitations/commands.py",
     "handlers/pubsub/approval.py",
@@ -251,6 +281,7 @@ def all_forms(server: Server) -> list[etree._Element]:
         *of_nodes(hamlet, francisco),
         *of_rooms(hamlet, francisco),
         *of_files(hamlet),
+        *of_administration(server, hamlet),
         hamlet.asks(COMMAND.format(strangers.COMMAND), type="set", to="localhost"),
         *of_invitations(server, hamlet),
         etree.tostring(registration_form.query("Choose a username and a password."), encoding="unicode"),
@@ -302,6 +333,20 @@ def of_files(hamlet: Client) -> list[str]:
     asked = [command.format(OWN_FILES, each) for each in ("list", "delete")]
     return [hamlet.asks(INFO, to="upload.localhost"),
             *(hamlet.asks(each, type="set", to="upload.localhost") for each in asked)]  # fmt: skip
+
+
+def of_administration(server: Server, hamlet: Client) -> list[str]:
+    carry_out(server, "role", account=HAMLET, role="administrator")
+    forms = [adhoc.request(command.node, "localhost") for command in service_administration.COMMANDS]
+    filled_in = {
+        "get-user-roster": {"accountjids": FRANCISCO},
+        "get-user-lastlogin": {"accountjids": FRANCISCO},
+        "user-stats": {"accountjid": FRANCISCO},
+        **{f"get-{kind}-users-list": {"max_items": "25"} for kind in ("registered", "disabled", "online")},
+        **{f"get-{kind}-users": {"max_items": "25"} for kind in ("active", "idle")},
+    }
+    results = [adhoc.request(f"{ADMIN}#{node}", "localhost", ADMIN, **form) for node, form in filled_in.items()]
+    return [answer for each in (*forms, *results) for answer in hamlet.sends(each)]
 
 
 def of_search(hamlet: Client) -> list[str]:
