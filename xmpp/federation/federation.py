@@ -1,7 +1,6 @@
 """All that a server has to do with others: whom it talks to, the links to them, and the streams that come from them."""
 
 import logging
-from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
@@ -22,8 +21,10 @@ from xmpp.federation.incoming import IncomingStream
 from xmpp.federation.links import Links
 from xmpp.federation.outgoing import OutgoingStream, VerifyingStream
 from xmpp.federation.pings import Pings
+from xmpp.federation.remembered import ForADay
 from xmpp.federation.roots import Roots
 from xmpp.federation.settings import FederationSettings, is_beneath, plain_fingerprint
+from xmpp.federation.sharing import Sharing
 from xmpp.federation.stream import ServerStream
 from xmpp.federation.unwanted import Unwanted
 from xmpp.routing.others import LinkShown
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 5.0  # how often idle links, and those that do not confirm, are looked for
-BIDI_FORGOTTEN_SECONDS = 86_400.0
-BIDI_REMEMBERED = 1_000  # domains
 
 
 class Dialer(Protocol):
@@ -57,7 +56,8 @@ class Dialer(Protocol):
 class Federation:
     """The router's destination for all domains that are not ours, and what serves other servers' connections.
 
-    `tls` is None only in tests. `queued`: the stanzas that wait for all domains.
+    `tls` is None only in tests. `queued`: the stanzas that wait for all domains. `no_both`: the domains whose servers
+    hang up when they are asked for both directions on one stream (XEP-0288).
     """
 
     def __init__(
@@ -81,7 +81,8 @@ class Federation:
         self._broken = Broken(self)
         self._unwanted = Unwanted(self.settings)
         self._streams: set[ServerStream] = set()
-        self._no_bidi: OrderedDict[str, float] = OrderedDict()
+        self.no_both = ForADay[str]()
+        self.sharing = Sharing(self)
         self._watcher: gevent.Greenlet[[], None] | None = None
 
     @property
@@ -185,20 +186,6 @@ class Federation:
             failure = failure or timeout(str(error))
         raise failure or timeout("the authoritative server could not be reached")
 
-    # -- both directions on one stream
-
-    def may_ask_for_both(self, domain: str) -> bool:
-        """True unless the domain's server has hung up when it was asked for that (XEP-0288)."""
-        until = self._no_bidi.get(domain)
-        return until is None or monotonic() > until
-
-    def does_not_know_both(self, domain: str) -> None:
-        """Remember for a day that the domain's server hangs up when it is asked for both directions."""
-        self._no_bidi.pop(domain, None)
-        self._no_bidi[domain] = monotonic() + BIDI_FORGOTTEN_SECONDS
-        while len(self._no_bidi) > BIDI_REMEMBERED:
-            self._no_bidi.popitem(last=False)
-
     # -- streams
 
     def serve(self, stream: ServerStream) -> None:
@@ -232,10 +219,14 @@ class Federation:
         if link is not None:
             link.is_there()
         if pair in stream.says:
-            try:
-                self._links.of(pair).adopt(stream)
-            except StanzaError as error:
-                log.info("%s: nothing is sent to %s there: %s", stream.peer, pair.theirs, error)
+            self.adopt(stream, pair)
+
+    def adopt(self, stream: ServerStream, pair: Pair) -> None:
+        """A stream may carry what is sent for this pair, if none does yet."""
+        try:
+            self._links.of(pair).adopt(stream)
+        except StanzaError as error:
+            log.info("%s: nothing is sent to %s there: %s", stream.peer, pair.theirs, error)
 
     def gone(self, stream: ServerStream) -> None:
         """A stream has ended: what may not have arrived there is said again, or goes back to who sent it."""

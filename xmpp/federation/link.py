@@ -15,7 +15,7 @@ from xmpp.data.stanza import Stanza
 from xmpp.federation.dialback import Pair
 from xmpp.federation.dns.dialing import NoSuchServer, Unreachable
 from xmpp.federation.failures import not_found, not_talked_to, timeout
-from xmpp.federation.outgoing import LinkStream
+from xmpp.federation.link_stream import LinkStream
 from xmpp.federation.stream import ServerStream
 from xmpp.routing.delivery import STOP
 from xmpp.routing.others import LinkShown
@@ -137,11 +137,18 @@ class Link:
 
     def _tried(self) -> StanzaError | None:
         """None if a stream is open; else why there is none."""
+        sharing = self._federation.sharing
+        if sharing.join(self, self.pair.theirs):
+            return None
+        with sharing.opening(self.pair.theirs):
+            return self._dialled()
+
+    def _dialled(self) -> StanzaError | None:
         ends = self._federation.no_more_addresses_after()
         try:
             failure, was_both = self._tried_addresses(ends)
             if was_both:  # its server may not know what that is, and closes the stream
-                self._federation.does_not_know_both(self.pair.theirs)
+                self._federation.no_both.note(self.pair.theirs)
                 failure, _ = self._tried_addresses(ends)
             return failure
         except NoSuchServer as error:
@@ -151,14 +158,18 @@ class Link:
         """As `_tried`, and True if a server closed the stream without a word after it was asked for both directions. No
         other one is tried after `ends`, on the monotonic clock."""
         failure: StanzaError | None = None
-        both = self._federation.may_ask_for_both(self.pair.theirs)
+        both = self.pair.theirs not in self._federation.no_both
         try:
             for dialled in self._federation.dialer.dial(self.pair.theirs, self._first_sender):
                 if not self._federation.may_talk_to(self.pair.theirs):  # not any more
                     dialled.sock.close()
                     return not_talked_to(), False
+                if self._federation.sharing.join(self, dialled.where):
+                    dialled.sock.close()
+                    return None, False
                 stream = LinkStream(self._federation, self, dialled, asks_for_both=both)
-                self._federation.settle(stream)
+                with self._federation.sharing.opening(dialled.where):
+                    self._federation.settle(stream)
                 if stream.is_open:
                     return None, False
                 if stream.asked_for_both and stream.failure is None:
@@ -231,7 +242,7 @@ class Link:
         stream.look_after(now)
         if now - stream.used_at > self._federation.settings.idle_seconds and isinstance(stream, LinkStream):
             server = self._federation.server
-            if any(step(server, *self.pair) is STOP for step in server.tables[LINK_IDLE]):
+            if any(step(server, *pair) is STOP for pair in stream.says for step in server.tables[LINK_IDLE]):
                 stream.used_at = now
             else:
                 stream.close()

@@ -20,6 +20,7 @@ RESULT = f"{{{DIALBACK}}}result"
 VERIFY = f"{{{DIALBACK}}}verify"
 DIALBACK_FEATURES = "urn:xmpp:features:dialback"
 DIALBACK_FEATURE = f"{{{DIALBACK_FEATURES}}}dialback"
+DIALBACK_ERRORS = f"{{{DIALBACK_FEATURES}}}errors"
 
 BIDI_FEATURES = "urn:xmpp:features:bidi"
 BIDI_FEATURE = f"{{{BIDI_FEATURES}}}bidi"

@@ -67,6 +67,11 @@ class ClientTLS:
         except ValueError as error:  # IDNAError among them
             raise ssl.SSLError(f"{theirs} cannot be named in a TLS handshake: {error}") from error
 
+    def shows_same(self, ours: str, other: str) -> bool:
+        """True if the same certificate is shown for these two domains of ours."""
+        find = self.contexts.towards
+        return find(a_label(ours), is_direct=True) is find(a_label(other), is_direct=True)
+
 
 def _by_name(contexts: Contexts, services: Mapping[str, Sequence[str]]) -> Contexts:
     """Keeps the order of the domains."""

@@ -1,0 +1,97 @@
+"""One stream for several pairs of domains (XEP-0220, "Multiplexing"): before a connection is made, a server to which
+there is one already is asked to take one more pair.
+
+Only servers are asked that answer with an error where they do not want that, and could not be asked otherwise without
+losing the stream; and for no pair for which we would show another certificate. A domain that the stream was not opened
+for has to lead to the same address and port, and the server there to have a certificate for it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from gevent.event import Event
+
+from xmpp.federation.dialback import Pair
+from xmpp.federation.link_stream import ANSWER_SECONDS, LinkStream
+from xmpp.federation.remembered import ForADay
+
+if TYPE_CHECKING:
+    from xmpp.federation.federation import Federation
+    from xmpp.federation.link import Link
+
+
+class Sharing:
+    """The streams that may take one more pair, by the domains that they lead to, and by the address."""
+
+    def __init__(self, federation: "Federation") -> None:
+        self._federation = federation
+        self._streams: dict[str, dict[LinkStream, None]] = {}
+        self._being_opened: dict[str, Event] = {}
+        self._alone = ForADay[Pair]()  # each has a stream of its own
+
+    # -- what streams say
+
+    def opened(self, stream: LinkStream, pair: Pair) -> None:
+        """A stream carries what is sent for this pair."""
+        if stream.takes_more:
+            for key in (pair.theirs, stream.peer):
+                self._streams.setdefault(key, {})[stream] = None
+
+    def gone(self, stream: LinkStream) -> None:
+        """A stream has ended, or takes no more."""
+        for key in {stream.peer, *(pair.theirs for pair in stream.says)}:
+            streams = self._streams.get(key, {})
+            streams.pop(stream, None)
+            if not streams:
+                self._streams.pop(key, None)
+
+    # -- what links ask
+
+    @contextmanager
+    def opening(self, key: str) -> Iterator[None]:
+        """A stream to this domain, or address, is being opened: who wants one waits a while for that."""
+        if key in self._being_opened:
+            yield
+            return
+        opened = self._being_opened[key] = Event()
+        try:
+            yield
+        finally:
+            del self._being_opened[key]
+            opened.set()
+
+    def join(self, link: "Link", key: str) -> bool:
+        """True if a stream to this domain, or address, carries from now on what is sent over the link. Yields."""
+        being_opened = self._being_opened.get(key)
+        if being_opened is not None:
+            being_opened.wait(ANSWER_SECONDS)
+        stream = self._one_for(link.pair, key)
+        if stream is None or stream.agree_on(link):
+            return stream is not None
+        self._alone.note(link.pair)
+        stream.takes_more = False
+        self.gone(stream)
+        return False
+
+    def _one_for(self, pair: Pair, key: str) -> LinkStream | None:
+        if pair in self._alone:
+            return None
+        return next((each for each in self._streams.get(key, ()) if self._may_take(each, pair)), None)
+
+    def _may_take(self, stream: LinkStream, pair: Pair) -> bool:
+        return stream.has_room and self._shows_same(stream, pair) and self._is_of(stream, pair.theirs)
+
+    def _shows_same(self, stream: LinkStream, pair: Pair) -> bool:
+        """True if we would show the same certificate for our domain of this pair."""
+        tls = self._federation.client_tls
+        return tls is None or tls.shows_same(stream.ours, pair.ours)
+
+    def _is_of(self, stream: LinkStream, domain: str) -> bool:
+        """True if the server there would be believed to be this domain's if it were dialled."""
+        if any(pair.theirs == domain for pair in stream.says):
+            return True
+        if not stream.has_tls:
+            return self._federation.may_be_plain(domain)
+        chain = stream.transport.peer_chain
+        return self._federation.may_dial_back(domain) or self._federation.judge(chain, domain) is None
