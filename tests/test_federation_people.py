@@ -131,18 +131,12 @@ def test_a_subscription_is_refused(juliet: Correspondent, paula: Correspondent) 
         assert subscription(asks, answers.account) == "none"
 
 
-def makes(host: Correspondent, room: str) -> None:
-    host.enters(room, "host")
-    form = "<x xmlns='jabber:x:data' type='submit'/>"
-    host.ask("set", f"<query xmlns='http://jabber.org/protocol/muc#owner'>{form}</query>", to=room)
-
-
 def test_people_meet_in_rooms_of_either_server(
     juliet: Correspondent, paula: Correspondent, home: Home, peer: Peer
 ) -> None:
     for host, guest, service in ((juliet, paula, f"rooms.{home.domain}"), (paula, juliet, peer.rooms)):
         room = f"hall{next(numbers)}@{service}"
-        makes(host, room)
+        host.makes(room)
         guest.enters(room, "guest")
         host.hears_from(f"{room}/guest", "presence")
         for speaker, nick in ((host, "host"), (guest, "guest")):
@@ -159,7 +153,7 @@ def test_somebody_is_invited_into_a_room_of_the_other_server(
     juliet: Correspondent, paula: Correspondent, home: Home
 ) -> None:
     room = f"hall{next(numbers)}@rooms.{home.domain}"
-    makes(juliet, room)
+    juliet.makes(room)
     juliet.send(f"<message to='{room}'><x xmlns='{MUC}#user'><invite to='{paula.account}'/></x></message>")
     invitation = paula.hears_from(room)
     assert [each.get("from") for each in invitation.iterfind("{*}x/{*}invite")] in ([juliet.account], [juliet.jid])

@@ -69,6 +69,12 @@ class Correspondent(RawClient):
         self.hears("presence", lambda stanza: stanza.get("from") == f"{room}/{nick}" and stanza.get("type") is None)
         self.hears("message", lambda stanza: stanza.find("{*}subject") is not None)
 
+    def makes(self, room: str) -> None:
+        """Make a room as it comes, and be in it."""
+        self.enters(room, "host")
+        form = "<x xmlns='jabber:x:data' type='submit'/>"
+        self.ask("set", f"<query xmlns='http://jabber.org/protocol/muc#owner'>{form}</query>", to=room)
+
     def is_told(self, text: str) -> tuple[str, str, str]:
         """The error that comes back for the message with this text: its type, condition and text."""
         stanza = self.hears("message", lambda stanza: stanza.get("type") == "error" and stanza.get("id") == text)
