@@ -107,6 +107,12 @@ def test_the_list_is_that_of_the_settings(tmp_path: Path, settings: dict[str, di
         assert server_first(stream, "SASL2", "SCRAM-SHA-256")["h"] == signed(features, "SASL2", "sha256")
 
 
+def test_where_no_mechanism_can_bind_no_type_is_announced(tmp_path: Path) -> None:
+    """Clients give up where there is one without the other (XEP-0440)."""
+    with secured_server(tmp_path, sasl={"mechanisms": ["PLAIN"]}) as server, Sasl2Stream(server) as stream:
+        assert not stream.open().findall(TYPES)
+
+
 def outcome_with(stream: Sasl2Stream, changed: tuple[str, str]) -> str:
     """Log in, bound to the channel, with a message from the server in which somebody has replaced one text."""
     client = BindingClient(

@@ -8,13 +8,18 @@ import hmac
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from xmpp.stream.tls import exporter
+from tests.harness.certificates import issue, key_pem, pem
+from xmpp.stream.tls import abilities, exporter
 from xmpp.stream.tls.client_hello import ClientHello
+from xmpp.stream.tls.contexts import context_for_servers
+from xmpp.stream.tls.exporter import Exporter
 from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 
 LABEL = b"EXPORTER-Channel-Binding"
@@ -114,6 +119,35 @@ def test_without_the_extended_master_secret_version_1_2_has_no_exporter(
 def test_each_connection_has_an_exporter_of_its_own(server_tls: ServerTLS, context: ssl.SSLContext) -> None:
     connections = [Connection(server_tls, context) for _ in range(3)]
     assert len({server_tls.channel_bindings(each.server)["tls-exporter"] for each in connections}) == 3
+
+
+@pytest.mark.parametrize("key", [ed25519.Ed25519PrivateKey.generate(), rsa.generate_private_key(65537, 2048)],
+                         ids=["Ed25519", "RSA"])  # fmt: skip
+def test_whatever_key_the_server_has_the_exporter_is_offered(key: Any, tmp_path: Path, context: ssl.SSLContext) -> None:
+    path = tmp_path / "whole.pem"
+    path.write_bytes(pem(issue(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else SHA256())) + key_pem(key))
+    tls = ServerTLS(TLSSettings(certificates={"example.org": path}), {"example.org": []}, tmp_path)
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context.maximum_version = version
+        connection = Connection(tls, context)
+        bindings = tls.channel_bindings(connection.server)
+        assert bindings["tls-exporter"] == Exporter().exported(connection.client)
+        assert ("tls-server-end-point" in bindings) == isinstance(
+            key, rsa.RSAPrivateKey
+        )  # Ed25519 has no hash function
+
+
+def test_where_the_system_allows_one_version_the_exporter_is_offered_in_that(
+    tmp_path: Path, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_version(*arguments: Any) -> ssl.SSLContext:
+        made = context_for_servers(*arguments)
+        made.minimum_version = ssl.TLSVersion.TLSv1_3
+        return made
+
+    monkeypatch.setattr(abilities, "context_for_servers", one_version)
+    tls = ServerTLS(TLSSettings(), {"example.org": []}, tmp_path)
+    assert "tls-exporter" in tls.channel_bindings(Connection(tls, context).server)
 
 
 @pytest.mark.parametrize(
