@@ -304,6 +304,24 @@ def test_where_certificates_cannot_be_taken_nobody_is_asked_and_the_log_says_so(
 # -- the file of the authorities
 
 
+def test_whose_certificates_do_not_count_any_more_is_in_the_log_from_the_start(
+    authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    expired, now = Authority("Old", has_expired=True), datetime.now(UTC)
+    path = tmp_path / "people.pem"
+    certificates = (expired.intermediate, authority.intermediate)
+    path.write_bytes(
+        b"".join(each.public_bytes(Encoding.PEM) for each in certificates) + authority.revoke(until=now - DAY)
+    )
+    ServerTLS(TLSSettings(client_authorities={"localhost": path}), {"localhost": []}, tmp_path)
+    yesterday = f"{now - DAY:%Y-%m-%d}"
+    assert [each for each in caplog.messages if each.startswith("certificates for clients")] == [
+        f"certificates for clients by CN=Old's intermediate do not count: its own expired on {yesterday}.",
+        "certificates for clients by CN=Root's intermediate do not count: the list of those that it has revoked is no "
+        f"longer current since {yesterday}.",
+    ]
+
+
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, authority: Authority) -> None:
     path = tmp_path / "people.pem"
     with pytest.raises(CertificateError, match=r"people\.pem: cannot be read: No such file"):

@@ -383,8 +383,11 @@ def test_a_server_warns_that_others_refuse_the_certificate_that_it_has_made(tmp_
         assert any("WARNING" in line and line.endswith(refused) for line in server.said)
 
 
-def test_authorities_that_cannot_be_read_fail_the_check(tmp_path: Path) -> None:
-    path = configured(tmp_path, "[federation]\nauthorities = 'missing.pem'\n")
+@pytest.mark.parametrize(
+    "setting", ["[federation]\nauthorities = 'missing.pem'\n", "[tls.client_authorities]\nlocalhost = 'missing.pem'\n"]
+)
+def test_authorities_that_cannot_be_read_fail_the_check(tmp_path: Path, setting: str) -> None:
+    path = configured(tmp_path, setting)
     missing = f"{tmp_path}/missing.pem: cannot be read: No such file or directory."
     assert complaint("config", "check", path) == f"{path}: {missing}"
 

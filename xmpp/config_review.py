@@ -79,7 +79,8 @@ def review_certificates(configuration: Configuration, features: Iterable[Feature
     settings, now, served = configuration[TLSSettings], datetime.now(UTC), services_of(configuration, features)
     federation = configuration[FederationSettings]
     review, roots = CertificateReview([], []), read_roots(federation.authorities)
-    read_client_authorities(settings, [*served])
+    for authorities in read_client_authorities(settings, [*served]).values():
+        review.doubts.extend(authorities.doubts(now))
     with TemporaryDirectory() as self_signed:
         for domain, certificate in read_certificates(settings, served, Path(self_signed)).items():
             context_for_clients(certificate, VERSIONS[settings.minimum_version])

@@ -35,6 +35,7 @@ class ClientAuthorities:
     """Who may issue certificates for the clients of a domain, and what they have revoked."""
 
     def __init__(self, certificates: list[x509.Certificate], lists: Iterable[x509.CertificateRevocationList]) -> None:
+        self._certificates = certificates
         self._lists = {each.issuer: each for each in lists}
         self._revoked = {(issuer, each.serial_number) for issuer, them in self._lists.items() for each in them}
         # What authorities may issue for some names only is not checked against addresses, so these may issue none.
@@ -64,6 +65,21 @@ class ClientAuthorities:
             return tuple(islice(_addresses(leaf), MOST_ADDRESSES))
         except MALFORMED as error:
             raise CertificateRefused(f"cannot be read: {plain(str(error))}") from None
+
+    def doubts(self, now: datetime) -> Iterator[str]:
+        """Say whose certificates do not count by now, a sentence for each authority."""
+        for each in self._certificates:
+            if each.not_valid_after_utc < now:
+                yield (
+                    f"certificates for clients by {plain(each.subject.rfc4514_string())} do not count: its own expired "
+                    f"on {each.not_valid_after_utc:%Y-%m-%d}."
+                )
+        for issuer, known in self._lists.items():
+            if known.next_update_utc is not None and known.next_update_utc < now:
+                yield (
+                    f"certificates for clients by {plain(issuer.rfc4514_string())} do not count: the list of those "
+                    f"that it has revoked is no longer current since {known.next_update_utc:%Y-%m-%d}."
+                )
 
     def _refuse_revoked(self, certificate: x509.Certificate, now: datetime) -> None:
         known = self._lists.get(certificate.issuer)

@@ -181,6 +181,9 @@ class ServerTLS:
         self.valid_until = min(each.x509.not_valid_after_utc for each in certificates.values())
         for domain, certificate in certificates.items():
             _tell(certificate, domain, datetime.now(UTC))
+        for each in authorities.values():
+            for doubt in each.doubts(datetime.now(UTC)):
+                log.warning(doubt)
 
     @property
     def asks_servers(self) -> bool:
