@@ -9,7 +9,7 @@ from web.bosh.answers import END, SEPARATOR
 from web.bosh.connection_manager import ConnectionManager
 from xmpp.data import names
 from xmpp.data.errors import StreamError
-from xmpp.data.wire import standing_alone, wire
+from xmpp.data.wire import standing_alone
 from xmpp.server import Server
 from xmpp.stream.client import ClientStream, Terms
 from xmpp.stream.framing import Opening
@@ -37,9 +37,9 @@ class BoshFraming:
         self._manager.opened(opening.host, opening.id)
         return b""
 
-    def features(self, features: Iterable[etree._Element]) -> bytes:
+    def features(self, features: Iterable[bytes]) -> bytes:
         """The element, whose prefix the body declares."""
-        return b"<stream:features>%b</stream:features>" % b"".join(map(wire, features))
+        return b"<stream:features>%b</stream:features>" % b"".join(features)
 
     def ending(self, opening: bytes, error: StreamError | None) -> bytes:
         """What has the last answer say why it is the last."""

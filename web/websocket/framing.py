@@ -13,7 +13,7 @@ from web.websocket import frames
 from web.websocket.frames import GOING_AWAY, NORMAL, FrameError, Frames
 from xmpp.data import names
 from xmpp.data.errors import StreamError
-from xmpp.data.wire import quoted, standing_alone, wire
+from xmpp.data.wire import quoted, standing_alone
 from xmpp.stream.framing import LANGUAGE, Opening
 from xmpp.stream.xml.elementfeed import ElementFeed
 from xmpp.stream.xml.nameguard import ProcessNames
@@ -55,9 +55,9 @@ class WebSocketFraming:
             f' xml:lang="{LANGUAGE}"/>'
         ).encode()
 
-    def features(self, features: Iterable[etree._Element]) -> bytes:
+    def features(self, features: Iterable[bytes]) -> bytes:
         """The element, with the prefix that clients look for."""
-        return b"<stream:features%b>%b</stream:features>" % (_DECLARED, b"".join(map(wire, features)))
+        return b"<stream:features%b>%b</stream:features>" % (_DECLARED, b"".join(features))
 
     def ending(self, opening: bytes, error: StreamError | None) -> bytes:
         """The frames of these elements, and the one that closes the connection."""

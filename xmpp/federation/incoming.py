@@ -68,7 +68,7 @@ class IncomingStream(ServerStream):
             self._check(header)
         finally:
             self.write(self.opening())
-        self.write(self.framing.features(self._features()))
+        self.write(self.framing.features(map(wire, self._features())))
 
     def _check(self, header: StreamHeader) -> None:
         ours, theirs = _domain(header.attributes.get("to")), _domain(header.attributes.get("from"))

@@ -8,8 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple
 
-from lxml import etree
-
 from xmpp.data.jid import JID
 from xmpp.data.stanza import KINDS, Stanza
 from xmpp.routing.delivery import AnyStep, Step, Steps
@@ -69,8 +67,8 @@ CONNECTION_LOST = Table[StoppingStep]("CONNECTION_LOST")  # STOP: the session hi
 SESSION_ENDED = Table[SessionStep]("SESSION_ENDED")
 
 # For a stream that is about to be told what it is offered in its state: f(stream, features) adds what can only be said
-# about all of it.
-OFFERED = Table[Callable[["Stream", list[etree._Element]], None]]("OFFERED")
+# about all of it, as xmpp.data.wire writes it.
+OFFERED = Table[Callable[["Stream", list[bytes]], None]]("OFFERED")
 
 # For the server.
 ServerStep = Callable[["Server"], None]

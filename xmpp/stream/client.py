@@ -247,9 +247,9 @@ class ClientStream(Connection):
             self.write(self.opening())
         self.send_features()
 
-    def _features(self) -> list[etree._Element]:
-        """What is offered in this state (RFC 6120 section 4.3.2)."""
-        features = [*self._offered()]
+    def _features(self) -> list[bytes]:
+        """What is offered in this state (RFC 6120 section 4.3.2), as it is written."""
+        features = [wire(each) for each in self._offered()]
         for complete in self.server.tables[OFFERED]:
             complete(self, features)
         return features

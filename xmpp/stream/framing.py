@@ -7,11 +7,9 @@ the edge, by a framing of their own.
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
-from lxml import etree
-
 from xmpp.data import names
 from xmpp.data.errors import StreamError
-from xmpp.data.wire import quoted, wire
+from xmpp.data.wire import quoted
 from xmpp.stream.xml.nameguard import ProcessNames
 from xmpp.stream.xml.xmlfeed import XMLFeed, XMLLimits
 
@@ -46,8 +44,8 @@ class Framing(Protocol):
     def opening(self, opening: Opening) -> bytes:
         """Our stream header."""
 
-    def features(self, features: Iterable[etree._Element]) -> bytes:
-        """The <stream:features/> with these children."""
+    def features(self, features: Iterable[bytes]) -> bytes:
+        """The <stream:features/> with these children, as `wire` writes them."""
 
     def ending(self, opening: bytes, error: StreamError | None) -> bytes:
         """Our last words: `opening`, which is empty if it has been sent, then the error, if there is one, and what
@@ -70,9 +68,9 @@ class ClientFraming:
             f" id='{opening.id}' from={quoted(opening.host)}{to} version='1.0' xml:lang='{LANGUAGE}'>"
         ).encode()
 
-    def features(self, features: Iterable[etree._Element]) -> bytes:
+    def features(self, features: Iterable[bytes]) -> bytes:
         """The element with the prefix that our header declares."""
-        return b"<stream:features>" + b"".join(map(wire, features)) + b"</stream:features>"
+        return b"<stream:features>" + b"".join(features) + b"</stream:features>"
 
     def ending(self, opening: bytes, error: StreamError | None) -> bytes:
         """The same, with the closing tag."""

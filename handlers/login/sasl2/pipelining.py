@@ -9,6 +9,7 @@ from lxml import etree
 
 from handlers.login.sasl.attempts import login_of
 from handlers.login.sasl.exchange import WithoutPrejudice
+from xmpp.data.wire import wire
 from xmpp.routing.feature import Feature, State
 from xmpp.routing.streams import Stream
 
@@ -21,13 +22,14 @@ feature = Feature("pipelining", xep="0509", needs=["sasl2"])
 
 
 @feature.step
-def offer_version(stream: Stream, features: list[etree._Element]) -> None:
+def offer_version(stream: Stream, features: list[bytes]) -> None:
     """OFFERED: the version is a hash of all that this stream is offered, as it is written."""
     if stream.state is not State.OPEN or not stream.is_secure:
         return
-    value = b64encode(sha256(b"".join(map(etree.tostring, features))).digest()).decode()
+    value = b64encode(sha256(b"".join(features)).digest()).decode()
     login_of(stream).offer_version = value
-    features.append(etree.Element(CONFIG_VERSION, {"scheme": SCHEME, "value": value}, {None: NAMESPACE}))
+    version = etree.Element(CONFIG_VERSION, {"scheme": SCHEME, "value": value}, {None: NAMESPACE})
+    features.append(wire(version))
 
 
 def refuse_another(stream: Stream, authenticate: etree._Element) -> None:
