@@ -17,6 +17,7 @@ PING = "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"
 OFFER_TLS, REQUIRED, MECHANISMS = f"{{{names.TLS}}}starttls", f"{{{names.TLS}}}required", f"{{{names.SASL}}}mechanisms"
 CHANNEL_BINDING = "{urn:xmpp:sasl-cb:0}sasl-channel-binding"
 AUTHENTICATION, VERSION = "{urn:xmpp:sasl:2}authentication", "{urn:xmpp:iap:0}config-version"
+WITH_INVITATION = "{urn:xmpp:ibr-token:0}register", "{http://jabber.org/features/iq-register}register"
 LIMITS = "{urn:xmpp:stream-limits:0}limits"
 
 
@@ -44,7 +45,7 @@ def test_before_tls_nothing_but_tls_is_offered(secured: RunningServer) -> None:
 def test_over_tls_login_is_offered_with_channel_binding(secured: RunningServer) -> None:
     with RawClient(secured.port) as client:
         features = client.start_tls()
-    assert offered(features) == {MECHANISMS, AUTHENTICATION, CHANNEL_BINDING, VERSION, LIMITS}
+    assert offered(features) == {MECHANISMS, AUTHENTICATION, CHANNEL_BINDING, VERSION, LIMITS, *WITH_INVITATION}
     mechanisms = [mechanism.text for mechanism in features.find(MECHANISMS)]  # type: ignore[union-attr]
     assert {"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS"} <= set(mechanisms)
 
