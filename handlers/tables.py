@@ -40,13 +40,13 @@ from handlers.discovery.client_caps import CAPS_KNOWN
 from handlers.discovery.contact_caps import CONTACT_CAPS_KNOWN
 from handlers.invitations import commands as invitation_commands
 from handlers.invitations import subscribing
-from handlers.login import accounts, bind, bind2, departures, newcomers, register, sasl, sasl2
+from handlers.login import accounts, bind, bind2, departures, fast, newcomers, register, sasl, sasl2
 from handlers.login.accounts import ACCOUNT_REMOVED
 from handlers.login.bind import SESSION_BOUND
 from handlers.login.bind2 import BIND_OFFERED, BOUND_INLINE
 from handlers.login.sasl import guests
 from handlers.login.sasl2 import pipelining, upgrades
-from handlers.login.sasl2.inline import AUTHENTICATED_INLINE, AUTHENTICATION_OFFERED
+from handlers.login.sasl2.inline import ATTEMPTED, AUTHENTICATED_INLINE, AUTHENTICATION_OFFERED
 from handlers.messages import carbons, delay, devices, displayed, occupants, offline, stanza_ids
 from handlers.profile import avatars, bookmarks, private, vcard, vcard4
 from handlers.profile.private import PRIVATE_XML_KEPT
@@ -98,6 +98,7 @@ FEATURES = (
     sasl2.feature,
     pipelining.feature,
     upgrades.feature,
+    fast.feature,
     guests.feature,
     departures.feature,
     register.feature,
@@ -246,8 +247,10 @@ TABLES = Tables(
     SESSION_RESUMED.runs(client_caps.ask_again, offline.send_waiting),
     SESSION_BOUND.runs(bookmarks.adopt, avatars.adopt),
     OFFERED.runs(pipelining.offer_version),
-    AUTHENTICATION_OFFERED.runs(stream_management.offer_resumption, bind2.offer),
+    AUTHENTICATION_OFFERED.runs(stream_management.offer_resumption, bind2.offer, fast.offer),
+    ATTEMPTED.runs(fast.attempt),
     AUTHENTICATED_INLINE.runs(
+        fast.give_token,  # before a session is resumed: what comes after that is not done
         stream_management.resume_inline,
         bind2.bind_inline,  # not if a session was resumed
     ),

@@ -41,7 +41,8 @@ def test_the_same_mechanisms_are_offered_as_before_and_what_can_be_done_together
         assert mechanisms(features) == older
         inline = features.find(f"{AUTHENTICATION}/{INLINE}")
         assert inline is not None
-        assert [each.tag for each in inline] == ["{urn:xmpp:sm:3}sm", "{urn:xmpp:bind:0}bind"]
+        tags = ["{urn:xmpp:sm:3}sm", "{urn:xmpp:bind:0}bind", "{urn:xmpp:fast:0}fast"]
+        assert [each.tag for each in inline] == tags
         switches = [each.get("var") for each in inline.iter("{urn:xmpp:bind:0}feature")]
         assert switches == ["urn:xmpp:carbons:2", "urn:xmpp:sm:3", "urn:xmpp:csi:0"]
 

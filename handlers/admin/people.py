@@ -180,7 +180,7 @@ def disable(server: "Server", by: Administrator, account: str) -> None:
     jid = to_disable(server, by, account)
     suspensions.put(server.db, jid, _suspension(server, jid)._replace(disabled_at=time.time()))
     note(by, "account", jid, "was disabled")
-    accounts.end_sessions(server, jid, StreamError("not-authorized", "the account was disabled"))
+    accounts.shut_out(server, jid, StreamError("not-authorized", "the account was disabled"))
 
 
 def to_disable(server: "Server", by: Administrator, account: str) -> JID:
@@ -217,7 +217,7 @@ def remove(server: "Server", by: Administrator, account: str, days: int = 0) -> 
         when = time.time() + days * DAY_SECONDS
         suspensions.put(server.db, jid, _suspension(server, jid)._replace(remove_at=when))
         note(by, "account", jid, f"is to be removed in {days} days, as was decided")
-        accounts.end_sessions(server, jid, StreamError("not-authorized", "the account was removed"))
+        accounts.shut_out(server, jid, StreamError("not-authorized", "the account was removed"))
         return
     try:
         accounts.remove(server, jid)

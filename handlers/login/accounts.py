@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
 from db import accounts as account_records
+from db import fast_tokens
 from db import invitations as invitation_records
 from handlers.contacts import partings
 from handlers.login.sasl import passwords
@@ -111,6 +112,7 @@ def change_password(
     with server.db.change(), within or nullcontext():
         account_records.set_credentials(server.db, account, credentials)
         invitation_records.remove_resets(server.db, account)
+        fast_tokens.remove_all(server.db, account)
     # RFC 6120 section 4.9.3.16: what secured the stream has been revoked, the client is to log in anew.
     end_sessions(server, account, StreamError("reset", "the password was changed"), keep)
 
@@ -137,6 +139,13 @@ def erase(server: "Server", account: JID) -> None:
 def end_removed(server: "Server", account: JID) -> None:
     """The second half of `remove`: end the sessions (XEP-0077 section 3.2)."""
     end_sessions(server, account, StreamError("not-authorized", "the account was removed"))
+
+
+def shut_out(server: "Server", account: JID, error: StreamError) -> None:
+    """End whatever somebody who has logged in to an account has of that: its sessions, and what clients log in with in
+    place of the password. Who may log in is another matter."""
+    fast_tokens.remove_all(server.db, account)
+    end_sessions(server, account, error)
 
 
 def end_sessions(server: "Server", account: JID, error: StreamError, keep: Session | None = None) -> None:

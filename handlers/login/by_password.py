@@ -50,7 +50,7 @@ def conclude(server: "Server", peer: str, account: JID, check: Basis, *, is_righ
         throttle.failed(peer, account, now)  # before the wait, so that attempts side by side count
     gevent.sleep(delay)
     if not is_right:
-        raise WrongPassword(account, "no such account" if check.identity is None else "wrong password")
+        raise WrongPassword(account, "no such account" if check.identity is None else f"wrong {check.kind}")
     if not check.still_holds():
-        raise WrongPassword(account, "the account or its password has changed meanwhile")
+        raise WrongPassword(account, f"the account or its {check.kind} has changed meanwhile")
     refuse_suspended(server, account)

@@ -31,6 +31,7 @@ from db.sqlite.migrations import (
     v0023_reports,
     v0024_invitations,
     v0027_greetings,
+    v0025_fast_tokens,
 )
 from xmpp.data.confusables import look
 
@@ -60,6 +61,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0023_reports.STATEMENTS,
     v0024_invitations.STATEMENTS,
     v0027_greetings.STATEMENTS,
+    v0025_fast_tokens.STATEMENTS,
 )
 
 

@@ -147,7 +147,12 @@ def begin(stream: Stream, mechanism: str | None, data: bytes | None) -> Challeng
     if mechanism == guests.MECHANISM and guests.are_welcome(stream.server, stream.host):
         # There is nothing to prove. Trace data (RFC 4505), which anybody could make up, is not read.
         return _noted(stream, Proven(*guests.admit(stream.server, stream.host, stream.peer), None, mechanism))
-    login_of(stream).attempt = attempt = _attempt(stream, mechanism)
+    return begin_attempt(stream, _attempt(stream, mechanism), data)
+
+
+def begin_attempt(stream: Stream, attempt: Attempt, data: bytes | None) -> Challenge | Proven:
+    """The same with an attempt by a mechanism that is not among those that are offered to all."""
+    login_of(stream).attempt = attempt
     return Challenge(b"") if data is None else _go_on(stream, attempt, data)
 
 

@@ -55,7 +55,10 @@ class Exchange(Protocol):
 
 
 class Basis(Protocol):
-    """What an attempt to log in rests on: a password, a certificate. It may have changed by the end of the attempt."""
+    """What an attempt to log in rests on, such as a password: that is its `kind`. It may have changed by the end of the
+    attempt."""
+
+    kind: str
 
     @property
     def account(self) -> JID | None:
@@ -65,7 +68,8 @@ class Basis(Protocol):
     """Of that account; None if it does not exist."""
 
     def still_holds(self) -> bool:
-        """True if the account is still the one that was asked for, and may be logged in to so."""
+        """True if the account is still the one that was asked for, and may be logged in to so. Raises SASLFailure where
+        the client may know the reason."""
 
     def complete(self) -> None:
         """Keep what was learned about the account; `still_holds` has said yes in this turn."""

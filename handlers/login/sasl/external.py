@@ -58,6 +58,8 @@ def _tell(stream: Stream, reason: str) -> None:
 class Certified:
     """Looks up the account that a certificate is for, and at the end of the attempt whether it is still the same."""
 
+    kind = "certificate"
+
     def __init__(self, server: "Server") -> None:
         self._server = server
         self.account: JID | None = None

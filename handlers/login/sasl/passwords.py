@@ -52,6 +52,8 @@ class Check:
     """Looks up what one attempt to log in is checked with, and at its end whether that is still so: meanwhile the
     password may be changed, or the account removed and made anew."""
 
+    kind = "password"
+
     def __init__(self, server: "Server") -> None:
         self._server = server
         self._account: JID | None = None

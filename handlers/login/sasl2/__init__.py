@@ -11,7 +11,7 @@ from handlers.login.sasl import attempts
 from handlers.login.sasl.attempts import Proven, answering_failure, login_of
 from handlers.login.sasl.exchange import Challenge
 from handlers.login.sasl2 import pipelining, upgrades
-from handlers.login.sasl2.inline import AUTHENTICATED_INLINE, AUTHENTICATION_OFFERED, LoggedIn
+from handlers.login.sasl2.inline import ATTEMPTED, AUTHENTICATED_INLINE, AUTHENTICATION_OFFERED, LoggedIn
 from handlers.login.sasl2.request import (
     ABORT,
     AUTHENTICATE,
@@ -72,7 +72,15 @@ def begin(server: "Server", stream: Stream, authenticate: etree._Element) -> Non
     login.forget()
     pipelining.refuse_another(stream, authenticate)
     login.request = request = Request(authenticate, stream.claimed)
-    _answer(stream, request, attempts.begin(stream, authenticate.get("mechanism"), request.initial_response()))
+    _answer(stream, request, _begin(stream, request, authenticate.get("mechanism")))
+
+
+def _begin(stream: Stream, request: Request, mechanism: str | None) -> Challenge | Proven:
+    for step in stream.server.tables[ATTEMPTED]:
+        attempt = step(stream, request, mechanism)
+        if attempt is not None:
+            return attempts.begin_attempt(stream, attempt, request.initial_response())
+    return attempts.begin(stream, mechanism, request.initial_response())
 
 
 @feature.element(AUTHENTICATE, when=State.INSECURE)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
 
+from handlers.login.sasl.attempts import Attempt
 from handlers.login.sasl2.request import Request
 from xmpp.routing.streams import Stream
 from xmpp.routing.tables import Table
@@ -31,6 +32,10 @@ class LoggedIn:
 
 # f(stream) -> an element for <inline/>, None if this stream is not offered it
 AUTHENTICATION_OFFERED = Table[Callable[[Stream], etree._Element | None]]("AUTHENTICATION_OFFERED")
+
+# f(stream, request, mechanism) -> an attempt by a mechanism that only this profile has, None for another one. Raises
+# SASLFailure.
+ATTEMPTED = Table[Callable[[Stream, Request, str | None], Attempt | None]]("ATTEMPTED")
 
 # After the login and before <success/> is sent. STOP: what comes after it in the table is not to be done any more.
 AUTHENTICATED_INLINE = Table[Callable[[LoggedIn], Literal["stop"] | None]]("AUTHENTICATED_INLINE")
