@@ -85,6 +85,8 @@ class Serving:
             if not wants_page(self.site, request):
                 raise
             answer = error_page(self.site, request, error)
+        if (to := answer.headers.get("Location", "")).startswith("/"):
+            answer.headers["Location"] = self.site.root(request.host) + to
         log.debug("%s %s: %.1f ms", request.method, _of(request), (monotonic() - began) * 1000)
         return answer
 

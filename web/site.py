@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from web.http.targets import host_of, is_address
 from web.part import Part
@@ -28,8 +29,9 @@ class WebSettings:
     """What browsers, apps and proxies reach over HTTP, on the ports that [listen] names."""
 
     address: str = setting("", "The address at which all of this is reached from outside, such as "
-                           "`https://chat.example.org`, or `https://{domain}` for each domain's own. "
-                           "Empty: the domain, and the port of [listen].", check=_check_address)  # fmt: skip
+                           "`https://chat.example.org`, or `https://{domain}` for each domain's own. Behind a proxy it "
+                           "may have a path, which the proxy takes away. Empty: the domain, and the port of [listen].",
+                           check=_check_address)  # fmt: skip
     names: tuple[str, ...] = setting((), "Host names to answer for, beside the domains, their services, and the one in "
                                      "`address`.")  # fmt: skip
     head_seconds: int = setting(10, "How long the head of a request may take.", minimum=1, maximum=600)
@@ -69,6 +71,20 @@ class Site:
         """
         return public_base(domain, self.settings, self.listener.ports)
 
+    def origin(self, domain: str) -> str:
+        """The same without its path, as browsers name where a page comes from."""
+        base = urlsplit(self.base(domain))
+        return f"{base.scheme}://{base.netloc}"
+
+    def root(self, host: str) -> str:
+        """What stands in front of our paths in a browser that asked for this host: the path of [web] address, which
+        the proxy there has taken away; "" where there is none."""
+        return urlsplit(self.base(self.domain_for(host))).path
+
+    def own_host(self, domain: str) -> str:
+        """The name of the host in the address for this domain."""
+        return host_of(urlsplit(self.base(domain)).netloc)
+
     def answers_for(self, host: str) -> bool:
         """True if a request may name this host: one of ours, or an address."""
         return host in self._hosts() or is_address(host) or host == "localhost"
@@ -90,7 +106,7 @@ class Site:
 
     def _names_of_hosts(self) -> Collection[str]:
         domains = [*self.server.domains, *self.server.subdomains.by_address]
-        own = [host_of(self.base(domain).partition("://")[2]) for domain in self.server.domains]
+        own = map(self.own_host, self.server.domains)
         return {*a_labels(domains), *self.settings.names, *own}
 
 

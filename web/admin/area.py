@@ -14,7 +14,6 @@ from handlers.admin import administration, roles
 from web.admin import logins, shown
 from web.admin.logins import AdminPageSettings, Login
 from web.http.messages import Answer, HTTPError, Request, Response, redirect
-from web.http.targets import host_of
 from web.pages import forms
 from web.pages.rendering import render
 from web.part import Part
@@ -134,5 +133,5 @@ def _visit(site: Site, request: Request) -> Visit:
 
 def _is_of_a_service(site: Site, host: str) -> bool:
     """True for a host where people's files may be: its pages and cookies are to be another's."""
-    own = {host_of(site.base(domain).partition("://")[2]) for domain in site.server.domains}
+    own = {*map(site.own_host, site.server.domains)}
     return host not in own and host in {*a_labels(site.server.subdomains.by_address)}

@@ -108,18 +108,20 @@ def client_page(
     """The client with the settings of this server, and `more`. `ancestors`: the sites that may show it in a frame."""
     client = site.server.state(Client)
     domain, host = site.domain_for(request.host), request.headers.get("host")
-    policy = POLICY.format(socket=f"ws://{host} wss://{host}", base=site.base(domain), ancestors=ancestors)
+    root = site.root(request.host)
+    folder = f"{root}{PATH}/{client.folder}"
+    policy = POLICY.format(socket=f"ws://{host} wss://{host}", base=site.origin(domain), ancestors=ancestors)
     return render(
         site,
         request,
         "client/chat.html",
         headers={"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"},
-        folder=f"{PATH}/{client.folder}",
-        starter=f"{PATH}/{client.starter}",
-        settings=json.dumps({**_settings(site, domain, f"{PATH}/{client.folder}"), **(more or {})}),
+        folder=folder,
+        starter=f"{root}{PATH}/{client.starter}",
+        settings=json.dumps({**_settings(site, domain, folder), **(more or {})}),
         has_pages=site.has("pages"),
         guest=GUEST_PATH if guests.are_welcome(site.server, domain) else None,
-        paths=json.dumps({name: path for name, path in ENTRANCES.items() if site.has(name)}),
+        paths=json.dumps({name: root + path for name, path in ENTRANCES.items() if site.has(name)}),
     )
 
 

@@ -48,7 +48,7 @@ def is_from_here(site: "Site", request: Request) -> bool:
     origin = request.headers.get("origin")
     if origin is None:
         return True
-    return origin in map(site.base, site.server.domains) or urlsplit(origin).netloc == request.headers.get("host")
+    return origin in map(site.origin, site.server.domains) or urlsplit(origin).netloc == request.headers.get("host")
 
 
 def cookie(request: Request, name: str, value: str, seconds: int) -> str:

@@ -85,12 +85,13 @@ def render(
     **values: object,
 ) -> Response:
     """A page. Its template knows `values`, `text`, and what base.html needs: `domain`, `service` (the name of the
-    service), `stylesheet` and `path`. Yields when the first template of its folder is used."""
-    domain = site.domain_for(request.host)
+    service), `stylesheet`, `path`, and `root`, which has to stand in front of every path in it. Yields when the first template of its folder is used."""
+    domain, root = site.domain_for(request.host), site.root(request.host)
     own = {
         "domain": domain,
         "service": site.server.settings_at(domain, DiscoSettings).name or domain,
-        "stylesheet": stylesheet.path(site),
+        "stylesheet": root + stylesheet.path(site),
+        "root": root,
         "path": request.path,
     }
     content = site.server.state(Templates).filled(template, {**own, **values}).encode()
