@@ -19,7 +19,7 @@ PASSWORD = "wherefore art thou"
 class ThroughTheProxy(Administrator):
     """Somebody whose browser knows every path with ROOT in front."""
 
-    def asks(self, method: str, path: str, *others: object) -> Got:  # type: ignore[override]
+    def asks(self, method: str, path: str, *others: object) -> Got:
         assert path.startswith(ROOT + "/") or path == ROOT, path
         return super().asks(method, path.removeprefix(ROOT) or "/", *others)  # type: ignore[arg-type]
 

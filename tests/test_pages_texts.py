@@ -98,7 +98,7 @@ def test_pages_are_made_of_files_in_an_archive_as_well(tmp_path: Path) -> None:
         "from web.pages import rendering, start, stylesheet\n"
         f"assert rendering.__file__.startswith({str(archive)!r})\n"
         "values = {'chat': None, 'is_open': False, 'contacts': {}, 'own_pages': [], 'service': 'The',\n"
-        "          'path': '/contact', 'stylesheet': stylesheet.Stylesheet().name}\n"
+        "          'path': '/contact', 'root': '', 'stylesheet': stylesheet.Stylesheet().name}\n"
         "assert start.Start().systems\n"
         "print(rendering.Templates().filled('pages/contact.html', values))\n"
     )

@@ -4,7 +4,7 @@ from web import files, front, host_meta, metrics
 from web.admin import admin
 from web.bosh import endpoint as bosh
 from web.client import page
-from web.pages import register, start, stylesheet
+from web.pages import invitations, register, resets, start, stylesheet
 from web.part import Part
 from web.websocket import handshake
 
@@ -14,9 +14,11 @@ PARTS: tuple[Part, ...] = (
     front.part,
     files.part,
     host_meta.part,
+    invitations.part,
     metrics.part,
     page.part,
     register.part,
+    resets.part,
     start.part,
     stylesheet.part,
     handshake.part,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from xmpp.data.jid import JID
     from xmpp.routing.servers import Server
 
-PAGES = "invitation_pages"  # the name of the part of the HTTP side that has them
+PAGES = ("pages", "invitation_pages")  # the parts of the HTTP side that have them
 INVITATION_PATH = "/invite/"  # the token follows
 RESET_PATH = "/reset/"
 NODE_ALLOWED = "!$()*+,;="  # RFC 5122 section 2.2, beside letters, digits and -._~
@@ -36,7 +36,7 @@ def page(server: "Server", invitation: Invitation, token: str) -> str | None:
 
 def has_pages(server: "Server", domain: str) -> bool:
     """True if there are pages for browsers at a domain."""
-    return server.web_base(domain) is not None and server.configuration.is_enabled(PAGES)
+    return server.web_base(domain) is not None and all(map(server.configuration.is_enabled, PAGES))
 
 
 def _written(account: "JID") -> str:

@@ -34,10 +34,12 @@ def token(request: Request) -> Token:
     return Token(value, [cookie(request, TOKEN, value, SECONDS)])
 
 
-def is_ours(site: "Site", request: Request, fields: Mapping[str, str]) -> bool:
-    """Whether this form comes from a page that this browser got here."""
+def is_ours(site: "Site", request: Request, fields: Mapping[str, str], *, is_unnamed: bool = False) -> bool:
+    """Whether this form comes from a page that this browser got here. `is_unnamed`: from a page of which nobody is to
+    be told (Referrer-Policy: no-referrer), whose origin is "null" to browsers (Fetch, section 3.2)."""
     known, given = request.cookie(cookie_name(request, TOKEN)), fields.get(TOKEN, "")
-    return is_from_here(site, request) and bool(known) and hmac.compare_digest(_bytes(known), _bytes(given))
+    is_here = is_from_here(site, request) or (is_unnamed and _is_unnamed(request))
+    return is_here and bool(known) and hmac.compare_digest(_bytes(known), _bytes(given))
 
 
 def is_from_here(site: "Site", request: Request) -> bool:
@@ -49,6 +51,11 @@ def is_from_here(site: "Site", request: Request) -> bool:
     if origin is None:
         return True
     return origin in map(site.origin, site.server.domains) or urlsplit(origin).netloc == request.headers.get("host")
+
+
+def _is_unnamed(request: Request) -> bool:
+    """True for browsers that say nothing but that: with newer ones, Sec-Fetch-Site counts."""
+    return request.headers.get("sec-fetch-site") is None and request.headers.get("origin") == "null"
 
 
 def cookie(request: Request, name: str, value: str, seconds: int) -> str:

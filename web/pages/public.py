@@ -35,17 +35,21 @@ def show(
     status: int = 200,
     headers: dict[str, str] | None = None,
     cookies: list[str] | None = None,
+    domain: str = "",
     **values: object,
 ) -> Response:
-    """A page whose template extends "pages/public.html"."""
-    server, domain = site.server, site.domain_for(request.host)
+    """A page whose template extends "pages/public.html", about a domain; as usual the one that was asked for."""
+    server, domain = site.server, domain or site.domain_for(request.host)
     around = {
         "chat": CHAT if has_chat(site) else None,
         "is_open": bool(open_domains(site, request)),
         "contacts": contacts(server, domain),
         "own_pages": [name for name in PAGES if name in own_texts(server, domain)],
     }
-    return render(site, request, template, status=status, headers=headers, cookies=cookies or (), **around, **values)
+    shown = {**around, **values}
+    return render(
+        site, request, template, status=status, headers=headers, cookies=cookies or (), domain=domain, **shown
+    )
 
 
 def has_chat(site: "Site") -> bool:

@@ -82,11 +82,13 @@ def render(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     cookies: Sequence[str] = (),
+    domain: str = "",
     **values: object,
 ) -> Response:
-    """A page. Its template knows `values`, `text`, and what base.html needs: `domain`, `service` (the name of the
-    service), `stylesheet`, `path`, and `root`, which has to stand in front of every path in it. Yields when the first template of its folder is used."""
-    domain, root = site.domain_for(request.host), site.root(request.host)
+    """A page, about a domain; as usual the one that was asked for. Its template knows `values`, `text`, and what
+    base.html needs: `domain`, `service` (the name of the service), `stylesheet`, `path`, and `root`, which has to stand
+    in front of every path in it. Yields when the first template of its folder is used."""
+    domain, root = domain or site.domain_for(request.host), site.root(request.host)
     own = {
         "domain": domain,
         "service": site.server.settings_at(domain, DiscoSettings).name or domain,

@@ -5,12 +5,11 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import segno
-
 from handlers.login import register
 from web.http.messages import HTTPError, Request, Response
 from web.pages.own_texts import PagesSettings, own_texts
 from web.pages.public import REGISTRATION_PAGE, show
+from web.pages.qr import Codes
 from web.part import Part
 
 if TYPE_CHECKING:
@@ -22,19 +21,11 @@ part = Part("pages", settings=PagesSettings)
 
 
 class Start:
-    """What start pages are made of: the apps that they name, and QR codes of addresses of ours. A server has one."""
+    """The apps that start pages name. A server has one."""
 
     def __init__(self) -> None:
         text = resources.files("web").joinpath("pages", "apps.toml").read_text(encoding="utf-8")
         self.systems: list[dict[str, Any]] = tomllib.loads(text)["system"]
-        self._codes: dict[str, str] = {}
-
-    def code(self, uri: str) -> str:
-        """An image with the QR code of a URI, as a URI of its own. Only for those that nobody makes up: it is kept."""
-        if uri not in self._codes:
-            made = segno.make(uri, error="m", micro=False)
-            self._codes[uri] = made.svg_data_uri(dark="#000", light="#fff", border=4, omitsize=True)
-        return self._codes[uri]
 
 
 @part.at_start
@@ -53,7 +44,7 @@ def start(site: "Site", request: Request) -> Response:
         request,
         "pages/start.html",
         uri=uri,
-        code="" if domain == HERE else site.server.state(Start).code(uri),
+        code="" if domain == HERE else site.server.state(Codes).of(uri),
         about=own_texts(site.server, domain).get("about"),
         language=site.server.settings_at(domain, PagesSettings).language,
         **connecting(site, domain),
