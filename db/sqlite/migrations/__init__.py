@@ -30,8 +30,8 @@ from db.sqlite.migrations import (
     v0022_account_looks,
     v0023_reports,
     v0024_invitations,
-    v0027_greetings,
     v0025_fast_tokens,
+    v0027_greetings,
 )
 from xmpp.data.confusables import look
 
