@@ -457,6 +457,14 @@ ROWS = (
         needs=frozenset({SCRAM, PRESENCE, TLS, SASL2}),
     ),
     Row(
+        "login-fast",
+        "the same by a token (FAST)",
+        (*LOGINS, "--tls", "--profile", "fast"),
+        (LOGIN,),
+        (TimesRow(0.5, "login-tls", "by SCRAM", LOGIN),),
+        needs=frozenset({SCRAM, PRESENCE, TLS, SASL2}),
+    ),
+    Row(
         "login-resumed",
         "the same where an earlier session is resumed",
         (*LOGINS, "--tls", "--profile", "resume"),
