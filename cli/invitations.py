@@ -1,5 +1,6 @@
 """`xserv invite` and `xserv group`: people are invited, and made each other's contacts."""
 
+import io
 import re
 import sys
 
@@ -78,8 +79,16 @@ def link(
     for address in filter(None, (made.page, made.uri)):
         click.echo(address)
     if sys.stdout.isatty() if qr is None else qr:
-        segno.make(made.page or made.uri, error="m", micro=False).terminal(sys.stdout, compact=True)
+        _draw(made.page or made.uri)
     click.echo(f"Number {made.number}; it holds until {terminal.minute(made.expires)}.", err=True)
+
+
+def _draw(address: str) -> None:
+    """Draw an address, light on dark whatever the terminal has: not all cameras read it the other way round."""
+    drawn = io.StringIO()
+    segno.make(address, error="m", micro=False).terminal(drawn, compact=True)
+    for line in drawn.getvalue().splitlines():
+        click.secho(line, fg="bright_white", bg="black")
 
 
 @invite.command("list")

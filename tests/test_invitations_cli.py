@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import segno
 
 from tests.harness.commandline import complaint, configured, running, succeeds, xserv
 
@@ -40,8 +41,11 @@ def test_a_server_that_runs_makes_it_as_well(data: Path) -> None:
 
 
 def test_it_is_drawn_for_cameras(data: Path) -> None:
-    printed = succeeds("invite", "--qr", "--data", data)
-    assert "█" in printed
+    page, _, *drawn = succeeds("invite", "--qr", "--data", data).splitlines()
+    both = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}  # of two modules above each other, which are dark
+    rows = [[both[each][half] for each in line] for line in drawn for half in (0, 1)]
+    matrix = [list(row) for row in segno.make(page, error="m", micro=False).matrix_iter(border=4)]
+    assert rows[: len(matrix)] == matrix
     assert "█" not in succeeds("invite", "--data", data)
 
 
