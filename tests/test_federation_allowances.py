@@ -99,6 +99,26 @@ def test_row_190_of_more_connections_than_a_domain_may_have_the_one_unused_longe
         next_of(juliet, "message")
 
 
+def test_a_server_of_many_domains_is_talked_to_by_as_many_connections(tmp_path: Path, directory: Directory) -> None:
+    """Others may use a connection for one pair of domains alone."""
+    ours = ["a.example", "b.example", "e.example"]
+    limits = {"without_tls": PLAIN, "domain_connections": 1}
+    with (
+        PeerServer() as authority,
+        federated(tmp_path, directory, "a.example", federation=limits, server={"domains": ours}) as server,
+        ExitStack() as opened,
+    ):
+        directory.ports |= dict.fromkeys(PLAIN, authority.port)
+        peers = [opened.enter_context(PeerStream.to(server)) for _ in range(4)]
+        for peer, domain in zip(peers, [*ours, "a.example"], strict=True):
+            agree(peer, authority, ours=domain)
+        assert peers[0].last_words() == ["policy-violation"]
+        with PeerStream.to(server) as another:
+            agree(another, authority, "d.example")
+        peers[1].send("</stream:stream>")
+        assert peers[1].last_words() == []
+
+
 def test_row_190_what_a_domain_sends_too_fast_waits_and_nothing_is_lost(server: Server, authority: PeerServer) -> None:
     juliet, begun = somebody(server, "juliet@a.example/x"), monotonic()
     with PeerStream.to(server) as first, PeerStream.to(server) as second:

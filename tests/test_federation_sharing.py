@@ -1,6 +1,7 @@
 """One connection between two servers for several pairs of their domains (XEP-0220, "Multiplexing")."""
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from time import monotonic
 
@@ -227,6 +228,15 @@ def test_who_wants_a_connection_waits_for_one_that_is_being_made(
         while (heard := stream.next()).get("from") != f"somebody@{ROOMS}":
             assert heard.get("from") == f"juliet@{A}/x"
         assert not peer.has_another
+
+
+def test_many_pairs_at_once_make_no_more_connections_than_they_need(tmp_path: Path) -> None:
+    with two_servers(tmp_path, federation={"pairs_per_stream": 3}) as servers:
+        ours, theirs = (trusted(domain) for domain in (A, B))
+        for pair in product(ours, theirs[:2]):
+            says(servers[0], *pair)
+        settle(servers)
+        assert sorted(len(stream.says) for stream in link_streams(servers[0])) == [2, 3, 3]
 
 
 def test_what_was_not_confirmed_comes_back_for_each_pair_and_each_is_dialled_again(

@@ -212,7 +212,8 @@ class Federation:
 
     def came(self, stream: IncomingStream, pair: Pair) -> None:
         """Another server speaks for this pair from now on."""
-        one_too_many = self.allowances.add(stream, pair.theirs, self.settings.domain_connections)
+        most = self.settings.domain_connections * len(self.server.domains)  # one pair each, if its server shares none
+        one_too_many = self.allowances.add(stream, pair.theirs, most)
         if one_too_many is not None:
             one_too_many.close(StreamError("policy-violation", "your domain has too many connections here"))
         link = self._links.get(pair)

@@ -154,7 +154,7 @@ class Link:
         except NoSuchServer as error:
             return not_found(str(error))
 
-    def _tried_addresses(self, ends: float) -> tuple[StanzaError | None, bool]:
+    def _tried_addresses(self, ends: float, *, may_share: bool = True) -> tuple[StanzaError | None, bool]:
         """As `_tried`, and True if a server closed the stream without a word after it was asked for both directions. No
         other one is tried after `ends`, on the monotonic clock."""
         failure: StanzaError | None = None
@@ -164,9 +164,12 @@ class Link:
                 if not self._federation.may_talk_to(self.pair.theirs):  # not any more
                     dialled.sock.close()
                     return not_talked_to(), False
-                if self._federation.sharing.join(self, dialled.where):
-                    dialled.sock.close()
-                    return None, False
+                if may_share and self._federation.sharing.may_join(self, dialled.where):
+                    dialled.sock.close()  # many at once would be too many for that server
+                    if self._federation.sharing.join(self, dialled.where):
+                        return None, False
+                    with self._federation.sharing.opening(dialled.where):
+                        return self._tried_addresses(ends, may_share=False)
                 stream = LinkStream(self._federation, self, dialled, asks_for_both=both)
                 with self._federation.sharing.opening(dialled.where):
                     self._federation.settle(stream)

@@ -6,6 +6,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from gevent.event import Event
+from gevent.lock import Semaphore
 from lxml import etree
 
 from xmpp.data import names
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 10.0  # for one more pair, before another connection is made
+ASKED_AT_ONCE = 10  # pairs; the other server may have to dial for each
 
 
 class _Asked:
@@ -37,7 +39,7 @@ class _Asked:
 
 class LinkStream(OutgoingStream):
     """A stream for what people here send. `asked_for_both`: it was offered to carry what comes from there, too.
-    `takes_more`: further pairs may be asked for, and to be refused one does not end it."""
+    `takes_more`: further pairs may be asked for, and to be refused one does not end it. `turns`: for who asks."""
 
     def __init__(self, federation: "Federation", link: "Link", dialled: "Dialled", *, asks_for_both: bool) -> None:
         super().__init__(federation, link.pair, dialled)
@@ -48,6 +50,7 @@ class LinkStream(OutgoingStream):
         self.is_open = False
         self.takes_more = False
         self._asked: dict[Pair, _Asked] = {}
+        self.turns = Semaphore(ASKED_AT_ONCE)
         self._features: etree._Element | None = None
         self._is_external = False
         self._handlers |= {tags.SUCCESS: self._succeeded, tags.FAILURE: self._refused, tags.RESULT: self._answered,

@@ -84,8 +84,9 @@ class FederationSettings:
                                            "those beneath it.", minimum=10_000, maximum=1_000_000_000)  # fmt: skip
     domain_stanzas_per_second: int = setting(20_000, "How many stanzas. More of them wait; none are lost.",
                                              minimum=10, maximum=1_000_000)  # fmt: skip
-    domain_connections: int = setting(20, "How many connections the servers of one domain, and of those beneath it, "
-                                      "may make. Of more, the one that was not used for longest is closed.",
+    domain_connections: int = setting(100, "How many connections the servers of one domain, and of those beneath it, "
+                                      "may make for each domain here. Of more, the one that was not used for longest "
+                                      "is closed.",
                                       minimum=1, maximum=10_000)  # fmt: skip
     address_bytes_per_second: int = setting(32_000_000, "How much is read from all servers behind one address.",
                                             minimum=10_000, maximum=1_000_000_000)  # fmt: skip

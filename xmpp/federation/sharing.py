@@ -8,6 +8,7 @@ for has to lead to the same address and port, and the server there to have a cer
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from gevent.event import Event
@@ -61,14 +62,30 @@ class Sharing:
             del self._being_opened[key]
             opened.set()
 
+    def may_join(self, link: "Link", key: str) -> bool:
+        """True if there is, or is about to be, a stream to this domain, or address, that may carry what is sent over
+        the link."""
+        return link.pair not in self._alone and (key in self._being_opened or self._one_for(link.pair, key) is not None)
+
     def join(self, link: "Link", key: str) -> bool:
-        """True if a stream to this domain, or address, carries from now on what is sent over the link. Yields."""
-        being_opened = self._being_opened.get(key)
-        if being_opened is not None:
-            being_opened.wait(ANSWER_SECONDS)
-        stream = self._one_for(link.pair, key)
-        if stream is None or stream.agree_on(link):
-            return stream is not None
+        """True if a stream to this domain, or address, carries from now on what is sent over the link. Yields; waits
+        for streams that are being opened no longer than ANSWER_SECONDS."""
+        until = monotonic() + ANSWER_SECONDS
+        while link.pair not in self._alone:
+            stream = self._one_for(link.pair, key)
+            if stream is not None:
+                with stream.turns:
+                    if stream.has_room:
+                        return self._agree(stream, link)
+                continue
+            being_opened = self._being_opened.get(key)
+            if being_opened is None or not being_opened.wait(max(0.0, until - monotonic())):
+                break
+        return False
+
+    def _agree(self, stream: LinkStream, link: "Link") -> bool:
+        if stream.agree_on(link):
+            return True
         self._alone.note(link.pair)
         stream.takes_more = False
         self.gone(stream)
