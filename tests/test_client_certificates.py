@@ -18,7 +18,8 @@ from handlers.admin import administration
 from handlers.login import accounts
 from handlers.login.sasl import salted_keys
 from tests.harness.authority import CLIENT, DAY, SERVER, Authority, Issued
-from tests.harness.sasl2 import SASL2, Sasl2Stream, bind, bound, context, identifier
+from tests.harness.fast import FastStream, request, token_in
+from tests.harness.sasl2 import PHONE, SASL2, Sasl2Stream, bind, bound, context, identifier
 from tests.harness.streams import JULIET, SASL, Stream, listening_server, local_name, outcome
 from xmpp.data.jid import JID
 from xmpp.server import Server
@@ -99,6 +100,16 @@ def test_the_older_profile_has_it_too(server: Server, authority: Authority, tmp_
         assert outcome(stream.begins(EXTERNAL, b"")) == "success"
         stream.open()
         assert stream.binds("balcony") == f"{HERS}/balcony"
+
+
+def test_a_token_for_the_next_time_comes_with_it(server: Server, authority: Authority, tmp_path: Path) -> None:
+    with FastStream(server, tls=showing(hers(authority), tmp_path)) as stream:
+        stream.open()
+        token = token_in(stream.authenticates(EXTERNAL, b"", request(), PHONE))
+        assert token is not None
+    with FastStream(server) as stream:  # without the certificate
+        stream.open()
+        assert identifier(stream.tries_token(token)) == HERS
 
 
 @pytest.mark.parametrize("profile", ["SASL", "SASL2"])

@@ -1,5 +1,6 @@
 """Logging in without waiting for what is offered (XEP-0509)."""
 
+import hmac
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,8 @@ import pytest
 from gevent import ssl
 from lxml import etree
 
-from tests.harness.sasl2 import SASL2, Sasl2Stream, bind, bound, identifier, secured_server
+from tests.harness.fast import FAST, NONE, given
+from tests.harness.sasl2 import PHONE, SASL2, Sasl2Stream, bind, bound, identifier, secured_server
 from tests.harness.streams import Stream, local_name, outcome
 from xmpp.server import Server
 
@@ -49,6 +51,18 @@ def test_a_client_that_has_been_here_needs_one_round_trip_for_a_session(server: 
         success = stream.receives()
         assert identifier(success).startswith("juliet@localhost/")
         bound(success)
+
+
+def test_so_does_one_with_a_token(server: Server) -> None:
+    known, token = version_on(server), given(server)
+    first = b64encode(b"juliet\0" + hmac.digest(token.encode(), b"Initiator", "sha256")).decode()
+    with Sasl2Stream(server) as stream:
+        stream.opens_together_with(
+            f"<authenticate xmlns='{SASL2}' mechanism='{NONE}'><initial-response>{first}</initial-response>"
+            f"<user-agent id='{PHONE}'/><fast xmlns='{FAST}'/>{bind()}"
+            f"<config-version xmlns='{IAP}' scheme='opaque' value='{known}'/></authenticate>"
+        )
+        assert identifier(stream.receives()).startswith("juliet@localhost/")
 
 
 def test_what_is_offered_to_everybody_has_one_version_also_after_a_restart(tmp_path: Path) -> None:

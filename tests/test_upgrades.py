@@ -13,6 +13,7 @@ from scramp import ScramClient
 from db import accounts as account_records
 from handlers.login import accounts
 from handlers.login.sasl import salted_keys
+from tests.harness.fast import given, opened
 from tests.harness.sasl2 import SASL2, Sasl2Stream, bind, identifier, secured_server
 from tests.harness.streams import JULIET, Stream, local_name, outcome
 from xmpp.server import Server
@@ -207,6 +208,15 @@ def test_row_221_keys_that_an_account_has_are_not_replaced(server: Server) -> No
         assert identifier(begin(stream, wants(ALL[1]))) == "juliet@localhost"
     account_records.add_credentials(server.db, JULIET, salted_keys.derive("other", ITERATIONS))
     assert account_records.credential(server.db, JULIET, "sha-256") == before
+
+
+def test_row_221_with_a_token_nobody_gives_an_account_keys(server: Server) -> None:
+    """Who has stolen one would have a password."""
+    token = given(server)
+    has_only(server, "sha-1")
+    with opened(server) as stream:
+        assert identifier(stream.tries_token(token, inline=wants(*ALL))) == "juliet@localhost"
+    assert account_records.hashes(server.db, JULIET) == {"sha-1"}
 
 
 def test_where_it_is_switched_off_it_is_neither_offered_nor_done(tmp_path: Path) -> None:
