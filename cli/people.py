@@ -7,6 +7,7 @@ import click
 from cli import options, terminal
 from handlers.admin.people import MAX_DAYS, Person
 from handlers.admin.roles import ADMINISTRATOR, LIMITED, ROLES
+from handlers.login.client_access import Client
 from xmpp.control import CarryOut, Refused
 
 
@@ -83,6 +84,22 @@ def role(carry_out: CarryOut, account: str, role: str) -> None:
     click.echo(f"{account} is {'an' if role == ADMINISTRATOR else 'a'} {role}{' account' * (role == LIMITED)} now.")
 
 
+@user.command()
+@click.argument("account")
+@click.option("--revoke", metavar="ID", help="End the sessions of this one, and have it log in anew.")
+@options.administrative()
+def devices(carry_out: CarryOut, account: str, revoke: str | None) -> None:
+    """List the clients that can log in to an account, or have: what they are, when they came and were there last, and
+    by what they log in."""
+    if revoke is None:
+        found = [Client(*each) for each in carry_out("devices", account=account)]
+        terminal.show(("Id", "Software", "Device", "Since", "Last seen", "By"), map(_device, found))
+    elif carry_out("revoke-device", account=account, id=revoke):
+        click.echo(f"This client of {account} cannot log in any more.")
+    else:
+        click.echo(f"This client was logged out, but it knows the password: see `xserv user passwd {account}`.")
+
+
 @user.command("list")
 @options.administrative()
 def list_accounts(carry_out: CarryOut) -> None:
@@ -104,6 +121,11 @@ def import_accounts(carry_out: CarryOut, file: TextIO) -> None:
     for batch in terminal.in_batches([(each.address, each.password) for each in listed]):
         carry_out("import", accounts_and_passwords=batch)
     click.echo(f"{len(listed)} accounts can log in now.")
+
+
+def _device(client: Client) -> tuple[object, ...]:
+    seen = "now" if client.is_connected else terminal.day(client.last_seen)
+    return client.id, client.software, client.device, terminal.day(client.first_seen), seen, ", ".join(client.ways)
 
 
 def _row(person: Person) -> tuple[object, ...]:

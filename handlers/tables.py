@@ -40,7 +40,7 @@ from handlers.discovery.client_caps import CAPS_KNOWN
 from handlers.discovery.contact_caps import CONTACT_CAPS_KNOWN
 from handlers.invitations import commands as invitation_commands
 from handlers.invitations import subscribing
-from handlers.login import accounts, bind, bind2, departures, fast, newcomers, register, sasl, sasl2
+from handlers.login import accounts, bind, bind2, client_access, departures, fast, newcomers, register, sasl, sasl2
 from handlers.login.accounts import ACCOUNT_REMOVED
 from handlers.login.bind import SESSION_BOUND
 from handlers.login.bind2 import BIND_OFFERED, BOUND_INLINE
@@ -99,6 +99,7 @@ FEATURES = (
     pipelining.feature,
     upgrades.feature,
     fast.feature,
+    client_access.feature,
     guests.feature,
     departures.feature,
     register.feature,
@@ -250,6 +251,7 @@ TABLES = Tables(
     AUTHENTICATION_OFFERED.runs(stream_management.offer_resumption, bind2.offer, fast.offer),
     ATTEMPTED.runs(fast.attempt),
     AUTHENTICATED_INLINE.runs(
+        client_access.note_login,
         fast.give_token,  # before a session is resumed: what comes after that is not done
         stream_management.resume_inline,
         bind2.bind_inline,  # not if a session was resumed
@@ -284,6 +286,7 @@ TABLES = Tables(
     ),
     SESSION_ENDED.runs(
         comings_and_goings.note_end,
+        client_access.note_end,
         client_caps.let_others_go_on,
         room_activity.note_end,
         push.note_logout,

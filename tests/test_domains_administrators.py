@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 import pytest
 
 from db import accounts as account_records
-from db import reports, uploads
+from db import devices, reports, uploads
 from db import rooms as room_records
+from db.devices import Device
 from handlers.admin import announcements, roles
 from handlers.admin.administration import CHANGES, OF_THE_WHOLE_SERVER, QUESTIONS, carry_out
 from handlers.admin.given import COMMAND_LINE
@@ -37,6 +38,7 @@ NEVER_MADE = JID.parse(f"ariel@{A}")  # the configuration names it, and there is
 
 ELSEWHERE: dict[str, dict[str, Any]] = {
     "person": {"account": THEIRS},
+    "devices": {"account": THEIRS},
     "room": {"room": THEIR_ROOM},
     "files-usage": {"account": THEIRS},
     "files": {"account": THEIRS},
@@ -52,6 +54,7 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
     "restore": {"account": f"leaving@{B}"},
     "destroy-room": {"room": THEIR_ROOM},
     "end-session": {"session": f"{THEIRS}/x"},
+    "revoke-device": {"account": THEIRS, "id": "phoneb"},
     "delete-file": {"file": "slotb"},
     "report": {"report": "2"},
     "remove-report": {"report": "2"},
@@ -92,6 +95,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         for account, room, slot in ((ROMEO, ROOM, "slota"), (THEIRS, THEIR_ROOM, "slotb")):
             opened(Client(server, f"{account}/x"), "romeo", room=room)
             _have_file(server, account, slot)
+            devices.put(server.db, account, Device(slot.replace("slot", "phone"), "", "", 1.0, 1.0), 9)
             reports.keep(server.db, account, 1.0, JID.parse("spam@c.example"), "spam", "", b"", 100)
             carry_out(server, "create-group", group="Family", domain=account.domain)
             carry_out(server, "add-to-group", group="Family", account=account, domain=account.domain)
@@ -112,6 +116,7 @@ def state_of(server: Server) -> list[Any]:
     passwords = [account_records.credential(server.db, each.account, "sha-256") for each in people]
     waiting = [carry_out(server, "person", account=each.account).waiting for each in people]
     found = [carry_out(server, each) for each in ("rooms", "sessions", "files", "reports", "groups")]
+    found += [devices.listing(server.db, each.account) for each in people]
     invitations = [each[:-1] for each in carry_out(server, "invitations")]
     said = [carry_out(server, "greeting", kind=kind) for kind in ("motd", "welcome")]
     return [people, passwords, waiting, invitations, *found, *said]
@@ -150,7 +155,7 @@ def test_at_the_own_domain_the_same_is_done(server: Server, command: str) -> Non
     carry_out(server, "add", account=f"leaving@{A}", password="secret")
     carry_out(server, "remove", account=f"leaving@{A}", days=3)
     arguments = {
-        key: value.replace(B, A).replace("slotb", "slota").replace("2", "1")
+        key: value.replace(B, A).replace("slotb", "slota").replace("phoneb", "phonea").replace("2", "1")
         if isinstance(value, str)
         else tuple(each.replace(B, A) for each in value)
         if key == "accounts"

@@ -12,6 +12,7 @@ from db.sqlite.errors import StorageError
 from handlers.admin import (
     activity,
     announcements,
+    devices,
     files,
     greetings,
     groups,
@@ -37,6 +38,7 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "list": people.listing,
         "search": people.search,
         "person": people.details,
+        "devices": devices.listing,
         "unsuitable": people.unsuitable,
         "count": activity.count,
         "accounts": activity.accounts,
@@ -68,6 +70,7 @@ CHANGES: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "add": people.add,
         "import": people.import_accounts,
         "passwd": people.change_password,
+        "revoke-device": devices.revoke,
         "role": people.set_role,
         "disable": people.disable,
         "enable": people.enable,

@@ -1,5 +1,5 @@
 """Looks after the archives in the background: indexes what has come in, deletes what is not to be kept; and what
-accounts and rooms have left behind that were removed, files among it.
+accounts and rooms have left behind that were removed, files among it. Forgets clients that come no more.
 
 Also if the archive is switched off: its messages still grow old, and accounts are still removed.
 """
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent.event import Event
 
-from db import archive, archive_deletion, archive_sizes, invitations, pubsub_deletion, pubsub_nodes
+from db import archive, archive_deletion, archive_sizes, fast_tokens, invitations, pubsub_deletion, pubsub_nodes
 from db.sqlite.database import Database
 from handlers.archive.settings import ArchiveSettings
+from handlers.login import client_access
 from handlers.upload import removing
 from xmpp.routing.feature import Feature
 from xmpp.running.handling import Handled
@@ -39,6 +40,8 @@ DELETE_SECONDS = 3600.0
 DELETE_MESSAGES = 50
 DELETE_ITEMS = 200
 EXPIRED_SECONDS = 7 * DAY  # for so long who follows an invitation is told that it has expired
+DELETE_TOKENS = 200
+KEPT_EXPIRED = 30 * DAY  # for so long a client that comes with an old token is told that it has expired
 COUNT_MESSAGES = 10_000
 COUNT_SIZES = 2_000
 PAUSE_SECONDS = 0.001  # a sleep of 0 would not let the loop look at its sockets
@@ -134,6 +137,8 @@ def delete_what_is_not_kept(server: "Server") -> None:
     if not server.portions.are_left:  # what was to delete a node that is still leaving has failed
         pubsub_nodes.have_left(db)
     _bit_by_bit(server, lambda: pubsub_deletion.delete_left(db, DELETE_ITEMS))
+    _bit_by_bit(server, lambda: client_access.forget_some(server))
+    _bit_by_bit(server, lambda: fast_tokens.delete_expired(db, time.time() - KEPT_EXPIRED, DELETE_TOKENS))
     _bit_by_bit(server, lambda: archive_deletion.delete_orphans(db, DELETE_MESSAGES))
     _bit_by_bit(server, lambda: invitations.remove_expired(db, time.time() - EXPIRED_SECONDS, DELETE_ITEMS))
     if settings.max_days:

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
 from db import accounts as account_records
-from db import fast_tokens
+from db import devices, fast_tokens
 from db import invitations as invitation_records
 from handlers.contacts import partings
+from handlers.login.clients import Access
 from handlers.login.sasl import passwords
 from xmpp.data.errors import StanzaError, StreamError
 from xmpp.data.jid import JID
@@ -95,7 +96,7 @@ def change_password(
     within: AbstractContextManager[None] | None = None,
 ) -> None:
     """Change the password and end all sessions of the account but `keep`, the one that asked, if one did. Nobody can
-    reset it any more by a link of before. Yields.
+    reset it any more by a link of before, and no token is good any more. Yields.
 
     `within`: entered within the change; whatever it raises undoes all of that.
     Raises NoSuchAccount, also if the account was removed meanwhile, even if another has its name now; ValueError for a
@@ -112,9 +113,14 @@ def change_password(
     with server.db.change(), within or nullcontext():
         account_records.set_credentials(server.db, account, credentials)
         invitation_records.remove_resets(server.db, account)
-        fast_tokens.remove_all(server.db, account)
+        devices.password_changed(server.db, account, _client_of(keep))
     # RFC 6120 section 4.9.3.16: what secured the stream has been revoked, the client is to log in anew.
     end_sessions(server, account, StreamError("reset", "the password was changed"), keep)
+
+
+def _client_of(session: Session | None) -> str:
+    access = session.state(Access) if session is not None else None
+    return access.client if access is not None else ""
 
 
 def remove(server: "Server", account: JID) -> None:

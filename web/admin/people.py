@@ -89,7 +89,10 @@ def person(visit: Visit) -> Response:
     except Refused as refused:
         return visit.refuse(404, refused)
     sessions = visit.carry_out("sessions", text=f"{details.person.account}/")
-    return visit.show("admin/person.html", details=details, person=details.person, sessions=sessions)
+    devices = visit.carry_out("devices", account=details.person.account)
+    return visit.show(
+        "admin/person.html", details=details, person=details.person, sessions=sessions, devices=devices
+    )
 
 
 # -- changing
@@ -113,6 +116,23 @@ def add(visit: Visit, fields: Fields) -> Response:
     except Refused as refused:
         return _add(visit, 400, name=name, chosen=domain, problem=str(refused))
     return visit.go_on(_way(account), "person.added_now", account=account)
+
+
+@page(f"{PERSON}/device")
+def ask_to_revoke(visit: Visit) -> Response:
+    """Ask whether access is to be taken from a client."""
+    return _device(visit, visit.asked("account"), visit.asked("id"))
+
+
+@form(f"{PERSON}/device")
+def revoke(visit: Visit, fields: Fields) -> Response:
+    """Take it."""
+    account, id = fields.get("account", ""), fields.get("id", "")
+    try:
+        is_out = visit.carry_out("revoke-device", account=account, id=id)
+    except Refused as refused:
+        return _device(visit, account, id, 409, problem=str(refused))
+    return visit.go_on(_way(account), "device.revoked_now" if is_out else "device.knows_password", account=account)
 
 
 @page(f"{PERSON}/password")
@@ -182,6 +202,10 @@ def _add(
 
 def _password(visit: Visit, account: str, status: int = 200, *, problem: str = "", unequal: bool = False) -> Response:
     return visit.show("admin/password.html", status, account=account, problem=problem, unequal=unequal)
+
+
+def _device(visit: Visit, account: str, id: str, status: int = 200, *, problem: str = "") -> Response:
+    return visit.show("admin/device.html", status, account=account, id=id, problem=problem)
 
 
 def _question(visit: Visit, action: Action, account: str, status: int = 200, *, problem: str = "") -> Response:

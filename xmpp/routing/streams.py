@@ -64,10 +64,12 @@ class Stream(Connection, Protocol):
     """A client's stream, as seen by features that handle its top-level elements.
 
     `identity` is that of the account that has logged in. `exchange` belongs to the feature that negotiates over several
-    elements, such as SASL; it is None between negotiations.
+    elements, such as SASL; it is None between negotiations. `access` belongs to the feature that lets people in:
+    what it knows of how the client has logged in, which its session keeps.
     """
 
     identity: str | None
+    access: object | None
     exchange: Negotiated | None
 
     @property

@@ -79,7 +79,7 @@ class ClientStream(Connection):
     `carrier` says what carries it. `place` is told when the client has a session, and when the stream only lingers.
     `identity` is that of the account that has logged in: its name may be somebody else's by the time a resource is
     bound. `exchange` belongs to the feature that negotiates over several elements, such as SASL; it is None between
-    negotiations.
+    negotiations. `access`: what the feature that lets people in knows of that, for the session to keep.
     """
 
     transport: ClientTransport
@@ -108,6 +108,7 @@ class ClientStream(Connection):
         self.feed = self._new_feed()
         self.session: Session | None = None
         self.identity: str | None = None
+        self.access: object | None = None
         self.exchange: Negotiated | None = None
         self._place = place
         # A timer of the loop, which takes less memory than a greenlet.
@@ -221,6 +222,8 @@ class ClientStream(Connection):
         self.transport.trust()
         self.session = session
         session.language = self._negotiation.language
+        if self.access is not None:
+            session.keep(self.access)
 
     # -- what comes in
 

@@ -31,6 +31,7 @@ from db.sqlite.migrations import (
     v0023_reports,
     v0024_invitations,
     v0025_fast_tokens,
+    v0026_devices,
     v0027_greetings,
 )
 from xmpp.data.confusables import look
@@ -60,8 +61,9 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     v0022_account_looks.STATEMENTS,
     v0023_reports.STATEMENTS,
     v0024_invitations.STATEMENTS,
-    v0027_greetings.STATEMENTS,
     v0025_fast_tokens.STATEMENTS,
+    v0026_devices.STATEMENTS,
+    v0027_greetings.STATEMENTS,
 )
 
 

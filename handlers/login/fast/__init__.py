@@ -106,7 +106,7 @@ def give_token(logged_in: LoggedIn) -> None:
         if mechanism not in BINDINGS or not is_due(server, account, client, settings.renewal_hours * HOUR):
             return
     lifetime = Lifetime(settings.days * DAY, settings.clients)
-    text, expires = give(server, account, identity, client, mechanism, lifetime)
+    text, expires = give(server, account, client, mechanism, lifetime)
     etree.SubElement(
         logged_in.success, TOKEN, {"token": text, "expiry": format_utc(expires)}, nsmap={None: NAMESPACE}
     )

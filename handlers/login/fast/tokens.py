@@ -1,8 +1,8 @@
 """The tokens of FAST: how they are made and found again, and what one attempt to log in with one is checked with.
 
 The server has to know a token to check it, so that it cannot be kept hashed. It is not kept at all, but worked out each
-time, from a secret of the server's, a salt that is kept, and all that it is bound to: the account, by its identity; the
-client; the mechanism. Used for anything else, it is another token.
+time, from a secret of the server's, a salt that is kept, and all that it is bound to: the mechanism, and the client,
+whose name says at which account. Used for anything else, it is another token.
 """
 
 import hmac
@@ -60,13 +60,12 @@ class PresentedToken:
         """The one that fits, among the two that the client may have. Takes as long if it has none."""
         db = self._server.db
         self.account, self.identity = account, accounts.identity(db, account)
-        identity = self.identity or ""
-        self._client = client_of(self._server, identity, self._agent)
+        self._client = client_of(self._server, self.identity or "", self._agent)
         kept = {each.slot: each for each in fast_tokens.tokens(db, account, self._client)}
         found = None
         for slot in (NEW, fast_tokens.CURRENT):
             salt = kept[slot].salt if slot in kept else NO_SALT
-            text = worked_out(self._server, identity, self._client, self._mechanism, salt)
+            text = worked_out(self._server, self._client, self._mechanism, salt)
             if fits(text) & (slot in kept) and found is None and self._may_be_used(kept[slot]):
                 found, self._salt = text, salt
         return found
@@ -102,13 +101,12 @@ class PresentedToken:
         return self._use.count is None or self._use.count > token.counted
 
 
-def give(server: "Server", account: JID, identity: str, client: str, mechanism: str, lifetime: Lifetime
-         ) -> tuple[str, float]:  # fmt: skip
+def give(server: "Server", account: JID, client: str, mechanism: str, lifetime: Lifetime) -> tuple[str, float]:
     """Make a token for a client, in place of one that it has not used; returns it, and when it expires."""
     now, salt = time.time(), secrets.token_bytes(SALT_BYTES)
     expires = now + lifetime.seconds
     fast_tokens.give(server.db, account, client, Token(NEW, salt, now, expires), lifetime.clients)
-    return worked_out(server, identity, client, mechanism, salt).decode(), expires
+    return worked_out(server, client, mechanism, salt).decode(), expires
 
 
 def is_due(server: "Server", account: JID, client: str, seconds: float) -> bool:
@@ -117,7 +115,7 @@ def is_due(server: "Server", account: JID, client: str, seconds: float) -> bool:
     return any(each.slot == fast_tokens.CURRENT and time.time() - each.issued >= seconds for each in kept)
 
 
-def worked_out(server: "Server", identity: str, client: str, mechanism: str, salt: bytes) -> bytes:
+def worked_out(server: "Server", client: str, mechanism: str, salt: bytes) -> bytes:
     """The token, as the client writes it."""
-    bound_to = "\0".join((identity, client, mechanism)).encode() + b"\0" + salt
+    bound_to = "\0".join((client, mechanism)).encode() + b"\0" + salt
     return urlsafe_b64encode(hmac.digest(secret(server.db, TOKENS), bound_to, HASH)).rstrip(b"=")

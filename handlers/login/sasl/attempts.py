@@ -18,6 +18,7 @@ from db.accounts import Credentials
 from handlers.admin import comings_and_goings
 from handlers.admin.comings_and_goings import NOBODY
 from handlers.login import by_password
+from handlers.login.clients import Access
 from handlers.login.one_address import OneAddress
 from handlers.login.sasl import external, guests, passwords
 from handlers.login.sasl.downgrades import announced
@@ -213,6 +214,7 @@ def keep(stream: Stream, credentials: Credentials) -> None:
 
 
 def _noted(stream: Stream, proven: Proven) -> Proven:
+    stream.access = Access(proven.mechanism)
     comings_and_goings.note_login(stream.server, stream.peer, proven.account, proven.mechanism)
     return proven
 

@@ -1,0 +1,30 @@
+"""What administrators see of the clients of an account, and how they take access from one."""
+
+from typing import TYPE_CHECKING
+
+from handlers.admin.given import Administrator, changeable_account, existing_account, note
+from handlers.login import client_access
+from handlers.login.client_access import PASSWORD, Client
+from xmpp.control import Refused
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+
+def listing(server: "Server", by: Administrator, account: str) -> list[Client]:
+    """The clients that have access to an account, the one that was there last first."""
+    return client_access.listing(server, existing_account(server, by, account))
+
+
+def revoke(server: "Server", by: Administrator, account: str, id: str) -> bool:
+    """End the sessions of a client, and make its token void. False if it may log in again, with the password: an
+    administrator may do for the moment what its owner is told to change the password for."""
+    jid = changeable_account(server, by, account)
+    try:
+        client = client_access.find(server, jid, id)
+    except client_access.NoSuchClient as error:
+        raise Refused(f"{error}.") from error
+    note(by, "account", jid, "had a client revoked")
+    client_access.revoke(server, jid, client.id)
+    client_access.end(server, jid, client.id)
+    return PASSWORD not in client.ways
