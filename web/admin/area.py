@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.admin import administration, roles
+from handlers.invitations import feature as invitations_feature
 from web.admin import logins, shown
 from web.admin.logins import AdminPageSettings, Login
 from web.http.messages import Answer, HTTPError, Request, Response, redirect
@@ -58,6 +59,7 @@ class Visit:
         said, self.login.said = self.login.said, None
         own: dict[str, Any] = {"who": self.login.account, "token": self.login.token, "said": said, "shown": shown}
         own["has_files"], own["at"] = self.site.has(FILES), self.domain
+        own["has_invitations"] = invitations_feature in self.site.server.registry.features
         return render(self.site, self.request, template, status=status, headers=HEADERS, **own, **values)
 
     def refuse(self, status: int, refused: object) -> Response:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from handlers.admin.invitations import Made
 from handlers.admin.roles import is_administrator
 from handlers.login.sasl.passwords import Check
 from handlers.login.suspended import is_suspended
@@ -40,7 +41,8 @@ class AdminPageSettings:
 @dataclass
 class Login:
     """Somebody who is logged in. `check` knows whether the account still has the password that was given. `token` is
-    what each form has to have in it. `said`: what the next page tells, as a key of texts.toml with its values."""
+    what each form has to have in it. `said`: what the next page tells, as a key of texts.toml with its values. `made`:
+    a link that the next page shows, once."""
 
     account: JID
     check: Check
@@ -48,6 +50,7 @@ class Login:
     used: float
     token: str = field(default_factory=lambda: secrets.token_hex(TOKEN_BYTES))
     said: tuple[str, dict[str, object]] | None = None
+    made: Made | None = None
 
 
 class Logins:
