@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import assembly
-from cli import administration, demonstration, files, invitations, options, people, terminal
+from cli import administration, demonstration, files, greetings, invitations, options, people, terminal
 from cli.service import loss_of_terminal, serve
 from db.sqlite.errors import StorageError
 from xmpp import __version__, config_review
@@ -143,6 +143,8 @@ main.add_command(administration.federation)
 main.add_command(administration.reports)
 main.add_command(administration.announce)
 main.add_command(files.files)
+main.add_command(greetings.motd)
+main.add_command(greetings.welcome)
 
 
 @main.group("config")

@@ -5,8 +5,9 @@ from typing import TextIO
 import click
 
 from cli import options, terminal
+from handlers.admin.activity import Contact, Statistics
 from handlers.admin.people import MAX_DAYS, Person
-from handlers.admin.roles import ADMINISTRATOR, LIMITED, ROLES
+from handlers.admin.roles import ADMINISTRATOR, LIMITED, MEMBER, ROLES
 from handlers.login.client_access import Client
 from xmpp.control import CarryOut, Refused
 
@@ -107,6 +108,36 @@ def list_accounts(carry_out: CarryOut) -> None:
     disabled or to be removed."""
     people = [Person(*each) for each in carry_out("list")]
     terminal.show(("Account", "Made on", "Sessions", "Role", "State"), map(_row, people))
+
+
+@user.command("show")
+@click.argument("account")
+@options.administrative()
+def show_account(carry_out: CarryOut, account: str) -> None:
+    """Print what is known of an account: its last login, its sessions and where they come from, its contacts."""
+    person, *_ = carry_out("person", account=account)
+    at, found = carry_out("last-login", account=account), Statistics(*carry_out("statistics", account=account))
+    _, made, sessions, role, state = _row(Person(*person))
+    rows = {
+        "Made on": made,
+        "Role": role or MEMBER,
+        "State": state,
+        "Last login": terminal.minute(at) if at is not None else "",
+        "Sessions": f"{sessions} {' '.join(found.resources)}".strip(),
+        "From": " ".join(found.addresses),
+        "Contacts": found.contacts,
+    }
+    terminal.show((account, ""), rows.items())
+
+
+@user.command("contacts")
+@click.argument("account")
+@options.administrative()
+def list_contacts(carry_out: CarryOut, account: str) -> None:
+    """List the contacts of an account: address, name, who gets whose presence, and the groups."""
+    contacts = (Contact(*each) for each in carry_out("roster", account=account))
+    rows = ((each.contact, each.name, each.subscription, ", ".join(each.groups)) for each in contacts)
+    terminal.show(("Contact", "Name", "Subscription", "Groups"), rows)
 
 
 @user.command("import")
