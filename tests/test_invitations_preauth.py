@@ -99,7 +99,7 @@ def test_what_cannot_be_used_is_not_found(stranger: Stream, server: Server, kind
     elif kind == "for a password":
         link = invitations.offer_reset(server, JULIET)
     elif kind == "for a contact":
-        carry_out(server, "role", account=JULIET, role="none")
+        carry_out(server, "role", account=JULIET, role="member")
         link = invitations.invite_contact(server, JULIET)
     else:
         link = invitations.invite_newcomer(server, "example.org")

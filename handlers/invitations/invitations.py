@@ -83,7 +83,9 @@ def still_holds(server: "Server", invitation: Invitation) -> bool:
 
 
 def _may(server: "Server", account: JID, who: str) -> bool:
-    return who == EVERYBODY or roles.reach(server, account) in ("", account.domain)
+    if who == EVERYBODY:
+        return not roles.is_limited(server, account)
+    return roles.reach(server, account) in ("", account.domain)
 
 
 def lets_register(server: "Server", invitation: Invitation) -> bool:

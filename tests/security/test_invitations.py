@@ -168,7 +168,7 @@ def test_row_205_what_somebody_invited_to_who_may_not_any_more_is_good_for_nothi
     as_administrator = invitations.invite_contact(server, ROMEO)
     of_juliet = invitations.invite_contact(server, JULIET)
     assert invitations.lets_register(server, as_administrator.invitation)
-    carry_out(server, "role", account=ROMEO, role="none")
+    carry_out(server, "role", account=ROMEO, role="member")
     assert refusal_of(server, as_administrator.invitation.id, NURSE) == "not-allowed"
     carry_out(server, "disable", account=JULIET)
     assert invitations.look_up(server, of_juliet.token) == (None, UNKNOWN)
@@ -176,7 +176,16 @@ def test_row_205_what_somebody_invited_to_who_may_not_any_more_is_good_for_nothi
     assert invitations.look_up(server, of_juliet.token).problem == ""
 
 
-@pytest.mark.parametrize("change", [("role", {"role": "none"}), ("disable", {})], ids=["no role", "disabled"])
+def test_row_205_who_is_limited_invites_nobody_and_what_he_made_before_is_good_for_nothing(server: Server) -> None:
+    romeo, link = Client(server, "romeo@localhost/orchard"), invitations.invite_contact(server, ROMEO)
+    command = "<command xmlns='http://jabber.org/protocol/commands' node='urn:xmpp:invite#invite'/>"
+    assert "completed" in romeo.asks(command, type="set", to="localhost")
+    carry_out(server, "role", account=ROMEO, role="limited")
+    assert romeo.asks(command, type="set", to="localhost") == "forbidden"
+    assert invitations.look_up(server, link.token) == (None, UNKNOWN)
+
+
+@pytest.mark.parametrize("change", [("role", {"role": "member"}), ("disable", {})], ids=["no role", "disabled"])
 @pytest.mark.parametrize("kind", ["account", "password-reset"])
 def test_row_205_what_an_administrator_made_who_is_none_any_more_is_good_for_nothing(
     server: Server, kind: str, change: tuple[str, dict[str, str]]
