@@ -116,6 +116,15 @@ def test_a_name_server_that_fails_is_no_answer(zone: Zone, behaviour: str) -> No
     assert failure(asking(zone)) == f"the name server says {behaviour.upper()}"
 
 
+@pytest.mark.parametrize("behaviour", [zones.OLD, zones.OLD_NOTIMP])
+def test_a_name_server_that_does_not_know_edns_is_asked_without_and_from_then_on(zone: Zone, behaviour: str) -> None:
+    zone.add("b.test", "A", ADDRESS)
+    zone.behave(behaviour, "a.test", "b.test")
+    found = asking(zone)
+    assert records(found) == records(found, "b.test") == [ADDRESS]
+    assert [zone.queries["a.test", "A"], zone.queries["b.test", "A"]] == [2, 1]
+
+
 def test_a_failure_may_leave_the_question_out() -> None:
     query = messages.query(("a.test", "A"))
     refusal = query[:2] + bytes.fromhex("8005 0000 0000 0000 0000")

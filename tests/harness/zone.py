@@ -39,6 +39,7 @@ SILENT = "silent"  # no answer ever
 HELD = "held"  # none until `release` is called
 TRUNCATED = "truncated"  # over UDP; the answer is to be had over TCP
 WRONG_ID, WRONG_QUESTION, GARBAGE = "wrong id", "wrong question", "garbage"  # over UDP, and no other answer
+OLD, OLD_NOTIMP = "formerr", "notimp"  # it does not know EDNS (RFC 6891), and fails so where that is used
 FORGED_FIRST = "forged first"  # three answers with wrong ids that lead elsewhere, and then the right one
 ELSEWHERE = "192.0.2.66"  # where forged answers lead
 
@@ -159,6 +160,8 @@ class Zone:
         right = self._answer(query)
         if behaviour in (SERVFAIL, REFUSED, NXDOMAIN):
             yield _bare(query, behaviour).to_wire()
+        elif behaviour in (OLD, OLD_NOTIMP):
+            yield (_bare(query, behaviour) if query.edns >= 0 else right).to_wire()
         elif behaviour == SILENT:
             pass
         elif not is_udp or behaviour in ("", HELD):

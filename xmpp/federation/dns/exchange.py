@@ -13,7 +13,7 @@ from gevent.lock import BoundedSemaphore
 
 from xmpp.federation.dns import messages
 from xmpp.federation.dns.failures import LookupFailed, NoAnswer
-from xmpp.federation.dns.messages import MOST_BYTES, Answer, CutOff, Question
+from xmpp.federation.dns.messages import MOST_BYTES, Answer, CutOff, NoOptions, Question
 from xmpp.federation.dns.settings import NameServer
 
 FORGED_ANSWERS = 16  # to one question; then somebody tries to forge one, which is much harder over TCP
@@ -26,6 +26,7 @@ class Exchange:
     it reads for ROUND_SECONDS, or one that takes longer."""
 
     def __init__(self) -> None:
+        self._old: set[NameServer] = set()  # they do not know EDNS
         self._round_ends = 0.0
         self._next_round = BoundedSemaphore(1)
 
@@ -33,8 +34,15 @@ class Exchange:
         """The answer to a question. Yields; waits for the name server for so many seconds. Raises NoAnswer,
         LookupFailed."""
         self._wait_for_turn()
-        query = messages.query(question)
         until = monotonic() + seconds
+        try:
+            return self._answer(server, messages.query(question, has_options=server not in self._old), until)
+        except NoOptions:
+            answer = self._answer(server, messages.query(question, has_options=False), until)
+        self._old.add(server)
+        return answer
+
+    def _answer(self, server: NameServer, query: bytes, until: float) -> Answer:
         try:
             return self._over_udp(server, query, until) or self._over_tcp(server, query, until)
         except OSError as error:

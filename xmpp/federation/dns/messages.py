@@ -55,16 +55,21 @@ class Answer(NamedTuple):
     seconds: int
 
 
+class NoOptions(LookupFailed):
+    """The name server seems to be one that does not know EDNS (RFC 6891 section 7): it may answer without."""
+
+
 class CutOff(Exception):
     """The answer does not fit into a datagram."""
 
 
-def query(question: Question) -> bytes:
-    """A question with an id that nobody can guess."""
+def query(question: Question, *, has_options: bool = True) -> bytes:
+    """A question with an id that nobody can guess; with the options of EDNS, or without."""
     name, type = question
     labels = b"".join(bytes((len(label),)) + label.encode("ascii") for label in name.split("."))
     asked = labels + b"\0" + struct.pack(">HH", TYPES[type], 1)
-    return _HEAD.pack(secrets.randbits(16), _RECURSE, 1, 0, 0, 1) + asked + _OPTIONS
+    head = _HEAD.pack(secrets.randbits(16), _RECURSE, 1, 0, 0, int(has_options))
+    return head + asked + (_OPTIONS if has_options else b"")
 
 
 def read(data: bytes, query: bytes) -> Answer | None:
@@ -74,12 +79,14 @@ def read(data: bytes, query: bytes) -> Answer | None:
     _, flags, questions, answers, _, _ = _HEAD.unpack_from(data)
     code = flags & _RCODE
     has_failed = code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
-    asked = query[_HEAD.size : -len(_OPTIONS)]
+    asked = query[_HEAD.size :].removesuffix(_OPTIONS)
     is_same = questions == 1 and data[_HEAD.size :][: len(asked)].lower() == asked.lower()
     if not flags & _IS_ANSWER or flags & _OPCODE or not (is_same or (has_failed and not questions)):
         return None
     if has_failed:
-        raise LookupFailed(f"the name server says {dns.rcode.to_text(dns.rcode.Rcode(code))}")
+        is_about_options = code in (dns.rcode.FORMERR, dns.rcode.NOTIMP) and query.endswith(_OPTIONS)
+        failure = NoOptions if is_about_options else LookupFailed
+        raise failure(f"the name server says {dns.rcode.to_text(dns.rcode.Rcode(code))}")
     if flags & _IS_CUT_OFF:
         raise CutOff
     return _records(data) if answers else Answer((), NEGATIVE_SECONDS)
