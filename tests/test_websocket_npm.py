@@ -150,6 +150,12 @@ def test_a_library_logs_in_within_one_round_trip_over_tls(project: Path, demo: R
         assert message(romeo) == "O"
         client.does("close")
         client.says("offline")
+        client.does("connect")
+        heard = client.hears("authenticates", "succeeds", "online")
+        assert heard["authenticates"] == "HT-SHA-256-NONE"  # by the token that it has got
+        assert heard["succeeds"] == heard["online"]
+        client.does(f"send {romeo.jid} Romeo")
+        assert message(romeo) == "Romeo"
 
 
 def test_strophe_logs_in_and_chats_over_bosh(project: Path, demo: RunningServer, romeo: RawClient) -> None:
