@@ -9,6 +9,7 @@ from lxml import etree
 from db import archives, offline, rosters, strangers, subscription_requests
 from handlers.admin.administration import carry_out
 from handlers.login import accounts
+from tests.harness import adhoc
 from tests.harness.federated import Directory, federated
 from tests.harness.in_process import Client, add_accounts, queries_of, server_in
 from tests.harness.peer_servers import PeerServer, PeerStream, agree
@@ -153,3 +154,14 @@ def test_whom_the_configuration_names_is_not_limited(tmp_path: Path) -> None:
         add_accounts(server, "romeo")
         with pytest.raises(Exception, match="by the configuration"):
             carry_out(server, "role", account="romeo@localhost", role="limited")
+
+
+def test_row_211_it_invites_nobody(tmp_path: Path) -> None:
+    with server_in(tmp_path) as server:
+        add_accounts(server, "juliet")
+        juliet = Client(server, "juliet@localhost/balcony")
+        assert "urn:xmpp:invite#invite" in adhoc.listed(juliet, "localhost")
+        carry_out(server, "role", account="juliet@localhost", role="limited")
+        assert "urn:xmpp:invite#invite" not in adhoc.listed(juliet, "localhost")
+        done = adhoc.execute(juliet, "urn:xmpp:invite#invite", "localhost")
+        assert adhoc.status(done) == "forbidden cancel"

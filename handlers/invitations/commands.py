@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from handlers.admin import invitations as of_administrators
-from handlers.admin import roles
 from handlers.admin.given import acting
+from handlers.commands.administration import is_administrator
 from handlers.commands.command import Answers, Asked, Command, Done
 from handlers.invitations import feature, invitations
 from xmpp.control import Refused
@@ -42,7 +42,7 @@ def _may_invite(asked: Asked) -> bool:
 
 
 def _is_administrator(asked: Asked) -> bool:
-    return asked.is_from_here and roles.reach(asked.server, asked.asker) in ("", asked.at.domain)
+    return asked.is_from_here and is_administrator(asked)
 
 
 def _asked_for(asked: Asked) -> tuple[Field, ...]:

@@ -83,9 +83,9 @@ def still_holds(server: "Server", invitation: Invitation) -> bool:
 
 
 def _may(server: "Server", account: JID, who: str) -> bool:
-    if who == EVERYBODY:
-        return not roles.is_limited(server, account)
-    return roles.reach(server, account) in ("", account.domain)
+    if roles.is_limited(server, account):
+        return False
+    return who == EVERYBODY or roles.reach(server, account) in ("", account.domain)
 
 
 def lets_register(server: "Server", invitation: Invitation) -> bool:

@@ -50,8 +50,10 @@ FORMS: Mapping[str, Mapping[str, Any]] = {
 """How each command that has a form is filled in so that it does something at A."""
 NAMING = [node for node, form in FORMS.items() if any(var.endswith(("jid", "jids")) for var in form)]
 NODES = [command.node for command in COMMANDS]
-OTHERS = {"xserv:strangers"}
-"""Commands for everybody with an account of the domain."""
+INVITING = "urn:xmpp:invite#create-account"
+"""Another command for administrators, at their own domain."""
+OTHERS = {"xserv:strangers", "urn:xmpp:invite#invite"}
+"""Commands for accounts of the domain."""
 
 
 @pytest.fixture
@@ -106,31 +108,31 @@ def test_every_command_of_administrators_is_in_the_matrix() -> None:
 
 def test_every_command_is_for_administrators_or_known_to_be_for_others(server: Server) -> None:
     offered: list[Command] = [command for offer in server.tables[COMMANDS_OFFERED] for command in offer(server)]
-    assert {command.node for command in offered} == {*NODES, *OTHERS}
+    assert {command.node for command in offered} == {*NODES, INVITING, *OTHERS}
 
 
 # -- each of them is refused to
 
 
 def test_row_210_an_administrator_of_another_domain(server: Server) -> None:
-    refused(server, Client(server, f"{TYBALT}/x"))
+    refused(server, Client(server, f"{TYBALT}/x"), INVITING)
 
 
 @pytest.mark.parametrize("role", ["member", "limited"])
 def test_row_210_an_ordinary_account(server: Server, role: str) -> None:
     carry_out(server, "role", account=ROMEO, role=role)
-    refused(server, Client(server, f"{ROMEO}/x"))
+    refused(server, Client(server, f"{ROMEO}/x"), INVITING)
 
 
 def test_row_210_a_guest(server: Server) -> None:
     guest, _ = guests.admit(server, A, "192.0.2.1")
-    refused(server, Client(server, f"{guest}/x"), *OTHERS)
+    refused(server, Client(server, f"{guest}/x"), INVITING, *OTHERS)
 
 
 @pytest.mark.parametrize("sender", [f"{ELSEWHERE}/x", "other.example", f"juliet@{A}.other.example/x"])
 def test_row_210_somebody_from_another_server(server: Server, sender: str) -> None:
     before = state_of(server)
-    for node in (*NODES, *OTHERS):
+    for node in (*NODES, INVITING, *OTHERS):
         for request in (adhoc.request(node, A), filled_in(node)):
             [answer] = from_elsewhere(server, sender, request)
             assert status(parse(answer.encode())) == "forbidden cancel", node
@@ -141,11 +143,13 @@ def test_row_210_what_a_component_sends_in_the_name_of_an_administrator(server: 
     """It may send requests in the name of accounts where that is granted (XEP-0356); it has not logged in as one."""
     juliet = Client(server, f"{JULIET}/x")
     before = state_of(server)
-    for node in NODES:
+    for node in (*NODES, INVITING):
         iq = Stanza(parse(filled_in(node).encode()))
         iq.stamp(juliet.jid, iq.to)
         with Handled():
             server.router.route(iq)
+        [answer] = juliet.received()
+        assert status(parse(answer.encode())) == "forbidden cancel", node
         assert state_of(server) == before, node
 
 
