@@ -10,11 +10,15 @@ from gevent import socket
 from tests.harness.streams import JULIET, Stream, listening_server
 from xmpp.running.accepting import PatientServer
 from xmpp.server import Server
-from xmpp.stream import admission
-from xmpp.stream.admission import MOST_WAITING, ROUND_SECONDS, Admission
+from xmpp.stream import admission, turns
+from xmpp.stream.admission import BEGUN_FIRST, MOST_WAITING, ROUND_SECONDS, Admission
+from xmpp.stream.pace import LOGIN_TURNS, TURNS_USED_UP, Pace
+from xmpp.stream.turns import Turns
 
 WORK_SECONDS = ROUND_SECONDS / 2
-MANY, FEW = 60, 12
+MANY, FEW, MUCH = 60, 12, 30
+BYTES_PER_SECOND = 1_000_000
+REGISTER = "<iq type='get' id='r'><query xmlns='jabber:iq:register'/></iq>"
 PING = "<iq type='get' id='p' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>"
 
 
@@ -82,7 +86,44 @@ def test_who_has_begun_goes_before_who_is_new(clock: list[float]) -> None:
     strangers(queue, clock, log, has_begun=True)
     while len(log) < 2 * MANY:
         gevent.sleep(0)
-    assert log[FEW:MANY] == ["begun"] * (MANY - FEW)  # after the few that need not wait
+    some = log[FEW:MANY]  # after the few that need not wait
+    assert some.count("begun") >= len(some) * BEGUN_FIRST // (BEGUN_FIRST + 1)
+
+
+def test_row_250_who_talks_on_and_on_without_logging_in_goes_behind_who_is_new(clock: list[float]) -> None:
+    queue, log = Admission(), list[str]()
+    pace = Pace(BYTES_PER_SECOND, Turns(), queue, has_begun=True)
+    for _ in range(LOGIN_TURNS):
+        pace.queue_up()  # nobody else is about
+
+    def talk_on() -> None:
+        pace.queue_up()
+        log.append("talker")
+
+    gevent.joinall([*strangers(queue, clock, log), gevent.spawn(talk_on)])
+    assert log == ["new"] * MANY + ["talker"]
+
+
+def test_row_250_who_uses_up_a_turn_again_and_again_soon_goes_behind_who_is_new(clock: list[float]) -> None:
+    queue, log = Admission(), list[str]()
+    pace = Pace(BYTES_PER_SECOND, Turns(), queue, has_begun=True)
+    for _ in range(LOGIN_TURNS // TURNS_USED_UP):
+        pace.end_turn()
+
+    def talk_on() -> None:
+        pace.end_turn()
+        log.append("talker")
+
+    gevent.joinall([*strangers(queue, clock, log), gevent.spawn(talk_on)])
+    assert log == ["new"] * MANY + ["talker"]
+
+
+def test_row_250_however_many_have_begun_some_who_are_new_go_before_them(clock: list[float]) -> None:
+    queue, log = Admission(), list[str]()
+    begun = strangers(queue, clock, log, has_begun=True)
+    gevent.joinall([*begun, *strangers(queue, clock, log, number=FEW)])
+    assert log.index("new") <= 2 * BEGUN_FIRST
+    assert log[: MANY // 2].count("begun") > log[: MANY // 2].count("new") > 1
 
 
 def test_who_gives_up_leaves_the_others_their_turns(clock: list[float]) -> None:
@@ -166,3 +207,36 @@ def test_many_who_are_lost_at_once_keep_nobody_waiting(server: Server) -> None:
         assert len(server.online.sessions(JULIET)) > MANY - FEW
         while len(server.online.sessions(JULIET)) > 1:
             gevent.sleep(0)
+
+
+def test_row_250_many_who_say_much_at_once_before_they_log_in_keep_nobody_waiting_who_is_in(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("TURN_SECONDS", "LEAST_SECONDS", "ROUND_SECONDS"):  # a turn is over after one element
+        monkeypatch.setattr(turns, limit, 1e-9)
+    monkeypatch.setattr(turns, "MOST_ROUNDS", 1)
+    server.state(Turns).seconds = turns.TURN_SECONDS
+    with Stream(server) as inside:
+        inside.logs_in()
+        inside.binds("balcony")
+        others = [Stream(server) for _ in range(MANY)]
+        for other in others:
+            other.open()
+        answered = list[int]()
+
+        def ask(stream: Stream) -> None:
+            stream.send(REGISTER * MUCH)
+            for _ in range(MUCH):
+                stream.receives()
+                answered.append(1)
+
+        asking = [gevent.spawn(ask, each) for each in others]
+        while len(answered) < 4 * MANY:
+            gevent.sleep(0)
+        before = len(answered)
+        inside.send(PING)
+        assert inside.receives().get("id") == "p"
+        assert len(answered) - before < FEW
+        gevent.killall(asking)
+        for other in others:
+            other.close()

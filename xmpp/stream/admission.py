@@ -3,7 +3,8 @@ who have one.
 
 After a restart thousands come back at once, and each handshake and login takes a millisecond or more. Each connection
 has turns of its own (turns.py), but a round of thousands would take seconds. So strangers share a part of each round of
-the loop, and those who are further on go first: whoever has begun gets in, and the rest waits.
+the loop, and those who are further on go first: whoever has begun gets in, and the rest waits. But some of the rest
+begin all the same, or whoever begins and goes on for ever, without logging in, would keep everybody out.
 """
 
 from collections import deque
@@ -13,6 +14,7 @@ from typing import Any
 import gevent
 
 ROUND_SECONDS = 0.005  # for strangers, in each round: what people have to wait for them
+BEGUN_FIRST = 8  # so many of them go before one who is new: about as many turns as a login takes
 MOST_WAITING = 1_000  # then new connections wait in the kernel's queue, where they cost nothing
 
 
@@ -22,6 +24,7 @@ class Admission:
     def __init__(self) -> None:
         self._new: deque[_Entry] = deque()
         self._begun: deque[_Entry] = deque()
+        self._begun_in_a_row = 0
         self._round: object = None
         self._ends = 0.0
         self._timer: Any = None
@@ -58,8 +61,8 @@ class Admission:
     def _go_on(self) -> None:
         """Called by the loop, once in each round: let some go on, each until it waits for something."""
         ends = monotonic() + ROUND_SECONDS
-        while queue := self._begun or self._new:
-            greenlet = queue.popleft().greenlet
+        while self._begun or self._new:
+            greenlet = self._next().greenlet
             if greenlet is not None:
                 greenlet.switch()
             if monotonic() >= ends:
@@ -68,6 +71,13 @@ class Admission:
         self._timer = None
         if self._begun or self._new:
             self._arrange()
+
+    def _next(self) -> "_Entry":
+        if self._begun and (not self._new or self._begun_in_a_row < BEGUN_FIRST):
+            self._begun_in_a_row += 1
+            return self._begun.popleft()
+        self._begun_in_a_row = 0
+        return self._new.popleft()
 
 
 class _Entry:

@@ -100,7 +100,7 @@ class ClientStream(Connection):
         """`is_secure`: nobody can listen even where the connection does not have TLS here."""
         super().__init__(server, transport, flusher, peer)
         self._terms = terms
-        self._pace.admission, self._pace.has_begun = server.state(Admission), transport.tls is not None
+        self._pace.is_stranger(server.state(Admission), has_begun=transport.tls is not None)
         self._negotiation = Negotiation(
             server.domains, server.default_domain, terms.must_be_secure, is_secure or transport.tls is not None
         )
@@ -217,7 +217,7 @@ class ClientStream(Connection):
     def _has_session(self, session: Session) -> None:
         self._negotiation.bound()
         self._login_deadline.close()
-        self._pace.admission = None
+        self._pace.is_stranger(None)
         self._place.known()
         self.transport.trust()
         self.session = session

@@ -105,7 +105,7 @@ class Connection:
                 except StreamError as error:  # caught here, so that it waits for the disk as what was sent before does
                     self._refuse(error)
             if monotonic() > turn.ends:
-                turn.end()
+                self._pace.end_turn()
             if self.feed is not feed or self.is_closing:
                 break  # a new stream began (after TLS or SASL): bytes that were sent too early are not read
         self._pace.pay(len(data))
