@@ -328,6 +328,7 @@ FORMS = sorted(route.path for route in part.routes if route.method == "POST" and
 FIELDS = {
     "account": THEIRS, "name": "nurse", "domain": B, "password": "x", "again": "x", "room": THEIR_ROOM,
     "session": f"{THEIRS}/x", "file": "slotb", "text": B, "subject": "", "whom": "all", "sure": "yes",
+    "group": "Family", "number": "1",
 }  # fmt: skip
 
 
@@ -341,6 +342,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
         Client(site.server, f"{THEIRS}/x")
         opened(Client(site.server, f"{THEIRS}/y"), "romeo", room=THEIR_ROOM)
         _have_file(site.server, THEIRS, "slotb")
+        carry_out(site.server, "create-group", group="Family", domain=B)
+        carry_out(site.server, "invite", domain=B)
         yield site
 
 
@@ -351,6 +354,9 @@ def test_row_195_no_page_shows_anything_of_another_domain(site: Site) -> None:
         for asked in ("", f"?{urlencode({**FIELDS, 'text': ''})}", "?after=&text=romeo"):
             got = juliet.goes(path + asked)
             assert got.status < 500
+            if got.status == 303:  # there is nothing to be shown
+                assert B not in got.headers["location"]
+                continue
             if asked.startswith("?account"):  # what was asked for is shown again in questions and refusals
                 assert ("hat.png" not in got.text and juliet.rows == []) or B not in str(juliet.rows)
             else:
@@ -370,7 +376,7 @@ def test_row_195_no_form_changes_anything_of_another_domain(site: Site) -> None:
         [form] = [each for each in juliet.page.forms if each.method == "POST"]
         fields = {**FIELDS, "token": str(form.fields["token"])}
         got = juliet.asks("POST", path, urlencode(fields).encode(), {"Content-Type": FORM})
-        assert got.status in (400, 409), path
+        assert got.status in (400, 404, 409), path
     assert state_of(site.server) == before
 
 
