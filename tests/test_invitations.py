@@ -234,6 +234,8 @@ def test_an_account_has_so_many_open_and_the_server_so_many_in_all(tmp_path: Pat
         for inviter in (ROMEO, JULIET):
             with pytest.raises(StanzaError, match="resource-constraint"):
                 invitations.invite_contact(server, inviter)
+        for _ in range(3):
+            invite(server)
         with pytest.raises(StanzaError, match="resource-constraint"):
             invite(server)
 

@@ -33,4 +33,7 @@ class InvitationSettings:
     max_open_per_account: int = setting(
         20, "How many invitations of one account can be open, if it is no administrator's.", minimum=1, maximum=10_000
     )
-    max_open: int = setting(1_000, "How many invitations can be open in all.", minimum=1, maximum=1_000_000)
+    max_open: int = setting(
+        1_000, "How many invitations can be open in all. Administrators can make as many again.",
+        minimum=1, maximum=1_000_000,
+    )  # fmt: skip

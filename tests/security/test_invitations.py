@@ -142,6 +142,18 @@ def test_row_203_so_many_invitations_of_an_account_are_open_and_so_many_in_all(t
         assert made == 5
 
 
+def test_row_203_however_many_others_have_open_administrators_invite_and_reset_passwords(tmp_path: Path) -> None:
+    with server_in(tmp_path, invitations={"max_open": 2}) as server:
+        add_accounts(server, "romeo", "juliet")
+        carry_out(server, "role", account=JULIET, role="administrator")
+        for _ in range(2):
+            invitations.invite_contact(server, ROMEO)
+        with pytest.raises(StanzaError, match="resource-constraint"):
+            invitations.invite_contact(server, ROMEO)
+        invitations.invite_contact(server, JULIET)
+        assert not invitations.look_up(server, invitations.offer_reset(server, ROMEO).token).problem
+
+
 def test_row_203_what_an_account_has_used_up_does_not_pile_up(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
