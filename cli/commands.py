@@ -33,6 +33,7 @@ class CommandLine(click.Group):
     """Commands that report a failure in one sentence and exit with status 1. The sentence is JSON if the log is."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
+        terminal.write_what_it_can_show()
         if not logs.asks_for_json(sys.argv[1:]):
             return super().main(*arguments, **options)
         try:

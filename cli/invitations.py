@@ -87,6 +87,9 @@ def _draw(address: str) -> None:
     """Draw an address, light on dark whatever the terminal has: not all cameras read it the other way round."""
     drawn = io.StringIO()
     segno.make(address, error="m", micro=False).terminal(drawn, compact=True)
+    if not terminal.can_show(drawn.getvalue()):
+        click.echo(f"It is not drawn: {sys.stdout.encoding}, the encoding here, has no blocks; UTF-8 has.", err=True)
+        return
     for line in drawn.getvalue().splitlines():
         click.secho(line, fg="bright_white", bg="black")
 

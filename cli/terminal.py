@@ -1,5 +1,6 @@
 """What the command line asks for, reads and shows."""
 
+import io
 import re
 import shlex
 import sys
@@ -125,6 +126,21 @@ def show(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     for row in rows:
         table.add_row(*(Text(_printable(value)) for value in row))  # as it is: no markup, no names of emoji
     console.print(table)
+
+
+def write_what_it_can_show() -> None:
+    """Have characters that are not in the encoding of standard output written like `\\u0436`, as on standard error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def can_show(text: str) -> bool:
+    """Whether all of a text is in the encoding of standard output."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def day(moment: float) -> str:

@@ -1,12 +1,16 @@
 """`xserv invite` and `xserv group`, while a server runs and while none does."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import segno
 
 from tests.harness.commandline import complaint, configured, running, succeeds, xserv
+from tests.harness.servers import ROOT
 
 URI = re.compile(r"xmpp:[^?]+\?register;preauth=[a-z2-7]{26}")
 
@@ -117,3 +121,19 @@ def test_without_a_server_groups_are_the_same(data: Path) -> None:
     for name in ("romeo", "juliet"):
         succeeds("group", "add", "Family", f"{name}@localhost", "--data", data)
     assert succeeds("group", "members", "Family", "--data", data) == "juliet@localhost\nromeo@localhost\n"
+
+
+def test_what_an_encoding_has_no_characters_for_is_written_otherwise(data: Path) -> None:
+    succeeds("user", "add", "жук@localhost", "--data", data, typed="wherefore\n")
+    listed = by_latin_1("user", "list", "--data", data)
+    assert listed.stdout.splitlines()[-1].startswith("\\u0436\\u0443\\u043a@localhost\t")
+    drawn = by_latin_1("invite", "--qr", "--data", data)
+    assert len(drawn.stdout.splitlines()) == 2, "the addresses"
+    assert "It is not drawn: iso8859-1, the encoding here, has no blocks; UTF-8 has." in drawn.stderr
+
+
+def by_latin_1(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command whose standard output has that encoding; it succeeds."""
+    command = [sys.executable, "-m", "xserv", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
