@@ -254,7 +254,7 @@ def test_every_field_of_a_form_has_the_type_that_is_registered_for_it(server: Se
 
 
 def test_no_form_is_made_that_is_not_looked_at_here() -> None:
-    makes = re.compile(r"dataforms\.(form|result|report)\(|\bForm\(")
+    makes = re.compile(r"dataforms\.(form|result|answer|report)\(|\bForm\(")
     files = (ROOT / "handlers").glob("**/*.py")
     assert {str(path.relative_to(ROOT)) for path in files if makes.search(path.read_text(encoding="utf-8"))} == MAKERS
 

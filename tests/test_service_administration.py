@@ -11,9 +11,10 @@ from db import accounts as account_records
 from db import last_activity, rosters, suspensions
 from handlers.admin.administration import carry_out
 from handlers.admin.roles import is_administrator
-from handlers.commands import of_domains
+from handlers.commands import of_accounts, of_domains
 from handlers.commands.administration import ADMIN
 from handlers.commands.service_administration import COMMANDS
+from handlers.invitations.commands import INVITE
 from handlers.login import accounts
 from handlers.sessions.client_state import HeldBack
 from tests.harness import adhoc
@@ -155,6 +156,34 @@ def test_a_users_roster_is_shown(server: Server, juliet: Client) -> None:
     ]
     assert [group.text for group in items[1]] == ["Friends", "Verona"]
     assert status(does(juliet, "get-user-roster", accountjids=[ROMEO, NURSE])) == "not-acceptable modify"
+
+
+def test_answers_say_what_their_fields_are(server: Server, juliet: Client) -> None:
+    for answer in (
+        does(juliet, "get-online-users-num"),
+        does(juliet, "get-registered-users-list", max_items="25"),
+        does(juliet, "get-user-roster", accountjids=ROMEO),
+        does(juliet, "get-user-lastlogin", accountjids=JULIET),
+        adhoc.execute(juliet, INVITE, "localhost"),
+        does(juliet, "user-stats", accountjid=JULIET),
+    ):
+        shown = [each for each in answer.iter(f"{adhoc.DATA}field") if each.get("type") != "hidden"]
+        assert shown and all(each.get("label") for each in shown)
+    addresses, _, _ = shown
+    assert values_of_options(addresses) == [each.text for each in addresses.iterfind(f"{adhoc.DATA}value")]
+
+
+def values_of_options(field: etree._Element) -> list[str | None]:
+    return [each.text for each in field.iterfind(f"{adhoc.DATA}option/{adhoc.DATA}value")]
+
+
+def test_a_roster_is_told_in_words_too(server: Server, juliet: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert note(does(juliet, "get-user-roster", accountjids=f"{ROMEO}")) == f"{ROMEO} has no contacts."
+    monkeypatch.setattr(of_accounts, "NOTED", 1)
+    for contact in (JULIET, NURSE):
+        rosters.put(server.db, ROMEO, rosters.Item(contact))
+    said = f"{ROMEO} has 2 contacts.\n{JULIET} (none)\n... and 1 more"
+    assert note(does(juliet, "get-user-roster", accountjids=f"{ROMEO}")) == said
 
 
 def test_the_last_login_is_when_the_newest_session_began_or_else_when_the_last_one_ended(

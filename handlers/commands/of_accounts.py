@@ -3,7 +3,7 @@
 A password is never told (4.6): none is kept.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from lxml import etree
 
@@ -21,6 +21,8 @@ ACCOUNTS = Field("accountjids", "jid-multi", "The addresses of the accounts", re
 ONE_OF_THEM = Field("accountjids", "jid-multi", "The address of the account", required=True)
 PASSWORD = Field("password", "text-private", "The password for this account", required=True)
 PASSWORD_AGAIN = Field("password-verify", "text-private", "The password again")
+NOTED = 20
+"""Contacts in the note beside a roster."""
 LAST_LOGIN = Field("lastlogin", label="The last login")
 
 
@@ -53,11 +55,26 @@ def _only(answers: Answers) -> str:
 def _roster(asked: Asked, answers: Answers) -> Done:
     account = _only(answers)
     contacts = carry_out(asked, "roster", account=account)
-    form = dataforms.result(ADMIN, {ONE_OF_THEM.var: [account]}, {ONE_OF_THEM.var: "jid-multi"})
+    form = dataforms.answer(ADMIN, _of(account))
     query = etree.SubElement(form, QUERY, nsmap={None: NAMESPACE})
     for contact in contacts:
         _add_contact(query, contact)
-    return Done(form)
+    return Done(form, _in_words(account, contacts))
+
+
+def _in_words(account: str, contacts: Sequence[Contact]) -> str:
+    """The first contacts: clients show people notes, and not what stands beside the fields of a form."""
+    lines = (f"{each.contact} ({each.subscription})" for each in contacts[:NOTED])
+    more = [f"... and {len(contacts) - NOTED} more"] if len(contacts) > NOTED else []
+    return "\n".join((f"{account} has {len(contacts) or 'no'} contact{'s' * (len(contacts) != 1)}.", *lines, *more))
+
+
+def _each(values: Iterable[str]) -> dict[str, str]:
+    return {value: value for value in values}
+
+
+def _of(account: str) -> Field:
+    return Field(ONE_OF_THEM.var, "jid-multi", ONE_OF_THEM.label, (account,))
 
 
 def _add_contact(query: etree._Element, contact: Contact) -> None:
@@ -73,20 +90,24 @@ def _add_contact(query: etree._Element, contact: Contact) -> None:
 def _last_login(asked: Asked, answers: Answers) -> Done:
     account = _only(answers)
     at = carry_out(asked, "last-login", account=account)
-    values = {ONE_OF_THEM.var: [account], LAST_LOGIN.var: [timestamps.format_utc(at)] if at is not None else []}
+    last = dataforms.filled(LAST_LOGIN, (timestamps.format_utc(at),) if at is not None else ())
     note = "" if at is not None else f"{account} has never been here."
-    return Done(dataforms.result(ADMIN, values, {ONE_OF_THEM.var: "jid-multi", LAST_LOGIN.var: "text-single"}), note)
+    return Done(dataforms.answer(ADMIN, _of(account), last), note)
 
 
 def _statistics(asked: Asked, answers: Answers) -> Done:
     [account] = answers[ACCOUNT.var]
     found = carry_out(asked, "statistics", account=account)
-    values = {"ipaddresses": found.addresses, "rostersize": [str(found.contacts)], "onlineresources": found.resources}
-    # The registry has text-single for resources, and several of them in the example of section 4.10.
-    types: dict[str, dataforms.FieldType] = {
-        "ipaddresses": "list-multi", "rostersize": "text-single", "onlineresources": "text-multi"
-    }  # fmt: skip
-    return Done(dataforms.result(ADMIN, values, types))
+    return Done(
+        dataforms.answer(
+            ADMIN,
+            # Clients show what is chosen among options, and nothing of it where there are none.
+            Field("ipaddresses", "list-multi", "Connected from", found.addresses, options=_each(found.addresses)),
+            Field("rostersize", label="How many contacts", values=[str(found.contacts)]),
+            # The registry has text-single for these, and several of them in the example of section 4.10.
+            Field("onlineresources", "text-multi", "Clients that are online, by resource", found.resources),
+        )
+    )
 
 
 # -- who is an administrator

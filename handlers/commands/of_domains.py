@@ -23,10 +23,11 @@ TEXT = Field("announcement", "text-multi", "What is said", required=True)
 # -- how many, and which
 
 
-def _count(kind: str, var: str) -> Callable[[Asked, Answers], Done]:
+def _count(kind: str) -> Callable[[Asked, Answers], Done]:
     def act(asked: Asked, answers: Answers) -> Done:
         number = carry_out(asked, "count", kind=kind, domain=asked.at)
-        return Done(dataforms.result(ADMIN, {var: [str(number)]}, {var: "text-single"}))
+        field = Field(f"{kind}usersnum", label=f"How many {kind} users", values=(str(number),))
+        return Done(dataforms.answer(ADMIN, field))
 
     return act
 
@@ -38,7 +39,7 @@ def _list(kind: str, var: str) -> Callable[[Asked, Answers], Done]:
         found = _that_fit(carry_out(asked, "accounts", kind=kind, domain=asked.at, most=most + 1)[:most])
         there_are = carry_out(asked, "count", kind=kind, domain=asked.at)
         note = f"These are the first {len(found)} of {there_are}." if there_are > len(found) else ""
-        return Done(dataforms.result(ADMIN, {var: found}, {var: "jid-multi"}), note)
+        return Done(dataforms.answer(ADMIN, Field(var, "jid-multi", f"The {kind} users", found)), note)
 
     return act
 
@@ -104,7 +105,7 @@ def _text(asked: Asked) -> tuple[Field, ...]:
 
 COMMANDS = (
     *(
-        _command(f"get-{kind}-users-num", f"Get the number of {kind} users", _count(kind, f"{kind}usersnum"))
+        _command(f"get-{kind}-users-num", f"Get the number of {kind} users", _count(kind))
         for kind in ("registered", "disabled", "online", "active", "idle")
     ),
     *(

@@ -23,7 +23,11 @@ CREATE_ACCOUNT = "urn:xmpp:invite#create-account"
 INVITATION = "urn:xmpp:invite#invitation"
 USERNAME = Field("username", label="Username; empty to leave it to whoever comes")
 ROSTER_SUBSCRIPTION = Field("roster-subscription", "boolean", "Whether you become contacts")
-RESULT = ("uri", "landing-url", "expire")
+RESULT = (
+    Field("uri", label="Address for apps"),
+    Field("landing-url", label="Page for browsers, to send to whoever is invited"),
+    Field("expire", label="Good until"),
+)
 
 
 @feature.step
@@ -69,5 +73,4 @@ def _create_account(asked: Asked, answers: Answers) -> Done:
 
 def _done(uri: str, page: str, expires: float) -> Done:
     given = zip(RESULT, (uri, page, timestamps.format_utc(expires)), strict=True)
-    values = {var: [value] for var, value in given if value}
-    return Done(dataforms.result(INVITATION, values, dict.fromkeys(RESULT, "text-single")))
+    return Done(dataforms.answer(INVITATION, *(dataforms.filled(field, (value,)) for field, value in given if value)))

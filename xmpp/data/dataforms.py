@@ -67,6 +67,14 @@ def result(form_type: str, values: Mapping[str, Sequence[str]], types: Mapping[s
     return x
 
 
+def answer(form_type: str, *fields: Field) -> etree._Element:
+    """The same for people, who are shown the labels of the fields; where there is none clients show `var`."""
+    x = _start("result", form_type)
+    for field in fields:
+        _add_field(x, field)
+    return x
+
+
 def types_of(fields: Iterable[Field]) -> Mapping[str, FieldType]:
     """The types of fields, for `result`."""
     return {field.var: field.type for field in fields}
