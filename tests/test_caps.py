@@ -23,7 +23,7 @@ def test_the_examples_of_the_specification(info: Info, ver: str) -> None:
 
 def announced(server: Server) -> tuple[str, str]:
     """The node and the hash in the stream features."""
-    [provide] = caps.feature.stream_features
+    provide, _ = caps.feature.stream_features
     element = provide[1](SimpleNamespace(server=server, host="localhost"))
     assert element is not None and element.tag == f"{{{CAPS}}}c"
     assert element.get("hash") == "sha-1"
@@ -49,7 +49,7 @@ def test_another_configuration_has_another_hash(tmp_path: Path) -> None:
 
 def announced_node(server: Server) -> str:
     """The node of the hash in the stream features, by XEP-0390."""
-    [provide] = caps2.feature.stream_features
+    provide, _ = caps2.feature.stream_features
     element = provide[1](SimpleNamespace(server=server, host="localhost"))
     assert element is not None and element.tag == "{urn:xmpp:caps}c"
     [hash] = element

@@ -8,8 +8,13 @@ import pytest
 from db import (
     accounts,
     blocklists,
+    devices,
     directory,
+    fast_tokens,
+    greetings,
+    groups,
     guests,
+    invitations,
     last_activity,
     offline,
     private,
@@ -161,6 +166,14 @@ def give_everything(db: Database, account: str) -> None:
     reports.keep(db, JID.parse(account), 1.0, NURSE, "spam", "", b"", most=10)
     roles.give(db, account, "administrator")
     suspensions.put(db, account, suspensions.Suspension(disabled_at=1.0))
+    devices.put(db, account, devices.Device("phone", "Quill", "A phone", 1.0, 1.0, True, False), most=10)
+    fast_tokens.give(db, account, "phone", fast_tokens.Token(fast_tokens.NEW, b"salt", 1.0, 2.0), 10)
+    greetings.note_told(db, account, "motd", "id")
+    group = groups.find(db, "example", "Family") or groups.create(db, "example", "Family", "", created=1.0)
+    groups.add(db, group.id, account)
+    inviter = JID.parse(account)
+    invitation = invitations.Invitation(0, "contact", inviter.domain, inviter, True, None, None, None, 1, 1.0, 2.0)
+    invitations.create(db, f"of {account}", invitation)
     node = pubsub_nodes.create(db, JID.parse(account), "node", JID.parse(account), "{}", created=1.0)
     pubsub_items.put(db, node, [pubsub_items.Item("item", NURSE, 1.0, b"<a xmlns='b'/>")])
     pubsub_affiliations.affiliate(db, node, NURSE, "member")
@@ -177,6 +190,7 @@ def rows_by_table(db: Database) -> dict[str, int]:
 
 
 # Which are nobody's account's
+OF_DOMAINS = {"greeting"}
 OF_ROOMS = {
     "room", "room_affiliation", "room_change", "room_hat", "room_hat_worn", "room_passing", "room_tombstone",
     "room_vcard", "room_visit",
@@ -186,7 +200,7 @@ OF_ROOMS = {
 def test_removing_an_account_leaves_nothing_of_it_and_all_of_the_others(db: Database) -> None:
     give_everything(db, ROMEO)
     before = rows_by_table(db)
-    assert {table for table, rows in before.items() if not rows} == {"secret", *OF_ROOMS}
+    assert {table for table, rows in before.items() if not rows} == {"secret", *OF_DOMAINS, *OF_ROOMS}
     give_everything(db, JULIET)
     accounts.remove(db, JULIET)
     while pubsub_deletion.delete_left(db, 10):

@@ -76,7 +76,7 @@ class StreamThrough(Stream):
     def __init__(self, port: int, source: str, *, is_direct: bool) -> None:
         self._ids = itertools.count()
         self._elements = iter(())
-        self._domain = "localhost"
+        self._domain, self.claims = "localhost", ""
         sock = connection(port, source)
         self._socket = secured(sock, XMPP) if is_direct else sock
 

@@ -20,8 +20,14 @@ OURS = tuple(f"{ROOT / part}/" for part in ("xmpp", "handlers", "db"))
 AS_ONE = {"client.ClientStream._start_tls"}
 """What waits at several places, some of which depend on how fast the machine is, and stands for all of them."""
 
-NOT_HANDLING = {"connection.Connection._linger", "upkeep._again_and_again"}
-"""What runs on when nothing is handled any more, or for nobody."""
+NOT_HANDLING = {
+    "connection.Connection._linger",
+    "connection.Connection._end_in_turn",
+    "upkeep._again_and_again",
+    "admission.Admission._go_on",
+}
+"""What runs on when nothing is handled any more, or for nobody; and what the loop itself runs, which lets those go on
+that have waited."""
 
 
 def name_of(code: CodeType) -> str:

@@ -299,7 +299,7 @@ def test_row_42_what_was_sent_comes_back_as_text(site: Site, juliet: Administrat
     fields = dict.fromkeys((*FIELDS, "subject", "reason", "venue", "whom"), MARKUP) | {"token": token_of(juliet)}
     for path in sorted(FORMS, key=lambda path: path == "/admin/logout"):
         got = send(site, path, juliet.cookies, fields)
-        assert "<script" not in got.text and got.status in (200, 303, 400, 409)
+        assert "<script" not in got.text and got.status in (200, 303, 400, 404, 409)
 
 
 def test_row_42_no_page_may_run_load_or_be_framed_or_is_kept(juliet: Administrator) -> None:
@@ -309,7 +309,7 @@ def test_row_42_no_page_may_run_load_or_be_framed_or_is_kept(juliet: Administrat
         got = juliet.goes(f"{path}?account={ROMEO}")
         policy = got.headers["content-security-policy"]
         assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
-        assert got.headers["x-robots-tag"] == "noindex, nofollow"
+        assert got.status == 303 or got.headers["x-robots-tag"] == "noindex, nofollow"
         assert got.headers["cache-control"] == "no-store" and got.headers["x-content-type-options"] == "nosniff"
 
 
@@ -380,7 +380,7 @@ def test_row_56_logging_in_anew_ends_the_login_before(site: Site, juliet: Admini
 
 
 def end_role(site: Site) -> None:
-    carry_out(site.server, "role", account=JULIET, role="none")
+    carry_out(site.server, "role", account=JULIET, role="member")
 
 
 def end_by_disabling(site: Site) -> None:
