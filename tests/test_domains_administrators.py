@@ -15,6 +15,7 @@ from db.devices import Device
 from handlers.admin import announcements, roles
 from handlers.admin.administration import CHANGES, OF_THE_WHOLE_SERVER, QUESTIONS, carry_out
 from handlers.admin.given import COMMAND_LINE
+from handlers.invitations import invitations
 from handlers.login import accounts
 from tests.harness.administrators import Administrator
 from tests.harness.browsing import web_server
@@ -217,6 +218,29 @@ def test_row_201_only_who_administers_the_whole_server_resets_the_password_of_an
         carry_out(server, "reset-link", by=JULIET, account=ROMEO)
     for by in (OPERATOR, COMMAND_LINE):
         assert carry_out(server, "reset-link", by=by, account=ROMEO).page.startswith(f"https://{A}/reset/")
+
+
+def test_row_201_a_link_does_not_reset_the_password_of_somebody_who_was_made_an_administrator_since(
+    server: Server,
+) -> None:
+    links = {by: carry_out(server, "reset-link", by=by, account=account).page.rpartition("/")[2]
+             for by, account in ((JULIET, ROMEO), (OPERATOR, THEIRS))}  # fmt: skip
+    for role, problem in (("administrator", invitations.UNKNOWN), ("member", "")):
+        for account in (ROMEO, THEIRS):
+            carry_out(server, "role", account=account, role=role)
+        assert invitations.look_up(server, links[JULIET]).problem == problem
+        assert not invitations.look_up(server, links[OPERATOR]).problem
+
+
+def test_row_201_who_has_become_an_administrator_of_one_domain_has_made_nothing_for_more_than_that(
+    server: Server,
+) -> None:
+    made = [
+        invitations.offer_reset(server, THEIRS, inviter=JULIET),
+        invitations.invite_newcomer(server, B, inviter=JULIET),
+        invitations.invite_newcomer(server, A, inviter=JULIET, reserved=NEVER_MADE),
+    ]
+    assert [invitations.look_up(server, each.token).problem for each in made] == [invitations.UNKNOWN] * 3
 
 
 # -- lists, counts and announcements: those of the own domain

@@ -15,7 +15,7 @@ from db import invitations as records
 from db.invitations import ACCOUNT, CONTACT, RESET, AlreadySpent, Invitation
 from handlers.admin import roles
 from handlers.invitations import joining, links
-from handlers.invitations.settings import ADMINISTRATORS, DAY_SECONDS, EVERYBODY, InvitationSettings
+from handlers.invitations.settings import DAY_SECONDS, EVERYBODY, InvitationSettings
 from handlers.login import accounts, register
 from handlers.login.suspended import is_suspended
 from xmpp.data.errors import StanzaError
@@ -69,7 +69,7 @@ def may_invite_newcomers(server: "Server", account: JID) -> bool:
 
 
 def still_holds(server: "Server", invitation: Invitation) -> bool:
-    """True if who made an invitation may still do so; one that was made on the command line always holds."""
+    """True if who made an invitation could make it now, too; one that was made on the command line always holds."""
     inviter = invitation.inviter
     if inviter is None:
         return True
@@ -77,9 +77,15 @@ def still_holds(server: "Server", invitation: Invitation) -> bool:
         return False
     if invitation.kind == CONTACT:
         return may_invite_contacts(server, inviter)
-    if invitation.kind == ACCOUNT:
-        return may_invite_newcomers(server, inviter)
-    return _may(server, inviter, ADMINISTRATORS)
+    may_in_all, may_there = roles.reach(server, inviter) == "", roles.reach(server, inviter) == invitation.domain
+    if invitation.kind == RESET:
+        is_greater = invitation.resets is not None and roles.is_administrator(server, invitation.resets)
+        return may_in_all or (may_there and not is_greater)
+    if invitation.reserved is not None and roles.is_configured(server, invitation.reserved):
+        return may_in_all
+    return may_in_all or may_there or (
+        inviter.domain == invitation.domain and may_invite_newcomers(server, inviter)
+    )  # fmt: skip
 
 
 def _may(server: "Server", account: JID, who: str) -> bool:
