@@ -255,6 +255,8 @@ def _ask(server: "Server", shared: _List, type: str, payload: bytes, then: Calla
         if answer is not None and answer.type == "result":
             then(answer)
             return
+        if server.is_stopping:
+            return
         log.warning("the list %s of %s cannot be read: %s", shared.node, shared.service, _reason(answer))
         _later(server, RETRY_SECONDS, shared)
 

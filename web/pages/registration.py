@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
+from weakref import WeakValueDictionary
+
+from gevent.lock import BoundedSemaphore
 
 from handlers.login import register, registration_form
 from handlers.login.register import RegisterSettings
@@ -80,14 +83,18 @@ Problems = Mapping[str, Problem]
 
 
 class Made:
-    """Which account each of the browsers that were here last makes or has made, by the token of its forms. A server has
-    one."""
+    """Which account each of the browsers that were here last has made, by the token of its forms. A server has one."""
 
     def __init__(self) -> None:
         self._accounts: OrderedDict[str, JID] = OrderedDict()
+        self._turns: WeakValueDictionary[str, BoundedSemaphore] = WeakValueDictionary()
+
+    def turn(self, token: str) -> BoundedSemaphore:
+        """For the clicks of a browser, of which each waits for what became of the one before."""
+        return self._turns.setdefault(token, BoundedSemaphore())
 
     def note(self, token: str, account: JID) -> None:
-        """This browser makes an account."""
+        """This browser has made an account."""
         self._accounts[token] = account
         if len(self._accounts) > BROWSERS:
             self._accounts.popitem(last=False)
@@ -95,10 +102,6 @@ class Made:
     def has(self, token: str, account: JID) -> bool:
         """Whether it was this browser that has made this account."""
         return self._accounts.get(token) == account
-
-    def forget(self, token: str) -> None:
-        """It has not been made."""
-        self._accounts.pop(token, None)
 
 
 def blank(site: "Site", request: Request, offer: Offer) -> Response:
@@ -132,9 +135,11 @@ def made_before(site: "Site", request: Request, offer: Offer, fields: Mapping[st
     if not forms.is_ours(site, request, fields, is_unnamed=offer.is_unnamed):
         return None
     account, problems = _review(site, offer, form)
-    if account is None or problems or not _is_made(site, account, form.password, fields[forms.TOKEN]):
+    if account is None or problems:
         return None
-    return _go_on(request, offer, account)
+    with site.server.state(Made).turn(fields[forms.TOKEN]):
+        is_made = _is_made(site, account, form.password, fields[forms.TOKEN])
+    return _go_on(request, offer, account) if is_made else None
 
 
 def done(site: "Site", request: Request) -> Response:
@@ -211,15 +216,12 @@ def _password_problem(site: "Site", password: str) -> Problem | None:
 def _made(site: "Site", offer: Offer, account: JID, password: str, token: str) -> dict[str, Problem]:
     """Make the account; returns why not. Yields."""
     made = site.server.state(Made)
-    is_again = made.has(token, account)
-    made.note(token, account)
     try:
-        offer.make(account, password)
+        with made.turn(token):
+            if not _is_made(site, account, password, token):
+                offer.make(account, password)
+                made.note(token, account)
     except StanzaError as error:
-        if is_again and _is_made(site, account, password, token):
-            return {}
-        if not is_again:
-            made.forget(token)
         if error.condition == "resource-constraint":
             return {"form": Problem("register.too_many", 429)}
         if error.condition == "not-allowed":

@@ -1,5 +1,6 @@
 """The page of a link with which somebody sets another password, who has forgotten the one of an account."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from db.invitations import RESET
@@ -47,28 +48,34 @@ def reset_page(site: "Site", request: Request, token: str) -> Response:
 def set_password(site: "Site", request: Request, token: str) -> Response:
     """Set it, and go on to DONE; else the page again, with what is wrong. Yields. Raises HTTPError."""
     fields = request.form()
-    password, is_ours = fields.get("password", ""), forms.is_ours(site, request, fields, is_unnamed=True)
+    if forms.is_ours(site, request, fields, is_unnamed=True):
+        with site.server.state(Reset).turn(fields[forms.TOKEN]):
+            return _set(site, request, token, fields)
     found = looked_up(site, request, token, RESET)
     if found.problem or found.invitation is None or found.invitation.resets is None:
-        return (is_ours and _set_before(site, fields[forms.TOKEN], password)) or gone(site, request, "reset", found)
-    account = found.invitation.resets
-    if not is_ours:
-        return _page(site, request, account, {"form": Problem("register.stale", 403)})
-    if problems := password_problems(site, password, fields.get("again", "")):
-        return _page(site, request, account, problems)
-    try:
-        invitations.set_password(site.server, token, password)
-    except StanzaError:
-        before = _set_before(site, fields[forms.TOKEN], password)
-        return before or gone(site, request, "reset", Found(None, UNKNOWN))
-    site.server.state(Reset).note(fields[forms.TOKEN], account)
-    return redirect(DONE)
+        return gone(site, request, "reset", found)
+    return _page(site, request, found.invitation.resets, {"form": Problem("register.stale", 403)})
 
 
 @part.get(DONE)
 def done(site: "Site", request: Request) -> Response:
     """What comes next."""
     return show(site, request, "pages/reset_done.html", headers=HEADERS)
+
+
+def _set(site: "Site", request: Request, token: str, fields: Mapping[str, str]) -> Response:
+    password, found = fields.get("password", ""), looked_up(site, request, token, RESET)
+    if found.problem or found.invitation is None or found.invitation.resets is None:
+        return _set_before(site, fields[forms.TOKEN], password) or gone(site, request, "reset", found)
+    account = found.invitation.resets
+    if problems := password_problems(site, password, fields.get("again", "")):
+        return _page(site, request, account, problems)
+    try:
+        invitations.set_password(site.server, token, password)
+    except StanzaError:
+        return gone(site, request, "reset", Found(None, UNKNOWN))
+    site.server.state(Reset).note(fields[forms.TOKEN], account)
+    return redirect(DONE)
 
 
 def _set_before(site: "Site", token: str, password: str) -> Response | None:
