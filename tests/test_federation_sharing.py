@@ -5,11 +5,13 @@ from itertools import product
 from pathlib import Path
 from time import monotonic
 
+import gevent
 import pytest
 from lxml import etree
 
 from tests.harness.authority import Authority, Issued
 from tests.harness.federated import (
+    PATIENCE,
     Directory,
     all_until,
     federated,
@@ -31,8 +33,9 @@ from xmpp.federation.link_stream import LinkStream
 from xmpp.running.handling import Handled
 from xmpp.server import Server
 
-A, B, C = "a.example", "b.example", "c.example"
+A, B, C, D = "a.example", "b.example", "c.example", "d.example"
 ROOMS = f"rooms.{A}"
+FOREVER = 3_600.0  # longer than any test waits
 CHAT = "<message to='{}' type='chat' id='{}'><body>hi</body></message>"
 ANSWER = "<db:result from='{}' to='{}' type='{}'/>"
 REFUSED = (
@@ -100,6 +103,21 @@ def agrees(stream: PeerStream, ours: str, theirs: str = C) -> None:
     stream.send(ANSWER.format(theirs, ours, "valid"))
 
 
+def nothing_was_asked(juliet: Client, stream: PeerStream) -> None:
+    """Nothing but pings has come on her stream before what she sends now."""
+    juliet.sends(CHAT.format(f"romeo@{C}", "next"))
+    while local_name(came := stream.next()) == "iq":
+        pass
+    assert (local_name(came), came.get("id")) == ("message", "next")
+
+
+def all_end(server: Server) -> None:
+    """Wait until the server has noticed the end of all its connections."""
+    with gevent.Timeout(PATIENCE):
+        while federation_of(server).streams:
+            gevent.sleep(0)
+
+
 def test_domains_of_ours_share_the_connection_with_a_server(tmp_path: Path) -> None:
     with two_servers(tmp_path) as servers:
         romeo = somebody(servers[1], f"romeo@{B}/y")
@@ -136,17 +154,19 @@ def test_another_pair_is_asked_for_on_the_same_stream(server: Server, juliet: Cl
 def test_a_server_that_may_hang_up_instead_of_answering_is_dialled(
     server: Server, juliet: Client, peer: PeerServer, features: str
 ) -> None:
-    with opened(juliet, peer, features):
+    with opened(juliet, peer, features) as stream:
         says(server, ROOMS, C)
         with peer.accepts() as another:
             another.answers(features)
             agrees(another, ROOMS)
             assert another.next().get("from") == f"somebody@{ROOMS}"
+            nothing_was_asked(juliet, stream)
 
 
-def test_a_server_that_does_not_want_that_is_dialled_and_not_asked_again(
-    server: Server, juliet: Client, peer: PeerServer
+def test_a_server_that_does_not_want_that_is_dialled_at_once_and_not_asked_again(
+    server: Server, juliet: Client, peer: PeerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(link_stream, "ANSWER_SECONDS", FOREVER)
     with opened(juliet, peer) as stream:
         says(server, ROOMS, C)
         assert next_key(stream).get("from") == ROOMS
@@ -159,8 +179,21 @@ def test_a_server_that_does_not_want_that_is_dialled_and_not_asked_again(
         with peer.accepts() as third:
             third.answers()
             agrees(third, f"pubsub.{A}")
-            juliet.sends(CHAT.format(f"romeo@{C}", 2))
-            assert stream.next().get("id") == "2"  # nothing else has come there
+            nothing_was_asked(juliet, stream)
+
+
+def test_as_soon_as_one_pair_is_agreed_on_the_next_is_asked_for(
+    server: Server, juliet: Client, peer: PeerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_stream, "ANSWER_SECONDS", FOREVER)
+    monkeypatch.setattr(link_stream, "ASKED_AT_ONCE", 1)
+    with opened(juliet, peer) as stream:
+        for ours in (ROOMS, f"pubsub.{A}"):
+            says(server, ours, C)
+        assert next_key(stream).get("from") == ROOMS
+        nothing_was_asked(juliet, stream)
+        stream.send(ANSWER.format(C, ROOMS, "valid"))
+        agrees(stream, f"pubsub.{A}")
 
 
 @pytest.mark.parametrize("features", [DIALBACK, DIALBACK + BIDI])
@@ -186,23 +219,26 @@ def test_one_that_does_not_answer_in_time_is_dialled_and_its_late_answer_counts(
                 assert local_name(stream.next()) == "message"
 
 
-def test_a_server_that_hangs_up_when_it_is_asked_is_dialled_for_that_pair_from_then_on(
-    server: Server, juliet: Client, peer: PeerServer
+@pytest.mark.parametrize("answer", [REFUSED.format(C, ROOMS), ANSWER.format(C, ROOMS, "invalid") + "</stream:stream>"])
+def test_a_server_that_refuses_a_pair_or_hangs_up_is_dialled_for_that_pair_from_then_on(
+    server: Server, juliet: Client, peer: PeerServer, answer: str
 ) -> None:
     with opened(juliet, peer) as stream:
         says(server, ROOMS, C)
         assert next_key(stream).get("from") == ROOMS
-        stream.send(ANSWER.format(C, ROOMS, "invalid") + "</stream:stream>")
+        stream.send(answer)
     with peer.accepts() as another:
         another.answers()
         agrees(another, ROOMS)
         assert another.next().get("from") == f"somebody@{ROOMS}"
+    all_end(server)
     with opened(juliet, peer) as stream:
         says(server, ROOMS, C, "2")
         with peer.accepts() as another:
             another.answers()
             agrees(another, ROOMS)
             assert another.next().get("id") == "2"
+            nothing_was_asked(juliet, stream)
 
 
 def test_no_more_pairs_are_asked_for_than_the_settings_allow(server: Server, juliet: Client, peer: PeerServer) -> None:
@@ -311,6 +347,39 @@ def test_a_certificate_for_both_domains_is_enough_to_share(tmp_path: Path, autho
     issued = authority.issue(B, f"rooms.{B}")
     pairs = Pair(A, B), Pair(ROOMS, B), Pair(A, f"rooms.{B}"), Pair(ROOMS, f"rooms.{B}")
     assert streams_to(tmp_path, authority, issued, *pairs) == 1
+
+
+def test_a_domain_of_ours_for_which_another_certificate_is_shown_has_a_connection_of_its_own(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """That of d.example is signed by itself, so that dialback has to be enough for the other server."""
+    directory = Directory()
+    ours, lenient = {"domains": [A, D]}, {"dialback": [D]}
+    with (
+        federated(tmp_path / "a", directory, A, authority.issue(A), authority, server=ours) as first,
+        federated(tmp_path / "b", directory, B, authority.issue(B), authority, federation=lenient) as second,
+    ):
+        directory.ports[D] = directory.ports[A]
+        for domain in (A, D):
+            says(first, domain, B)
+            settle((first, second))
+        assert {stream.ours: stream.says for stream in link_streams(first)} == {A: {Pair(A, B)}, D: {Pair(D, B)}}
+
+
+def test_a_connection_without_tls_is_not_shared_for_a_domain_that_must_have_it(
+    tmp_path: Path, authority: Authority, directory: Directory, peer: PeerServer
+) -> None:
+    """The same server is that of c.example, which may do without, and of d.example."""
+    directory.ports[D] = peer.port
+    plain = {"without_tls": [C]}
+    with federated(tmp_path, directory, A, authority.issue(A), authority, federation=plain) as server:
+        juliet = somebody(server, f"juliet@{A}/x")
+        with opened(juliet, peer) as stream:
+            juliet.sends(CHAT.format(f"romeo@{D}", 2))
+            with peer.accepts() as another:
+                another.answers()
+                assert "offers no encryption" in next_of(juliet, "message")
+            nothing_was_asked(juliet, stream)
 
 
 def test_row_197_who_leads_anothers_domain_to_his_server_is_not_sent_what_is_for_that(
