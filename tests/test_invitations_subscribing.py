@@ -1,6 +1,5 @@
 """XEP-0379: requests to subscribe that come with an invitation."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from xmpp.server import Server
 
 ROMEO, JULIET = JID.parse("romeo@localhost"), JID.parse("juliet@localhost")
 ROSTER = "<query xmlns='jabber:iq:roster'/>"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with server_in(tmp_path) as server:
-        add_accounts(server, "romeo", "juliet", "mercutio")
-        yield server
 
 
 @pytest.fixture
