@@ -66,7 +66,7 @@ class Complaints:
 def complaints() -> Iterator[Complaints]:
     complaints = Complaints()
     yield complaints
-    assert complaints.found == []
+    assert not complaints.found, "\n".join(complaints.found)
 
 
 @pytest.fixture
