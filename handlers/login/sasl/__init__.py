@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from handlers.login.sasl import attempts
-from handlers.login.sasl.attempts import Proven, answering_failure, decoded, login_of
+from handlers.login.sasl.attempts import Proven, answering_failure, decoded, encoded, login_of
 from handlers.login.sasl.exchange import Challenge
 from handlers.login.sasl.settings import SASLSettings
 from xmpp.data import names
@@ -89,9 +89,7 @@ def abort(server: "Server", stream: Stream, element: etree._Element) -> None:
 
 
 def _data(element: etree._Element) -> bytes:
-    if len(element):
-        raise SASLFailure("malformed-request", "expected base64, found an element")
-    text = element.text or ""
+    text = encoded(element)
     return b"" if text == EMPTY else decoded(text)
 
 

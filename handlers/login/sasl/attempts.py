@@ -258,6 +258,13 @@ def _fail(stream: Stream, failure: SASLFailure, answer: Callable[[Stream, SASLFa
         raise StreamError("policy-violation", "too many failed attempts to log in")
 
 
+def encoded(element: etree._Element) -> str:
+    """What an element says, in base64. Raises SASLFailure if there is more in it than text."""
+    if len(element):
+        raise SASLFailure("malformed-request", "expected base64, found an element")
+    return element.text or ""
+
+
 def decoded(text: str) -> bytes:
     """What the client has sent in base64. Raises SASLFailure."""
     try:
