@@ -49,7 +49,8 @@ def messages(a: Any, near: Any) -> dict[str, float]:
         loop.a = far
         receivers = loop.login(xmppload.names(a, a.pairs), a.concurrency)
         _open_link(loop, senders[0], receivers[0])
-        flow = xmppload.Flow(loop, senders, 1, _written([each.jid for each in receivers]), a.window, a.rate)
+        written = _written([each.jid for each in receivers], xmppload.texts(a.one_text))
+        flow = xmppload.Flow(loop, senders, 1, written, a.window, a.rate)
         for number, receiver in enumerate(receivers):
             receiver.tag, receiver.handler = number, flow.on_data
         loop.run_for(0.5)
@@ -59,10 +60,14 @@ def messages(a: Any, near: Any) -> dict[str, float]:
     return figures | of_each_side(figures, sides)
 
 
-def _written(addresses: list[str]) -> Any:
+def _written(addresses: list[str], said: Any) -> Any:
     heads = [b"<message to='%b' type='chat' id='xl-%d-" % (each.encode(), lane) for lane, each in enumerate(addresses)]
-    tail = b"~'><body>" + xmppload.BODY + b"</body>" + xmppload.CHATX + b"</message>"
-    return lambda lane, number, stamp: b"%b%d-%b%b" % (heads[lane], number, stamp, tail)
+    tail = b"</body>" + xmppload.CHATX + b"</message>"
+
+    def write(lane: int, number: int, stamp: bytes) -> bytes:
+        return b"%b%d-%b~'><body>%b%b" % (heads[lane], number, stamp, xmppload.text_of(said, lane, number), tail)
+
+    return write
 
 
 def _open_link(loop: Any, sender: Any, receiver: Any) -> None:

@@ -82,7 +82,7 @@ def in_two_rooms_of_two() -> tuple[xmppload.Rounds, list[xmppload.Conn]]:
     for number, client in enumerate(clients):
         client.user, client.exp = f"u{number}", 0
     rooms = [(b"r0@rooms.localhost", clients[:2]), (b"r1@rooms.localhost", clients[1:])]
-    return xmppload.Rounds(SimpleNamespace(a=None), rooms), clients
+    return xmppload.Rounds(SimpleNamespace(a=SimpleNamespace(one_text=False)), rooms), clients
 
 
 def test_in_a_round_the_next_speaks_when_all_of_the_room_have_the_message() -> None:
@@ -107,6 +107,20 @@ def test_a_round_in_which_a_message_goes_wrong_fails(told: bytes) -> None:
     flow, (first, *_) = in_two_rooms_of_two()
     with pytest.raises(xmppload.Fail):
         flow.on_data(first, told)
+
+
+def test_messages_say_different_things_unless_all_are_to_say_the_same() -> None:
+    said = xmppload.texts(False)
+    assert len({xmppload.text_of(said, lane, number) for lane in range(50) for number in range(20)}) > 900
+    assert len(xmppload.texts(True)) == 1
+
+
+def test_texts_that_do_not_come_as_they_were_said_are_noticed() -> None:
+    flow, (first, *_) = in_two_rooms_of_two()
+    said = xmppload.text_of(xmppload.texts(False), 0, 0)
+    heard = b"<message id='xl-0-0-1~'><body>%b</body></message><message><body>%bx</body></message>"
+    flow.on_data(first, heard % (said, said))
+    assert flow.bodies == 1
 
 
 def test_the_cost_of_a_message_is_told_for_each_side() -> None:
