@@ -31,8 +31,8 @@ RETRACTABLE = 1_000
 
 MESSAGE_EFFORT = 40
 """To index a message without text costs about as much as so many characters of text."""
-BATCH_EFFORT = 250 * MESSAGE_EFFORT
-"""Indexed at once; takes some milliseconds, for which others wait."""
+BATCH_EFFORT = 1_000 * MESSAGE_EFFORT
+"""Indexed at once, if nobody says how much; takes some milliseconds, for which others wait."""
 MERGED_PAGES = 8
 """How much of the index is merged after each batch. The index is in pieces, all of which each look-up reads."""
 
@@ -114,6 +114,7 @@ _APPEND = Prepared(
 _IS_NEW = SQL("id > (SELECT up_to FROM archive_indexed)")
 _EFFORT = fn.LENGTH(_M.text) + SQL(str(MESSAGE_EFFORT))
 _WAITING = Prepared(_M.select(_M.id, _EFFORT).where(_IS_NEW).order_by(_M.id).limit(ANY))
+_ALL_WAITING = Prepared(_M.select(fn.SUM(_EFFORT)).where(_IS_NEW))
 _INDEX = Prepared(
     TEXT.insert(
         _WORDS.select(_WORDS.c.id, _WORDS.c.archive, _WORDS.c.contact, _WORDS.c.text)
@@ -142,13 +143,20 @@ def append(
 
 def settle(db: Database) -> None:
     """Indexes all that has been appended."""
-    while index_some(db):
+    while index_some(db, BATCH_EFFORT):
         pass
 
 
-def index_some(db: Database) -> int:
-    """Indexes a batch of what has been appended, the oldest first; returns the effort, 0 if nothing was left."""
-    last, effort = _next_batch(db)
+def effort_waiting(db: Database) -> int:
+    """The effort of all that is not indexed yet."""
+    [(effort,)] = db.rows(_ALL_WAITING)
+    return int(effort or 0)
+
+
+def index_some(db: Database, most: int) -> int:
+    """Indexes a batch of what has been appended, the oldest first, of that effort at most; returns the effort, 0 if
+    nothing was left."""
+    last, effort = _next_batch(db, most)
     if effort:
         with db.change():
             db.write(_INDEX, last)
@@ -157,11 +165,11 @@ def index_some(db: Database) -> int:
     return effort
 
 
-def _next_batch(db: Database) -> tuple[int, int]:
-    """The row up to which to index next, and the effort: at least one message, else at most BATCH_EFFORT."""
+def _next_batch(db: Database, most: int) -> tuple[int, int]:
+    """The row up to which to index next, and the effort: at least one message, else at most that."""
     last = total = 0
-    for row, effort in db.rows(_WAITING, BATCH_EFFORT // MESSAGE_EFFORT):
-        if total and total + effort > BATCH_EFFORT:
+    for row, effort in db.rows(_WAITING, max(1, most // MESSAGE_EFFORT)):
+        if total and total + effort > most:
             break
         last, total = row, total + effort
     return last, total

@@ -10,6 +10,7 @@ import pytest
 
 from db import accounts, archive, archives
 from handlers.admin import upkeep
+from handlers.archive import indexing
 from tests.harness.archives import JULIET, MERCUTIO, ROMEO, page, query, refusal, say, server_with_archive
 from tests.harness.in_process import Client
 from xmpp.data.jid import JID
@@ -108,7 +109,7 @@ def waiting(server: Server) -> int:
 
 
 def test_messages_are_indexed_before_too_many_wait(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upkeep, "TOO_MUCH", 10 * (archive.MESSAGE_EFFORT + len("hi")))
+    monkeypatch.setattr(indexing, "TOO_MUCH", 10 * (archive.MESSAGE_EFFORT + len("hi")))
     romeo = Client(server, f"{ROMEO}/orchard")
     say(romeo, *["hi"] * 30)
     server.db.flush()
@@ -119,7 +120,8 @@ def test_a_full_disk_does_not_end_the_upkeep(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(upkeep, "INDEX_SECONDS", 0.001)
+    monkeypatch.setattr(indexing, "INDEX_SECONDS", 0.001)
+    monkeypatch.setattr(upkeep, "AFTER_FAILURE_SECONDS", 0.001)
     remember(server, JULIET, 1)
     say(Client(server, f"{ROMEO}/orchard"), "hi" * 10_000)
     server.db.flush()
@@ -138,10 +140,11 @@ def test_a_full_disk_does_not_end_the_upkeep(
 def test_a_mistake_of_ours_does_not_end_the_upkeep(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_: object) -> int:
+    def fail(*_: object) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(upkeep, "INDEX_SECONDS", 0.001)
+    monkeypatch.setattr(indexing, "INDEX_SECONDS", 0.001)
+    monkeypatch.setattr(upkeep, "AFTER_FAILURE_SECONDS", 0.001)
     say(Client(server, f"{ROMEO}/orchard"), "hi")
     with monkeypatch.context() as patched:
         patched.setattr(archive, "index_some", fail)
@@ -156,14 +159,14 @@ def test_a_mistake_of_ours_does_not_end_the_upkeep(
 
 
 def test_what_waits_is_indexed_in_the_background(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upkeep, "INDEX_SECONDS", 0.001)
+    monkeypatch.setattr(indexing, "INDEX_SECONDS", 0.001)
     upkeep.start(server)
     try:
         say(Client(server, f"{ROMEO}/orchard"), *["hi"] * 5)
         with gevent.Timeout(30):
             while waiting(server):
                 gevent.sleep(0)
-        assert server.state(upkeep.Upkeep).waiting == 0
+        assert server.state(indexing.Indexing).waiting == 0
     finally:
         upkeep.stop(server)
         gevent.joinall(server.state(upkeep.Upkeep).greenlets, timeout=30)

@@ -53,20 +53,18 @@ def indexed(db: Database) -> list[str]:
     return [entry.uid for entry in archive.page(db, Selection(archives.of(db, JULIET).number), 100)]
 
 
-def test_messages_keep_their_order_through_indexing_in_parts(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_keep_their_order_through_indexing_in_parts(db: Database) -> None:
     of_one = len("text of a") + archive.MESSAGE_EFFORT
-    monkeypatch.setattr(archive, "BATCH_EFFORT", 2 * of_one)
     add(db, JULIET, *"abcde")
-    assert (archive.index_some(db), indexed(db)) == (2 * of_one, ["a", "b"])
+    assert (archive.index_some(db, 2 * of_one), indexed(db)) == (2 * of_one, ["a", "b"])
     add(db, JULIET, "f")
-    assert [archive.index_some(db) for _ in range(3)] == [2 * of_one, 2 * of_one, 0]
+    assert [archive.index_some(db, 2 * of_one) for _ in range(3)] == [2 * of_one, 2 * of_one, 0]
     assert indexed(db) == list("abcdef")
 
 
-def test_a_message_that_is_too_much_for_a_batch_is_one(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "BATCH_EFFORT", archive.MESSAGE_EFFORT)
+def test_a_message_that_is_too_much_for_a_batch_is_one(db: Database) -> None:
     add(db, JULIET, "a", "b")
-    assert archive.index_some(db) > archive.BATCH_EFFORT
+    assert archive.index_some(db, archive.MESSAGE_EFFORT) > archive.MESSAGE_EFFORT
     assert indexed(db) == ["a"]
 
 

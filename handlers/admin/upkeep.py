@@ -15,6 +15,7 @@ from gevent.event import Event
 
 from db import archive, archive_deletion, archive_sizes, fast_tokens, invitations, pubsub_deletion, pubsub_nodes
 from db.sqlite.database import Database
+from handlers.archive import indexing
 from handlers.archive.settings import ArchiveSettings
 from handlers.login import client_access
 from handlers.upload import removing
@@ -32,10 +33,7 @@ feature = Feature("upkeep", optional=False)
 
 DAY = 24 * 3600.0
 
-INDEX_SECONDS = 1.0  # how long messages wait to be indexed; the more at once, the less each costs
-INDEX_PAUSE_SECONDS = 0.02  # between batches, so that whoever had to wait for one need not wait for the next as well
-TOO_MUCH = 10 * archive.BATCH_EFFORT  # of effort may wait: the next query has to index all of it before it can answer
-
+AFTER_FAILURE_SECONDS = 1.0
 DELETE_SECONDS = 3600.0
 DELETE_MESSAGES = 50
 DELETE_ITEMS = 200
@@ -51,7 +49,6 @@ class Upkeep:
     """The state of a server's background work."""
 
     def __init__(self) -> None:
-        self.waiting = 0  # the effort, as archive.index_some counts it, of what is not indexed yet
         self.has_leftovers = Event()
         self.greenlets: list[gevent.Greenlet[..., Any]] = []
 
@@ -61,7 +58,8 @@ def start(server: "Server") -> None:
     """SERVER_STARTED: begin to index and to delete."""
     upkeep = server.state(Upkeep)
     pubsub_nodes.have_left(server.db)
-    upkeep.greenlets = [gevent.spawn(_again_and_again, server, work) for work in (_index, _delete)]
+    indexing.begin(server)
+    upkeep.greenlets = [gevent.spawn(_again_and_again, server, work) for work in (indexing.index, _delete)]
     upkeep.greenlets.append(gevent.spawn(_look_after_files, server))
 
 
@@ -83,15 +81,6 @@ def note_left(server: "Server") -> None:
     server.state(Upkeep).has_leftovers.set()
 
 
-def note_archived(server: "Server", text: str) -> None:
-    """Count a message, with its searchable text, that is to be indexed. If too much waits, some is indexed right here:
-    those who send wait for it."""
-    upkeep = server.state(Upkeep)
-    upkeep.waiting += archive.MESSAGE_EFFORT + len(text)
-    if upkeep.waiting > TOO_MUCH:
-        _index_some(server)
-
-
 def _look_after_files(server: "Server") -> None:
     removing.begin(server)
     _again_and_again(server, removing.look_after)
@@ -104,23 +93,10 @@ def _again_and_again(server: "Server", work: "Callable[[Server], None]") -> None
                 work(server)
         except server.storage_errors as error:
             log_refusal(log, error, "the archive cannot be looked after")
-            gevent.sleep(INDEX_SECONDS)
+            gevent.sleep(AFTER_FAILURE_SECONDS)
         except Exception:  # if this ended, what it looks after would grow for as long as the server runs
             log.exception("looking after the archive failed")
-            gevent.sleep(INDEX_SECONDS)
-
-
-def _index(server: "Server") -> None:
-    while _index_some(server):
-        server.db.flush()
-        gevent.sleep(INDEX_PAUSE_SECONDS)
-    gevent.sleep(INDEX_SECONDS)
-
-
-def _index_some(server: "Server") -> int:
-    upkeep, effort = server.state(Upkeep), archive.index_some(server.db)
-    upkeep.waiting = upkeep.waiting - effort if effort else 0  # 0: queries have indexed the rest
-    return effort
+            gevent.sleep(AFTER_FAILURE_SECONDS)
 
 
 def _delete(server: "Server") -> None:

@@ -4,8 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 from db import archive
-from handlers.admin import upkeep
-from handlers.archive import budget
+from handlers.archive import budget, indexing
 from handlers.archive.settings import ArchiveSettings
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
@@ -61,4 +60,4 @@ def append(
         text,
         stanza.wire(),
     )
-    upkeep.note_archived(server, text)
+    indexing.note_archived(server, text)

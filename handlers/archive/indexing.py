@@ -1,0 +1,76 @@
+"""Has what is archived indexed: a batch as soon as there is one, and the rest a little later.
+
+The more is indexed at once, the less each message costs, but others wait for a batch until it is done. So batches are
+as large as can be done in BATCH_SECONDS, going by how long the ones before have taken.
+"""
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.event import Event
+
+from db import archive
+
+if TYPE_CHECKING:
+    from xmpp.routing.servers import Server
+
+BATCH_SECONDS = 0.003
+SMALLEST = 100 * archive.MESSAGE_EFFORT  # of effort: some 40 messages
+LARGEST = 4_000 * archive.MESSAGE_EFFORT  # some 1,400
+GROWTH = 1.25
+INDEX_SECONDS = 1.0  # so long messages wait at most, if that is no batch
+PAUSE_SECONDS = 0.02  # between batches, so that whoever had to wait for one need not wait for the next as well
+TOO_MUCH = 2 * LARGEST  # of effort may wait: the next query has to index all of it before it can answer
+
+
+class Indexing:
+    """What a server has still to index. `waiting`: the effort, as db/archive.py counts it. `batch`: what is indexed at
+    once."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.batch = SMALLEST
+        self.has_batch = Event()
+
+    def learn(self, effort: int, seconds: float) -> None:
+        """A batch of that effort has taken so long."""
+        if seconds > BATCH_SECONDS:
+            self.batch = max(SMALLEST, int(self.batch * max(0.5, BATCH_SECONDS / seconds)))
+        elif effort * GROWTH > self.batch:  # else it was none: of few messages, each takes longer
+            self.batch = min(LARGEST, int(self.batch * GROWTH))
+
+
+def begin(server: "Server") -> None:
+    """Count what an earlier run has left to be indexed."""
+    server.state(Indexing).waiting = archive.effort_waiting(server.db)
+
+
+def note_archived(server: "Server", text: str) -> None:
+    """Count a message, with its searchable text, that is to be indexed. If too much waits, some is indexed right here:
+    those who send wait for it."""
+    indexing = server.state(Indexing)
+    indexing.waiting += archive.MESSAGE_EFFORT + len(text)
+    if indexing.waiting >= indexing.batch:
+        indexing.has_batch.set()
+    if indexing.waiting > TOO_MUCH:
+        _index_some(server)
+
+
+def index(server: "Server") -> None:
+    """Index a batch, once there is one, or what there is after INDEX_SECONDS. Yields."""
+    indexing = server.state(Indexing)
+    if indexing.waiting < indexing.batch:
+        indexing.has_batch.clear()
+        indexing.has_batch.wait(INDEX_SECONDS)
+    if _index_some(server):
+        server.db.flush()
+        gevent.sleep(PAUSE_SECONDS)
+
+
+def _index_some(server: "Server") -> int:
+    indexing, began = server.state(Indexing), monotonic()
+    effort = archive.index_some(server.db, indexing.batch)
+    indexing.learn(effort, monotonic() - began)
+    indexing.waiting = max(0, indexing.waiting - effort) if effort else 0  # 0: queries have indexed the rest
+    return effort
