@@ -1,8 +1,9 @@
 """What becomes of stanzas that may not have arrived, when the stream they were sent on has ended.
 
-Their senders are told, but for presence that nobody would think of saying again: or somebody who is gone would be there
-for good, somebody who is there would not be seen, and two rosters would contradict each other. That is said once more
-on the next stream; if it arrives twice, it means the same.
+Their senders are told, but for what nobody would think of saying again. That is said once more on the next stream; if
+it arrives twice, it means the same. It is presence without which somebody who is gone would be there for good, somebody
+who is there would not be seen, and two rosters would contradict each other; and answers, which nobody is told of if
+they are lost: whoever has asked would wait for ever, or believe that a message has arrived which came back.
 """
 
 import logging
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SAID_AGAIN = frozenset({"unavailable", "unsubscribe", "unsubscribed", "subscribed", "probe"})
+PRESENCE_SAID_AGAIN = frozenset({"unavailable", "unsubscribe", "unsubscribed", "subscribed", "probe"})
+ANSWERS = frozenset({"result", "error"})
 
 
 class Broken:
@@ -37,17 +39,24 @@ class Broken:
         again = [each for each in _without_overtaken(stanzas) if each not in self._said_again]
         for stanza in again:  # first: what senders do when they are told is newer
             self._said_again.add(stanza)
-            try:
-                self._federation.pass_on(stanza)
-            except StanzaError as error:
-                log.info("%r is not said again: %s", stanza, error)
+        refused = [error for stanza in again if (error := self._refused(stanza)) is not None]
+        if refused:
+            log.info("%d stanzas that may not have arrived are not said again: %s", len(refused), refused[0])
         failure = timeout("the connection to its server broke, so this may not have arrived")
         told = [stanza for stanza in stanzas if not _may_be_said_again(stanza)]
         give_all_back(self._federation.server, told, failure, line=object())
 
+    def _refused(self, stanza: Stanza) -> StanzaError | None:
+        """Say a stanza again; returns why that cannot be."""
+        try:
+            self._federation.pass_on(stanza)
+        except StanzaError as error:
+            return error
+        return None
+
 
 def _may_be_said_again(stanza: Stanza) -> bool:
-    return stanza.kind == "presence" and stanza.type in SAID_AGAIN
+    return stanza.type in ANSWERS or (stanza.kind == "presence" and stanza.type in PRESENCE_SAID_AGAIN)
 
 
 def _without_overtaken(stanzas: Sequence[Stanza]) -> list[Stanza]:
