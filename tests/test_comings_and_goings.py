@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from handlers.admin import administration, comings_and_goings
-from handlers.admin.comings_and_goings import LINES_PER_SECOND, MOST_AT_ONCE, FailureLines, shown_address
+from handlers.admin import administration
+from handlers.admin.comings_and_goings import FailureLines, shown_address
 from handlers.login import accounts
 from tests.harness.in_process import Client
 from tests.harness.managed_client import ManagedClient
 from tests.harness.servers import ROOT
 from tests.harness.streams import JULIET, Stream, listening_server
 from xmpp.data.jid import JID
+from xmpp.running import lines as running_lines
+from xmpp.running.lines import MOST_AT_ONCE
 from xmpp.running.logs import MAX_WORD, TEXT, TextFormatter, one_word
 from xmpp.server import Server
 
@@ -116,23 +118,12 @@ def test_a_failed_proof_has_a_line_too(server: Server, lines: Lines) -> None:
     ]
 
 
-def test_a_flood_of_failed_logins_is_counted_and_not_written_down() -> None:
-    lines, now = FailureLines(), 1_000.0
-    assert [lines.next(now) for _ in range(MOST_AT_ONCE)] == [0] * MOST_AT_ONCE
-    assert [lines.next(now) for _ in range(500)] == [None] * 500
-    now += 1 / LINES_PER_SECOND
-    assert [lines.next(now) for _ in range(3)] == [500, None, None]
-    day = sum(lines.next(now + tenth / 10) is not None for tenth in range(10 * 24 * 3600))
-    assert day <= 24 * 3600 * LINES_PER_SECOND + 1
-    assert lines.next(now + 48 * 3600) is not None
-
-
 def test_a_flood_from_strangers_is_told_in_the_next_line(
     server: Server, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = server.state(FailureLines)
     failures.next(time.monotonic())
-    monkeypatch.setattr(comings_and_goings, "LINES_PER_SECOND", 0.0)
+    monkeypatch.setattr(running_lines, "LINES_PER_SECOND", 0.0)
     for _ in range(MOST_AT_ONCE - 1):
         failures.next(time.monotonic())
     with Stream(server) as stream:
@@ -140,7 +131,7 @@ def test_a_flood_from_strangers_is_told_in_the_next_line(
         for _ in range(2):
             stream.tries_password("juliet", "wrong")
         assert lines.new() == []
-        monkeypatch.setattr(comings_and_goings, "LINES_PER_SECOND", 1e9)
+        monkeypatch.setattr(running_lines, "LINES_PER_SECOND", 1e9)
         stream.tries_password("juliet", "wrong")
     [line] = lines.new()
     assert line.endswith("wrong password (2 more were not logged before this one)")

@@ -4,12 +4,12 @@ Names that strangers have chosen are written as one word each, whatever they con
 """
 
 import logging
-import time
 from collections import Counter
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from xmpp.routing.feature import Feature
+from xmpp.running.lines import LimitedLines
 from xmpp.running.logs import one_word
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ log = logging.getLogger("handlers.comings_and_goings")
 
 feature = Feature("comings_and_goings", optional=False)
 
-MOST_AT_ONCE = 100  # lines about failed logins, which anybody can cause
-LINES_PER_SECOND = 0.5  # after that: some 10 MB a day at most, however many attempts there are
 NOBODY = "-"  # in place of the account if an attempt failed before it named one
 
 
@@ -31,25 +29,8 @@ class Attempts(Counter[tuple[str, str]]):
     NOBODY if none was chosen. A server has one."""
 
 
-class FailureLines:
-    """Limits how many lines are logged about failed logins. A server has one."""
-
-    def __init__(self) -> None:
-        self._left = float(MOST_AT_ONCE)
-        self._at = 0.0
-        self._omitted = 0
-
-    def next(self, now: float) -> int | None:
-        """How many failures were not logged since the last line; None if this one is not to be logged either. `now`: on
-        the monotonic clock."""
-        self._left = min(self._left + (now - self._at) * LINES_PER_SECOND, float(MOST_AT_ONCE))
-        self._at = now
-        if self._left < 1.0:
-            self._omitted += 1
-            return None
-        self._left -= 1.0
-        omitted, self._omitted = self._omitted, 0
-        return omitted
+class FailureLines(LimitedLines):
+    """The lines about failed logins. A server has one."""
 
 
 def note_login(server: "Server", peer: str, account: str, mechanism: str) -> None:
@@ -61,11 +42,8 @@ def note_login(server: "Server", peer: str, account: str, mechanism: str) -> Non
 def note_failure(server: "Server", peer: str, account: str | None, reason: str, mechanism: str = NOBODY) -> None:
     """Count and log a failed login. In a flood some get no line of their own, and are counted in the next one."""
     server.state(Attempts)["failure", mechanism] += 1
-    omitted = server.state(FailureLines).next(time.monotonic())
-    if omitted is None:
-        return
-    more = f" ({omitted} more were not logged before this one)" if omitted else ""
-    log.info("failed login from %s as %s: %s%s", shown_address(peer), one_word(account or NOBODY), reason, more)
+    lines = server.state(FailureLines)
+    lines.say(log.info, "failed login from %s as %s: %s", shown_address(peer), one_word(account or NOBODY), reason)
 
 
 @feature.step

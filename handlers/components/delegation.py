@@ -25,6 +25,7 @@ from xmpp.data.wire import wire
 from xmpp.routing.components import Components
 from xmpp.routing.delivery import STOP, Delivery
 from xmpp.routing.feature import Feature
+from xmpp.running.lines import LimitedLines
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -179,13 +180,18 @@ def _ask(server: "Server", component: JID, iq: Stanza) -> None:
     server.requests.ask("set", content, to=component, sender=sender, seconds=SECONDS, on_reply=on_reply)
 
 
+class WrongAnswers(LimitedLines):
+    """The lines about components that do not answer as they should. A server has one."""
+
+
 def _answered(server: "Server", request: Stanza, answer: Stanza | None) -> None:
     """Give the asker the answer that is inside of the component's, if it is one to that request."""
     inner = None if answer is None or answer.type != "result" else answer.element.find(f"{DELEGATION}/{FORWARDED_IQ}")
     reply = None if inner is None else _reply(request, inner)
     if reply is None:
         if answer is not None:
-            log.info("%s does not answer a delegated request as it should", answer.sender)
+            lines = server.state(WrongAnswers)
+            lines.say(log.info, "%s does not answer a delegated request as it should", answer.sender)
         server.router.refuse(request, StanzaError("service-unavailable"))
     else:
         server.router.route(reply)

@@ -19,6 +19,7 @@ from xmpp.data.stanza import Stanza
 from xmpp.routing.components import COMPONENT_ATTACHED, Components
 from xmpp.routing.undelivered import give_all_back, give_back, goes_back
 from xmpp.running.handling import Handled, handled
+from xmpp.running.lines import LimitedLines
 from xmpp.stream.turns import ONE_ROUND
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class ComponentDomain:
         self._away_since = monotonic()
         self._clock: gevent.Greenlet[[], None] | None = None  # runs while something waits
         self._waits_for_disk = self._is_resting = False
+        self._lines = LimitedLines()  # it may come and go all the time
 
     @property
     def settings(self) -> ComponentsSettings:
@@ -100,7 +102,7 @@ class ComponentDomain:
         self.stream = stream
         stream.accept()
         self.server.state(Components).attached[self.address.domain] = self
-        log.info("%s: component %s is connected", stream.peer, self.address)
+        self._lines.say(log.info, "%s: component %s is connected", stream.peer, self.address)
         self._pass_on()
         for step in self.server.tables[COMPONENT_ATTACHED]:
             step(self.server, self.address)
@@ -114,7 +116,7 @@ class ComponentDomain:
         self._away_since = monotonic()
         self._bulks.clear()
         del self.server.state(Components).attached[self.address.domain]
-        log.info("%s: component %s is gone", stream.peer, self.address)
+        self._lines.say(log.info, "%s: component %s is gone", stream.peer, self.address)
         left = stream.left()
         if is_lost:
             self._queue.extendleft(reversed(left.unsent))

@@ -41,7 +41,8 @@ class Broken:
             self._said_again.add(stanza)
         refused = [error for stanza in again if (error := self._refused(stanza)) is not None]
         if refused:
-            log.info("%d stanzas that may not have arrived are not said again: %s", len(refused), refused[0])
+            text = "%d stanzas that may not have arrived are not said again: %s"
+            self._federation.lines.unreachable.say(log.info, text, len(refused), refused[0])
         failure = timeout("the connection to its server broke, so this may not have arrived")
         told = [stanza for stanza in stanzas if not _may_be_said_again(stanza)]
         give_all_back(self._federation.server, told, failure, line=object())

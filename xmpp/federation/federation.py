@@ -18,6 +18,7 @@ from xmpp.federation.dialback import Pair
 from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
 from xmpp.federation.failures import not_found, timeout
 from xmpp.federation.incoming import IncomingStream
+from xmpp.federation.lines import Lines
 from xmpp.federation.links import Links
 from xmpp.federation.outgoing import OutgoingStream, VerifyingStream
 from xmpp.federation.pings import Pings
@@ -75,6 +76,7 @@ class Federation:
         self.pings = Pings()
         self.queued = Crowd()
         self.allowances = Allowances()
+        self.lines = Lines()
         self._secret = secret
         self.roots = roots
         self._links = Links(self)
@@ -227,7 +229,8 @@ class Federation:
         try:
             self._links.of(pair).adopt(stream)
         except StanzaError as error:
-            log.info("%s: nothing is sent to %s there: %s", stream.peer, pair.theirs, error)
+            lines = self.lines.of(pair.theirs)
+            lines.say(log.info, "%s: nothing is sent to %s there: %s", stream.peer, pair.theirs, error)
 
     def gone(self, stream: ServerStream) -> None:
         """A stream has ended: what may not have arrived there is said again, or goes back to who sent it."""

@@ -93,7 +93,8 @@ class IncomingStream(ServerStream):
         shows no certificate here may show one where it is dialled back."""
         rejected = self._judgement(self.theirs)
         if rejected is not None and self.transport.peer_chain and not self._federation.may_dial_back(self.theirs):
-            log.info("%s: the certificate of %s was refused: %s", self.peer, self.theirs, rejected)
+            lines, text = self._federation.lines.strangers, "%s: the certificate of %s was refused: %s"
+            lines.say(log.info, text, self.peer, self.theirs, rejected)
             raise StreamError("not-authorized", rejected.told)
 
     def _features(self) -> Iterator[etree._Element]:
@@ -226,7 +227,8 @@ class IncomingStream(ServerStream):
             elif is_valid:
                 self._found_valid(pair)
             else:
-                log.warning("%s: somebody pretends to be %s", self.peer, pair.theirs)
+                lines = self._federation.lines.strangers
+                lines.say(log.warning, "%s: somebody pretends to be %s", self.peer, pair.theirs)
                 self.write(dialback.written("result", pair, type="invalid"))
                 self.close()
 
@@ -252,7 +254,8 @@ class IncomingStream(ServerStream):
     def _agree(self, pair: Pair) -> None:
         self.agreed(pair, hears=True, says=self._is_bidi)
         self._place.known()
-        log.info("%s: %s sends to %s", self.peer, pair.theirs, pair.ours)
+        lines = self._federation.lines.of(pair.theirs)
+        lines.say(log.info, "%s: %s sends to %s", self.peer, pair.theirs, pair.ours)
         self._federation.came(self, pair)
 
     def closed(self, *, is_lost: bool) -> None:

@@ -194,7 +194,8 @@ class Link:
         self._pause = min(most, max(FIRST_PAUSE_SECONDS, self._pause * 2))
         self._pause_until = monotonic() + self._pause * (50 + randbelow(51)) / 100  # not all servers at once
         self._failure, self.failed_at = failure, monotonic()
-        log.info("%s cannot be reached from %s: %s", self.pair.theirs, self.pair.ours, failure)
+        lines, (ours, theirs) = self._federation.lines.unreachable, self.pair
+        lines.say(log.info, "%s cannot be reached from %s: %s", theirs, ours, failure)
         for waiting in self._taken():
             give_back(self._federation.server, waiting.stanza, failure)
 

@@ -101,7 +101,8 @@ class LinkStream(OutgoingStream):
             return
         if not self._is_asked or pair != self.pair or self.is_open:
             if not self._has_ignored:  # once, or it could fill the log
-                log.warning("%s: an answer of dialback that nobody asked for was ignored", self.peer)
+                lines = self._federation.lines.of(self.theirs)
+                lines.say(log.warning, "%s: an answer of dialback that nobody asked for was ignored", self.peer)
             self._has_ignored = True
             return
         if result.get("type") == "valid":
@@ -127,7 +128,8 @@ class LinkStream(OutgoingStream):
         self._link.opened(self)
 
     def _opened_for(self, pair: Pair) -> None:
-        log.info("%s: ours sends to %s for %s", self.peer, pair.theirs, pair.ours)
+        lines = self._federation.lines.of(pair.theirs)
+        lines.say(log.info, "%s: ours sends to %s for %s", self.peer, pair.theirs, pair.ours)
         self._federation.sharing.opened(self, pair)
 
     # -- further pairs (XEP-0220, "Multiplexing")

@@ -121,7 +121,8 @@ class OutgoingStream(ServerStream):
         rejected = self._federation.judge(self.transport.peer_chain, self.theirs)
         if rejected is None or self._federation.may_dial_back(self.theirs):
             return
-        log.info("%s: the certificate of %s was refused: %s", self.peer, self.theirs, rejected)
+        lines, text = self._federation.lines.unreachable, "%s: the certificate of %s was refused: %s"
+        lines.say(log.info, text, self.peer, self.theirs, rejected)
         self.fail(timeout(rejected.sender_told), StreamError("not-authorized", rejected.told))
 
     def begin_anew(self) -> None:

@@ -205,7 +205,7 @@ class ServerStream(AcknowledgedStream):
             elif tag.startswith(f"{{{names.STREAM_ERRORS}}}"):
                 condition = tag.partition("}")[2]
         self.told = _stream_error(condition, text)
-        log.info("%s: %s closes the stream: %s", self.peer, self.theirs or "the server there", self.told)
+        self._tell("%s: %s closes the stream: %s", self.told)
         self.close()
 
     # -- closing
@@ -228,7 +228,13 @@ class ServerStream(AcknowledgedStream):
     def _note_end(self, how: str) -> None:
         """Tell the administrator that stanzas may have been lost; of who never showed who he is nothing is said."""
         if self.hears or self.says:
-            log.info("%s: the connection with %s was %s", self.peer, self.theirs or "the server there", how)
+            self._tell("%s: the connection with %s was %s", how)
+
+    def _tell(self, text: str, how: object) -> None:
+        """Tell the administrator something of the other server."""
+        lines, is_known = self._federation.lines, self.hears or self.says
+        limited = lines.of(self.theirs) if is_known else lines.strangers
+        limited.say(log.info, text, self.peer, self.theirs or "the server there", how)
 
     def closed(self, *, is_lost: bool) -> None:
         """Nothing is agreed any more."""

@@ -2,16 +2,16 @@
 without a password. It is offered to nobody else."""
 
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from db import accounts
-from handlers.admin.comings_and_goings import FailureLines, shown_address
+from handlers.admin.comings_and_goings import shown_address
 from handlers.login.sasl.exchange import Verdict, text_of
 from xmpp.data.errors import SASLFailure
 from xmpp.data.jid import JID, MalformedJID
 from xmpp.routing.streams import Stream
+from xmpp.running.lines import LimitedLines
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 MECHANISM = "EXTERNAL"
 
 
-class RefusedCertificates(FailureLines):
-    """Limits how many lines are logged about certificates that are not good. A server has one."""
+class RefusedCertificates(LimitedLines):
+    """The lines about certificates that are not good. A server has one."""
 
 
 def accounts_shown(stream: Stream) -> tuple[JID, ...]:
@@ -48,11 +48,8 @@ def _accounts_at(host: str, addresses: Sequence[str]) -> Iterator[JID]:
 
 
 def _tell(stream: Stream, reason: str) -> None:
-    omitted = stream.server.state(RefusedCertificates).next(time.monotonic())
-    if omitted is not None:
-        more = f" ({omitted} more were not logged before this one)" if omitted else ""
-        peer = shown_address(stream.peer)
-        log.info("nobody can log in by the certificate of a client from %s: it %s%s", peer, reason, more)
+    lines, peer = stream.server.state(RefusedCertificates), shown_address(stream.peer)
+    lines.say(log.info, "nobody can log in by the certificate of a client from %s: it %s", peer, reason)
 
 
 class Certified:
