@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from xmpp.federation.settings import FederationSettings
     from xmpp.federation.stream import ServerStream
 
-MOST_VERIFICATIONS = 100  # of dialback keys at a time
-MOST_OF_DOMAIN = 40  # of them, of keys of one domain
-MOST_OF_NETWORK = 20  # of them, of keys that servers of one network have shown, whatever the domains
+MOST_OF_DOMAIN = 40  # keys of dialback of one domain that are verified at a time
 
 
 @dataclass(slots=True)
@@ -43,7 +41,6 @@ class Allowances:
     def __init__(self) -> None:
         self._domains: dict[str, Allowance] = {}
         self._networks: dict[str, Allowance] = {}
-        self._verifying = 0
 
     # -- connections
 
@@ -84,24 +81,16 @@ class Allowances:
     # -- verifications
 
     @contextmanager
-    def verifying(self, domain: str, network: str) -> Iterator[None]:
-        """A key of this domain is being verified that a server of this network has shown. Raises StanzaError if too
-        many are."""
-        theirs, around = self._of_domain(domain), self._of(self._networks, network)
-        if theirs.verifying >= MOST_OF_DOMAIN or around.verifying >= MOST_OF_NETWORK:
+    def verifying(self, domain: str) -> Iterator[None]:
+        """A key of this domain is being verified. Raises StanzaError if too many are."""
+        theirs = self._of_domain(domain)
+        if theirs.verifying >= MOST_OF_DOMAIN:
             raise StanzaError("resource-constraint", "too many keys of yours are being verified")
-        if self._verifying >= MOST_VERIFICATIONS:
-            raise StanzaError("resource-constraint", "too many keys are being verified")
-        self._count_verifying(+1, theirs, around)
+        theirs.verifying += 1
         try:
             yield
         finally:
-            self._count_verifying(-1, theirs, around)
-
-    def _count_verifying(self, change: int, *allowances: Allowance) -> None:
-        self._verifying += change
-        for each in allowances:
-            each.verifying += change
+            theirs.verifying -= 1
 
     # -- what is remembered
 

@@ -15,12 +15,11 @@ from xmpp.federation.broken import Broken
 from xmpp.federation.certificates import CertificateRejected, verify
 from xmpp.federation.crowd import Crowd
 from xmpp.federation.dialback import Pair
-from xmpp.federation.dns.dialing import Dialled, NoSuchServer, Unreachable
-from xmpp.federation.failures import not_found, timeout
+from xmpp.federation.dns.dialing import Dialled
 from xmpp.federation.incoming import IncomingStream
 from xmpp.federation.lines import Lines
 from xmpp.federation.links import Links
-from xmpp.federation.outgoing import OutgoingStream, VerifyingStream
+from xmpp.federation.outgoing import OutgoingStream
 from xmpp.federation.pings import Pings
 from xmpp.federation.remembered import ForADay
 from xmpp.federation.roots import Roots
@@ -28,6 +27,7 @@ from xmpp.federation.settings import FederationSettings, is_beneath, plain_finge
 from xmpp.federation.sharing import Sharing
 from xmpp.federation.stream import ServerStream
 from xmpp.federation.unwanted import Unwanted
+from xmpp.federation.verifying import Verifying
 from xmpp.routing.others import LinkShown
 from xmpp.routing.tables import SENT_ELSEWHERE
 from xmpp.running.handling import Handled
@@ -85,6 +85,7 @@ class Federation:
         self._streams: set[ServerStream] = set()
         self.no_both = ForADay[str]()
         self.sharing = Sharing(self)
+        self.verifying = Verifying(self)
         self._watcher: gevent.Greenlet[[], None] | None = None
 
     @property
@@ -163,30 +164,6 @@ class Federation:
     def is_own_key(self, pair: Pair, stream_id: str, key: str) -> bool:
         """True if we have made this key for that stream."""
         return dialback.is_key(self._secret, pair.theirs, pair.ours, stream_id, key)
-
-    def verify(self, pair: Pair, stream_id: str, key: str, network: str) -> bool:
-        """Ask the server that DNS names for their domain whether it has made this key, which somebody of that network
-        has shown. Yields. Raises StanzaError."""
-        with self.allowances.verifying(pair.theirs, network):
-            return self._verify(pair, stream_id, key, network)
-
-    def _verify(self, pair: Pair, stream_id: str, key: str, network: str) -> bool:
-        failure: StanzaError | None = None
-        ends = self.no_more_addresses_after()
-        try:
-            for dialled in self.dialer.dial(pair.theirs, network):
-                stream = VerifyingStream(self, pair, dialled, stream_id, key)
-                self.settle(stream)
-                if stream.is_valid is not None:
-                    return stream.is_valid
-                failure = stream.reason
-                if stream.is_final or monotonic() > ends:
-                    break
-        except NoSuchServer as error:
-            raise not_found(str(error)) from None
-        except Unreachable as error:
-            failure = failure or timeout(str(error))
-        raise failure or timeout("the authoritative server could not be reached")
 
     # -- streams
 

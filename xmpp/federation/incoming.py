@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_VERIFICATIONS = 20  # of dialback keys at a time, for one stream
+LONGEST_KEY = 1_000  # characters; those that are recommended have 64
 
 
 class IncomingStream(ServerStream):
@@ -182,7 +182,9 @@ class IncomingStream(ServerStream):
             if self._has_tls and self._judgement(pair.theirs) is None:
                 self._found_valid(pair)
                 return
-            if self._verifying >= MOST_VERIFICATIONS:
+            if len(element.text or "") > LONGEST_KEY:
+                raise StanzaError("policy-violation", "that is too long for a key")
+            if self._verifying >= self.settings.pairs_per_stream:
                 raise StanzaError("resource-constraint", "too many keys at a time")
         except StanzaError as refused:
             error = refused
@@ -213,7 +215,9 @@ class IncomingStream(ServerStream):
     def _verify(self, pair: Pair, key: str) -> None:
         """Ask the server that DNS names for the domain whether the key is its own. Yields."""
         try:
-            is_valid = self._federation.verify(pair, self._id, key, self._network)
+            is_valid = self._federation.verifying.verify(
+                pair, self._id, key, self._network, is_wanted=lambda: not self.is_closing
+            )
             error = None
         except StanzaError as failed:
             is_valid, error = False, failed

@@ -31,6 +31,11 @@ class Places:
         """How many places are taken now."""
         return self._taken.total()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return self._count_waiting
+
     @contextmanager
     def place(self, kind: str, sender: str = "") -> Iterator[None]:
         """Wait for a place, and have it for the block. Yields. Raises Unreachable if too many wait."""
