@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +21,7 @@ from xmpp.federation.incoming import IncomingStream
 from xmpp.federation.lines import Lines
 from xmpp.federation.links import Links
 from xmpp.federation.outgoing import OutgoingStream
+from xmpp.federation.owed import Owed
 from xmpp.federation.pings import Pings
 from xmpp.federation.remembered import ForADay
 from xmpp.federation.roots import Roots
@@ -76,7 +78,7 @@ class Federation:
         self.pings = Pings()
         self.queued = Crowd()
         self.allowances = Allowances()
-        self.lines = Lines()
+        self.lines, self.owed = Lines(), Owed()
         self._secret = secret
         self.roots = roots
         self._links = Links(self)
@@ -115,8 +117,12 @@ class Federation:
     def pass_on(self, stanza: Stanza) -> None:
         """Send a stanza of somebody here, which nothing else keeps in memory. Never yields. Raises StanzaError."""
         assert stanza.sender is not None and stanza.to is not None
-        pair = Pair(stanza.sender.domain, stanza.to.domain)
-        self._links.of(pair).send(stanza)
+        self.owed.shown(stanza)
+        try:
+            self._links.of(Pair(stanza.sender.domain, stanza.to.domain)).send(stanza)
+        except StanzaError as error:
+            self.owed.note(stanza, error)
+            raise
 
     # -- who may be talked to
 
@@ -200,6 +206,9 @@ class Federation:
             link.is_there()
         if pair in stream.says:
             self.adopt(stream, pair)
+        for stanza in self.owed.take(pair):
+            with suppress(StanzaError):  # then it is owed still
+                self.pass_on(stanza)
 
     def adopt(self, stream: ServerStream, pair: Pair) -> None:
         """A stream may carry what is sent for this pair, if none does yet."""

@@ -3,6 +3,7 @@ order, and comes back with the reason if it cannot arrive."""
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from secrets import randbelow
 from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
@@ -197,6 +198,7 @@ class Link:
         lines, (ours, theirs) = self._federation.lines.unreachable, self.pair
         lines.say(log.info, "%s cannot be reached from %s: %s", theirs, ours, failure)
         for waiting in self._taken():
+            self._federation.owed.note(waiting.stanza, failure)
             give_back(self._federation.server, waiting.stanza, failure)
 
     def _taken(self) -> list[_Waiting]:
@@ -215,6 +217,9 @@ class Link:
         self._pause, self._failure = 0.0, None
         if older is not None:
             older.close()
+        for stanza in self._federation.owed.take(self.pair):
+            with Handled(), suppress(StanzaError):
+                stream.pass_on(stanza)
         for waiting in self._taken():
             if waiting.ticket is not None and waiting.ticket.failed is not None:
                 continue  # what it told of was not stored
