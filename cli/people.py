@@ -8,7 +8,7 @@ from cli import options, terminal
 from handlers.admin.activity import Contact, Statistics
 from handlers.admin.people import MAX_DAYS, Person
 from handlers.admin.roles import ADMINISTRATOR, LIMITED, MEMBER, ROLES
-from handlers.login.client_access import Client
+from handlers.login.client_access import CERTIFICATE, PASSWORD, Client
 from xmpp.control import CarryOut, Refused
 
 
@@ -95,10 +95,17 @@ def devices(carry_out: CarryOut, account: str, revoke: str | None) -> None:
     if revoke is None:
         found = [Client(*each) for each in carry_out("devices", account=account)]
         terminal.show(("Id", "Software", "Device", "Since", "Last seen", "By"), map(_device, found))
-    elif carry_out("revoke-device", account=account, id=revoke):
-        click.echo(f"This client of {account} cannot log in any more.")
     else:
-        click.echo(f"This client was logged out, but it knows the password: see `xserv user passwd {account}`.")
+        ways = carry_out("revoke-device", account=account, id=revoke)
+        if not ways:
+            click.echo(f"This client of {account} cannot log in any more.")
+        if PASSWORD in ways:
+            click.echo(f"This client was logged out, but it knows the password: see `xserv user passwd {account}`.")
+        if CERTIFICATE in ways:
+            click.echo(
+                "This client was logged out, but it has logged in with a certificate, which lets it in until it "
+                "expires or is on the list of those that its authority has revoked ([tls] client_authorities)."
+            )
 
 
 @user.command("list")

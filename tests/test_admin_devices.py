@@ -55,14 +55,14 @@ def test_a_client_is_logged_out_its_token_is_void_and_it_is_said_whether_it_can_
     with opened(server) as stream:
         stream.tries_token(token, inline=bind())
         stream.receives()
-        assert carry_out(server, "revoke-device", account=JULIET, id=client.id) is False
+        assert carry_out(server, "revoke-device", account=JULIET, id=client.id) == ["password"]
         assert stream.last_words() == ["not-authorized"]
     assert tries(server, token) == "not-authorized"
     assert carry_out(server, "devices", account=JULIET) == []
     assert caplog.messages == [f"account {JULIET} had a client revoked by the administrator"]
     given(server)
     server.db.connection.execute("UPDATE device SET by_password = 0")
-    assert carry_out(server, "revoke-device", account=JULIET, id=client.id) is True
+    assert carry_out(server, "revoke-device", account=JULIET, id=client.id) == []
 
 
 def test_row_233_an_account_has_its_own_clients_alone(server: Server) -> None:
@@ -80,11 +80,13 @@ def test_the_command_line_lists_and_revokes(tmp_path: Path) -> None:
     with Database(tmp_path / "xserv.db") as db:
         devices.put(db, JULIET, device("one", by_password=True), 9)
         devices.put(db, JULIET, device("two", by_certificate=True)._replace(software="a\x9bb"), 9)
-    one, two = succeeds("user", "devices", JULIET, *data).splitlines()
+        devices.put(db, JULIET, device("three"), 9)
+    one, _, two = succeeds("user", "devices", JULIET, *data).splitlines()
     assert one.split("\t") == ["one", "Quill", "A <b>phone</b>", "2023-11-14", "2023-11-14", "password"]
     assert "\x9b" not in two
     assert "knows the password" in succeeds("user", "devices", JULIET, "--revoke", "one", *data)
-    assert "cannot log in" in succeeds("user", "devices", JULIET, "--revoke", "two", *data)
+    assert "has logged in with a certificate" in succeeds("user", "devices", JULIET, "--revoke", "two", *data)
+    assert "cannot log in any more" in succeeds("user", "devices", JULIET, "--revoke", "three", *data)
     assert complaint("user", "devices", JULIET, "--revoke", "two", *data) == f"{JULIET} has no client two."
 
 
@@ -96,7 +98,14 @@ def test_the_page_of_a_person_shows_them_and_revokes(site: Site, juliet: Adminis
     juliet.goes(f"/admin/person?account={ROMEO}")
     shown = [row[:2] + row[4:5] for row in juliet.rows if row[0] == "Quill"]
     assert shown == [["Quill", "A <b>phone</b>", "password"], ["Quill", "A <b>phone</b>", "certificate"]]
-    for id, said in (("one", "It knows the password"), ("two", "cannot log in any more")):
+    devices.put(site.server.db, ROMEO, device("three"), 9)
+    devices.put(site.server.db, ROMEO, device("four", by_password=True, by_certificate=True), 9)
+    for id, said in {
+        "one": "It knows the password, and can log in",
+        "two": "It has a certificate, and can log in",
+        "three": "cannot log in any more",
+        "four": "It knows the password and has a certificate",
+    }.items():
         juliet.goes(f"/admin/person/device?account={ROMEO}&id={id}")
         assert devices.device(site.server.db, ROMEO, id) is not None
         juliet.sends()

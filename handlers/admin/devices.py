@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from handlers.admin.given import Administrator, changeable_account, existing_account, note
 from handlers.login import client_access
-from handlers.login.client_access import PASSWORD, Client
+from handlers.login.client_access import TOKEN, Client
 from xmpp.control import Refused
 
 if TYPE_CHECKING:
@@ -16,9 +16,10 @@ def listing(server: "Server", by: Administrator, account: str) -> list[Client]:
     return client_access.listing(server, existing_account(server, by, account))
 
 
-def revoke(server: "Server", by: Administrator, account: str, id: str) -> bool:
-    """End the sessions of a client, and make its token void. False if it may log in again, with the password: an
-    administrator may do for the moment what its owner is told to change the password for."""
+def revoke(server: "Server", by: Administrator, account: str, id: str) -> list[str]:
+    """End the sessions of a client, and make its token void: an administrator may do for the moment what its owner is
+    told to change the password for. Returns by what it may log in again, PASSWORD or CERTIFICATE or both: the one
+    holds until it is changed, the other for as long as its authority says."""
     jid = changeable_account(server, by, account)
     try:
         client = client_access.find(server, jid, id)
@@ -27,4 +28,4 @@ def revoke(server: "Server", by: Administrator, account: str, id: str) -> bool:
     note(by, "account", jid, "had a client revoked")
     client_access.revoke(server, jid, client.id)
     client_access.end(server, jid, client.id)
-    return PASSWORD not in client.ways
+    return [way for way in client.ways if way != TOKEN]

@@ -8,6 +8,7 @@ from handlers.admin.given import SHOWN
 from handlers.admin.people import KINDS
 from handlers.admin.removals import RemovalSettings
 from handlers.admin.roles import ADMINISTRATOR, LIMITED, MEMBER
+from handlers.login.client_access import CERTIFICATE, PASSWORD
 from web.admin.area import Fields, Visit, form, page
 from web.http.messages import Response
 from xmpp.control import Refused
@@ -29,6 +30,12 @@ class Action(NamedTuple):
     is_removal: bool = False
 
 
+REVOKED = {
+    (): "device.revoked_now",
+    (PASSWORD,): "device.knows_password",
+    (CERTIFICATE,): "device.has_certificate",
+    (PASSWORD, CERTIFICATE): "device.has_both",
+}
 ACTIONS = {
     "disable": Action(
         "disable", "person.disable", "person.disable_explained", "person.disable_button", "person.disabled_now",
@@ -129,10 +136,10 @@ def revoke(visit: Visit, fields: Fields) -> Response:
     """Take it."""
     account, id = fields.get("account", ""), fields.get("id", "")
     try:
-        is_out = visit.carry_out("revoke-device", account=account, id=id)
+        ways = tuple(visit.carry_out("revoke-device", account=account, id=id))
     except Refused as refused:
         return _device(visit, account, id, 409, problem=str(refused))
-    return visit.go_on(_way(account), "device.revoked_now" if is_out else "device.knows_password", account=account)
+    return visit.go_on(_way(account), REVOKED[ways], account=account)
 
 
 @page(f"{PERSON}/password")
