@@ -40,7 +40,19 @@ from handlers.discovery.client_caps import CAPS_KNOWN
 from handlers.discovery.contact_caps import CONTACT_CAPS_KNOWN
 from handlers.invitations import commands as invitation_commands
 from handlers.invitations import subscribing
-from handlers.login import accounts, bind, bind2, client_access, departures, fast, newcomers, register, sasl, sasl2
+from handlers.login import (
+    accounts,
+    bind,
+    bind2,
+    certificate_ends,
+    client_access,
+    departures,
+    fast,
+    newcomers,
+    register,
+    sasl,
+    sasl2,
+)
 from handlers.login.accounts import ACCOUNT_REMOVED
 from handlers.login.bind import SESSION_BOUND
 from handlers.login.bind2 import BIND_OFFERED, BOUND_INLINE
@@ -100,6 +112,7 @@ FEATURES = (
     upgrades.feature,
     fast.feature,
     client_access.feature,
+    certificate_ends.feature,
     guests.feature,
     departures.feature,
     register.feature,
@@ -245,8 +258,8 @@ TABLES = Tables(
     DEVICE_WOKEN.runs(absent_members.spare_author),
     PUSH_ENABLED.runs(absent_members.note_enabled),
     HANDLED.runs(stream_management.count_handled),
-    SESSION_RESUMED.runs(client_caps.ask_again, offline.send_waiting),
-    SESSION_BOUND.runs(bookmarks.adopt, avatars.adopt),
+    SESSION_RESUMED.runs(certificate_ends.note_login, client_caps.ask_again, offline.send_waiting),
+    SESSION_BOUND.runs(certificate_ends.note_login, bookmarks.adopt, avatars.adopt),
     OFFERED.runs(pipelining.offer_version),
     AUTHENTICATION_OFFERED.runs(stream_management.offer_resumption, bind2.offer, fast.offer),
     ATTEMPTED.runs(fast.attempt),
@@ -287,6 +300,7 @@ TABLES = Tables(
     SESSION_ENDED.runs(
         comings_and_goings.note_end,
         client_access.note_end,
+        certificate_ends.forget,
         client_caps.let_others_go_on,
         room_activity.note_end,
         push.note_logout,

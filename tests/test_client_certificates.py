@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -15,13 +18,14 @@ from lxml import etree
 from db import accounts as account_records
 from db.sqlite.database import Database
 from handlers.admin import administration
-from handlers.login import accounts
+from handlers.login import accounts, certificate_ends
 from handlers.login.sasl import salted_keys
 from tests.harness.authority import CLIENT, DAY, SERVER, Authority, Issued
-from tests.harness.fast import FastStream, request, token_in
-from tests.harness.sasl2 import PHONE, SASL2, Sasl2Stream, bind, bound, context, identifier
+from tests.harness.fast import request, token_in
+from tests.harness.sasl2 import PHONE, SASL2, SM, Sasl2Stream, bind, bound, context, identifier
 from tests.harness.streams import JULIET, SASL, Stream, listening_server, local_name, outcome
 from xmpp.data.jid import JID
+from xmpp.routing.session import Session
 from xmpp.server import Server
 from xmpp.stream.tls import any_certificate
 from xmpp.stream.tls.certificates import CertificateError
@@ -31,6 +35,7 @@ from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 
 EXTERNAL = "EXTERNAL"
 HERS = "juliet@localhost"
+PING = "<ping xmlns='urn:xmpp:ping'/>"
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +107,14 @@ def test_the_older_profile_has_it_too(server: Server, authority: Authority, tmp_
         assert stream.binds("balcony") == f"{HERS}/balcony"
 
 
-def test_a_token_for_the_next_time_comes_with_it(server: Server, authority: Authority, tmp_path: Path) -> None:
-    with FastStream(server, tls=showing(hers(authority), tmp_path)) as stream:
-        stream.open()
-        token = token_in(stream.authenticates(EXTERNAL, b"", request(), PHONE))
-        assert token is not None
-    with FastStream(server) as stream:  # without the certificate
-        stream.open()
-        assert identifier(stream.tries_token(token)) == HERS
+def test_row_251_no_token_comes_with_it_which_would_be_good_for_longer(
+    server: Server, authority: Authority, tmp_path: Path
+) -> None:
+    for has_password in (False, True):
+        with Sasl2Stream(server, tls=showing(hers(authority), tmp_path)) as stream:
+            stream.open()
+            log_in = stream.tries_plain if has_password else partial(stream.authenticates, EXTERNAL, b"")
+            assert (token_in(log_in(request(), PHONE)) is not None) is has_password
 
 
 @pytest.mark.parametrize("profile", ["SASL", "SASL2"])
@@ -202,6 +207,81 @@ def test_there_has_to_be_such_an_account_and_it_may_not_be_disabled(
     with Sasl2Stream(server, tls=showing(hers(authority), tmp_path)) as stream:
         stream.open()
         assert outcome(stream.authenticates(EXTERNAL, b"")) == "account-disabled"
+
+
+# -- when it expires
+
+
+@pytest.fixture
+def has_expired(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For sessions it is as late as that."""
+    later = SimpleNamespace(time=lambda: time.time() + 365 * DAY.total_seconds())
+    monkeypatch.setattr(certificate_ends, "time", later)
+
+
+def test_row_251_a_session_ends_with_the_certificate_by_which_it_began(
+    server: Server, authority: Authority, tmp_path: Path, has_expired: None
+) -> None:
+    with Sasl2Stream(server, tls=showing(hers(authority), tmp_path)) as stream:
+        stream.open()
+        bound(stream.authenticates(EXTERNAL, b"", bind(f"<enable xmlns='{SM}' resume='true'/>"), PHONE))
+        assert stream.last_words()[-1] == "reset"
+    assert not server.online.sessions(JULIET)  # nor does it wait to be resumed
+
+
+def test_until_then_it_goes_on_and_one_that_began_with_a_password_goes_on_for_longer(
+    server: Server, authority: Authority, tmp_path: Path, has_expired: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sasl2Stream(server, tls=showing(hers(authority), tmp_path)) as stream:
+        stream.open()
+        bound(stream.tries_plain(bind()))
+        stream.receives()
+        assert stream.asks_iq(PING, "get") == "result"
+    monkeypatch.undo()
+    with Sasl2Stream(server, tls=showing(hers(authority), tmp_path)) as stream:
+        stream.open()
+        bound(stream.authenticates(EXTERNAL, b"", bind()))
+        stream.receives()
+        assert stream.asks_iq(PING, "get") == "result"
+
+
+def test_the_soonest_of_the_chain_is_what_counts(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    short = Authority(ends=now + DAY)
+    known = read_authorities(short.write_root(tmp_path / "people.pem"))
+    until = known.verify(hers(short).der).until
+    assert until == short.intermediate.not_valid_after_utc.timestamp() < (now + 2 * DAY).timestamp()
+
+
+def test_who_resumes_a_session_with_the_password_has_it_for_longer(
+    server: Server, authority: Authority, tmp_path: Path
+) -> None:
+    with Sasl2Stream(server, tls=showing(hers(authority), tmp_path)) as stream:
+        stream.open()
+        success = stream.authenticates(EXTERNAL, b"", bind(f"<enable xmlns='{SM}' resume='true'/>"))
+        enabled = bound(success).find(f"{{{SM}}}enabled")
+        assert enabled is not None
+        [session] = server.online.sessions(JULIET)
+        assert ends_by_itself(session)
+    with Sasl2Stream(server) as stream:
+        stream.open()
+        stream.tries_plain(f"<resume xmlns='{SM}' h='0' previd='{enabled.get('id')}'/>")
+        assert list(server.online.sessions(JULIET)) == [session] and not ends_by_itself(session)
+
+
+def test_of_a_session_that_has_ended_nothing_is_left(server: Server, authority: Authority, tmp_path: Path) -> None:
+    with Sasl2Stream(server, tls=showing(hers(authority), tmp_path)) as stream:
+        stream.open()
+        stream.authenticates(EXTERNAL, b"", bind())
+        [session] = server.online.sessions(JULIET)
+        assert ends_by_itself(session)
+        session.close()
+        assert not ends_by_itself(session)
+
+
+def ends_by_itself(session: Session) -> bool:
+    end = session.state(certificate_ends.End)
+    return end is not None and end.timer is not None
 
 
 # -- who is not offered it
@@ -318,7 +398,8 @@ def test_where_certificates_cannot_be_taken_nobody_is_asked_and_the_log_says_so(
 def test_whose_certificates_do_not_count_any_more_is_in_the_log_from_the_start(
     authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    expired, now = Authority("Old", has_expired=True), datetime.now(UTC)
+    now = datetime.now(UTC)
+    expired = Authority("Old", ends=now - DAY)
     path = tmp_path / "people.pem"
     certificates = (expired.intermediate, authority.intermediate)
     path.write_bytes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.harness.authority import CLIENT, KINDS, SERVER, SRV_NAME, XMPP_ADDRESS, Authority
+from tests.harness.authority import CLIENT, DAY, KINDS, SERVER, SRV_NAME, XMPP_ADDRESS, Authority
 from xmpp.federation.certificates import CertificateRejected, covers, verify
 from xmpp.federation.roots import Roots, read_roots
 from xmpp.stream.tls.certificates import CertificateError
@@ -220,7 +221,7 @@ def test_the_order_of_a_chain_does_not_matter_nor_what_is_needless_in_it(authori
 
 
 def test_an_issuer_that_has_expired_is_told(roots: Roots) -> None:
-    old = Authority("Old", has_expired=True)
+    old = Authority("Old", ends=datetime.now(UTC) - DAY)
     rejected = rejection(old.issue("capulet.test").der, "capulet.test", Roots([old.root]))
     assert rejected.told.endswith("has an issuer whose own certificate has expired, or is not valid yet")
 

@@ -8,7 +8,7 @@ lasts: all that is known of them is that somebody has shown the password.
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from lxml import etree
@@ -86,7 +86,8 @@ def note_login(logged_in: LoggedIn) -> None:
     if not agent.id or logged_in.mechanism == guests.MECHANISM:
         return
     client = client_of(stream.server, identity, agent.id)
-    stream.access = Access(logged_in.mechanism, client)
+    assert isinstance(stream.access, Access)
+    stream.access = replace(stream.access, client=client)
     _note(stream.server, account, client, agent, way_of(logged_in.mechanism))
 
 

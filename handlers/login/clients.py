@@ -18,10 +18,12 @@ NAME_BYTES = 18
 @dataclass(frozen=True, slots=True)
 class Access:
     """How the client of a stream, and so of its session, has logged in. `client`: its name here, "" if it has not said
-    which one it is."""
+    which one it is. `until`: when the certificate expires that it has logged in with, in seconds since 1970; None for
+    other mechanisms."""
 
     mechanism: str
     client: str = ""
+    until: float | None = None
 
 
 def client_of(server: "Server", identity: str, agent: str) -> str:

@@ -60,12 +60,13 @@ class Issued:
 class Authority:
     """A root, which nobody but the tests trusts, and an intermediate authority beneath it."""
 
-    def __init__(self, name: str = "Root", *, only_beneath: str | None = None, has_expired: bool = False) -> None:
-        """The intermediate may issue for any domain, or `only_beneath` one; `has_expired`: it could until yesterday."""
+    def __init__(
+        self, name: str = "Root", *, only_beneath: str | None = None, ends: datetime | None = None
+    ) -> None:
+        """The intermediate may issue for any domain, or `only_beneath` one; until it `ends`, in ten years."""
         self._root_key, self._key = _ecdsa(), _ecdsa()
         self.root = _authority(name, self._root_key, name, self._root_key, path_length=1)
         limits = [x509.NameConstraints([x509.DNSName(only_beneath)], None)] if only_beneath else []
-        ends = datetime.now(UTC) - DAY if has_expired else None
         self.intermediate = _authority(
             f"{name}'s intermediate", self._key, name, self._root_key, path_length=0, limits=limits, ends=ends
         )

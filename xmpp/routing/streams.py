@@ -54,10 +54,12 @@ class Negotiated(Protocol):
 
 class ClientCertificate(NamedTuple):
     """A certificate that a client has shown: the addresses that it is for, as they are written there, or why it is not
-    good: the certificate `refused`, such as "has expired"; "" if it is good."""
+    good: the certificate `refused`, such as "has expired"; "" if it is good. `until`: when it expires, or one of those
+    that it rests on, in seconds since 1970."""
 
     addresses: tuple[str, ...]
     refused: str
+    until: float
 
 
 class Stream(Connection, Protocol):

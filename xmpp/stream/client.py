@@ -174,9 +174,10 @@ class ClientStream(Connection):
         if authorities is None or not chain:
             return None
         try:
-            return ClientCertificate(authorities.verify(chain), "")
+            verified = authorities.verify(chain)
         except CertificateRefused as error:
-            return ClientCertificate((), error.reason)
+            return ClientCertificate((), error.reason, 0.0)
+        return ClientCertificate(verified.addresses, "", verified.until)
 
     # -- what features do
 

@@ -8,7 +8,7 @@ from lxml import etree
 from handlers.login.clients import client_of
 from handlers.login.fast.hashed_token import BINDINGS, HashedToken, available
 from handlers.login.fast.tokens import Lifetime, PresentedToken, Use, give, is_due
-from handlers.login.sasl import attempts, guests
+from handlers.login.sasl import attempts, external, guests
 from handlers.login.sasl.attempts import Attempt
 from handlers.login.sasl.settings import SASLSettings
 from handlers.login.sasl2.inline import LoggedIn
@@ -93,8 +93,8 @@ def give_token(logged_in: LoggedIn) -> None:
     stream, agent = logged_in.stream, logged_in.request.user_agent.id
     server, account, identity = stream.server, stream.account, stream.identity
     assert account is not None and identity is not None
-    if not agent or logged_in.mechanism == guests.MECHANISM:
-        return
+    if not agent or logged_in.mechanism in (guests.MECHANISM, external.MECHANISM):
+        return  # a certificate is as quick, and a token would be good when it is not any more
     client, settings = client_of(server, identity, agent), server.settings(FastSettings)
     asked = logged_in.request.element.find(REQUEST_TOKEN)
     if asked is not None:

@@ -66,7 +66,7 @@ class Offer(NamedTuple):
     the accounts that the client has shown a certificate for."""
 
     circumstances: Circumstances
-    certified: tuple[JID, ...]
+    certified: external.Shown
     mechanisms: tuple[str, ...]
 
     @property
@@ -130,8 +130,8 @@ def _offer(stream: Stream) -> Offer:
     return Offer(circumstances, certified, tuple(_names(stream, circumstances, certified)))
 
 
-def _names(stream: Stream, circumstances: Circumstances, certified: tuple[JID, ...]) -> Iterator[str]:
-    if certified:
+def _names(stream: Stream, circumstances: Circumstances, certified: external.Shown) -> Iterator[str]:
+    if certified.accounts:
         yield external.MECHANISM
     for mechanism in circumstances.offered():
         yield mechanism.name
@@ -167,9 +167,9 @@ def respond(stream: Stream, data: bytes) -> Challenge | Proven:
 
 def _attempt(stream: Stream, name: str | None) -> Attempt:
     offer = offered(stream)
-    if name == external.MECHANISM and offer.certified:
+    if name == external.MECHANISM and offer.certified.accounts:
         certified = external.Certified(stream.server)
-        return Attempt(name, external.External(offer.certified, certified), certified)
+        return Attempt(name, external.External(offer.certified.accounts, certified), certified)
     circumstances, check = offer.circumstances, passwords.Check(stream.server)
     mechanism = circumstances.chosen(name)
     if mechanism.hash is None:
@@ -214,7 +214,8 @@ def keep(stream: Stream, credentials: Credentials) -> None:
 
 
 def _noted(stream: Stream, proven: Proven) -> Proven:
-    stream.access = Access(proven.mechanism)
+    until = offered(stream).certified.until if proven.mechanism == external.MECHANISM else None
+    stream.access = Access(proven.mechanism, until=until)
     comings_and_goings.note_login(stream.server, stream.peer, proven.account, proven.mechanism)
     return proven
 

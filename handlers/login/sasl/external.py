@@ -3,7 +3,7 @@ without a password. It is offered to nobody else."""
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from db import accounts
 from handlers.admin.comings_and_goings import shown_address
@@ -25,16 +25,24 @@ class RefusedCertificates(LimitedLines):
     """The lines about certificates that are not good. A server has one."""
 
 
-def accounts_shown(stream: Stream) -> tuple[JID, ...]:
-    """The accounts, if there are such, of this stream's domain that the client's certificate is for; () if it has shown
-    none, or one that is not good, which is logged."""
+class Shown(NamedTuple):
+    """The accounts, if there are such, that a client's certificate is for, and when that expires, in seconds since
+    1970."""
+
+    accounts: tuple[JID, ...] = ()
+    until: float = 0.0
+
+
+def accounts_shown(stream: Stream) -> Shown:
+    """Those of this stream's domain; none if the client has shown no certificate, or one that is not good, which is
+    logged."""
     shown = stream.client_certificate()
     if shown is None:
-        return ()
+        return Shown()
     found = tuple(dict.fromkeys(_accounts_at(stream.host, shown.addresses)))
     if not found:
         _tell(stream, shown.refused or f"is for nobody at {stream.host}")
-    return found
+    return Shown(found, shown.until)
 
 
 def _accounts_at(host: str, addresses: Sequence[str]) -> Iterator[JID]:

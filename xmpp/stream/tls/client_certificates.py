@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.asn1 import decode_der
@@ -31,6 +32,14 @@ class CertificateRefused(Exception):
         self.reason = reason
 
 
+class Verified(NamedTuple):
+    """A certificate that is good: the addresses that it is for, as they are written there, and when it expires, or one
+    of those that it rests on, in seconds since 1970."""
+
+    addresses: tuple[str, ...]
+    until: float
+
+
 class ClientAuthorities:
     """Who may issue certificates for the clients of a domain, and what they have revoked."""
 
@@ -49,10 +58,9 @@ class ClientAuthorities:
             )
         )
 
-    def verify(self, chain: Sequence[bytes]) -> tuple[str, ...]:
-        """The addresses that these certificates, in DER, are for, as they are written there: of XMPP, or e-mail where
-        there is none. Raises CertificateRefused. Never yields; takes half a millisecond, or some 20 of a chain that was
-        made to take long."""
+    def verify(self, chain: Sequence[bytes]) -> Verified:
+        """Whom these certificates, in DER, are for: addresses of XMPP, or e-mail where there is none. Raises
+        CertificateRefused. Never yields; takes half a millisecond, or some 20 of a chain that was made to take long."""
         now = datetime.now(UTC)
         try:
             leaf, *above = (x509.load_der_x509_certificate(each) for each in chain)
@@ -62,7 +70,8 @@ class ClientAuthorities:
                 raise CertificateRefused(self._diagnosis(leaf, error, now)) from None
             for each in verified.chain:
                 self._refuse_revoked(each, now)
-            return tuple(islice(_addresses(leaf), MOST_ADDRESSES))
+            until = min(each.not_valid_after_utc for each in verified.chain).timestamp()
+            return Verified(tuple(islice(_addresses(leaf), MOST_ADDRESSES)), until)
         except MALFORMED as error:
             raise CertificateRefused(f"cannot be read: {plain(str(error))}") from None
 
