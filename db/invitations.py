@@ -75,6 +75,7 @@ _INSERT = Prepared(
 _FIND = Prepared(_I.select(*_ALL).where(_I.token_hash == ANY))
 _GET = Prepared(_I.select(*_ALL).where(_I.id == ANY))
 _NEXT = Prepared(_I.select(*_ALL).where(_I.id > ANY).order_by(_I.id).limit(ANY))
+_OF_INVITER = Prepared(_I.select(*_ALL).where(_I.inviter == ANY).order_by(_I.id.desc()).limit(ANY))
 _SPEND = Prepared(_I.update(uses_left=_I.uses_left - SQL("1")).where((_I.id == ANY) & (_I.uses_left > SQL("0"))))
 _IS_OPEN = (_I.uses_left > SQL("0")) & (_I.expires > ANY)
 _COUNT = Prepared(_I.select(fn.COUNT(_I.id)).where(_IS_OPEN))
@@ -130,6 +131,12 @@ def get(db: Database, id: int) -> Invitation | None:
 def after(db: Database, id: int, most: int) -> list[Invitation]:
     """So many invitations that came after the one of this id, the oldest first; 0 for the first of all."""
     return [_invitation(*row) for row in db.rows(_NEXT, id, most)]
+
+
+def of_inviter(db: Database, inviter: str, most: int) -> list[Invitation]:
+    """So many invitations that an account has made, the newest first; those that are used up or have expired not long
+    ago among them."""
+    return [_invitation(*row) for row in db.rows(_OF_INVITER, inviter, most)]
 
 
 def spend(db: Database, id: int) -> None:

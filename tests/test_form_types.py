@@ -16,6 +16,7 @@ from handlers.admin.administration import carry_out
 from handlers.commands import service_administration
 from handlers.commands.administration import ADMIN
 from handlers.contacts import strangers
+from handlers.invitations import own
 from handlers.invitations.commands import CREATE_ACCOUNT, INVITE
 from handlers.login import registration_form
 from tests.harness import adhoc
@@ -165,6 +166,10 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
     },
     "urn:xmpp:invite#invitation": {"uri": "text-single", "landing-url": "text-single", "expire": "text-single"},
     CREATE_ACCOUNT: {"username": "text-single", "roster-subscription": "boolean"},  # XEP-0401 section 4.4
+    own.FORM_TYPE: {  # our own
+        **dict.fromkeys(("number", "purpose", "made", "expires", "state"), "text-single"),
+        "invitations": "list-multi",
+    },
     "urn:xmpp:http:upload:0": {"max-file-size": "text-single"},
     ADMIN: {  # XEP-0133 section 8.2
         "accountjid": "jid-single",
@@ -209,6 +214,7 @@ MAKERS = {
     "handlers/commands/of_domains.py",
     "handlers/discovery/disco_info.py",
     "handlers/invitations/commands.py",
+    "handlers/invitations/own.py",
     "handlers/pubsub/approval.py",
     "handlers/pubsub/configuration.py",
     "handlers/pubsub/discovery.py",
@@ -292,7 +298,8 @@ def all_forms(server: Server) -> list[etree._Element]:
 def of_invitations(server: Server, hamlet: Client) -> list[str]:
     roles.give(server.db, HAMLET, "administrator")
     server.find_web_base = lambda domain: f"https://{domain}"
-    return [hamlet.asks(COMMAND.format(node), type="set", to="localhost") for node in (INVITE, CREATE_ACCOUNT)]
+    nodes = (INVITE, CREATE_ACCOUNT, *(command.node for command in own.COMMANDS))
+    return [hamlet.asks(COMMAND.format(node), type="set", to="localhost") for node in nodes]
 
 
 def of_rooms(hamlet: Client, francisco: Client) -> list[str]:

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from db import invitations as records
 from handlers.admin.administration import carry_out
-from handlers.invitations import invitations
+from handlers.invitations import invitations, own
 from handlers.invitations.commands import CREATE_ACCOUNT, INVITE
+from tests.harness import adhoc
 from tests.harness.in_process import Client, add_accounts, server_in
 from xmpp.data import timestamps
 from xmpp.data.jid import JID
@@ -132,3 +134,91 @@ def test_where_invitations_are_off_there_are_no_commands(tmp_path: Path) -> None
     with server_in(tmp_path, invitations={"enabled": False}) as server:
         add_accounts(server, "romeo")
         assert run(Client(server, "romeo@localhost/orchard"), INVITE) == "item-not-found"
+
+
+# -- what somebody has made before
+
+
+def test_people_see_what_they_have_made_and_nobody_else_has(server: Server, romeo: Client, juliet: Client) -> None:
+    assert adhoc.note(adhoc.execute(romeo, LIST, "localhost")) == "You have made no invitations."
+    result(run(juliet, INVITE))
+    uri = result(run(romeo, INVITE))["uri"]
+    result(run(juliet, CREATE_ACCOUNT, username="nurse"))
+    invitations.invite_newcomer(server, "localhost", inviter=JULIET, uses=3)
+    invitations.offer_reset(server, ROMEO, inviter=JULIET)
+    assert told(romeo) == [("2", "a contact of yours", "open")]
+    assert told(juliet) == [
+        ("5", "another password of romeo@localhost", "open"),
+        ("4", "an account at localhost", "open, 3 times"),
+        ("3", "the account nurse@localhost", "open"),
+        ("1", "a contact of yours", "open"),
+    ]
+    assert token(uri) not in str(etree.tostring(adhoc.execute(romeo, LIST, "localhost")))
+
+
+def test_they_see_what_has_become_of_them(server: Server, juliet: Client) -> None:
+    one, _, _ = (invitations.invite_newcomer(server, "localhost", inviter=JULIET) for _ in range(3))
+    server.db.connection.execute("UPDATE invitation SET expires = 0 WHERE id = 2")
+    invitations.make_account(server, one.invitation.id, JID.parse("nurse@localhost"), "Angelica!", "192.0.2.1")
+    assert [state for _, _, state in told(juliet)] == ["open", "expired", "used"]
+    assert list(offered(juliet)) == ["3"]
+
+
+def test_people_take_back_what_they_have_made(
+    server: Server, romeo: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "handlers.invitations.own")
+    links = [invitations.invite_contact(server, ROMEO) for _ in range(3)]
+    assert offered(romeo) == {
+        str(link.invitation.id): f"{link.invitation.id}: a contact of yours, open, made at "
+        f"{timestamps.format_utc(link.invitation.created)}"
+        for link in reversed(links)
+    }
+    done = adhoc.execute(romeo, REVOKE, "localhost", own.FORM_TYPE, invitations=["1", "3"])
+    assert adhoc.status(done) == "completed"
+    assert [bool(invitations.look_up(server, link.token).problem) for link in links] == [True, False, True]
+    assert caplog.messages == [f"invitation {number} was taken back by romeo@localhost" for number in (1, 3)]
+
+
+def test_row_252_what_others_have_made_nobody_takes_back(server: Server, romeo: Client, juliet: Client) -> None:
+    """Be it an administrator, who has other ways to do it."""
+    link, hers = invitations.invite_contact(server, ROMEO), invitations.invite_contact(server, JULIET)
+    for client, mine, foreign in ((romeo, link, hers), (juliet, hers, link)):
+        numbers = [str(mine.invitation.id), str(foreign.invitation.id)]
+        done = adhoc.execute(client, REVOKE, "localhost", own.FORM_TYPE, invitations=numbers)
+        assert adhoc.status(done) == "bad-request modify"
+    assert not any(invitations.look_up(server, each.token).problem for each in (link, hers))
+
+
+def test_where_none_is_open_there_is_nothing_to_take_back(server: Server, romeo: Client) -> None:
+    refused = adhoc.execute(romeo, REVOKE, "localhost")
+    assert (adhoc.status(refused), adhoc.note(refused)) == (
+        "item-not-found cancel", "none of your invitations is open",
+    )  # fmt: skip
+
+
+def test_who_may_make_none_is_not_shown_how_to_take_them_back(server: Server, romeo: Client) -> None:
+    assert {LIST, REVOKE} <= set(adhoc.listed(romeo, "localhost"))
+    carry_out(server, "role", account=ROMEO, role="limited")
+    assert not {LIST, REVOKE} & set(adhoc.listed(romeo, "localhost"))
+    assert run(romeo, LIST) == run(romeo, REVOKE) == "forbidden"
+
+
+LIST, REVOKE = (command.node for command in own.COMMANDS)
+
+
+def told(client: Client) -> list[tuple[str, str, str]]:
+    """The numbers of the invitations in a list, what they are for, and what has become of them."""
+    answer = adhoc.execute(client, LIST, "localhost")
+    rows = [
+        {str(field.get("var")): field.findtext(f"{adhoc.DATA}value") or "" for field in item}
+        for item in answer.iter(f"{adhoc.DATA}item")
+    ]
+    return [(row["number"], row["purpose"], row["state"]) for row in rows]
+
+
+def offered(client: Client) -> dict[str, str]:
+    """What somebody may take back."""
+    answer = adhoc.execute(client, REVOKE, "localhost")
+    options = answer.iter(f"{adhoc.DATA}option")
+    return {each.findtext(f"{adhoc.DATA}value") or "": str(each.get("label")) for each in options}

@@ -8,7 +8,7 @@ from handlers.admin import invitations as of_administrators
 from handlers.admin.given import acting
 from handlers.commands.administration import is_administrator
 from handlers.commands.command import Answers, Asked, Command, Done
-from handlers.invitations import feature, invitations
+from handlers.invitations import feature, invitations, own
 from xmpp.control import Refused
 from xmpp.data import dataforms, timestamps
 from xmpp.data.dataforms import Field
@@ -32,17 +32,14 @@ RESULT = (
 
 @feature.step
 def offer(server: "Server") -> Iterable[Command]:
-    """COMMANDS_OFFERED: these two."""
-    yield Command(INVITE, "Invite user", [SERVER], _may_invite, _invite)
+    """COMMANDS_OFFERED: these two, and those about what somebody has made before."""
+    yield Command(INVITE, "Invite user", [SERVER], own.is_for, _invite)
     yield Command(
         CREATE_ACCOUNT, "Create account", [SERVER], _is_administrator, _create_account,
         fields=_asked_for, form_type=CREATE_ACCOUNT,
         instructions="This makes a link with which somebody makes an account, and chooses the password.",
     )  # fmt: skip
-
-
-def _may_invite(asked: Asked) -> bool:
-    return asked.is_from_here and invitations.may_invite_contacts(asked.server, asked.asker)
+    yield from own.COMMANDS
 
 
 def _is_administrator(asked: Asked) -> bool:

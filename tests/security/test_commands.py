@@ -52,7 +52,7 @@ NAMING = [node for node, form in FORMS.items() if any(var.endswith(("jid", "jids
 NODES = [command.node for command in COMMANDS]
 INVITING = "urn:xmpp:invite#create-account"
 """Another command for administrators, at their own domain."""
-OTHERS = {"xserv:strangers", "urn:xmpp:invite#invite"}
+OTHERS = {"xserv:strangers", "urn:xmpp:invite#invite", "xserv:invitations:list", "xserv:invitations:revoke"}
 """Commands for accounts of the domain."""
 
 
