@@ -12,7 +12,9 @@ import pytest
 from gevent.hub import Hub
 
 from tests.harness.browsing import web_server
+from tests.harness.commandline import succeeds
 from tests.harness.configured import demo_server
+from tests.harness.dialogues import ADMINISTRATOR, ADMINISTRATORS_PASSWORD
 from tests.harness.federated import Directory
 from tests.harness.in_process import Client, add_accounts, befriend, server_in
 from tests.harness.pushing import APP
@@ -62,6 +64,16 @@ def demo_with_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
 def demo_without_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """The same as `demo`, but for the archive."""
     with demo_server(tmp_path_factory.mktemp("without-archive"), archive={"enabled": False}) as server:
+        yield server
+        assert server.terminate() == 0
+
+
+@pytest.fixture
+def demo_with_administrator(tmp_path: Path) -> Iterator[RunningServer]:
+    """The same as `demo`, but for an administrator, whose account no client can make. For one test."""
+    data, typed = tmp_path / "data", f"{ADMINISTRATOR} {ADMINISTRATORS_PASSWORD}\n"
+    succeeds("user", "import", "--data", data, "-", typed=typed)
+    with demo_server(tmp_path, "--data", str(data), server={"administrators": [ADMINISTRATOR]}) as server:
         yield server
         assert server.terminate() == 0
 

@@ -12,12 +12,26 @@ from pathlib import Path
 import pytest
 
 from tests.harness import scsrun
-from tests.harness.dialogues import SCRIPTS, SHIPPED, WITH_SERVICES, WITHOUT_ARCHIVE, failure, options, wanted_server
+from tests.harness.dialogues import (
+    SCRIPTS,
+    SHIPPED,
+    WITH_ADMINISTRATOR,
+    WITH_SERVICES,
+    WITHOUT_ARCHIVE,
+    failure,
+    options,
+    wanted_server,
+)
 from tests.harness.servers import ROOT, RunningServer
 
 ONE_OF_EACH_FOLDER = sorted({script.parent: script for script in reversed(SCRIPTS)}.values())
 WAYS = {"plain": [], "starttls": ["--tls", "starttls", "--mech", "SCRAM-SHA-256"]}
-SERVERS = {SHIPPED: "demo", WITH_SERVICES: "demo_with_services", WITHOUT_ARCHIVE: "demo_without_archive"}
+SERVERS = {
+    SHIPPED: "demo",
+    WITH_SERVICES: "demo_with_services",
+    WITHOUT_ARCHIVE: "demo_without_archive",
+    WITH_ADMINISTRATOR: "demo_with_administrator",
+}
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ WHERE = [
     ("search/by_name.scs",),
     ("archive/with.scs",),
     ("pubsub/purged.scs",),
+    ("administration/added_and_deleted.scs",),
 ]
 
 

@@ -23,7 +23,12 @@ from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 SCRIPTS = sorted((ROOT / "spec").glob("**/*.scs"))
 
 SHIPPED, WITH_SERVICES, WITHOUT_ARCHIVE = "as it is shipped", "with search and external services", "without an archive"
+WITH_ADMINISTRATOR = "with an administrator"
 """The servers that dialogues are for."""
+
+ADMINISTRATOR = JID.parse("escalus@localhost")
+"""The one that such a server has; whoever plays him has this password."""
+ADMINISTRATORS_PASSWORD = "wherefore"
 
 SERVICES: list[dict[str, Any]] = [
     {"type": "stun", "host": "stun.localhost", "port": 3478},
@@ -42,6 +47,7 @@ _SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "rooms": {"creators": "nobody"},
     },
     WITHOUT_ARCHIVE: {},
+    WITH_ADMINISTRATOR: {"archive": {"enabled": True}, "server": {"administrators": [ADMINISTRATOR]}},
 }
 
 
