@@ -8,7 +8,8 @@ import pytest
 from lxml import etree
 
 from db import accounts as account_records
-from db import last_activity, rosters, suspensions
+from db import devices, last_activity, rosters, suspensions
+from db.devices import Device
 from handlers.admin.administration import carry_out
 from handlers.admin.roles import is_administrator
 from handlers.commands import of_accounts, of_domains
@@ -196,6 +197,17 @@ def test_the_last_login_is_when_the_newest_session_began_or_else_when_the_last_o
     romeo = Client(server, f"{ROMEO}/orchard")
     romeo.session.since = 1_071_856_716.0
     assert values(does(juliet, "get-user-lastlogin", accountjids=[ROMEO]))["lastlogin"] == ["2003-12-19T17:58:36Z"]
+
+
+def test_who_was_here_when_the_server_died_has_been_here_all_the_same(server: Server) -> None:
+    """No session of his has ended. That a client came was noted when it logged in."""
+    for at in (1_071_856_716.0, 1_071_856_714.0):
+        devices.put(server.db, ROMEO, Device(str(at), "Quill", "", 1.0, at), 9)
+    assert carry_out(server, "last-login", account=ROMEO) == 1_071_856_716.0
+    last_activity.put(server.db, ROMEO, 1_071_856_715.0)
+    assert carry_out(server, "last-login", account=ROMEO) == 1_071_856_716.0
+    last_activity.put(server.db, ROMEO, 1_071_856_717.0)
+    assert carry_out(server, "last-login", account=ROMEO) == 1_071_856_717.0
 
 
 def test_a_users_statistics_are_shown(server: Server, juliet: Client) -> None:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from db import accounts as account_records
-from db import last_activity, rosters, suspensions
+from db import devices, last_activity, rosters, suspensions
 from handlers.admin.comings_and_goings import shown_address
 from handlers.admin.given import SHOWN, Administrator, domains_of, existing_account, unhurried
 from handlers.sessions.client_state import HeldBack
@@ -64,14 +64,16 @@ def roster(server: "Server", by: Administrator, account: str) -> list[Contact]:
 
 
 def last_login(server: "Server", by: Administrator, account: str) -> float | None:
-    """When the newest session of an account began; if none is here, when it was here last. In seconds since 1970; None
-    if it has never been here."""
+    """When the newest session of an account began; if none is here, when it was here last, as it or a client of it was
+    noted. In seconds since 1970; None if it has never been here."""
     jid = existing_account(server, by, account)
     began = [session.since for session in server.online.sessions(jid)]
     if began:
         return max(began)
-    seen = last_activity.get(server.db, jid)
-    return seen.at if seen else None
+    # What was here when a server died has not ended, and without [last_activity] no end is noted. That clients come is
+    # noted when they log in.
+    ended, clients = last_activity.get(server.db, jid), devices.listing(server.db, jid)
+    return max([*([ended.at] if ended else []), *(each.last_seen for each in clients)], default=None)
 
 
 def statistics(server: "Server", by: Administrator, account: str) -> Statistics:
