@@ -94,6 +94,20 @@ def test_the_page_says_where_to_and_who_invites_and_leads_into_apps(site: Site, 
     assert any(to.startswith("https://f-droid.org/") for to in visitor.links)
 
 
+def test_that_the_group_is_full_is_said_before_the_account_is_made(tmp_path: Path) -> None:
+    with web_server(tmp_path, PARTS, None, **SETTINGS, groups={"max_members": 2}) as site:
+        group = groups.create(site.server, "localhost", "Capulets")
+        link, visitor = invite(site, group=group.id), Visitor(site)
+        visitor.goes(path(link))
+        assert "You come into the group Capulets" in visitor.text
+        accounts.create(site.server, ROMEO, "secret")
+        for account in (JULIET, ROMEO):
+            groups.add(site.server, group, account)
+        visitor.goes(path(link))
+        assert "The group Capulets, which it leads into, is full just now" in visitor.text
+        assert "You come into" not in visitor.text
+
+
 def test_who_comes_makes_an_account_has_a_contact_and_is_told_what_comes_next(site: Site, visitor: Visitor) -> None:
     link = invite(site, inviter=JULIET, is_contact=True)
     visitor.goes(path(link))

@@ -18,6 +18,7 @@ from handlers.invitations.invitations import EXPIRED, UNKNOWN, USED, Link
 from handlers.login import accounts
 from handlers.login.sasl.passwords import Check
 from tests.harness.in_process import Client, add_accounts, online, server_in
+from xmpp.control import Refused
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.server import Server
@@ -52,6 +53,11 @@ def accept(server: Server, link: Link, account: JID = NURSE, password: str = PAS
     except StanzaError as error:
         return error.condition
     return ""
+
+
+def messages_for(server: Server, account: JID) -> list[str]:
+    """What has waited for somebody who comes online for the first time."""
+    return [each for each in Client(server, f"{account}/chamber").sends("<presence/>") if "<message" in each]
 
 
 def expire(server: Server, link: Link) -> None:
@@ -184,6 +190,29 @@ def test_the_newcomer_is_in_the_group_that_he_is_invited_to(server: Server) -> N
         item = rosters.item(server.db, account, contact)
         assert item is not None
         assert (item.subscription, item.groups) == ("both", ("Family",))
+
+
+def test_where_the_group_is_full_he_gets_the_account_and_both_are_told(tmp_path: Path) -> None:
+    with server_in(tmp_path, sasl=QUICK, groups={"max_members": 2}) as server:
+        add_accounts(server, "romeo", "juliet", "peter")
+        carry_out(server, "role", account=ROMEO, role="administrator")
+        romeo = online(server, "romeo@localhost/orchard")
+        choir = groups.create(server, "localhost", "Choir & <more>")
+        link = invite(server, inviter=ROMEO, group=choir.id)
+        for account in (JULIET, JID.parse("peter@localhost")):
+            groups.add(server, choir, account)
+        assert accept(server, link) == ""
+        assert group_records.size(server.db, choir.id) == 2
+        [told] = romeo.received()
+        assert "nurse@localhost has come by your invitation, and is not in the group Choir &amp; &lt;more&gt;" in told
+        [waiting] = messages_for(server, NURSE)
+        assert "which is full: ask romeo@localhost to put you in later." in waiting
+        assert accept(server, invite(server, group=choir.id), JID.parse("samson@localhost")) == ""
+        [waiting] = messages_for(server, JID.parse("samson@localhost"))
+        assert "which is full: ask whoever runs this server to put you in later." in waiting
+        assert romeo.received() == []
+        with pytest.raises(Refused, match="The group Choir & <more> is full"):
+            carry_out(server, "invite", group=choir.name)
 
 
 # -- names

@@ -20,6 +20,7 @@ from handlers.admin.given import (
     unhurried,
 )
 from handlers.admin.groups import existing
+from handlers.groups import is_full
 from handlers.invitations import feature, invitations, links
 from handlers.invitations.invitations import EXPIRED, USED, Link
 from handlers.invitations.settings import DAY_SECONDS
@@ -97,6 +98,8 @@ def invite(
     if not 0 <= seconds <= MAX_SECONDS:
         raise Refused(f"An invitation holds for {MAX_SECONDS / DAY_SECONDS:.0f} days at most.")
     joined = existing(server, by, group, domain).id if group else None
+    if joined is not None and is_full(server, joined):
+        raise Refused(f"The group {group} is full.")
     inviter = _account_of(by)
     link = done_or_refused(
         lambda: invitations.invite_newcomer(

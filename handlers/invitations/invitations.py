@@ -192,7 +192,7 @@ def make_account(server: "Server", id: int, account: JID, password: str, peer: s
     except AlreadySpent:
         raise StanzaError("not-allowed", "this invitation was used meanwhile") from None
     log.info("account %s was made with invitation %d%s", one_word(account), id, _of(invitation))
-    joining.tell(server, joined)
+    joining.tell(server, invitation, joined)
 
 
 def set_password(server: "Server", token: str, password: str) -> JID:

@@ -13,6 +13,7 @@ import gevent
 
 from db import groups as group_records
 from db.invitations import ACCOUNT, CONTACT, Invitation
+from handlers.groups import is_full
 from handlers.invitations import invitations, links
 from handlers.invitations.invitations import UNKNOWN, Found
 from handlers.login.sasl.settings import SASLSettings
@@ -134,6 +135,7 @@ def _page(
         is_contact=invitation.is_contact,
         is_for_contact=invitation.kind == CONTACT,
         group=group.name if group is not None else "",
+        is_full=group is not None and is_full(server, group.id),
         until=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(invitation.expires)),
         uri=uri,
         code=server.state(Codes).of(uri if domain != HERE else ""),
