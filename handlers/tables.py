@@ -177,6 +177,7 @@ FEATURES = (
 TABLES = Tables(
     MESSAGE_SENT.runs(
         guests.refuse_elsewhere,
+        limited.refuse_from_client_elsewhere,
         blocking.refuse_to_blocked,
         delay.refuse_forged,
         carbons.refuse_forged,
@@ -205,7 +206,7 @@ TABLES = Tables(
     PRESENCE_SENT.runs(
         guests.refuse_elsewhere,
         guests.refuse_contacts,
-        limited.refuse_contacts_elsewhere,
+        limited.refuse_from_client_elsewhere,
         blocking.refuse_to_blocked,
         delay.refuse_forged,
         occupants.remove_forged,
@@ -230,7 +231,12 @@ TABLES = Tables(
         rooms_elsewhere.note_told,
         devices.choose_for_presence,
     ),
-    IQ_SENT.runs(guests.refuse_elsewhere, guests.refuse_lasting, blocking.refuse_to_blocked),
+    IQ_SENT.runs(
+        guests.refuse_elsewhere,
+        guests.refuse_lasting,
+        limited.refuse_from_client_elsewhere,
+        blocking.refuse_to_blocked,
+    ),
     IQ_RECEIVED.runs(
         rooms_elsewhere.take_answer,  # before it is looked who may ask whom: it is an answer that the server waits for
         last_activity.hide_clients,  # these two give the same answer for an account that does not exist

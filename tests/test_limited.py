@@ -10,7 +10,7 @@ from db import archives, offline, rosters, strangers, subscription_requests
 from handlers.admin.administration import carry_out
 from handlers.login import accounts
 from tests.harness import adhoc
-from tests.harness.federated import Directory, federated
+from tests.harness.federated import Directory, all_until, federated, settle, somebody, two_servers
 from tests.harness.in_process import Client, add_accounts, queries_of, server_in
 from tests.harness.peer_servers import PeerServer, PeerStream, agree
 from tests.harness.rooms import enter, told
@@ -131,7 +131,76 @@ def test_people_here_are_reached_without_a_query_for_the_role(server: Server, mo
     assert archives.number_of(server.db, JULIET) is not None
 
 
+def answered(client: Client, stanza: str) -> list[str]:
+    """What comes when somebody has sent a message or a request, up to what it leads to."""
+    came = client.sends(stanza)
+    return came or all_until(client, lambda stanza: not stanza.startswith("<presence"))
+
+
+ERROR = "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+
+
+def test_row_211_nothing_goes_either_way_in_what_looks_like_an_answer_or_a_farewell(tmp_path: Path) -> None:
+    with two_servers(tmp_path) as servers:
+        juliet, romeo = somebody(servers[0], "juliet@a.example/x"), somebody(servers[1], "romeo@b.example/y")
+        for one, other in ((juliet, romeo), (romeo, juliet)):
+            rosters.put(one.server.db, one.account, rosters.Item(other.account, subscription="both"))
+        carry_out(servers[0], "role", account=juliet.account, role="limited")
+        for one, other in ((juliet, romeo), (romeo, juliet)):
+            one.sends(f"<message to='{other.jid}' type='error' id='1'><body>psst</body>{ERROR}</message>")
+            one.sends(f"<iq to='{other.jid}' type='result' id='1'><query xmlns='urn:example:psst'/></iq>")
+            one.sends(f"<iq to='{other.jid}' type='error' id='psst'>{ERROR}</iq>")
+            one.sends(f"<presence to='{other.jid}' type='error'><status>psst</status></presence>")
+            one.sends(f"<presence to='{other.jid}' type='unavailable' id='psst'><status>psst</status></presence>")
+            one.sends(f"<presence to='{other.account}' type='unsubscribe' id='psst'><status>psst</status></presence>")
+            settle(servers)
+            assert not any("psst" in stanza for stanza in other.received())
+            item = rosters.item(other.server.db, other.account, one.account)
+            assert item is not None and not item.is_subscriber  # that it has come
+
+
+def test_row_211_who_goes_says_so_to_contacts_elsewhere_without_a_word(tmp_path: Path) -> None:
+    with two_servers(tmp_path) as servers:
+        juliet, romeo = somebody(servers[0], "juliet@a.example/x"), somebody(servers[1], "romeo@b.example/y")
+        for one, other in ((juliet, romeo), (romeo, juliet)):
+            rosters.put(one.server.db, one.account, rosters.Item(other.account, subscription="both"))
+        juliet.sends("<presence><show>away</show></presence>")
+        all_until(romeo, lambda stanza: "away" in stanza)
+        carry_out(servers[0], "role", account=juliet.account, role="limited")
+        juliet.sends("<presence type='unavailable' id='psst'><status>psst</status></presence>")
+        last = all_until(romeo, lambda stanza: 'type="unavailable"' in stanza)[-1]
+        assert "psst" not in last
+
+
 # -- rooms
+
+
+def test_row_211_in_a_room_nothing_goes_in_private_between_it_and_people_from_elsewhere(tmp_path: Path) -> None:
+    x, hall = "<x xmlns='http://jabber.org/protocol/muc'/>", "hall@rooms.a.example"
+    with two_servers(tmp_path) as servers:
+        juliet, romeo = somebody(servers[0], "juliet@a.example/x"), somebody(servers[1], "romeo@b.example/y")
+        juliet.sends(f"<presence to='{hall}/j'>{x}</presence>")
+        juliet.asks(
+            "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query>",
+            type="set",
+            to=hall,
+        )
+        romeo.sends(f"<presence to='{hall}/r'>{x}</presence>")
+        all_until(romeo, lambda stanza: 'code="110"' in stanza)
+        carry_out(servers[0], "role", account=juliet.account, role="limited")
+        invite = "<x xmlns='http://jabber.org/protocol/muc#user'><invite to='{}'/></x>"
+        for one, other, nick in ((juliet, romeo, "r"), (romeo, juliet, "j")):
+            other.received()
+            said = (
+                f"<message to='{hall}/{nick}' type='chat' id='1'><body>psst</body></message>",
+                f"<iq to='{hall}/{nick}' type='get' id='2'><query xmlns='jabber:iq:version'/></iq>",
+                f"<message to='{hall}' id='3'>{invite.format(other.account)}</message>",
+            )
+            for each, condition in zip(said, ("forbidden", "forbidden", "item-not-found"), strict=True):
+                assert any(f"<{condition}" in stanza for stanza in answered(one, each))
+            came = answered(one, f"<message to='{hall}' type='groupchat' id='4'><body>hear ye</body></message>")
+            assert "hear ye" in came[-1]
+            all_until(other, lambda stanza: "hear ye" in stanza)
 
 
 def test_row_211_it_makes_no_rooms_and_enters_those_that_there_are(tmp_path: Path) -> None:

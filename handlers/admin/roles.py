@@ -29,6 +29,14 @@ def is_limited(server: "Server", account: JID) -> bool:
     return role(server, account) == LIMITED and not is_configured(server, account)
 
 
+def are_apart(server: "Server", one: JID, other: JID) -> bool:
+    """True if one of them is a limited account, and the other is at another server."""
+    is_here = server.router.has(one.domain)
+    if is_here == server.router.has(other.domain):
+        return False
+    return is_limited(server, one.bare if is_here else other.bare)
+
+
 def is_administrator(server: "Server", account: JID) -> bool:
     """True for an administrator, of whatever. (The bare address; whether it is that account that asks, the caller
     knows.)"""

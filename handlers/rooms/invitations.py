@@ -8,6 +8,7 @@ from lxml import etree
 
 from db import accounts
 from db.rooms import Affiliation
+from handlers.admin.roles import are_apart
 from handlers.contacts.access import is_blocked
 from handlers.rooms import rates
 from handlers.rooms.ranks import Standing
@@ -110,7 +111,9 @@ def _refuse_unheard(server: "Server", jid: JID, sender: JID) -> None:
 
 
 def _is_unheard(server: "Server", jid: JID, sender: JID) -> bool:
-    """Who has blocked somebody does not hear of it by way of a room either."""
+    """Who has blocked somebody does not hear of it by way of a room either, nor who may not hear of it otherwise."""
+    if are_apart(server, jid, sender):
+        return True
     is_ours = server.ownership.is_ours(jid)
     return is_ours and (not accounts.exists(server.db, jid.bare) or is_blocked(server, jid.bare, sender))
 

@@ -48,6 +48,7 @@ def receive(server: "Server", stanza: Stanza) -> None:
         raise StanzaError("forbidden", "no private messages in this room")
     if stanza.to.resource not in room.occupants:
         raise StanzaError("item-not-found", "nobody of this nick is in the room")
+    strangers.refuse_apart(room, occupant, room.occupants[stanza.to.resource])
     rates.spend_message(room, occupant.account)
     strangers.refuse_too_many(room, occupant, room.occupants[stanza.to.resource])
     _pass_on(room, reflect(room, occupant, stanza).with_last(f'<x xmlns="{MUC_USER}"/>'.encode(), X), stanza)

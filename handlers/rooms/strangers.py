@@ -7,6 +7,7 @@ and moderators, owners and admins to all.
 import time
 from collections import Counter, OrderedDict
 
+from handlers.admin.roles import are_apart
 from handlers.rooms.ranks import Standing
 from handlers.rooms.room import Occupant, Room
 from handlers.rooms.settings import RoomSettings
@@ -50,6 +51,13 @@ class Written:
         self._addressees[sender] -= 1
         if not self._addressees[sender]:
             del self._addressees[sender]
+
+
+def refuse_apart(room: Room, sender: Occupant, addressee: Occupant) -> None:
+    """Raise StanzaError if one of them may exchange nothing with people of other servers, and the other is there. What
+    is said to all in the room they hear from each other."""
+    if are_apart(room.server, sender.account, addressee.account):
+        raise StanzaError("forbidden", "nothing goes between the two of you in private")
 
 
 def refuse_too_many(room: Room, sender: Occupant, addressee: Occupant) -> None:

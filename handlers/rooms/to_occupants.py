@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from lxml import etree
 
 from handlers.discovery.ping import PING
+from handlers.rooms import strangers
 from handlers.rooms.room import Occupant, Room
 from handlers.rooms.rooms_here import find
 from xmpp.data import names
@@ -63,6 +64,7 @@ def _pass_on(server: "Server", iq: Stanza) -> None:
     if tag == PING and asked.account == asker.account:
         server.router.route(iq.result())
     else:
+        strangers.refuse_apart(room, asker, asked)
         _ask(room, asker, asked, iq)
 
 

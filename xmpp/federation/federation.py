@@ -111,7 +111,7 @@ class Federation:
         kept = stanza.kept()
         kept.origin = None  # by the time that an error comes, its session may have ended
         for step in self.server.tables[SENT_ELSEWHERE]:
-            step(self.server, kept)
+            kept = step(self.server, kept) or kept
         self.pass_on(kept)
 
     def pass_on(self, stanza: Stanza) -> None:

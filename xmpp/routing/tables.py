@@ -78,8 +78,9 @@ SERVER_STARTED = Table[ServerStep]("SERVER_STARTED")  # it listens
 STREAMS_CLOSING = Table[ServerStep]("STREAMS_CLOSING")  # it stops, and all streams are about to be closed
 SERVER_STOPPING = Table[ServerStep]("SERVER_STOPPING")  # all streams are closed
 
-# For what is sent from here to other servers: f(server, stanza). It raises StanzaError if it is not to be sent.
-StanzaStep = Callable[["Server", Stanza], None]
+# For what is sent from here to other servers: f(server, stanza) -> what is sent in place of it, None for itself. It
+# raises StanzaError if nothing is to be sent.
+StanzaStep = Callable[["Server", Stanza], Stanza | None]
 
 SENT_ELSEWHERE = Table[StanzaStep]("SENT_ELSEWHERE")
 
