@@ -48,6 +48,13 @@ def server_with(folder: Path, authorities: Path | None) -> Iterator[Server]:
     """A server with juliet and mercutio, which asks clients for certificates of these authorities."""
     settings = TLSSettings(client_authorities={} if authorities is None else {"localhost": authorities})
     tls = ServerTLS(settings, {"localhost": []}, folder / "certificates", ("xmpp-client", "http/1.1"))
+    with serving(folder, tls) as server:
+        yield server
+
+
+@contextmanager
+def serving(folder: Path, tls: ServerTLS) -> Iterator[Server]:
+    """The same with TLS that is set up already."""
     with listening_server(folder, Database, tls, archive={"enabled": True}, sasl={"tries": 5}) as server:
         accounts.create(server, JID.parse("mercutio@localhost"), "secret")
         yield server
@@ -381,6 +388,23 @@ def test_row_222_what_was_revoked_counts_for_nothing(
         assert is_offered(server, showing(found, tmp_path)) is is_current
         if not is_current:
             assert "is no longer current since" in caplog.messages[-1]
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_row_222_what_is_revoked_after_it_was_shown_lets_nobody_in(
+    authority: Authority, tmp_path: Path, is_new: bool
+) -> None:
+    lost, path = hers(authority), authority.write_root(tmp_path / "people.pem")
+    settings = TLSSettings(client_authorities={"localhost": path})
+    tls = ServerTLS(settings, {"localhost": []}, tmp_path / "certificates")
+    shown = showing(lost, tmp_path)
+    with serving(tmp_path, tls) as server, (Sasl2Stream if is_new else Stream)(server, tls=shown) as stream:
+        assert EXTERNAL in offered(stream.open())[0]
+        revoked = authority.intermediate.public_bytes(Encoding.PEM) + authority.revoke(lost)
+        path.write_bytes(path.read_bytes() + revoked)
+        tls.reload(settings, {"localhost": []})
+        tried = stream.authenticates(EXTERNAL, b"") if isinstance(stream, Sasl2Stream) else stream.begins(EXTERNAL, b"")
+        assert outcome(tried) == "not-authorized"
 
 
 def test_where_certificates_cannot_be_taken_nobody_is_asked_and_the_log_says_so(

@@ -168,7 +168,7 @@ def respond(stream: Stream, data: bytes) -> Challenge | Proven:
 def _attempt(stream: Stream, name: str | None) -> Attempt:
     offer = offered(stream)
     if name == external.MECHANISM and offer.certified.accounts:
-        certified = external.Certified(stream.server)
+        certified = external.Certified(stream)
         return Attempt(name, external.External(offer.certified.accounts, certified), certified)
     circumstances, check = offer.circumstances, passwords.Check(stream.server)
     mechanism = circumstances.chosen(name)

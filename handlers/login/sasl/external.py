@@ -3,7 +3,7 @@ without a password. It is offered to nobody else."""
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from db import accounts
 from handlers.admin.comings_and_goings import shown_address
@@ -12,9 +12,6 @@ from xmpp.data.errors import SASLFailure
 from xmpp.data.jid import JID, MalformedJID
 from xmpp.routing.streams import Stream
 from xmpp.running.lines import LimitedLines
-
-if TYPE_CHECKING:
-    from xmpp.routing.servers import Server
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +58,12 @@ def _tell(stream: Stream, reason: str) -> None:
 
 
 class Certified:
-    """Looks up the account that a certificate is for, and at the end of the attempt whether it is still the same."""
+    """Looks up the account that a certificate is for, and at the end of the attempt whether both still hold."""
 
     kind = "certificate"
 
-    def __init__(self, server: "Server") -> None:
-        self._server = server
+    def __init__(self, stream: Stream) -> None:
+        self._server, self._stream = stream.server, stream
         self.account: JID | None = None
         self.identity: str | None = None
 
@@ -76,8 +73,10 @@ class Certified:
         return self.identity is not None
 
     def still_holds(self) -> bool:
-        """True if it is still the one that was looked up."""
-        return self.account is not None and accounts.identity(self._server.db, self.account) == self.identity
+        """True if it is still the one that was looked up, and the certificate was not revoked since it was shown."""
+        if self.account is None or accounts.identity(self._server.db, self.account) != self.identity:
+            return False
+        return self.account in accounts_shown(self._stream).accounts
 
     def complete(self) -> None:
         """There is nothing to keep."""
