@@ -9,8 +9,10 @@ import pytest
 
 from db import accounts as account_records
 from db import rosters
+from handlers import groups as connecting
 from handlers.admin.administration import carry_out
-from handlers.invitations import invitations
+from handlers.groups import groups
+from handlers.invitations import invitations, joining
 from handlers.invitations.invitations import Link
 from handlers.login.throttle import LoginThrottle
 from tests.harness.streams import JULIET, Stream, listening_server, local_name
@@ -70,6 +72,29 @@ def test_who_is_invited_makes_an_account_and_uses_it_on_the_same_stream(stranger
     assert stranger.tries_password("nurse", "wherefore") == "success"
     stranger.open()
     assert stranger.binds("door") == "nurse@localhost/door"
+
+
+def test_whoever_joins_a_group_that_is_busy_for_long_is_let_go_on(
+    stranger: Stream, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a class joins together, it takes minutes until all of them have each other as contacts."""
+    monkeypatch.setattr(joining, "MOST_SECONDS", 0.01)
+    family = groups.create(server, "localhost", "Family")
+    groups.add(server, family, JULIET)
+    is_busy = True
+
+    def others() -> Iterator[None]:
+        while is_busy:
+            yield
+
+    server.portions.begin(("group", family.id), others())
+    assert shows(stranger, invite(server, group=family.id).token) == "result"
+    assert registers(stranger) == "result"
+    assert stranger.tries_password("nurse", "wherefore") == "success"
+    assert rosters.item(server.db, NURSE, JULIET) is None
+    is_busy = False
+    connecting.wait(server, family.id)
+    assert rosters.item(server.db, NURSE, JULIET) is not None
 
 
 def test_who_is_not_invited_makes_none(stranger: Stream, server: Server) -> None:

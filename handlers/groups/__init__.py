@@ -46,8 +46,11 @@ def is_full(server: "Server", id: int) -> bool:
 
 
 def connect(server: "Server", id: int, account: JID) -> None:
-    """Begin to connect a new member with all others of a group."""
-    server.portions.begin(_line(id), _connecting(server, id, account), if_lost=portions.go_on)
+    """Begin to connect a new member with all others of a group. It may have to wait for others who join, so it keeps
+    nothing of whoever has asked for it waiting; there are as many of these works as a group may have members."""
+    server.portions.begin(
+        _line(id), _connecting(server, id, account), if_lost=portions.go_on, is_waited_for=False
+    )
 
 
 def disconnect(server: "Server", group: records.Group, account: JID, others: list[JID]) -> None:
@@ -55,9 +58,9 @@ def disconnect(server: "Server", group: records.Group, account: JID, others: lis
     server.portions.begin(_line(group.id), _parting(server, group, account, others), if_lost=portions.go_on)
 
 
-def wait(server: "Server", id: int) -> None:
-    """Wait until all in a group are connected who are to be now. Yields."""
-    server.portions.wait(_line(id))
+def wait(server: "Server", id: int, seconds: float | None = None) -> None:
+    """Wait until all in a group are connected who are to be now, or for so many seconds. Yields."""
+    server.portions.wait(_line(id), seconds)
 
 
 def _line(id: int) -> tuple[str, int]:

@@ -171,7 +171,8 @@ def look_up(server: "Server", token: str) -> Found:
 
 def make_account(server: "Server", id: int, account: JID, password: str, peer: str) -> None:
     """Make the account that an invitation (by its id) is for, for somebody at this address of the network: he and the
-    inviter become contacts if that is what it says, and he joins its group. Yields until the group knows him.
+    inviter become contacts if that is what it says, and he joins its group. Yields until the group knows him, if
+    that does not take long.
 
     Whether it has expired is looked at when somebody comes with it, and not here (XEP-0445 section 4). Raises
     StanzaError, and then nothing is used up: not-allowed if it cannot be used (any more), not-acceptable for another

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_SECONDS = 2.0
+
 
 @dataclass
 class Joined:
@@ -48,14 +50,15 @@ def enter(server: "Server", invitation: Invitation, joined: Joined) -> None:
 
 
 def tell(server: "Server", invitation: Invitation, joined: Joined) -> None:
-    """Tell the others, once all of that is stored. Yields until the group has the newcomer as a contact."""
+    """Tell the others, once all of that is stored. Yields until the group has the newcomer as a contact, but not for
+    long: where very many join a large group it takes minutes, and the newcomer is to hear that there is an account."""
     mutual.tell(server, joined.entered)
     missed = group_records.get(server.db, joined.missed) if joined.missed is not None else None
     if missed is not None:
         _tell_that_it_is_full(server, invitation.inviter, joined.account, missed.name)
     if joined.group is not None:
         groups.connect(server, joined.group, joined.account)
-        groups.wait(server, joined.group)
+        groups.wait(server, joined.group, MOST_SECONDS)
 
 
 def _tell_that_it_is_full(server: "Server", inviter: JID | None, newcomer: JID, group: str) -> None:

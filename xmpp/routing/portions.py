@@ -70,11 +70,11 @@ class _Work:
         if self.ticket is not None and self.ticket.failed is not None:
             self.ticket = None
 
-    def wait(self) -> None:
-        """Yield until the work is done."""
+    def wait(self, seconds: float | None = None) -> None:
+        """Yield until the work is done, or for so many seconds."""
         if self.done is None:
             self.done = Event()
-        self.done.wait()
+        self.done.wait(seconds)
 
 
 class Portions:
@@ -145,11 +145,11 @@ class Portions:
         self._lines[line][-1].size += more
         self._held[line] += more
 
-    def wait(self, line: Hashable) -> None:
-        """Yield until all works are done that are in this line now."""
+    def wait(self, line: Hashable, seconds: float | None = None) -> None:
+        """Yield until all works are done that are in this line now, or for so many seconds."""
         works = self._lines.get(line)
         if works:
-            works[-1].wait()
+            works[-1].wait(seconds)
 
     def wait_for_own(self) -> None:
         """Yield until all works are done that were begun by what is being handled."""
