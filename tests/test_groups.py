@@ -1,5 +1,6 @@
 """Groups of people who get each other as contacts: who joins, who leaves, and what they have then."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,6 +191,44 @@ def test_the_room_of_a_group_is_for_its_members_who_have_it_among_their_bookmark
     juliet = online(server, "juliet@localhost/balcony")
     refused = juliet.sends(f"<presence to='{family.room}/J'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
     assert any("registration-required" in each for each in refused)
+
+
+def test_people_see_only_each_other_in_the_lists_of_the_room(server: Server, romeo: Client) -> None:
+    family = family_of(server, ROMEO, JULIET, with_room=True)
+    romeo.sends(f"<presence to='{family.room}/Romeo'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+    found = []
+    for affiliation in ("owner", "admin", "member"):
+        query = f"<query xmlns='http://jabber.org/protocol/muc#admin'><item affiliation='{affiliation}'/></query>"
+        found += re.findall(r'jid="([^"]+)"', romeo.asks(query, to=family.room).partition("<query")[2])
+    assert found == ["juliet@localhost", "romeo@localhost"]
+    info = romeo.asks("<query xmlns='http://jabber.org/protocol/disco#info'/>", to=family.room)
+    assert f"<value>{family.room}</value>" not in info
+
+
+def test_who_finds_the_room_among_the_bookmarks_is_not_invited_as_well(server: Server, romeo: Client) -> None:
+    family_of(server, ROMEO, with_room=True)
+    assert [each for each in romeo.received() if each.startswith("<message") and "<invite" in each] == []
+
+
+def test_where_there_are_no_bookmarks_people_are_invited_into_the_room(tmp_path: Path) -> None:
+    with server_in(tmp_path, bookmarks={"enabled": False}) as server:
+        add_accounts(server, "romeo")
+        romeo = online(server, "romeo@localhost/orchard")
+        family = family_of(server, ROMEO, with_room=True)
+        [invitation] = [each for each in romeo.received() if "<invite" in each]
+        assert f'from="{family.room}"' in invitation
+
+
+def test_whoever_may_not_enter_the_room_any_more_has_no_bookmark_of_it(server: Server, romeo: Client) -> None:
+    family = family_of(server, ROMEO, JULIET, with_room=True)
+    assert family.room in romeo.asks(BOOKMARKS)
+    groups.remove(server, family, ROMEO)
+    assert family.room not in romeo.asks(BOOKMARKS)
+    juliet = online(server, "juliet@localhost/balcony")
+    assert family.room in juliet.asks(BOOKMARKS)
+    groups.delete(server, family)
+    connecting.wait(server, family.id)
+    assert family.room not in juliet.asks(BOOKMARKS)
 
 
 def test_who_leaves_the_group_is_out_of_its_room(server: Server, romeo: Client) -> None:

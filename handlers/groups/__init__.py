@@ -58,6 +58,11 @@ def disconnect(server: "Server", group: records.Group, account: JID, others: lis
     server.portions.begin(_line(group.id), _parting(server, group, account, others), if_lost=portions.go_on)
 
 
+def forget_room(server: "Server", group: records.Group, members: list[JID]) -> None:
+    """Begin to remove the room of a group that has ended from the bookmarks of those who were in it."""
+    server.portions.begin(_line(group.id), _forgetting(server, group, members), if_lost=portions.go_on)
+
+
 def wait(server: "Server", id: int, seconds: float | None = None) -> None:
     """Wait until all in a group are connected who are to be now, or for so many seconds. Yields."""
     server.portions.wait(_line(id), seconds)
@@ -87,4 +92,10 @@ def _parting(server: "Server", group: records.Group, account: JID, others: list[
     for other in others:
         if not records.is_member(server.db, group.id, account):  # it may have come back
             mutual.part(server, account, other, group.name)
+        yield
+
+
+def _forgetting(server: "Server", group: records.Group, members: list[JID]) -> Iterator[None]:
+    for account in members:
+        group_rooms.remove_bookmark(server, group, account)
         yield

@@ -57,4 +57,6 @@ def delete(server: "Server", group: Group) -> None:
     """End a group, with its room, and the invitations that lead into it. Those who were in it stay each other's
     contacts."""
     group_rooms.end(server, group)
+    members = records.members(server.db, group.id)
     records.remove(server.db, group.id)
+    groups.forget_room(server, group, members)

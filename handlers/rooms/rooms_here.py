@@ -82,8 +82,10 @@ def open_to(server: "Server", address: JID, account: JID | None = None) -> Room:
     return room
 
 
-def create(server: "Server", address: JID, creator: JID, wanted: RoomConfiguration) -> Room:
-    """Make a room, locked and in memory; who makes it owns it."""
+def create(
+    server: "Server", address: JID, creator: JID, wanted: RoomConfiguration, *, is_owned: bool = True
+) -> Room:
+    """Make a room, locked and in memory; who makes it owns it, unless it is to have no owner."""
     secret = token_bytes(SECRET_BYTES)
     with server.db.change():
         number = rooms.create(
@@ -91,7 +93,8 @@ def create(server: "Server", address: JID, creator: JID, wanted: RoomConfigurati
             at=time.time(),
         )  # fmt: skip
         rooms_passing.put(server.db, number, is_locked=True)
-        rooms.put_affiliations(server.db, number, [(creator, Affiliation("owner"))])
+        if is_owned:
+            rooms.put_affiliations(server.db, number, [(creator, Affiliation("owner"))])
     kept = rooms.find(server.db, address)
     assert kept is not None
     room = Room(server, kept, is_locked=True)

@@ -84,7 +84,7 @@ def adopt(session: "Session") -> None:
         log.warning("the bookmarks of %s stay in private XML: %s", account, error)
 
 
-# -- what the server itself adds
+# -- what the server itself adds and removes
 
 
 def add(server: "Server", account: JID, address: JID, room: Room) -> None:
@@ -95,6 +95,17 @@ def add(server: "Server", account: JID, address: JID, room: Room) -> None:
         return
     with server.db.change():
         _keep_items(server, account, {**rooms, address: room})
+        _follow_items(server, account)
+
+
+def remove(server: "Server", account: JID, address: JID) -> None:
+    """Remove the bookmark of a room, if an account has one, in all three places. Raises StanzaError if one cannot be
+    changed."""
+    rooms = formats.rooms_of(formats.bookmarks(retrieval.items_of(server, account, NATIVE)))
+    if address not in rooms:
+        return
+    with server.db.change():
+        _keep_items(server, account, {each: room for each, room in rooms.items() if each != address})
         _follow_items(server, account)
 
 
