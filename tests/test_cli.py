@@ -33,6 +33,12 @@ def logged_in_over_tls(server: RunningServer, name: str, password: str) -> RawCl
 # -- what it prints
 
 
+def test_alone_it_says_what_can_be_done() -> None:
+    done = xserv()
+    assert "Commands:" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_it_tells_its_version() -> None:
     assert succeeds("--version") == f"xserv, version {__version__}\n"
 

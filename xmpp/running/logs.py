@@ -1,5 +1,6 @@
 """The log: to standard error, as text or as lines of JSON, and without secrets."""
 
+import itertools
 import json
 import logging
 import re
@@ -52,8 +53,7 @@ def recent() -> RecentLog | None:
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
     """True if a command line has `--log-format json`: for what is printed before the command line has been parsed."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return "--log-format=json" in arguments or ("--log-format", "json") in pairs
+    return "--log-format=json" in arguments or ("--log-format", "json") in itertools.pairwise(arguments)
 
 
 def printer(style: str, print_line: Callable[[str], object]) -> Callable[[str], object]:
