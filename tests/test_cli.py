@@ -61,6 +61,11 @@ def test_the_documentation_of_the_configuration_is_up_to_date() -> None:
     [
         ("[lisen]\nport = 1", "there is no section [lisen], did you mean listen?"),
         ("[listen]\nprt = 1", "[listen] has no setting prt, did you mean port?"),
+        ("[listen]\nstarttls_port = 1", "[listen] has no setting starttls_port, did you mean port?"),
+        ("[listen]\ntls = 1", "[listen] has no setting tls, did you mean tls_port?"),
+        ("[invite]\ndays = 1", "there is no section [invite], did you mean invitations?"),
+        ("[server]\nadmins = []", "[server] has no setting admins, did you mean administrators?"),
+        ("[sasl2]\nmechanisms = []", "[sasl2] has no setting mechanisms, did you mean that of [sasl]?"),
         ("[listen]\nport = 'high'", '[listen] port: expected a whole number from -1 to 65535, found "high".'),
         ("[server]\ndomains = []", "[server] domains: expected at least one domain, found []."),
         (

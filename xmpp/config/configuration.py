@@ -6,7 +6,6 @@ texts.py the example file and the documentation, are made from those dataclasses
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
@@ -14,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_args, get_type_hints
 
+from xmpp.config.guesses import guess
 from xmpp.config.values import Rule, Unsuitable, expected, in_toml, suitable
 
 Settings = TypeVar("Settings")
@@ -166,26 +166,20 @@ class Configuration:
                 differing |= self._of_domains(table, source, folder.absolute())
                 continue
             section = self._section(name, table, source)
+            self._refuse_unknown(section, table, f"{source}: [{name}]")
             given = _checked(section.entries, table, f"{source}: [{name}]", folder.absolute())
             if section.can_be_disabled:
                 enabled[name] = given.pop("enabled", enabled[name])
             if section.settings:
                 settings[section.settings] = _replaced(settings[section.settings], given, f"{source}: [{name}]")
-        given_now = {(name, key) for name, table in values.items() for key in table}
+        given_now = self._given | {(name, key) for name, table in values.items() for key in table}
         at = {
             (domain, of): _replaced(settings[of], given, f'{source}: [domains."{domain}".{name}]')
             for domain, tables in differing.items()
             for name, given in tables.items()
             if (of := self.sections[name].settings)
         }
-        return replace(
-            self,
-            _settings=settings,
-            _enabled=enabled,
-            _given=self._given | given_now,
-            _differing=differing,
-            _at=at,
-        )
+        return replace(self, _settings=settings, _enabled=enabled, _given=given_now, _differing=differing, _at=at)
 
     def _of_domains(self, domains: object, source: str, folder: Path) -> dict[str, Tables]:
         """What the tables for single domains set, checked. Raises ConfigError."""
@@ -207,8 +201,15 @@ class Configuration:
         if not isinstance(table, Mapping):
             raise ConfigError(f"{source}: {name} stands outside of a section; expected a line like [section] above it.")
         if name not in self.sections:
-            raise ConfigError(f"{source}: there is no section [{name}]{_guess(name, self.sections)}")
+            guessed = guess(name, {each.name: each.doc for each in self.sections.values()})
+            raise ConfigError(f"{source}: there is no section [{name}]{guessed}")
         return self.sections[name]
+
+    def _refuse_unknown(self, section: Section, table: Mapping[str, Any], where: str) -> None:
+        for key in table:
+            if key not in section.entries:
+                elsewhere = [each.name for each in self.sections.values() if key in each.entries]
+                raise ConfigError(f"{where} has no setting {key}{guess(key, _meanings(section.entries), elsewhere)}")
 
     def changes_needing_restart(self, new: Configuration) -> list[str]:
         """The settings that differ in the new configuration but are read only at the start, as `[section] key`."""
@@ -224,6 +225,10 @@ class Configuration:
         if section.can_be_disabled and entry.key == "enabled":
             return self.is_enabled(section.name)
         return getattr(self.at(domain, section.settings), entry.key) if section.settings else None
+
+
+def _meanings(entries: Mapping[str, Entry]) -> dict[str, str]:
+    return {key: entry.rule.comment for key, entry in entries.items()}
 
 
 def _that_differ(section: Section, table: Mapping[str, Any], where: str) -> Mapping[str, Entry]:
@@ -258,7 +263,7 @@ def _checked(entries: Mapping[str, Entry], table: Mapping[str, Any], where: str,
 
 def _checked_value(entries: Mapping[str, Entry], key: str, value: Any, where: str, folder: Path) -> Any:
     if key not in entries:
-        raise ConfigError(f"{where} has no setting {key}{_guess(key, entries)}")
+        raise ConfigError(f"{where} has no setting {key}{guess(key, _meanings(entries))}")
     entry = entries[key]
     if entry.table:
         return _checked_tables(entry.table, value, f"{where} {key}", folder)
@@ -287,10 +292,3 @@ def _checked_table(kind: Any, table: Mapping[str, Any], where: str, folder: Path
         return kind(**given)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}.") from error
-
-
-def _guess(word: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    if close:
-        return f", did you mean {close[0]}?"
-    return f"; expected one of {', '.join(known)}." if known else "."
