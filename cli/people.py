@@ -163,7 +163,7 @@ def import_accounts(carry_out: CarryOut, file: TextIO) -> None:
 
 def _device(client: Client) -> tuple[object, ...]:
     seen = "now" if client.is_connected else terminal.day(client.last_seen)
-    return client.id, client.software, client.device, terminal.day(client.first_seen), seen, ", ".join(client.ways)
+    return client.id, client.software, client.called, terminal.day(client.first_seen), seen, ", ".join(client.ways)
 
 
 def _row(person: Person) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ from db import devices
 from db.devices import Device
 from db.sqlite.database import Database
 from handlers.admin.administration import carry_out
+from tests.harness import in_process
 from tests.harness.administrators import ROMEO, Administrator, administered
 from tests.harness.commandline import complaint, succeeds
 from tests.harness.fast import given, opened, tries
@@ -114,3 +115,11 @@ def test_the_page_of_a_person_shows_them_and_revokes(site: Site, juliet: Adminis
     juliet.goes(f"/admin/person/device?account={ROMEO}&id=two")
     assert juliet.sends().status == 409 and "has no client two" in juliet.problem
     assert account_records.exists(site.server.db, ROMEO)
+
+
+def test_a_client_that_says_nothing_of_itself_is_known_by_its_resource(site: Site, juliet: Administrator) -> None:
+    in_process.Client(site.server, f"{ROMEO}/orchard")
+    juliet.goes(f"/admin/person?account={ROMEO}")
+    [found] = [row for row in juliet.rows if row[:2] == ["unknown", "orchard"]]
+    assert found[3] == "now"
+    assert ["Last seen", "now"] in juliet.rows

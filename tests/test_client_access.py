@@ -130,6 +130,7 @@ def test_a_client_that_does_not_say_which_it_is_is_listed_while_it_is_there(serv
         assert {each.tag for client in clients for each in client[2]} == {f"{{{CAM}}}password"}
         assert all(len(client[4]) == 0 for client in clients)
         assert not any("balcony" in str(each.attrib) for each in clients)
+        assert "balcony" in [each.called for each in listed(server)]
     assert not devices.listing(server.db, JULIET)
 
 

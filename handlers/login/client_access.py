@@ -59,7 +59,7 @@ feature = Feature("client_access", xep="0494", settings=ClientAccessSettings, ne
 
 class Client(NamedTuple):
     """A client that has access. `id` is for `revoke`; `ways`: by what it can log in, or has. Times are in seconds since
-    1970; it `is_connected` also while it is away for a moment."""
+    1970; it `is_connected` also while it is away for a moment, and then `resource` is that of its session."""
 
     id: str
     software: str
@@ -68,6 +68,12 @@ class Client(NamedTuple):
     last_seen: float
     is_connected: bool
     ways: tuple[str, ...]
+    resource: str = ""
+
+    @property
+    def called(self) -> str:
+        """What people know it by, as far as it has said anything: its device, or else its resource."""
+        return self.device or self.resource
 
 
 class NoSuchClient(Exception):
@@ -160,21 +166,22 @@ def listing(server: "Server", account: JID) -> list[Client]:
         access = session.state(Access)
         if access is None or access.client not in known:
             way = way_of(access.mechanism) if access is not None else PASSWORD
-            found.append(Client(_name_of(session), "", "", session.since, now, True, (way,)))
+            found.append(Client(_name_of(session), "", "", session.since, now, True, (way,), session.jid.resource))
     return sorted(found, key=lambda client: -client.last_seen)
 
 
 def _remembered(server: "Server", account: JID, device: Device, now: float, with_tokens: set[str]) -> Client:
-    is_connected = bool(sessions_of(server, account, device.client))
+    sessions = sessions_of(server, account, device.client)
     ways = {PASSWORD: device.by_password, CERTIFICATE: device.by_certificate, TOKEN: device.client in with_tokens}
     return Client(
         device.client,
         device.software,
         device.device,
         device.first_seen,
-        now if is_connected else device.last_seen,
-        is_connected,
+        now if sessions else device.last_seen,
+        bool(sessions),
         tuple(way for way, is_so in ways.items() if is_so),
+        sessions[0].jid.resource if sessions else "",
     )
 
 
