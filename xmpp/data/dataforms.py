@@ -7,7 +7,7 @@ from typing import Literal
 from lxml import etree
 
 from xmpp.data import names
-from xmpp.data.jid import AddressReader
+from xmpp.data.jid import JID, AddressReader, MalformedJID, TooManyAddresses
 
 NAMESPACE = "jabber:x:data"
 X = "{jabber:x:data}x"
@@ -112,7 +112,7 @@ def submitted(x: etree._Element, form_type: str, fields: Sequence[Field]) -> dic
     answers = {field.var: _checked(field, given[field.var], reader) for field in fields if field.var in given}
     for field in fields:
         if field.required and not answers.get(field.var):
-            raise ValueError(f"the field {field.var} is required")
+            raise ValueError(f"{_named(field)} is required")
     return answers
 
 
@@ -190,10 +190,10 @@ def _checked(field: Field, values: tuple[str, ...], reader: AddressReader) -> tu
     if not any(values):
         return ()  # <value/> and no value are two ways to say the same (section 3.6)
     if len(values) > 1 and field.type not in MULTIPLE:
-        raise ValueError(f"the field {field.var} takes one value")
+        raise ValueError(f"{_named(field)} takes one value")
     match field.type:
         case "jid-single" | "jid-multi":
-            return tuple(dict.fromkeys(map(reader.read, values)))  # duplicates are ignored (section 3.3)
+            return tuple(dict.fromkeys(_address(each, reader) for each in values))  # each once (section 3.3)
         case "boolean":
             _require_known(field, values, names.BOOLEANS)
         case "list-single" | "list-multi" if not field.is_open:
@@ -204,4 +204,18 @@ def _checked(field: Field, values: tuple[str, ...], reader: AddressReader) -> tu
 def _require_known(field: Field, values: tuple[str, ...], known: Mapping[str, object]) -> None:
     for value in values:
         if value not in known:
-            raise ValueError(f"the field {field.var} does not take the value {value[:40]!r}")
+            raise ValueError(f"{_named(field)} does not take the value {value[:40]!r}")
+
+
+def _address(text: str, reader: AddressReader) -> JID:
+    try:
+        return reader.read(text)
+    except TooManyAddresses:
+        raise
+    except MalformedJID as error:  # one of many, maybe
+        raise MalformedJID(f"{text[:100]!r} is not an address: {error}") from error
+
+
+def _named(field: Field) -> str:
+    """As clients show it, too."""
+    return f"the field {field.var} ({field.label})" if field.label else f"the field {field.var}"
