@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import sys
 
 import click
@@ -21,13 +22,21 @@ _domain = click.option("--domain", default="", help="Of which domain, if there a
 
 
 class Invite(click.Group):
-    """Commands, of which `link` is the one that is meant where none is named."""
+    """Commands, of which `link` is the one that is meant where none is named; so its options stand in the help."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         """As for any group of commands."""
         if not args or (args[0].startswith("-") and args[0] not in context.help_option_names):
             args = ["link", *args]
         return super().parse_args(context, args)
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Those of `link`, before the list of commands."""
+        link = self.get_command(context, "link")
+        records = [record for each in (link.params if link else []) if (record := each.get_help_record(context))]
+        with formatter.section("Options"):
+            formatter.write_dl([*records, ("-h, --help", "Show this message and exit.")])
+        self.format_commands(context, formatter)
 
 
 class Duration(click.ParamType[float]):
@@ -90,7 +99,11 @@ def _draw(address: str) -> None:
     if not terminal.can_show(drawn.getvalue()):
         click.echo(f"It is not drawn: {sys.stdout.encoding}, the encoding here, has no blocks; UTF-8 has.", err=True)
         return
-    for line in drawn.getvalue().splitlines():
+    lines = drawn.getvalue().splitlines()
+    if len(lines[0]) > (columns := shutil.get_terminal_size().columns):
+        click.echo(f"It is not drawn: the terminal has {columns} columns, and it takes {len(lines[0])}.", err=True)
+        return
+    for line in lines:
         click.secho(line, fg="bright_white", bg="black")
 
 

@@ -137,3 +137,15 @@ def by_latin_1(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "xserv", *map(str, arguments)]
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+
+
+def test_it_is_not_drawn_where_a_terminal_is_too_narrow_for_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    done = xserv("invite", "--qr", "--data", data)
+    assert len(done.stdout.splitlines()) == 2
+    assert "It is not drawn: the terminal has 40 columns, and it takes 4" in done.stderr
+
+
+def test_its_help_says_what_an_invitation_can_be() -> None:
+    assert "--reset ACCOUNT" in succeeds("invite", "--help")
+    assert "revoke" in succeeds("invite", "--help")
