@@ -107,7 +107,7 @@ def invite(
             group=joined, uses=uses, seconds=seconds,
         )
     )  # fmt: skip
-    note(by, "invitation", str(link.invitation.id), f"for {reserved or 'anybody'} at {domain} was made")
+    note(by, "invitation", str(link.invitation.id), f"for {reserved or f'anybody at {domain}'} was made")
     return _made(link)
 
 
