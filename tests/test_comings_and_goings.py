@@ -14,13 +14,14 @@ from handlers.login import accounts
 from tests.harness.in_process import Client
 from tests.harness.managed_client import ManagedClient
 from tests.harness.servers import ROOT
-from tests.harness.streams import JULIET, Stream, listening_server
+from tests.harness.streams import JULIET, SASL, Stream, listening_server, outcome
 from xmpp.data.jid import JID
 from xmpp.running import lines as running_lines
 from xmpp.running.lines import MOST_AT_ONCE
 from xmpp.running.logs import MAX_WORD, TEXT, TextFormatter, one_word
 from xmpp.server import Server
 
+ABORT = f"<abort xmlns='{SASL}'/>"
 REGISTER = "jabber:iq:register"
 
 
@@ -115,6 +116,19 @@ def test_a_failed_proof_has_a_line_too(server: Server, lines: Lines) -> None:
     assert lines.new() == [
         "failed login from 127.0.0.1 as juliet@localhost: wrong password",
         "failed login from 127.0.0.1 as juliet@localhost: malformed-request: not a SCRAM message",
+    ]
+
+
+def test_who_gives_up_what_has_failed_already_has_not_failed_twice(server: Server, lines: Lines) -> None:
+    with Stream(server) as stream:
+        stream.open()
+        stream.begins("PLAIN", b"\0juliet\0wrong")
+        assert outcome(stream.asks(ABORT)) == "aborted"
+        stream.begins("SCRAM-SHA-1", b"n,,n=juliet,r=abc")
+        assert outcome(stream.asks(ABORT)) == "aborted"
+    assert lines.new() == [
+        "failed login from 127.0.0.1 as juliet@localhost: wrong password",
+        "failed login from 127.0.0.1 as juliet@localhost: aborted",
     ]
 
 

@@ -9,7 +9,7 @@ import logging
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
 
 from lxml import etree
 
@@ -221,6 +221,13 @@ def _noted(stream: Stream, proven: Proven) -> Proven:
 
 
 # -- how it fails
+
+
+def abort(stream: Stream) -> NoReturn:
+    """The client gives up. Raises SASLFailure; some give up once more what has failed already, and then it is nobody's
+    login that fails."""
+    failure = SASLFailure if login_of(stream).attempt is not None else WithoutPrejudice
+    raise failure("aborted")
 
 
 def answering_failure(answer: Callable[[Stream, SASLFailure], None]) -> Callable[[ElementHandler], ElementHandler]:

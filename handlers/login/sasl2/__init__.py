@@ -101,7 +101,7 @@ def respond(server: "Server", stream: Stream, response: etree._Element) -> None:
 @answering_failure(_answer_failure)
 def abort(server: "Server", stream: Stream, element: etree._Element) -> None:
     """<abort/>: the exchange ends as a failure."""
-    raise SASLFailure("aborted")
+    attempts.abort(stream)
 
 
 @feature.element(NEXT, when=State.OPEN)
