@@ -12,7 +12,7 @@ from typing import NamedTuple, TextIO
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from xmpp.control import Refused
@@ -116,15 +116,19 @@ def _show_listening(say: Say, addresses: Iterable[str]) -> None:
 
 
 def show(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows: as a table on a terminal, else as lines of values separated by tabs."""
+    """Print rows: as a table on a terminal, else as lines of values separated by tabs. Nothing is left out where a
+    terminal is narrow; what stands in the first column is what other commands take, and stays together."""
     console = Console()
+    printable = (tuple(map(_printable, row)) for row in rows)
     if not console.is_terminal:
-        for row in rows:
-            click.echo("\t".join(map(_printable, row)))
+        for row in printable:
+            click.echo("\t".join(row))
         return
-    table = Table(*headings)
-    for row in rows:
-        table.add_row(*(Text(_printable(value)) for value in row))  # as it is: no markup, no names of emoji
+    cells = [tuple(map(Text, row)) for row in printable]  # as it is: no markup, no names of emoji
+    table = Table(*(Column(heading, overflow="fold") for heading in headings))
+    table.columns[0].min_width = min(max((first.cell_len for first, *_ in cells), default=0), console.width // 2)
+    for line in cells:
+        table.add_row(*line)
     console.print(table)
 
 

@@ -74,6 +74,21 @@ def test_what_somebody_has_called_a_thing_is_shown_as_it_is(
     assert [name for name in names if name not in shown] == []
 
 
+def test_nothing_is_left_out_where_a_terminal_is_narrow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    names = ("Id", "Software", "Device", "Since", "Last seen", "By")
+    id, device = "DiWA-8Rq7VaBcDeFgHiJkLmN", "gajim.JHIZWNUHOI6X4O3B"
+    terminal.show(names, [(id, "Gajim 1.7.3", device, "2026-11-27", "2026-11-27", "password, token")])
+    shown = capsys.readouterr().out
+    assert id in shown
+    assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+    cells = [line.split("\N{BOX DRAWINGS LIGHT VERTICAL}") for line in shown.splitlines()]
+    assert "".join(line[3].strip() for line in cells if len(line) > 3) == device
+
+
 def test_accounts_are_listed_in_a_table(tmp_path: Path) -> None:
     succeeds("user", "add", "juliet@localhost", "--data", tmp_path, typed="swordfish\n")
     shown = on_a_terminal("user", "list", "--data", tmp_path)
