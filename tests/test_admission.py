@@ -80,6 +80,23 @@ def test_a_few_need_not_wait(clock: list[float]) -> None:
         gevent.sleep(0)
 
 
+def test_a_round_is_not_over_because_somebody_starts_a_timer(clock: list[float]) -> None:
+    """That sets the loop's own time anew."""
+    queue, log = Admission(), list[str]()
+
+    def greedy() -> None:
+        for _ in range(MANY):
+            queue.wait(has_begun=False)
+            clock[0] += WORK_SECONDS
+            gevent.get_hub().loop.update_now()
+            log.append("greedy")
+
+    working = gevent.spawn(greedy)
+    gevent.sleep(0)
+    assert 0 < len(log) < FEW
+    working.kill()
+
+
 def test_who_has_begun_goes_before_who_is_new(clock: list[float]) -> None:
     queue, log = Admission(), list[str]()
     strangers(queue, clock, log)

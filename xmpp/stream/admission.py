@@ -25,9 +25,8 @@ class Admission:
         self._new: deque[_Entry] = deque()
         self._begun: deque[_Entry] = deque()
         self._begun_in_a_row = 0
-        self._round: object = None
-        self._ends = 0.0
-        self._timer: Any = None
+        self._ends = 0.0  # what strangers have of this round
+        self._timer: Any = None  # fires in the next round; None in a round in which nobody has come yet
 
     def has_crowd(self) -> bool:
         """True if so many wait that no more should come."""
@@ -36,11 +35,10 @@ class Admission:
     def wait(self, *, has_begun: bool) -> None:
         """Yield until it is this stranger's turn to have done for it what comes next, a short piece of work. Does not
         yield where few are about. `has_begun`: it has had turns before."""
-        if self._timer is None and self._has_time():
+        if not (self._begun or self._new) and self._has_time():
             return
         entry = _Entry(gevent.getcurrent())
         (self._begun if has_begun else self._new).append(entry)
-        self._arrange()
         try:
             gevent.get_hub().switch()
         finally:
@@ -48,29 +46,28 @@ class Admission:
 
     def _has_time(self) -> bool:
         """Whether there is some left of this round."""
-        now, this_round = monotonic(), gevent.get_hub().loop.now()  # the same for a whole round
-        if this_round != self._round:
-            self._round, self._ends = this_round, now + ROUND_SECONDS
-        return now < self._ends
-
-    def _arrange(self) -> None:
         if self._timer is None:
-            self._timer = gevent.get_hub().loop.timer(0.0)
-            self._timer.start(self._go_on)
+            self._begin_round()
+        return monotonic() < self._ends
+
+    def _begin_round(self) -> None:
+        # The loop's own time does not tell rounds apart: whoever starts a timer sets it anew.
+        self._ends = monotonic() + ROUND_SECONDS
+        self._timer = gevent.get_hub().loop.timer(0.0)
+        self._timer.start(self._go_on)
 
     def _go_on(self) -> None:
         """Called by the loop, once in each round: let some go on, each until it waits for something."""
-        ends = monotonic() + ROUND_SECONDS
+        self._timer.close()
+        self._timer = None
+        if self._begun or self._new:
+            self._begin_round()
         while self._begun or self._new:
             greenlet = self._next().greenlet
             if greenlet is not None:
                 greenlet.switch()
-            if monotonic() >= ends:
+            if monotonic() >= self._ends:
                 break
-        self._timer.close()
-        self._timer = None
-        if self._begun or self._new:
-            self._arrange()
 
     def _next(self) -> "_Entry":
         if self._begun and (not self._new or self._begun_in_a_row < BEGUN_FIRST):
