@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gevent import socket as gevent_socket
 
 from xmpp.config.configuration import ConfigError, Configuration, Section
+from xmpp.stream.admission import Admission
 from xmpp.stream.pace import Pace
 from xmpp.stream.tls.certificates import CertificateError, self_signed_certificate
 from xmpp.stream.tls.client_hello import HANDSHAKE, RECORD_HEADER_BYTES, ClientHello, HelloReader, record_size
@@ -136,6 +138,18 @@ def test_bytes_pass_both_ways_in_either_version(server_tls: ServerTLS, version: 
         secured.try_send(b"<features/>")
         assert peer.recv(100) == b"<features/>"
         assert peer.version() == version.name.replace("_", ".")
+
+
+def test_who_has_a_session_is_not_admitted_with_strangers_any_more(server_tls: ServerTLS) -> None:
+    pace = Pace(1_000_000, Turns(), Admission())
+    with tcp_pair() as (server, client), in_background(partial(client_context().wrap_socket, client)) as shaken:
+        transport = transport_over(server)
+        transport.start_tls(server_tls, pace, is_direct=True)
+        assert pace.admission is not None
+        transport.trust()
+        assert pace.admission is None
+        shaken.result(PATIENCE).close()
+        transport.close()
 
 
 def test_versions_before_1_2_are_refused(server_tls: ServerTLS) -> None:

@@ -41,6 +41,13 @@ class Pace:
             self.admission.wait(has_begun=0 < self._turns_had < LOGIN_TURNS)
             self._turns_had += 1
 
+    def give_way(self) -> None:
+        """Yield once, however short the turn was."""
+        if self.admission is None:
+            self.turn.give_way()
+        else:
+            self.queue_up()
+
     def end_turn(self) -> None:
         """The turn is over: yield until it is this peer's again. A stranger's is when it is admitted to that, or each
         round of the loop would be as long as there are strangers."""

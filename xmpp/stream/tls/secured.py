@@ -70,6 +70,7 @@ class SecuredSocket:
     def trust(self) -> None:
         """Say that the peer has a session: the limits for strangers no longer apply."""
         self._strangers_records = None
+        self._pace.is_stranger(None)
         self._expects_record = self._records.is_between
 
     def unread(self, data: bytes) -> None:
@@ -185,7 +186,7 @@ class SecuredSocket:
             received, RECORDS_AT_ONCE if is_known else STRANGERS_RECORDS_AT_ONCE
         ):
             if found and not is_known:
-                self._pace.turn.give_way()  # even within a turn, as many strangers may begin theirs at once
+                self._pace.give_way()  # even within a turn, as many strangers may begin theirs at once
             found.append(data := self._decrypt(portion))
             self._answer()
             if self._ahead:
