@@ -1,7 +1,7 @@
 """Files of the package that browsers fetch: those that a list names, and nothing else.
 
-Each is sent with its digest as a tag, compressed where the browser takes that. What is compressed once is kept: there
-are only so many files.
+Each is sent with its digest as a tag, compressed where the browser takes that. What was read once is kept, in both
+forms: there are only so many files, and a browser that reads slowly has no copy of its own in memory.
 """
 
 import gzip
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib.resources.abc import Traversable
 
 import gevent
+from gevent.lock import BoundedSemaphore
 
 from web.http.conditions import names
 from web.http.messages import HTTPError, Request, Response
@@ -36,7 +37,8 @@ class StaticFiles:
     def __init__(self, folder: Traversable, digests: Mapping[str, str]) -> None:
         self._folder = folder
         self._digests = digests
-        self._compressed: dict[str, bytes] = {}
+        self._kept: dict[tuple[str, bool], bytes] = {}  # by path, and whether it is compressed
+        self._reading = BoundedSemaphore()
 
     def response(self, request: Request, path: str) -> Response:
         """The file at this path, or that it has not changed. Yields. Raises HTTPError 404 if the list has it not."""
@@ -50,13 +52,15 @@ class StaticFiles:
         if names(request.headers.get("if-none-match") or "", tag):
             return Response(304, headers=headers)
         if takes_gzip:
-            return Response(200, self._gzipped(path), {**headers, "Content-Encoding": "gzip"})
-        return Response(200, _in_a_thread(self._read, path), headers)
+            headers["Content-Encoding"] = "gzip"
+        return Response(200, self._kept.get((path, takes_gzip)) or self._content(path, takes_gzip), headers)
 
-    def _gzipped(self, path: str) -> bytes:
-        if path not in self._compressed:
-            self._compressed[path] = _in_a_thread(self._compress, path)
-        return self._compressed[path]
+    def _content(self, path: str, is_compressed: bool) -> bytes:
+        with self._reading:  # once, however many ask for it meanwhile
+            if (path, is_compressed) not in self._kept:
+                act = self._compress if is_compressed else self._read
+                self._kept[path, is_compressed] = _in_a_thread(act, path)
+            return self._kept[path, is_compressed]
 
     def _read(self, path: str) -> bytes:
         return self._folder.joinpath(*path.split("/")).read_bytes()

@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 import gevent
 import segno
+from gevent.lock import BoundedSemaphore
 
 MOST = 100  # that are kept: pages are loaded more than once
 
@@ -13,18 +14,24 @@ class Codes:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, str] = OrderedDict()
+        self._making = BoundedSemaphore()
 
     def of(self, uri: str) -> str:
         """The code of a URI, as a picture in a URI of its own; "" for "". Yields, unless it is kept."""
         if not uri:
             return ""
-        if uri not in self._kept:
-            # It takes 30 ms, for which nobody else shall wait.
-            self._kept[uri] = gevent.get_hub().threadpool.apply(_made, (uri,))
+        code = self._kept.get(uri) or self._made(uri)
         self._kept.move_to_end(uri)
-        while len(self._kept) > MOST:
-            self._kept.popitem(last=False)
-        return self._kept[uri]
+        return code
+
+    def _made(self, uri: str) -> str:
+        with self._making:  # once, however many ask for it meanwhile
+            if uri not in self._kept:
+                # It takes 30 ms, for which nobody else shall wait.
+                self._kept[uri] = gevent.get_hub().threadpool.apply(_made, (uri,))
+                while len(self._kept) > MOST:
+                    self._kept.popitem(last=False)
+            return self._kept[uri]
 
 
 def _made(uri: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import gevent
+from gevent.lock import BoundedSemaphore
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -41,26 +42,34 @@ class Templates:
 
     def __init__(self) -> None:
         self._folders: dict[str, _Folder] = {}
+        self._compiling = BoundedSemaphore()
 
     def filled(self, template: str, values: Mapping[str, Any]) -> str:
         """The HTML of a template with these values. Yields when the first template of its folder is used."""
         name = template.partition("/")[0]
-        if name not in self._folders:
-            # To compile them takes 100 ms, for which nobody else shall wait.
-            self._folders[name] = gevent.get_hub().threadpool.apply(_Folder, (name,))
-        folder = self._folders[name]
+        folder = self._folders.get(name) or self._compiled(name)
 
         def text(key: str, **named: object) -> Markup:
-            return Markup(escape(folder.texts[key])).format(**named)
+            found = folder.texts[key]
+            return found.format(**named) if "{" in found else found
 
         return folder.environment.get_template(template).render(values, text=text)
+
+
+    def _compiled(self, name: str) -> "_Folder":
+        """The folder, which is made if it is the first time: once, however many ask for it meanwhile. Yields."""
+        with self._compiling:
+            if name not in self._folders:
+                # To compile them takes 100 ms, for which nobody else shall wait.
+                self._folders[name] = gevent.get_hub().threadpool.apply(_Folder, (name,))
+            return self._folders[name]
 
 
 class _Folder:
     """The templates of a folder, and the common ones, compiled; with their texts."""
 
     def __init__(self, name: str) -> None:
-        self.texts = {**texts_in(COMMON), **texts_in(name)}
+        self.texts = {key: escape(text) for key, text in {**texts_in(COMMON), **texts_in(name)}.items()}
         self.environment = Environment(
             loader=FunctionLoader(_source),
             autoescape=True,
