@@ -13,6 +13,7 @@ from web.pages.errors import error_page, wants_page
 from web.routing import Routes
 from web.site import Site
 from xmpp.running.handling import Handled
+from xmpp.stream.admission import Admission
 from xmpp.stream.sides import Arrival
 from xmpp.stream.turns import Turns
 
@@ -38,8 +39,8 @@ class Serving:
         """Serve a connection until its end. Yields."""
         settings = self.site.settings
         limits = Limits(settings.head_seconds, settings.idle_seconds, settings.slowest_bytes_per_second)
-        turns = self.site.server.state(Turns)
-        connection = HTTPConnection(arrival, limits, self, partial(self._clients.behind, arrival), turns)
+        turns, admission = self.site.server.state(Turns), self.site.server.state(Admission)
+        connection = HTTPConnection(arrival, limits, self, partial(self._clients.behind, arrival), turns, admission)
         self._connections.add(connection)
         try:
             serve_next_protocol = connection.serve()

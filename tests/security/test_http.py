@@ -21,6 +21,7 @@ from web.http.connection import HEAD_BYTES, HEAD_FIELDS, REQUESTS, HTTPConnectio
 from web.http.messages import Answer, Request, Response, text
 from web.part import Part
 from web.site import Site
+from xmpp.stream.admission import Admission
 from xmpp.stream.turns import Turns
 
 HEAD = b"POST /echo HTTP/1.1\r\nHost: localhost\r\n"
@@ -270,16 +271,16 @@ MANY = {
 
 @pytest.mark.parametrize("sent", MANY.values(), ids=MANY)
 def test_row_161_others_have_their_turns_while_much_that_came_at_once_is_read(site: Site, sent: bytes) -> None:
-    turns = site.server.state(Turns)
+    queue, turns = site.server.state(Admission), site.server.state(Turns)
     given = list[None]()
-    wait = turns.wait
+    wait = queue.wait
 
-    def counted() -> None:
+    def counted(*, has_begun: bool) -> None:
         given.append(None)
-        wait()
+        wait(has_begun=has_begun)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(turns, "wait", counted)
+        patch.setattr(queue, "wait", counted)
         patch.setattr("xmpp.stream.turns.TURN_SECONDS", 0)
         patch.setattr("xmpp.stream.turns.LEAST_SECONDS", 1e-9)  # or it would depend on how fast this machine is
         turns.seconds = 0

@@ -90,6 +90,7 @@ def guard(site: Site, request: Request) -> Answer | None:
         raise HTTPError(403)
     if request.method not in READING and not forms.is_from_here(site, request):
         raise HTTPError(403)
+    request.trust()
     return None
 
 

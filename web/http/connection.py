@@ -16,12 +16,14 @@ from typing import Any, Protocol
 import gevent
 import h11
 
+from web.http.content import GRACE_SECONDS, Content
 from web.http.forwarded import Client
 from web.http.headers import complete
-from web.http.messages import Answer, Body, Headers, HTTPError, Request, Response, Upgrade
+from web.http.messages import Answer, Headers, HTTPError, Request, Response, Upgrade
 from web.http.reading import Reader
 from web.http.targets import host_of, target_of
 from xmpp.data.errors import StreamError
+from xmpp.stream.admission import Admission
 from xmpp.stream.sides import Arrival
 from xmpp.stream.turns import Turn, Turns
 
@@ -31,9 +33,9 @@ HEAD_BYTES = 16384
 HEAD_FIELDS = 100
 PIECE_BYTES = 65536
 REQUESTS = 100  # on one connection, of a client that has not shown who it is: a limit on its TLS records, too
-GRACE_SECONDS = 30  # for content that has just begun to come or to go
 # A line that does not end in CRLF, or goes on in the next one (RFC 9112 sections 2.2 and 5.2).
 AMBIGUOUS = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]")
+END_OF_HEAD = re.compile(rb"\n\r?\n")
 LINGERING_BYTES = 16 << 20  # of what a client still sends when it has been refused, or it would never see why
 UNREAD_BYTES = 65536  # of a request that was refused: so much is read, so that the connection can be used again
 
@@ -62,8 +64,12 @@ class Respond(Protocol):
 
 
 class HTTPConnection:
-    """The server's side of a connection. `client_of(headers)` says who asks, and raises HTTPError. What came at once
-    is still handled in `turns`: it may be hundreds of requests, or thousands of chunks."""
+    """The server's side of a connection. `client_of(headers)` says who asks, and raises HTTPError.
+
+    Each piece of work for a stranger has to be admitted. Who is known need not wait for that, but what came at once is
+    still handled in `turns`: it may be hundreds of requests, or thousands of chunks. Whoever has sent the last request
+    is taken for who sends the next one, also behind a proxy, whose connections are everybody's.
+    """
 
     def __init__(
         self,
@@ -72,14 +78,18 @@ class HTTPConnection:
         respond: Respond,
         client_of: Callable[[Headers], Client],
         turns: Turns,
+        admission: Admission,
     ) -> None:
         self._transport = arrival.transport
+        self._has_tls = arrival.transport.tls is not None
         self._reader = Reader(arrival.transport)
         self._place = arrival.place
         self._limits = limits
         self._respond = respond
         self._client_of = client_of
         self._turn = Turn(turns)
+        self._admission = admission
+        self._is_known = self._has_shown_it = False  # who sent the last request, and the one that is being answered
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
         self._is_trusted = False
         self._is_closing = False
@@ -125,7 +135,7 @@ class HTTPConnection:
             return False
         self._place.stay()
         self.is_idle = False
-        request = None
+        request, self._has_shown_it = None, False
         try:
             request = self._request(head)
             answer = self._respond(request)
@@ -142,6 +152,7 @@ class HTTPConnection:
         if isinstance(answer, Upgrade):
             self._switch(answer)
             return False
+        self._is_known = self._has_shown_it
         self._answer(answer, request, is_head=head.method == b"HEAD")
         return self._goes_on()
 
@@ -153,8 +164,6 @@ class HTTPConnection:
         if isinstance(event, h11.ConnectionClosed) or event is None:
             return None
         assert isinstance(event, h11.Request)
-        if len(event.headers) > HEAD_FIELDS:
-            raise HTTPError(431)
         if not event.http_version.startswith(b"1."):
             raise HTTPError(505)
         if {b"transfer-encoding", b"content-length"} <= {name for name, _ in event.headers}:
@@ -167,6 +176,7 @@ class HTTPConnection:
         deadline = monotonic() + seconds
         while True:
             unread = self._http.trailing_data[0]
+            _check_fields(unread)
             event = self._http.next_event()
             if event is not h11.NEED_DATA:
                 if AMBIGUOUS.search(unread, 0, len(unread) - len(self._http.trailing_data[0])):
@@ -179,7 +189,22 @@ class HTTPConnection:
                 if began:
                     raise HTTPError(408)
                 return None
+            self._queue_up()
             self._http.receive_data(data)
+
+    def _queue_up(self) -> None:
+        """Yield until it is a stranger's turn. Those who log in go first, but for the first request after a
+        handshake."""
+        if not self._is_known:
+            self._admission.wait(has_begun=self._has_tls and not self._answered)
+        self._turn.begin()
+
+    def _give_way(self) -> None:
+        """Yield in the middle of what was sent at once, or of a long answer."""
+        if self._is_known:
+            self._turn.give_way()
+        else:
+            self._queue_up()
 
     def _request(self, head: h11.Request) -> Request:
         is_older = head.http_version < b"1.1"  # which has no upgrades (RFC 9110 section 7.8)
@@ -196,7 +221,7 @@ class HTTPConnection:
             target.segments,
             target.query,
             headers,
-            _Content(headers, self._read_content, self._limits.bytes_per_second),
+            Content(headers, self._read_content, self._limits.bytes_per_second),
             host,
             client.address,
             bool(client.is_secure),
@@ -207,7 +232,7 @@ class HTTPConnection:
         )
 
     def _trust(self) -> None:
-        self._is_trusted = True
+        self._is_trusted = self._is_known = self._has_shown_it = True
         self._place.known()
         self._transport.trust()
 
@@ -222,10 +247,10 @@ class HTTPConnection:
                 raise ClientGone(str(error)) from error
             if data is None:
                 raise HTTPError(408)
+            self._queue_up()
             self._http.receive_data(data)
-            self._turn.begin()
         if monotonic() > self._turn.ends:
-            self._turn.give_way()
+            self._give_way()
         return event
 
     # -- answering
@@ -242,7 +267,9 @@ class HTTPConnection:
         try:
             unsent = self._head(response, request)  # it goes out together with the first piece of the content
             if not is_head and response.status not in (204, 304):
-                for piece in [content] if isinstance(content, bytes) else content:
+                for piece in _cut(content) if isinstance(content, bytes) else content:
+                    if not unsent:
+                        self._give_way()
                     self._write(unsent + (self._http.send(h11.Data(data=piece)) or b""))
                     unsent = b""
             self._write(unsent + (self._http.send(h11.EndOfMessage()) or b""))
@@ -292,7 +319,7 @@ class HTTPConnection:
             return False
         self._http.start_next_cycle()
         if self._http.trailing_data[0]:
-            self._turn.give_way()
+            self._give_way()
         self.is_idle = True
         self._place.linger(self._transport.close)  # browsers wait with connections: whoever needs the place has it
         return True
@@ -313,6 +340,7 @@ class HTTPConnection:
         with suppress(OSError, StreamError), gevent.Timeout(self._limits.head_seconds, OSError()):
             left = LINGERING_BYTES
             while left > 0 and (data := self._reader.read()):
+                self._queue_up()
                 left -= len(data)
 
     def _switch(self, upgrade: Upgrade) -> None:
@@ -329,31 +357,18 @@ class HTTPConnection:
         self._next_protocol = partial(upgrade.serve, self._http.trailing_data[0])
 
 
-class _Content(Body):
-    """The content of one request."""
+def _check_fields(unread: bytes) -> None:
+    """Raise HTTPError 431 if a head has more fields than anybody needs, before h11 reads thousands at once."""
+    if unread.count(b"\n") > HEAD_FIELDS:
+        end = END_OF_HEAD.search(unread)
+        if unread.count(b"\n", 0, end.start() if end else len(unread)) > HEAD_FIELDS:
+            raise HTTPError(431)
 
-    def __init__(self, headers: Headers, next_event: Callable[[float], Any], bytes_per_second: int) -> None:
-        self._next_event = next_event
-        self._length = headers.get("content-length")
-        self._bytes_per_second = bytes_per_second
 
-    @property
-    def length(self) -> int | None:
-        return int(self._length) if self._length is not None else None
-
-    def pieces(self, most: int) -> Iterator[bytes]:
-        if self.length is not None and self.length > most:
-            raise HTTPError(413)
-        received, began = 0, monotonic()
-        while True:
-            allowed = GRACE_SECONDS + received / self._bytes_per_second
-            event = self._next_event(began + allowed - monotonic())
-            if isinstance(event, h11.EndOfMessage):
-                return
-            received += len(event.data)
-            if received > most:
-                raise HTTPError(413)
-            yield bytes(event.data)
+def _cut(content: bytes) -> Iterator[bytes]:
+    """The content in pieces, so that no client who reads slowly keeps a copy of all of it in memory."""
+    for start in range(0, max(1, len(content)), PIECE_BYTES):
+        yield content[start : start + PIECE_BYTES]
 
 
 def _shown(error: HTTPError) -> Response:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from web.http.messages import HTTPError
 
 QUERY_FIELDS = 100
+PATH_SEGMENTS = 100
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:/?#@\s,]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
@@ -43,6 +44,8 @@ def target_of(text: str) -> Target:
 
 
 def _segments(path: str) -> list[str]:
+    if path.count("/") > PATH_SEGMENTS:
+        raise HTTPError(404)  # nothing here is as deep, and to look at thousands takes long
     found: list[str] = []
     for raw in path.split("/")[1:-1] + path.rsplit("/", 1)[1:]:
         segment = _decoded(raw)
