@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bench.hostile_clients import ATTACKS, COME_BACK, READY
+from bench.hostile_clients import ATTACKS, COME_BACK, OVER_HTTPS, READY
 
 ROOT = Path(__file__).resolve().parent.parent
 XMPPLOAD = Path(__file__).with_name("xmppload.py")
 MARK_MS = 50.0
-MARKS_MS = {COME_BACK: 100.0}
+MARKS_MS = dict.fromkeys((COME_BACK, *OVER_HTTPS), 100.0)
 QUIET = next(iter(ATTACKS))  # nobody is hostile: for comparison
 FEW = (QUIET, "largest messages, to itself", "smallest presence")
 """To see whether it works."""
@@ -31,10 +31,12 @@ REST_SHARE = 0.05  # of a core
 
 
 class Server(Protocol):
-    """A running server with the accounts u0 to u3, which takes logins by PLAIN without TLS."""
+    """A running server with the accounts u0 to u3, which takes logins by PLAIN without TLS on `port`."""
 
     @property
     def port(self) -> int: ...
+    @property
+    def tls_port(self) -> int: ...
     @property
     def pids(self) -> Sequence[int]: ...
 
@@ -64,7 +66,8 @@ def scenarios(server: Server, seconds: float = 5.0, names: Iterable[str] = tuple
         _wait_until_at_rest(server)
         before = _memory_mib(server, "VmRSS")
         _reset_peak(server)
-        with _hostile_clients(name, server.port, seconds + GRACE_SECONDS) as clients:
+        port = server.tls_port if name in OVER_HTTPS else server.port
+        with _hostile_clients(name, port, seconds + GRACE_SECONDS) as clients:
             figures = _latency(name, server.port, seconds)
             if clients.poll() is not None:
                 raise ScenarioFailed(f"{name}: the hostile clients gave up")

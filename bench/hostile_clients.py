@@ -2,7 +2,8 @@
 
 They do what an account, or a stranger, may do, only without end. The process prints READY once they are at it, reads
 and forgets what the server answers unless not to read is the point, logs in anew where the server has thrown it out,
-and stops after SECONDS. The accounts are u2 and u3; the login is PLAIN, without TLS.
+and stops after SECONDS. The accounts are u2 and u3; the login is PLAIN, without TLS. For those of OVER_HTTPS, PORT is
+one for TLS.
 """
 
 import itertools
@@ -15,8 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from bench import hostile_http, xmppload
 from bench import hostile_stanzas as stanzas
-from bench import xmppload
 from bench.hostile_stanzas import HOSTILE, ITSELF, NOBODY, OTHER, RESOURCE, SOMEBODY
 from tests.harness.rawclient import LoginFailed, RawClient, StreamEnded, logged_in, stream_header
 
@@ -97,6 +98,17 @@ def come_back(port: int, until: float) -> None:
         loop = xmppload.Loop(_options(port))
         loop.login(people, len(people))
         loop.close()
+
+
+def over_https(visit: hostile_http.Visit) -> Attack:
+    """What a crowd does that speaks HTTP. Those who measure are in first, as for those who come back."""
+
+    def attack(port: int, until: float) -> None:
+        _say_ready()
+        time.sleep(FIRST_SECONDS)
+        hostile_http.crowd(port, until, visit)
+
+    return attack
 
 
 def _options(port: int) -> Any:
@@ -228,12 +240,14 @@ def _say_ready() -> None:
     print(READY, flush=True)
 
 
+OVER_HTTPS: dict[str, Attack] = {name: over_https(visit) for name, visit in hostile_http.CROWDS.items()}
 ATTACKS: dict[str, Attack] = {
     "nobody is hostile": idle,
     "reads nothing of 1,000 messages/s, 4 KiB each": read_nothing,
     "ten that send a byte a second": trickle,
     "1,000 that never log in": never_log_in,
     COME_BACK: come_back,
+    **OVER_HTTPS,
     "largest messages, to somebody offline": sending(stanzas.message(SOMEBODY)),
     "largest messages, to itself": sending(stanzas.message(ITSELF)),
     "largest messages, to nobody": sending(stanzas.message(NOBODY)),
