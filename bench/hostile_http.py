@@ -52,10 +52,13 @@ def ask_on(request: bytes) -> Visit:
 
     def visit(connection: Any, until: float) -> None:
         reading = gevent.spawn(_read, connection)
-        while not reading.ready() and time.monotonic() < until:
-            connection.sendall(request * SEVERAL)
-            gevent.sleep(0)
-        reading.join()
+        try:
+            while not reading.ready() and time.monotonic() < until:
+                connection.sendall(request * SEVERAL)
+                gevent.sleep(0)
+            reading.join()
+        finally:
+            reading.kill()
 
     return visit
 
