@@ -14,6 +14,7 @@ from handlers.login.sasl.passwords import Check
 from tests.harness.administrators import JULIET, ROMEO, Administrator, administered
 from tests.harness.browsing import get
 from tests.harness.visitors import Visitor
+from web.admin import invitations as pages
 from web.site import Site
 from xmpp.data.jid import JID
 
@@ -70,7 +71,6 @@ def test_what_cannot_be_is_said_and_what_was_filled_in_stays(site: Site, juliet:
     for wrong, said in (
         ({"name": "romeo"}, "romeo@localhost, or what looks like it, exists."),
         ({"name": "ro meo"}, "is not an address"),
-        ({"group": "Montagues"}, "There is no group 'Montagues'."),
         ({"uses": "many"}, "has to be said in whole numbers"),
         ({"uses": "-1"}, "has to be said in whole numbers"),
         ({"days": "9999"}, "An invitation holds for 365 days at most."),
@@ -156,6 +156,30 @@ def test_where_invitations_are_off_there_is_no_way_to_them(tmp_path: Path) -> No
         assert "Link to set a password" not in juliet.links.values()
         juliet.goes("/admin/invitations/add")
         assert juliet.sends().status == 409 and "Invitations are off" in juliet.problem
+
+
+def test_the_group_is_chosen_from_those_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with administered(tmp_path, server={"domains": ["localhost", "example.org"], "administrators": [JULIET]}) as site:
+        juliet = Administrator(site)
+        juliet.logs_in()
+        juliet.goes("/admin/invitations/add")
+        assert "group" not in juliet.page.forms[0].fields
+        for name, domain in (("Watch", "localhost"), ("Watch", "example.org"), ("A <b>choir", "example.org")):
+            carry_out(site.server, "create-group", group=name, domain=domain)
+        juliet.goes("/admin/invitations/add?group=Watch&domain=example.org")
+        field = juliet.page.forms[0].inputs["group"]
+        assert (field.value, field.value_options) == ("Watch", ["", "Watch", "A <b>choir"])
+        shown = [each.text_content() for each in field.iter("option")]
+        assert shown == ["None", "Watch (localhost, example.org)", "A <b>choir (example.org)"]
+        assert juliet.sends(domain="example.org", group="A <b>choir").status == 200
+        assert juliet.goes("/admin/invitations/add").status == 200
+        juliet.sends(domain="localhost", group="A <b>choir")
+        assert juliet.problem == "There is no group 'A <b>choir'."
+        monkeypatch.setattr(pages, "CHOSEN_FROM", 2)
+        juliet.goes("/admin/invitations/add")
+        assert juliet.page.forms[0].inputs["group"].tag == "input"
 
 
 # -- groups

@@ -165,7 +165,8 @@ REGISTERED: Mapping[str, Mapping[str, str]] = {
         "{urn:xmpp:fulltext:0}fulltext": "text-single",
     },
     "urn:xmpp:invite#invitation": {"uri": "text-single", "landing-url": "text-single", "expire": "text-single"},
-    CREATE_ACCOUNT: {"username": "text-single", "roster-subscription": "boolean"},  # XEP-0401 section 4.4
+    CREATE_ACCOUNT: {"username": "text-single", "roster-subscription": "boolean"}  # XEP-0401 section 4.4
+    | {"group": "list-single"},  # our own
     own.FORM_TYPE: {  # our own
         **dict.fromkeys(("number", "purpose", "made", "expires", "state"), "text-single"),
         "invitations": "list-multi",
@@ -298,6 +299,7 @@ def all_forms(server: Server) -> list[etree._Element]:
 def of_invitations(server: Server, hamlet: Client) -> list[str]:
     roles.give(server.db, HAMLET, "administrator")
     server.find_web_base = lambda domain: f"https://{domain}"
+    carry_out(server, "create-group", group="Watch")
     nodes = (INVITE, CREATE_ACCOUNT, *(command.node for command in own.COMMANDS))
     return [hamlet.asks(COMMAND.format(node), type="set", to="localhost") for node in nodes]
 

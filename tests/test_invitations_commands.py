@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from db import groups as group_records
 from db import invitations as records
 from handlers.admin.administration import carry_out
-from handlers.invitations import invitations, own
+from handlers.invitations import commands, invitations, own
 from handlers.invitations.commands import CREATE_ACCOUNT, INVITE
 from tests.harness import adhoc
 from tests.harness.in_process import Client, add_accounts, server_in
@@ -92,6 +93,33 @@ def test_an_administrator_fills_in_a_form_for_an_account(server: Server, juliet:
     assert "landing-url" not in made
     [kept] = records.after(server.db, 0, 10)
     assert (kept.inviter, kept.is_contact, kept.reserved) == (JULIET, True, JID.parse("nurse@localhost"))
+
+
+def test_the_group_is_one_of_those_at_the_domain(server: Server, juliet: Client) -> None:
+    carry_out(server, "create-group", group="Elsewhere", domain="example.org")
+    assert "group" not in adhoc.values(adhoc.execute(juliet, CREATE_ACCOUNT, "localhost"))
+    for name in ("Capulets", "Servants"):
+        carry_out(server, "create-group", group=name, domain="localhost")
+    form = adhoc.execute(juliet, CREATE_ACCOUNT, "localhost")
+    [field] = [each for each in form.iter(f"{adhoc.DATA}field") if each.get("var") == "group"]
+    options = [each.findtext(f"{adhoc.DATA}value") or "" for each in field.iter(f"{adhoc.DATA}option")]
+    assert (field.get("type"), options) == ("list-single", ["", "Capulets", "Servants"])
+    assert run(juliet, CREATE_ACCOUNT, group="Elsewhere") == "bad-request"
+    for group in ("Servants", ""):
+        result(run(juliet, CREATE_ACCOUNT, group=group))
+    servants = group_records.find(server.db, "localhost", "Servants")
+    assert servants is not None
+    assert [kept.group for kept in records.after(server.db, 0, 10)] == [servants.id, None]
+
+
+def test_where_there_are_very_many_groups_any_name_is_filled_in(
+    server: Server, juliet: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "CHOSEN_FROM", 1)
+    for name in ("Capulets", "Servants"):
+        carry_out(server, "create-group", group=name, domain="localhost")
+    assert run(juliet, CREATE_ACCOUNT, group="Montagues") == "not-acceptable"
+    result(run(juliet, CREATE_ACCOUNT, group="Servants"))
 
 
 def test_without_a_name_it_is_for_anybody(server: Server, juliet: Client) -> None:

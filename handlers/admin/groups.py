@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xmpp.routing.servers import Server
 
 AT_ONCE = 100  # groups that are read at a time
+CHOSEN_FROM = 200  # groups in a list of which one is chosen
 
 
 class Listed(NamedTuple):

@@ -2,11 +2,13 @@
 account."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handlers.admin import invitations as of_administrators
 from handlers.admin.given import acting
-from handlers.commands.administration import is_administrator
+from handlers.admin.groups import CHOSEN_FROM
+from handlers.commands.administration import carry_out, is_administrator
 from handlers.commands.command import Answers, Asked, Command, Done
 from handlers.invitations import feature, invitations, own
 from xmpp.control import Refused
@@ -23,6 +25,7 @@ CREATE_ACCOUNT = "urn:xmpp:invite#create-account"
 INVITATION = "urn:xmpp:invite#invitation"
 USERNAME = Field("username", label="Username; empty to leave it to whoever comes")
 ROSTER_SUBSCRIPTION = Field("roster-subscription", "boolean", "Whether you become contacts")
+GROUP = Field("group", label="The group that whoever comes joins")
 RESULT = (
     Field("uri", label="Address for apps"),
     Field("landing-url", label="Page for browsers, to send to whoever is invited"),
@@ -47,7 +50,17 @@ def _is_administrator(asked: Asked) -> bool:
 
 
 def _asked_for(asked: Asked) -> tuple[Field, ...]:
-    return (USERNAME, dataforms.filled(ROSTER_SUBSCRIPTION, ("1",)))
+    return (USERNAME, dataforms.filled(ROSTER_SUBSCRIPTION, ("1",)), *_group(asked))
+
+
+def _group(asked: Asked) -> Iterable[Field]:
+    """One of those that there are here; no field where there are none, and any name where there are very many."""
+    found = carry_out(asked, "groups", most=CHOSEN_FROM + 1)
+    names = [each.name for each in found if each.domain == asked.at.domain]
+    if len(found) > CHOSEN_FROM:
+        yield GROUP
+    elif names:
+        yield replace(GROUP, type="list-single", values=("",), options={"": "None"} | {each: each for each in names})
 
 
 def _invite(asked: Asked, answers: Answers) -> Done:
@@ -59,10 +72,13 @@ def _invite(asked: Asked, answers: Answers) -> Done:
 def _create_account(asked: Asked, answers: Answers) -> Done:
     """Section 4.4, as an administrator does it elsewhere."""
     name = "".join(answers.get(USERNAME.var, ())).strip()
+    group = "".join(answers.get(GROUP.var, ()))
     contact = dataforms.boolean(answers.get(ROSTER_SUBSCRIPTION.var, ()))
     try:
         by = acting(asked.server, asked.asker)
-        made = of_administrators.invite(asked.server, by, name=name, domain=asked.at.domain, contact=contact)
+        made = of_administrators.invite(
+            asked.server, by, name=name, domain=asked.at.domain, group=group, contact=contact
+        )
     except Refused as refused:
         raise StanzaError("not-acceptable", str(refused)) from None
     return _done(made.uri, made.page, made.expires)

@@ -1,8 +1,10 @@
 """Invitations, and links that reset passwords, for administrators."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from handlers.admin.given import SHOWN
+from handlers.admin.groups import CHOSEN_FROM
 from handlers.admin.invitations import OPEN, Made
 from handlers.invitations.settings import DAY_SECONDS, InvitationSettings
 from web.admin.area import Fields, Visit, form, page
@@ -111,9 +113,22 @@ def _form(
     values: dict[str, Any] = {**dict.fromkeys(FIELDS, ""), **given}
     values["domain"] = values["domain"] or domains[0]
     return visit.show(
-        "admin/invite.html", status, given=values, domains=domains, problem=problem, is_no_number=is_no_number,
-        days=visit.site.server.settings(InvitationSettings).days,
+        "admin/invite.html", status, given=values, domains=domains, groups=_groups(visit), problem=problem,
+        is_no_number=is_no_number, days=visit.site.server.settings(InvitationSettings).days,
     )  # fmt: skip
+
+
+def _groups(visit: Visit) -> Mapping[str, str] | None:
+    """What the groups are called that one is chosen from, by their names: with their domains, where there are several;
+    None if there are too many."""
+    found = visit.carry_out("groups", most=CHOSEN_FROM + 1)
+    if len(found) > CHOSEN_FROM:
+        return None
+    where: dict[str, list[str]] = {}
+    for each in found:
+        where.setdefault(each.name, []).append(each.domain)
+    has_several = len(visit.domains) > 1
+    return {name: f"{name} ({', '.join(at)})" if has_several else name for name, at in where.items()}
 
 
 def _hours(visit: Visit) -> int:
