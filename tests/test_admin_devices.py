@@ -11,8 +11,8 @@ from db import devices
 from db.devices import Device
 from db.sqlite.database import Database
 from handlers.admin.administration import carry_out
-from tests.harness import in_process
-from tests.harness.administrators import ROMEO, Administrator, administered
+from tests.harness import administrators, in_process
+from tests.harness.administrators import ROMEO, Administrator
 from tests.harness.commandline import complaint, succeeds
 from tests.harness.fast import given, opened, tries
 from tests.harness.sasl2 import PHONE, bind, secured_server
@@ -30,17 +30,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with administered(tmp_path) as site:
-        yield site
-
-
-@pytest.fixture
-def juliet(site: Site) -> Administrator:
-    juliet = Administrator(site)
-    assert juliet.logs_in().status == 200
-    return juliet
+site, juliet = administrators.site, administrators.juliet
 
 
 def device(id: str, **more: bool) -> Device:

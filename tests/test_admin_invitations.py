@@ -1,6 +1,5 @@
 """Invitations and groups on the administration page."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from handlers.admin.administration import carry_out
 from handlers.invitations import invitations
 from handlers.login import accounts
 from handlers.login.sasl.passwords import Check
+from tests.harness import administrators
 from tests.harness.administrators import JULIET, ROMEO, Administrator, administered
 from tests.harness.browsing import get
 from tests.harness.visitors import Visitor
@@ -22,17 +22,7 @@ NURSE = JID.parse("nurse@localhost")
 PASSWORD = "anon, good nurse"
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with administered(tmp_path) as site:
-        yield site
-
-
-@pytest.fixture
-def juliet(site: Site) -> Administrator:
-    juliet = Administrator(site)
-    assert juliet.logs_in().status == 200
-    return juliet
+site, juliet = administrators.site, administrators.juliet
 
 
 def links_shown(visitor: Visitor) -> list[str]:

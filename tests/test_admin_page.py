@@ -2,8 +2,6 @@
 
 import logging
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +10,8 @@ from db import offline
 from handlers.admin import announcements, given
 from handlers.admin.administration import carry_out
 from handlers.login import accounts
-from tests.harness.administrators import JULIET, ROMEO, Administrator, administered
+from tests.harness import administrators
+from tests.harness.administrators import JULIET, ROMEO, Administrator
 from tests.harness.browsing import browser
 from tests.harness.in_process import Client, add_accounts
 from tests.harness.rooms import ROOM, opened
@@ -23,17 +22,7 @@ from xmpp.data.jid import JID
 NURSE = JID.parse("nurse@localhost")
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with administered(tmp_path) as site:
-        yield site
-
-
-@pytest.fixture
-def juliet(site: Site) -> Administrator:
-    juliet = Administrator(site)
-    assert juliet.logs_in().status == 200
-    return juliet
+site, juliet = administrators.site, administrators.juliet
 
 
 def test_an_administrator_logs_in_and_sees_how_the_server_is(juliet: Administrator) -> None:

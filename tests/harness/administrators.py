@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from db import accounts as account_records
 from handlers.admin.administration import carry_out
 from handlers.login import accounts
@@ -27,6 +29,21 @@ def administered(folder: Path, /, **settings: Any) -> Iterator[Site]:
         yield site
 
 
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """For a test to have under its own name, as it is."""
+    with administered(tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+def juliet(site: Site) -> "Administrator":
+    """The same: the administrator, who has logged in."""
+    juliet = Administrator(site)
+    assert juliet.logs_in().status == 200
+    return juliet
+
+
 class Administrator(Visitor):
     """A visitor of the administration page. `problem` is what the page says is wrong."""
 
@@ -46,10 +63,3 @@ class Administrator(Visitor):
     def rows(self) -> list[list[str]]:
         """What stands in the tables of the page."""
         return [[" ".join(cell.text_content().split()) for cell in row] for row in self.page.iter("tr")]
-
-
-@contextmanager
-def logged_in(site: Site) -> Iterator[Administrator]:
-    juliet = Administrator(site)
-    assert juliet.logs_in().status == 200
-    yield juliet

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from html import escape
 from itertools import product
-from pathlib import Path
 from time import monotonic
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -17,6 +16,7 @@ from db import accounts as account_records
 from handlers.admin.administration import CHANGES, carry_out
 from handlers.login import accounts
 from handlers.login.throttle import LoginThrottle
+from tests.harness import administrators
 from tests.harness.administrators import COOKIE, JULIET, ROMEO, Administrator, administered
 from tests.harness.browsing import Got, browser
 from tests.harness.in_process import Client, add_accounts
@@ -49,17 +49,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with administered(tmp_path) as site:
-        yield site
-
-
-@pytest.fixture
-def juliet(site: Site) -> Administrator:
-    juliet = Administrator(site)
-    assert juliet.logs_in().status == 200
-    return juliet
+site, juliet = administrators.site, administrators.juliet
 
 
 def ask(site: Site, method: str, target: str, content: bytes = b"", **headers: str) -> Got:
