@@ -1,9 +1,12 @@
 """XEP-0050: what is asked of a command, and what it answers, as data."""
 
+from collections.abc import Callable
+
 import pytest
 
 from xmpp.data import commands, dataforms
-from xmpp.data.commands import NAMESPACE, Request
+from xmpp.data.commands import NAMESPACE, Done, Form, Request
+from xmpp.data.dataforms import Field
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
 from xmpp.data.wire import parse, wire
@@ -51,11 +54,38 @@ def test_a_session_without_a_name_is_given_one(attributes: str) -> None:
 def test_answers_say_how_far_it_is() -> None:
     request = Request("list", "1", "execute", None)
     head = f'<command xmlns="{NAMESPACE}" node="list" sessionid="1" status="%s" xml:lang="en"'
-    assert wire(commands.completed(request)).decode() == head % "completed" + "/>"
-    assert wire(commands.canceled(request)).decode() == head % "canceled" + "/>"
-    form = dataforms.form("urn:example", [])
-    asked = wire(commands.to_fill_in(request, form)).decode()
+    form = Form("urn:example", lambda: [Field("name", required=True)], "Say it.")
+    assert said(request, None, lambda answers: None) == head % "completed" + "/>"
+    assert said(request._replace(action="cancel"), form, never) == head % "canceled" + "/>"
+    asked = said(request, form, never)
     assert asked.startswith(head % "executing" + '><actions execute="complete"><complete/></actions><x ')
+    assert "<title>List them</title>" in asked and "<instructions>Say it.</instructions>" in asked
+    told = said(request, None, lambda answers: Done(dataforms.answer("urn:example"), "None yet"))
+    assert told.startswith(head % "completed" + '><note type="info">None yet</note><x ')
+
+
+def test_what_is_filled_in_is_given_to_who_does_it_and_else_nothing_is_done() -> None:
+    fields = [Field("name", required=True), Field("who", "jid-single")]
+    form, given = Form("urn:example", lambda: fields), list[commands.Answers]()
+    one = "<field var='name'><value>x</value></field>"
+    said(filled_in(one), form, given.append)
+    assert given == [{"name": ("x",)}]
+    nobody = "<field var='who'><value>@</value></field>"
+    for inside, condition in (("", "bad-request"), (one + nobody, "jid-malformed")):
+        with pytest.raises(StanzaError, match=condition):
+            said(filled_in(inside), form, never)
+
+
+def said(request: Request, form: Form | None, act: Callable[[commands.Answers], Done | None]) -> str:
+    return wire(commands.carried_out(request, "List them", form, act)).decode()
+
+
+def filled_in(inside: str) -> Request:
+    return read("node='list' sessionid='1'", FORM.replace("/>", f">{inside}</x>"))
+
+
+def never(answers: commands.Answers) -> None:
+    raise AssertionError
 
 
 def test_commands_are_listed_with_their_names() -> None:

@@ -4,16 +4,15 @@ whom they are for, and carried out.
 Rooms, and the service for files, have commands of their own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from handlers.commands.command import COMMANDS_OFFERED, Answers, Asked, Command
-from xmpp.data import commands, dataforms
+from handlers.commands.command import COMMANDS_OFFERED, Asked, Command
+from xmpp.data import commands
 from xmpp.data.disco import ITEMS_QUERY
 from xmpp.data.errors import StanzaError
-from xmpp.data.jid import MalformedJID
 from xmpp.data.stanza import Stanza
 from xmpp.routing.feature import OWN, SERVER, Addressee, Feature
 
@@ -33,16 +32,10 @@ def execute(server: "Server", iq: Stanza) -> etree._Element:
     if command is None:
         raise StanzaError("item-not-found", "there is no such command")
     _refuse_others(asked, command)
-    if request.action == "cancel":
-        return commands.canceled(request)
-    answers: Answers = {}
-    if command.fields is not None:
-        fields = command.fields(asked)
-        if request.form is None:
-            form = dataforms.form(command.form_type, fields, title=command.name, instructions=command.instructions)
-            return commands.to_fill_in(request, form)
-        answers = _answers(request.form, command.form_type, fields)
-    return commands.completed(request, *(command.act(asked, answers) or ()))
+    form, fields = None, command.fields
+    if fields is not None:
+        form = commands.Form(command.form_type, lambda: fields(asked), command.instructions)
+    return commands.carried_out(request, command.name, form, lambda answers: command.act(asked, answers))
 
 
 @feature.disco_node(at=[SERVER, OWN])
@@ -81,13 +74,3 @@ def _found(asked: Asked, node: str) -> Command | None:
 def _refuse_others(asked: Asked, command: Command) -> None:
     if not command.is_for(asked):
         raise commands.not_for_you()
-
-
-def _answers(x: etree._Element, form_type: str, fields: Sequence[dataforms.Field]) -> Answers:
-    """What is filled in. Raises StanzaError."""
-    try:
-        return dataforms.submitted(x, form_type, fields)
-    except MalformedJID as error:
-        raise StanzaError("jid-malformed", str(error)) from None
-    except ValueError as error:
-        raise commands.bad_payload(str(error)) from None

@@ -1,15 +1,14 @@
 """A command (XEP-0050) at a domain or at an account, as a feature offers it: for whom it is, what has to be filled in,
 and what it does."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
-
-from lxml import etree
 
 from db import accounts
 from handlers.contacts.access import is_at_home
 from handlers.login.sasl import guests
+from xmpp.data.commands import Answers, Done
 from xmpp.data.dataforms import Field
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
@@ -18,10 +17,6 @@ from xmpp.routing.tables import Table
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
-
-Answers = Mapping[str, tuple[str, ...]]
-"""What was filled in, by field; what was left empty is () or is not there."""
-
 
 class Asked(NamedTuple):
     """Who asks for a command, and where: `at` is a domain of ours, or the asker's own account. `asker` is the bare
@@ -41,13 +36,6 @@ class Asked(NamedTuple):
             and accounts.exists(self.server.db, self.asker)
             and not guests.is_guest(self.server, self.asker)
         )
-
-
-class Done(NamedTuple):
-    """What a command says when it is done: a form of type result, and a text for people."""
-
-    result: etree._Element | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)

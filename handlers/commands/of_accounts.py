@@ -9,9 +9,10 @@ from lxml import etree
 
 from handlers.admin.activity import Contact
 from handlers.commands.administration import ADMIN, carry_out, is_administrator
-from handlers.commands.command import Answers, Asked, Command, Done
+from handlers.commands.command import Asked, Command
 from handlers.contacts.roster_items import GROUP, ITEM, NAMESPACE, QUERY
 from xmpp.data import dataforms, timestamps
+from xmpp.data.commands import Answers, Done
 from xmpp.data.dataforms import Field
 from xmpp.data.errors import StanzaError
 from xmpp.routing.feature import SERVER

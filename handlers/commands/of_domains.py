@@ -6,8 +6,9 @@ from itertools import accumulate
 from typing import Any
 
 from handlers.commands.administration import ADMIN, carry_out, is_administrator
-from handlers.commands.command import Answers, Asked, Command, Done
+from handlers.commands.command import Asked, Command
 from xmpp.data import dataforms
+from xmpp.data.commands import Answers, Done
 from xmpp.data.dataforms import Field
 from xmpp.routing.feature import SERVER
 

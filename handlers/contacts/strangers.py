@@ -14,8 +14,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
 from db import accounts, rosters, strangers
-from handlers.commands.command import Answers, Asked, Command
+from handlers.commands.command import Asked, Command
 from xmpp.config.configuration import setting
+from xmpp.data.commands import Answers
 from xmpp.data.dataforms import Field
 from xmpp.data.distinct import Distinct
 from xmpp.data.domains import registrable

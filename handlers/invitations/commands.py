@@ -9,10 +9,11 @@ from handlers.admin import invitations as of_administrators
 from handlers.admin.given import acting
 from handlers.admin.groups import CHOSEN_FROM
 from handlers.commands.administration import carry_out, is_administrator
-from handlers.commands.command import Answers, Asked, Command, Done
+from handlers.commands.command import Asked, Command
 from handlers.invitations import feature, invitations, own
 from xmpp.control import Refused
 from xmpp.data import dataforms, timestamps
+from xmpp.data.commands import Answers, Done
 from xmpp.data.dataforms import Field
 from xmpp.data.errors import StanzaError
 from xmpp.routing.feature import SERVER

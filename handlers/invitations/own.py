@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from db import invitations as records
 from db.invitations import CONTACT, RESET, Invitation
-from handlers.commands.command import Answers, Asked, Command, Done
+from handlers.commands.command import Asked, Command
 from handlers.invitations import invitations
 from xmpp.data import dataforms, timestamps
+from xmpp.data.commands import Answers, Done
 from xmpp.data.dataforms import Field
 from xmpp.data.errors import StanzaError
 from xmpp.routing.feature import SERVER

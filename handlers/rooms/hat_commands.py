@@ -16,10 +16,11 @@ from handlers.rooms.rooms_here import open_to
 from handlers.rooms.settings import RoomSettings
 from handlers.rooms.telling import CHANGED, tell_codes
 from xmpp.data import commands, dataforms
+from xmpp.data.commands import Answers, Done
 from xmpp.data.dataforms import Field
 from xmpp.data.disco import Info
 from xmpp.data.errors import StanzaError
-from xmpp.data.jid import JID, MalformedJID
+from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ TITLE = Field("hats#title", label="What it is called", required=True)
 URI = Field("hats#uri", label="The URI that it is known by", required=True)
 COLOUR = Field("hats#hue", label="Its colour, an angle from 0 to 360")
 WEARER = Field("hats#jid", "jid-single", "Who wears it", required=True)
-
-Answers = Mapping[str, tuple[str, ...]]
-
 
 class Command(NamedTuple):
     """A command: for whom it is, what has to be filled in, if anything, and what it does, which gives the result, if
@@ -54,14 +52,9 @@ def execute(server: "Server", iq: Stanza) -> etree._Element:
     room = open_to(server, iq.to, iq.sender.bare)
     request = commands.requested(iq.only_child())
     command = _usable(room, iq.sender, request.node)
-    if request.action == "cancel":
-        return commands.canceled(request)
-    if command.form is None:
-        return commands.completed(request, command.act(room, iq, {}))
-    if request.form is None:
-        form = dataforms.form(FORM_TYPE, command.form(room), title=command.name, instructions="Fill in this form.")
-        return commands.to_fill_in(request, form)
-    return commands.completed(request, command.act(room, iq, _answers(request.form, command.form(room))))
+    fields = command.form
+    form = commands.Form(FORM_TYPE, lambda: fields(room)) if fields is not None else None
+    return commands.carried_out(request, command.name, form, lambda answers: Done(command.act(room, iq, answers)))
 
 
 # -- how they are found
@@ -108,16 +101,6 @@ def _which_hat(room: Room) -> tuple[Field, ...]:
 
 def _whose_hat(room: Room) -> tuple[Field, ...]:
     return (WEARER, *_which_hat(room))
-
-
-def _answers(x: etree._Element, fields: tuple[Field, ...]) -> Answers:
-    """What is filled in. Raises StanzaError."""
-    try:
-        return dataforms.submitted(x, FORM_TYPE, fields)
-    except MalformedJID as error:
-        raise StanzaError("jid-malformed", str(error)) from None
-    except ValueError as error:
-        raise commands.bad_payload(str(error)) from None
 
 
 # -- which hats there are

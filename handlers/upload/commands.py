@@ -10,6 +10,7 @@ from db.uploads import File
 from handlers.upload import removing
 from handlers.upload.slots import address, address_base, own_account
 from xmpp.data import commands, dataforms, timestamps
+from xmpp.data.commands import Answers, Done
 from xmpp.data.dataforms import Field
 from xmpp.data.disco import Info
 from xmpp.data.errors import StanzaError
@@ -29,8 +30,6 @@ UPLOADED = Field("uploaded", label="Uploaded at")
 EXPIRES = Field("expires", label="Kept until")
 ADDRESS = Field("address", label="Address")
 
-Answers = Mapping[str, tuple[str, ...]]
-
 
 class Command(NamedTuple):
     """A command: what has to be filled in, if anything, and what it does, which gives the result, if there is one."""
@@ -44,19 +43,11 @@ def execute(server: "Server", iq: Stanza) -> etree._Element:
     """Do what a command does, or show its form."""
     account, request = own_account(server, iq), commands.requested(iq.only_child())
     command = _known(request.node)
-    if request.action == "cancel":
-        return commands.canceled(request)
-    if command.form is None:
-        return commands.completed(request, command.act(server, account, {}))
-    fields = command.form(server, account)
-    if request.form is None:
-        form = dataforms.form(FORM_TYPE, fields, title=command.name, instructions="Choose files.")
-        return commands.to_fill_in(request, form)
-    try:
-        answers = dataforms.submitted(request.form, FORM_TYPE, fields)
-    except ValueError as error:
-        raise commands.bad_payload(str(error)) from None
-    return commands.completed(request, command.act(server, account, answers))
+    fields = command.form
+    form = commands.Form(FORM_TYPE, lambda: fields(server, account), "Choose files.") if fields is not None else None
+    return commands.carried_out(
+        request, command.name, form, lambda answers: Done(command.act(server, account, answers))
+    )
 
 
 def listed(service: JID) -> etree._Element:

@@ -4,16 +4,17 @@ they are found (XEP-0030).
 Nothing is kept between the request for the form and the one with it: who knows what to fill in sends that at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lxml import etree
 
 from xmpp.data import dataforms, names
+from xmpp.data.dataforms import Field
 from xmpp.data.disco import ITEMS, ITEMS_QUERY, Identity, Info
 from xmpp.data.errors import StanzaError
 from xmpp.data.ids import random_id
-from xmpp.data.jid import JID
+from xmpp.data.jid import JID, MalformedJID
 
 NAMESPACE = "http://jabber.org/protocol/commands"
 COMMAND = f"{{{NAMESPACE}}}command"
@@ -41,12 +42,11 @@ def requested(command: etree._Element) -> Request:
         raise _bad_request("bad-action", "there is one form, and nothing before or after it")
     form = command.find(dataforms.X)
     if action == "complete" and form is None:
-        raise bad_payload("the form is missing")
+        raise _bad_payload("the form is missing")
     return Request(command.get("node", ""), command.get("sessionid") or random_id(), action, form)
 
 
-def bad_payload(text: str) -> StanzaError:
-    """The error for a form that is not filled in as it has to be."""
+def _bad_payload(text: str) -> StanzaError:
     return _bad_request("bad-payload", text)
 
 
@@ -60,11 +60,48 @@ def not_for_you() -> StanzaError:
     return StanzaError("forbidden", "you may not use this command", type="cancel")
 
 
-# -- answers
+# -- carrying one out
 
 
-def to_fill_in(request: Request, form: etree._Element) -> etree._Element:
-    """The form that has to be filled in first."""
+Answers = Mapping[str, tuple[str, ...]]
+"""What was filled in, by field; what was left empty is () or is not there."""
+
+
+class Form(NamedTuple):
+    """What has to be filled in for a command. `fields()` are asked for each time: what can be chosen may have
+    changed since the form was shown."""
+
+    form_type: str
+    fields: Callable[[], Sequence[Field]]
+    instructions: str = "Fill in this form."
+
+
+class Done(NamedTuple):
+    """What a command says when it is done: a form of type result, and a text for people."""
+
+    result: etree._Element | None = None
+    note: str = ""
+
+
+def carried_out(
+    request: Request, name: str, form: Form | None, act: Callable[[Answers], Done | None]
+) -> etree._Element:
+    """Do what the command of this name does, once its form is filled in, if there is one; else show that. Raises
+    StanzaError."""
+    if request.action == "cancel":
+        return _answer(request, "canceled")
+    answers: Answers = {}
+    if form is not None:
+        fields = form.fields()
+        if request.form is None:
+            return _to_fill_in(
+                request, dataforms.form(form.form_type, fields, title=name, instructions=form.instructions)
+            )
+        answers = _filled_in(request.form, form.form_type, fields)
+    return _completed(request, act(answers) or Done())
+
+
+def _to_fill_in(request: Request, form: etree._Element) -> etree._Element:
     command = _answer(request, "executing")
     actions = etree.SubElement(command, f"{{{NAMESPACE}}}actions", execute="complete")
     etree.SubElement(actions, f"{{{NAMESPACE}}}complete")
@@ -72,19 +109,22 @@ def to_fill_in(request: Request, form: etree._Element) -> etree._Element:
     return command
 
 
-def completed(request: Request, result: etree._Element | None = None, note: str = "") -> etree._Element:
-    """It is done, with this result, and this text for people."""
+def _filled_in(x: etree._Element, form_type: str, fields: Sequence[Field]) -> Answers:
+    try:
+        return dataforms.submitted(x, form_type, fields)
+    except MalformedJID as error:
+        raise StanzaError("jid-malformed", str(error)) from None
+    except ValueError as error:
+        raise _bad_payload(str(error)) from None
+
+
+def _completed(request: Request, done: Done) -> etree._Element:
     command = _answer(request, "completed")
-    if note:
-        etree.SubElement(command, f"{{{NAMESPACE}}}note", type="info").text = note
-    if result is not None:
-        command.append(result)
+    if done.note:
+        etree.SubElement(command, f"{{{NAMESPACE}}}note", type="info").text = done.note
+    if done.result is not None:
+        command.append(done.result)
     return command
-
-
-def canceled(request: Request) -> etree._Element:
-    """It is not done."""
-    return _answer(request, "canceled")
 
 
 def _answer(request: Request, status: str) -> etree._Element:
