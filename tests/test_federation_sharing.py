@@ -27,7 +27,8 @@ from tests.harness.peer_servers import BIDI, DIALBACK, PeerServer, PeerStream
 from tests.harness.streams import local_name
 from xmpp.data.jid import JID
 from xmpp.data.stanza import Stanza
-from xmpp.federation import link_stream
+from xmpp.federation import link_stream, sharing
+from xmpp.federation.certificates import is_among_shown, shown_names
 from xmpp.federation.dialback import Pair
 from xmpp.federation.link_stream import LinkStream
 from xmpp.running.handling import Handled
@@ -266,6 +267,21 @@ def test_who_wants_a_connection_waits_for_one_that_is_being_made(
         assert not peer.has_another
 
 
+def test_those_that_wait_do_not_wait_for_each_other_where_no_connection_is_shared(
+    server: Server, peer: PeerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "ANSWER_SECONDS", FOREVER)
+    for ours in (A, ROOMS, f"pubsub.{A}"):
+        says(server, ours, C)
+    with peer.accepts() as first:
+        first.answers("")
+        agrees(first, A)
+        with peer.accepts() as second, peer.accepts() as third:  # both are there, and nobody has answered yet
+            for stream in (second, third):
+                stream.answers("")
+                assert next_key(stream).get("from") != A
+
+
 def test_many_pairs_at_once_make_no_more_connections_than_they_need(tmp_path: Path) -> None:
     with two_servers(tmp_path, federation={"pairs_per_stream": 3}) as servers:
         ours, theirs = (trusted(domain) for domain in (A, B))
@@ -341,6 +357,14 @@ def streams_to(folder: Path, authority: Authority, issued: Issued, *pairs: Pair)
             says(first, *pair)
             settle((first, second))
         return directory.connections if len(link_streams(first)) > 1 else 1
+
+
+def test_the_names_in_a_certificate_tell_which_domains_it_is_not_for(authority: Authority) -> None:
+    shown = shown_names(authority.issue(B, f"*.{C}", "bücher.example").der)
+    assert all(is_among_shown(shown, domain) for domain in (B, f"rooms.{C}", "bücher.example"))
+    assert not any(is_among_shown(shown, domain) for domain in (f"rooms.{B}", C))
+    for unclear in (authority.issue(B, xmpp_addresses=[C]).der, (b"no certificate",), ()):
+        assert is_among_shown(shown_names(unclear), C)
 
 
 def test_a_certificate_for_both_domains_is_enough_to_share(tmp_path: Path, authority: Authority) -> None:

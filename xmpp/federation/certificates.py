@@ -65,6 +65,22 @@ def covers(leaf: x509.Certificate, domain: str) -> bool:
     return _is_among(_dns_names(leaf), domain) or _has_other_name(leaf, domain)
 
 
+def shown_names(chain: Sequence[bytes]) -> frozenset[str] | None:
+    """The names in DNS of the first of these certificates, as `is_among_shown` takes them; None if it has others."""
+    try:
+        leaf = x509.load_der_x509_certificate(chain[0])
+        is_plain = not _names(leaf).get_values_for_type(x509.OtherName)
+        return frozenset(_dns_names(leaf)) if is_plain else None
+    except (IndexError, *MALFORMED):
+        return None
+
+
+def is_among_shown(names: frozenset[str] | None, domain: str) -> bool:
+    """False if a certificate of these names is not good for the domain; costs next to nothing."""
+    label = _label(domain)
+    return names is None or label in names or "*." + label.partition(".")[2] in names
+
+
 def _check_pin(leaf: x509.Certificate, pinned: str) -> None:
     if not compare_digest(leaf.fingerprint(SHA256()).hex(), pinned):
         raise CertificateRejected("is not the one that is pinned for your domain here",

@@ -2,6 +2,7 @@
 that asks about a key (XEP-0220)."""
 
 import logging
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import gevent
@@ -12,6 +13,7 @@ from xmpp.data import names
 from xmpp.data.errors import StanzaError, StreamError
 from xmpp.federation import dialback
 from xmpp.federation import names as tags
+from xmpp.federation.certificates import shown_names
 from xmpp.federation.dialback import Pair
 from xmpp.federation.failures import not_found, timeout, unnamed
 from xmpp.federation.stream import ServerStream
@@ -130,6 +132,11 @@ class OutgoingStream(ServerStream):
         super().begin_anew()
         self._has_features = False
         self.write(self.opening())
+
+    @cached_property
+    def shown_names(self) -> frozenset[str] | None:
+        """The names in the certificate that the other server has shown (`is_among_shown`)."""
+        return shown_names(self.transport.peer_chain)
 
     # -- the end
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gevent.event import Event
 
+from xmpp.federation.certificates import is_among_shown
 from xmpp.federation.dialback import Pair
 from xmpp.federation.link_stream import ANSWER_SECONDS, LinkStream
 from xmpp.federation.remembered import ForADay
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Sharing:
-    """The streams that may take one more pair, by the domains that they lead to, and by the address."""
+    """The streams that are open, by the domains that they lead to, and by the address."""
 
     def __init__(self, federation: "Federation") -> None:
         self._federation = federation
@@ -35,12 +36,11 @@ class Sharing:
 
     def opened(self, stream: LinkStream, pair: Pair) -> None:
         """A stream carries what is sent for this pair."""
-        if stream.takes_more:
-            for key in (pair.theirs, stream.peer):
-                self._streams.setdefault(key, {})[stream] = None
+        for key in (pair.theirs, stream.peer):
+            self._streams.setdefault(key, {})[stream] = None
 
     def gone(self, stream: LinkStream) -> None:
-        """A stream has ended, or takes no more."""
+        """A stream has ended."""
         for key in {stream.peer, *(pair.theirs for pair in stream.says)}:
             streams = self._streams.get(key, {})
             streams.pop(stream, None)
@@ -65,7 +65,10 @@ class Sharing:
     def may_join(self, link: "Link", key: str) -> bool:
         """True if there is, or is about to be, a stream to this domain, or address, that may carry what is sent over
         the link."""
-        return link.pair not in self._alone and (key in self._being_opened or self._one_for(link.pair, key) is not None)
+        if link.pair in self._alone:
+            return False
+        is_one_to_come = key in self._being_opened and self._may_be_such(link.pair, key)
+        return is_one_to_come or self._one_for(link.pair, key) is not None
 
     def join(self, link: "Link", key: str) -> bool:
         """True if a stream to this domain, or address, carries from now on what is sent over the link. Yields; waits
@@ -78,7 +81,7 @@ class Sharing:
                     if stream.has_room:
                         return self._agree(stream, link)
                 continue
-            being_opened = self._being_opened.get(key)
+            being_opened = self._being_opened.get(key) if self._may_be_such(link.pair, key) else None
             if being_opened is None or not being_opened.wait(max(0.0, until - monotonic())):
                 break
         return False
@@ -88,7 +91,6 @@ class Sharing:
             return True
         self._alone.note(link.pair)
         stream.takes_more = False
-        self.gone(stream)
         return False
 
     def _one_for(self, pair: Pair, key: str) -> LinkStream | None:
@@ -97,7 +99,17 @@ class Sharing:
         return next((each for each in self._streams.get(key, ()) if self._may_take(each, pair)), None)
 
     def _may_take(self, stream: LinkStream, pair: Pair) -> bool:
-        return stream.has_room and self._shows_same(stream, pair) and self._is_of(stream, pair.theirs)
+        return stream.has_room and self._fits(stream, pair)
+
+    def _may_be_such(self, pair: Pair, key: str) -> bool:
+        """True if the next stream to this domain, or address, may be one that can carry the pair: nobody knows, or one
+        that is there could, were there room. Otherwise a server that has hundreds of domains, each with a certificate
+        of its own, would be dialled for one after the other."""
+        streams = self._streams.get(key, ())
+        return not streams or any(each.takes_more and self._fits(each, pair) for each in streams)
+
+    def _fits(self, stream: LinkStream, pair: Pair) -> bool:
+        return self._shows_same(stream, pair) and self._is_of(stream, pair.theirs)
 
     def _shows_same(self, stream: LinkStream, pair: Pair) -> bool:
         """True if we would show the same certificate for our domain of this pair."""
@@ -110,5 +122,8 @@ class Sharing:
             return True
         if not stream.has_tls:
             return self._federation.may_be_plain(domain)
-        chain = stream.transport.peer_chain
-        return self._federation.may_dial_back(domain) or self._federation.judge(chain, domain) is None
+        if self._federation.may_dial_back(domain):
+            return True
+        if domain not in self._federation.settings.pinned and not is_among_shown(stream.shown_names, domain):
+            return False  # there may be hundreds of streams to one address, and to judge takes long
+        return self._federation.judge(stream.transport.peer_chain, domain) is None
