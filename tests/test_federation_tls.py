@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.harness.authority import Authority, Issued
-from tests.harness.federated import Directory, Servers, federated, federation_of, next_of, somebody
+from tests.harness.federated import Directory, Servers, all_until, federated, federation_of, next_of, somebody
+from tests.harness.proxies import free_port
 from tests.harness.streams import listener_of
 from xmpp.stream.listen_settings import PORTS
 
@@ -72,6 +73,21 @@ def test_tls_may_come_first_there_and_where_clients_connect(tmp_path: Path, auth
     with both(tmp_path, authority, authority.issue(B)) as servers:
         reached_by(port, servers)
         are_heard_both_ways(servers)
+
+
+def test_nothing_is_said_on_a_stream_that_is_to_begin_anew(tmp_path: Path, authority: Authority) -> None:
+    with both(tmp_path, authority, authority.issue(B)) as servers:
+        juliet, romeo = somebody(servers[0], f"juliet@{A}/x"), somebody(servers[1], f"romeo@{B}/y")
+        directory = federation_of(servers[0]).dialer
+        assert isinstance(directory, Directory)
+        directory.ports[B] = free_port()
+        juliet.sends(f"<presence to='romeo@{B}/y' type='unavailable'/>")
+        juliet.sends(CHAT.format(f"romeo@{B}/y"))
+        assert "remote-server-timeout" in next_of(juliet, "message")
+        romeo.sends(CHAT.format(f"juliet@{A}/x"))  # his server calls, and is told who has gone
+        told = all_until(romeo, lambda stanza: 'type="unavailable"' in stanza)[-1]
+        assert f'from="juliet@{A}/x"' in told
+        assert [len(federation_of(server).streams) for server in servers] == [1, 1]
 
 
 BAD = {

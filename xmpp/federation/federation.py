@@ -205,10 +205,15 @@ class Federation:
         if link is not None:
             link.is_there()
         if pair in stream.says:
-            self.adopt(stream, pair)
+            return  # on this stream, as soon as something may be said there
         for stanza in self.owed.take(pair):
             with suppress(StanzaError):  # then it is owed still
                 self.pass_on(stanza)
+
+    def may_say(self, stream: IncomingStream, *pairs: Pair) -> None:
+        """What people here send for these pairs may be sent on this stream from now on, too."""
+        for pair in pairs:
+            self.adopt(stream, pair)
 
     def adopt(self, stream: ServerStream, pair: Pair) -> None:
         """A stream may carry what is sent for this pair, if none does yet."""

@@ -69,6 +69,8 @@ class IncomingStream(ServerStream):
         finally:
             self.write(self.opening())
         self.write(self.framing.features(map(wire, self._features())))
+        if self.hears:
+            self._federation.may_say(self, *self.says)
 
     def _check(self, header: StreamHeader) -> None:
         ours, theirs = _domain(header.attributes.get("to")), _domain(header.attributes.get("from"))
@@ -147,7 +149,7 @@ class IncomingStream(ServerStream):
             return
         self.write(f"<success xmlns='{names.SASL}'/>".encode())
         self._agree(Pair(self.ours, self.theirs))
-        self.begin_anew()
+        self.begin_anew()  # nothing is to be said before
 
     def _check_external(self, element: etree._Element) -> None:
         if self.hears or not self._has_tls or not self.theirs:
@@ -241,6 +243,7 @@ class IncomingStream(ServerStream):
         if not self.theirs:
             self.theirs = pair.theirs
         self._agree(pair)
+        self._federation.may_say(self, *self.says & {pair})
 
     def _confirm_key(self, element: etree._Element) -> None:
         """Another server asks whether a key that somebody showed it is ours: that takes our secret and nothing else."""
