@@ -18,11 +18,13 @@ from xmpp.federation import link, owed
 from xmpp.federation.dialback import Pair
 from xmpp.federation.failures import not_found, timeout
 from xmpp.federation.owed import MOST_BYTES, Owed
+from xmpp.running.handling import Handled
 from xmpp.server import Server
 
 GONE = "<presence to='romeo@c.example/y' type='unavailable' id='gone'/>"
 THERE = "<presence to='romeo@c.example/y' id='there'/>"
 CHAT = "<message to='romeo@c.example' type='chat' id='{}'><body>hi</body></message>"
+ROMEO = JID.parse("romeo@c.example/y")
 UNREACHABLE = timeout("its server refuses connections")
 
 
@@ -68,6 +70,20 @@ def test_a_server_that_calls_is_told_who_has_gone_meanwhile(
     assert not len(federation_of(server).owed)
 
 
+def test_it_hears_what_any_domain_here_has_to_say(server: Server, juliet: Client, directory: Directory) -> None:
+    sender = JID.parse("hall@rooms.a.example/romeo")
+    with Handled():
+        federation_of(server).send(Stanza.build("presence", id="gone", type="unavailable", sender=sender, to=ROMEO))
+    is_unreachable(juliet)
+    with PeerServer() as authority, PeerStream.to(server) as caller:
+        directory.ports["c.example"] = authority.port
+        agree(caller, authority)
+        with authority.accepts() as stream:
+            answered(stream, "rooms.a.example")
+            assert (told := next_but_pings(stream)).get("from") == str(sender)
+            assert told.get("id") == "gone"
+
+
 def test_so_is_one_that_carries_both_directions(server: Server, juliet: Client, directory: Directory) -> None:
     juliet.sends(GONE)
     is_unreachable(juliet)
@@ -110,11 +126,11 @@ def next_but_pings(stream: PeerStream) -> etree._Element:
     return stanza
 
 
-def answered(stream: PeerStream) -> None:
+def answered(stream: PeerStream, ours: str = "a.example") -> None:
     """The other server agrees on what ours has dialled."""
     stream.answers()
     assert local_name(stream.next()) == "result"
-    stream.send("<db:result from='c.example' to='a.example' type='valid'/>")
+    stream.send(f"<db:result from='c.example' to='{ours}' type='valid'/>")
 
 
 # -- what is kept

@@ -201,14 +201,18 @@ class Federation:
         one_too_many = self.allowances.add(stream, pair.theirs, most)
         if one_too_many is not None:
             one_too_many.close(StreamError("policy-violation", "your domain has too many connections here"))
+        self._is_there(pair)
+        for owed in self.owed.pairs(pair.theirs):
+            if owed not in stream.says:  # there it is said as soon as something may be said
+                self._is_there(owed)
+                for stanza in self.owed.take(owed):
+                    with suppress(StanzaError):  # then it is owed still
+                        self.pass_on(stanza)
+
+    def _is_there(self, pair: Pair) -> None:
         link = self._links.get(pair)
         if link is not None:
             link.is_there()
-        if pair in stream.says:
-            return  # on this stream, as soon as something may be said there
-        for stanza in self.owed.take(pair):
-            with suppress(StanzaError):  # then it is owed still
-                self.pass_on(stanza)
 
     def may_say(self, stream: IncomingStream, *pairs: Pair) -> None:
         """What people here send for these pairs may be sent on this stream from now on, too."""

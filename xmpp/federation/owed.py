@@ -53,6 +53,10 @@ class Owed:
         if self._all and stanza.kind == "presence" and stanza.type is None:
             self._forget(_key(stanza))
 
+    def pairs(self, theirs: str) -> list[Pair]:
+        """Those with this domain of theirs for which something is owed."""
+        return [pair for pair in self._of_pairs if pair.theirs == theirs]
+
     def take(self, pair: Pair) -> list[Stanza]:
         """What is to be said for this pair now; it is not owed any more."""
         found = [self._all[key] for key in self._of_pairs.get(pair, ())]
