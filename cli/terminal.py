@@ -126,7 +126,7 @@ def show(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         return
     cells = [tuple(map(Text, row)) for row in printable]  # as it is: no markup, no names of emoji
     table = Table(*(Column(heading, overflow="fold") for heading in headings))
-    table.columns[0].min_width = min(max((first.cell_len for first, *_ in cells), default=0), console.width // 2)
+    table.columns[0].no_wrap = all(first.cell_len <= console.width // 2 for first, *_ in cells)
     for line in cells:
         table.add_row(*line)
     console.print(table)

@@ -78,6 +78,7 @@ def test_nothing_is_left_out_where_a_terminal_is_narrow(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "80")
     names = ("Id", "Software", "Device", "Since", "Last seen", "By")
     id, device = "DiWA-8Rq7VaBcDeFgHiJkLmN", "gajim.JHIZWNUHOI6X4O3B"
@@ -87,6 +88,7 @@ def test_nothing_is_left_out_where_a_terminal_is_narrow(
     assert "\N{HORIZONTAL ELLIPSIS}" not in shown
     cells = [line.split("\N{BOX DRAWINGS LIGHT VERTICAL}") for line in shown.splitlines()]
     assert "".join(line[3].strip() for line in cells if len(line) > 3) == device
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_accounts_are_listed_in_a_table(tmp_path: Path) -> None:
