@@ -8,6 +8,7 @@ from typing import Self
 
 from xmpp.stream.tls.any_certificate import AnyCertificate
 from xmpp.stream.tls.certificates import Certificate, CertificateError
+from xmpp.stream.tls.kept_sessions import keep_none
 
 XMPP, HTTP, XMPP_SERVER = "xmpp-client", "http/1.1", "xmpp-server"  # application protocols; HTTP/2 is never offered
 TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # forward secrecy and AEAD only; TLS 1.3 has nothing else
@@ -88,6 +89,7 @@ def _context(side: int, certificate: Certificate) -> _Context:
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     # A session that cannot be resumed always has the keys, and thus the bindings, of its own handshake.
     context.options |= ssl.OP_NO_TICKET
+    keep_none(context)
     context.set_ciphers(TLS_1_2_CIPHERS)
     try:
         context.load_cert_chain(certificate.chain_file, certificate.key_file)

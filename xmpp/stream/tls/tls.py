@@ -228,11 +228,16 @@ class ServerTLS:
         """Return the channel binding data of the connection by type (RFC 5929, RFC 9266), the strongest first."""
         bindings = {
             "tls-exporter": self._exporter.exported(secured) if self._exporter else None,
-            # Where TLS 1.3 is used, tls-unique is undefined (RFC 8446 appendix C.5).
-            "tls-unique": secured.get_channel_binding("tls-unique") if secured.version() == "TLSv1.2" else None,
+            "tls-unique": secured.get_channel_binding("tls-unique") if _is_unique(secured) else None,
             "tls-server-end-point": self._presented[secured.context].end_point_hash,
         }
         return {kind: data for kind, data in bindings.items() if data}
+
+
+def _is_unique(secured: ssl.SSLObject) -> bool:
+    """True if tls-unique means something. Where TLS 1.3 is used it is undefined (RFC 8446 appendix C.5); where a
+    session goes on from an earlier one, somebody in between may have the same on both sides (RFC 7627 section 1)."""
+    return secured.version() == "TLSv1.2" and not secured.session_reused
 
 
 def _tell(certificate: Certificate, domain: str, now: datetime) -> None:
