@@ -14,7 +14,7 @@ import pytest
 from gevent import socket
 
 from handlers.login.sasl.passwords import HashingThreads
-from tests.harness.administrators import administered, logged_in
+from tests.harness.administrators import Administrator, administered
 from tests.harness.browsing import LOOPBACK, Browser, browser, get, web_server
 from tests.harness.streams import Stream
 from web import static
@@ -169,7 +169,9 @@ def test_row_235_who_asks_for_what_anybody_may_has_that_in_a_strangers_turn(
 
 
 def test_row_235_an_administrator_who_is_logged_in_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with administered(tmp_path) as site, logged_in(site) as juliet, browser(site) as connection:
+    with administered(tmp_path) as site, browser(site) as connection:
+        juliet = Administrator(site)
+        juliet.logs_in()
         waits = counted_waits(site, monkeypatch)
         cookies = "; ".join(f"{name}={value}" for name, value in juliet.cookies.items())
         for _ in range(FEW):
