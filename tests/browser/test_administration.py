@@ -69,3 +69,15 @@ def test_on_a_phone_a_wide_table_is_moved_sideways_and_the_page_is_not(
     page.get_by_role("link", name="Sessions").click()
     expect(page.get_by_role("link", name="End")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_can_be_done_in_a_row_of_a_table_is_in_sight(page: Page, server: RunningServer, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(address(server, "/admin/invitations/add"))
+    page.get_by_label("Name", exact=True).fill("the-nurse-of-the-capulets")
+    page.get_by_role("button", name="Make the link").click()
+    page.goto(address(server, "/admin/invitations"))
+    action = page.get_by_role("link", name="Take back").bounding_box()
+    assert action is not None
+    assert action["x"] + action["width"] <= width
