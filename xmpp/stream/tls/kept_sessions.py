@@ -22,13 +22,13 @@ Control = Callable[[int, int, int, None], int]
 def keep_none(context: ssl.SSLContext) -> None:
     """Have connections with this context leave nothing behind. Where OpenSSL cannot be asked for it nobody can be asked
     for certificates either, and what is kept is small. Blocks for some milliseconds the first time."""
-    control = _control()
+    control = _tried_control()
     if control is not None:
         control(word_at(context, POINTER_AT), SET_MODE, OFF, None)
 
 
 @cache
-def _control() -> Control | None:
+def _tried_control() -> Control | None:
     """The function, which is tried out first; None if it does not work here."""
     try:
         control = getattr(library(), CONTROL)
