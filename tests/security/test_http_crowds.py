@@ -194,16 +194,19 @@ def test_row_236_what_takes_long_is_done_once_however_many_ask_for_it(
 
         return counted
 
-    monkeypatch.setattr(rendering, "_Folder", counting(rendering._Folder))
+    monkeypatch.setattr(rendering._Folder, "compile", counting(rendering._Folder.compile))
     monkeypatch.setattr(static, "_in_a_thread", counting(static._in_a_thread))
     with web_server(tmp_path, PARTS) as site:
         script = f"{PATH}/{site.server.state(Client).folder}/converse.min.js"
-        for path, headers in (("/", {}), (script, {}), (script, {"Accept_Encoding": "gzip"})):
+        compressed = {"Accept_Encoding": "gzip"}
+        for path, headers, made in (
+            ("/", {}, "pages/start.html"), (script, {}, "converse.min.js"), (script, compressed, "converse.min.js"),
+        ):  # fmt: skip
             done.clear()
             asking = [gevent.spawn(get, site, path, **headers) for _ in range(FEW)]
             gevent.joinall(asking, raise_error=True)
             assert {each.get().status for each in asking} == {200}
-            assert len(done) == 1
+            assert [each[-1] for each in done].count(made) == 1
 
 
 def test_row_237_hashing_what_somebody_guesses_leaves_the_processor_to_the_loop() -> None:

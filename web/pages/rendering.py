@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.lock import BoundedSemaphore
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, meta
 from markupsafe import Markup, escape
 
 from handlers.discovery.disco_info import DiscoSettings
@@ -38,16 +38,17 @@ Texts = Mapping[str, str]
 
 
 class Templates:
-    """The folders whose templates were used so far. A server has one."""
+    """The templates that were used so far, by their folders. A server has one."""
 
     def __init__(self) -> None:
         self._folders: dict[str, _Folder] = {}
         self._compiling = BoundedSemaphore()
 
     def filled(self, template: str, values: Mapping[str, Any]) -> str:
-        """The HTML of a template with these values. Yields when the first template of its folder is used."""
-        name = template.partition("/")[0]
-        folder = self._folders.get(name) or self._compiled(name)
+        """The HTML of a template with these values. Yields when it is used for the first time."""
+        folder = self._folders.get(template.partition("/")[0])
+        if folder is None or template not in folder.compiled:
+            folder = self._compiled(template)
 
         def text(key: str, **named: object) -> Markup:
             found = folder.texts[key]
@@ -56,17 +57,22 @@ class Templates:
         return folder.environment.get_template(template).render(values, text=text)
 
 
-    def _compiled(self, name: str) -> "_Folder":
-        """The folder, which is made if it is the first time: once, however many ask for it meanwhile. Yields."""
+    def _compiled(self, template: str) -> "_Folder":
+        """The template's folder, in which it is compiled now: once, however many ask for it meanwhile. Yields."""
+        name = template.partition("/")[0]
         with self._compiling:
             if name not in self._folders:
-                # To compile them takes 100 ms, for which nobody else shall wait.
                 self._folders[name] = gevent.get_hub().threadpool.apply(_Folder, (name,))
-            return self._folders[name]
+            folder = self._folders[name]
+            if template not in folder.compiled:
+                # It takes up to 50 ms, for which nobody else shall wait; all of a folder would keep the loop from
+                # running for much longer, though a thread does it.
+                gevent.get_hub().threadpool.apply(folder.compile, (template,))
+            return folder
 
 
 class _Folder:
-    """The templates of a folder, and the common ones, compiled; with their texts."""
+    """The templates of a folder, with their texts. Of those that are `compiled` all is that they are made of."""
 
     def __init__(self, name: str) -> None:
         self.texts = {key: escape(text) for key, text in {**texts_in(COMMON), **texts_in(name)}.items()}
@@ -78,9 +84,17 @@ class _Folder:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        for each in {COMMON, name}:
-            for file in resources.files("web").joinpath(each, "templates").iterdir():
-                self.environment.get_template(f"{each}/{file.name}")
+        self.compiled = set[str]()
+
+    def compile(self, template: str) -> None:
+        """Compile a template, after those that it extends or includes."""
+        if template in self.compiled:
+            return
+        for each in meta.find_referenced_templates(self.environment.parse(_source(template) or "")):
+            assert each is not None, f"{template} does not name what it is made of"
+            self.compile(each)
+        self.environment.get_template(template)
+        self.compiled.add(template)
 
 
 def render(
@@ -96,7 +110,7 @@ def render(
 ) -> Response:
     """A page, about a domain; as usual the one that was asked for. Its template knows `values`, `text`, and what
     base.html needs: `domain`, `service` (the name of the service), `stylesheet`, `path`, and `root`, which has to stand
-    in front of every path in it. Yields when the first template of its folder is used."""
+    in front of every path in it. Yields when its template is used for the first time."""
     domain, root = domain or site.domain_for(request.host), site.root(request.host)
     own = {
         "domain": domain,
