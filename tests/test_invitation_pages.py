@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -24,6 +25,7 @@ from handlers.login.throttle import LoginThrottle
 from tests.harness.browsing import get, post_form, web_server
 from tests.harness.in_process import Client, online
 from tests.harness.visitors import Visitor
+from web.pages import invitations as invitation_pages
 from web.parts import PARTS
 from web.site import Site
 from xmpp.data.jid import JID
@@ -119,6 +121,13 @@ def test_who_comes_makes_an_account_has_a_contact_and_is_told_what_comes_next(si
     for account, contact in ((NURSE, JULIET), (JULIET, NURSE)):
         item = rosters.item(site.server.db, account, contact)
         assert item is not None and item.subscription == "both"
+
+
+def test_who_has_invited_is_no_contact_where_the_invitation_does_not_say_so(site: Site, visitor: Visitor) -> None:
+    visitor.goes(path(invite(site, inviter=JULIET)))
+    visitor.sends(**OWN)
+    assert "Your address is nurse@localhost." in visitor.text
+    assert "juliet@localhost" not in visitor.text and rosters.item(site.server.db, NURSE, JULIET) is None
 
 
 def test_a_name_that_was_given_stands_in_the_form_and_no_other_is_taken(site: Site, visitor: Visitor) -> None:
@@ -371,6 +380,25 @@ def test_row_244_who_guesses_links_waits_longer_each_time(site: Site) -> None:
         get(site, "/reset/nothing-of-the-kind")
         delays.append(throttle.delay("127.0.0.1", None, monotonic()))
     assert delays == sorted(delays) and delays[-1] > 4 * delays[0]
+
+
+def test_row_244_what_is_a_link_or_was_one_counts_as_no_guess(site: Site) -> None:
+    good, old = invite(site), invite(site)
+    expire(site, old)
+    assert [get(site, path(link)).status for link in (good, old)] == [200, 410]
+    assert site.server.state(LoginThrottle).delay("127.0.0.1", None, monotonic()) == 0
+
+
+def test_row_244_after_guesses_a_right_link_waits_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = list[float]()
+    settings = {**SETTINGS, "sasl": {**SETTINGS["sasl"], "max_delay_seconds": 60}}
+    with web_server(tmp_path, PARTS, None, **settings) as site:
+        link = invite(site)
+        monkeypatch.setattr(invitation_pages, "gevent", SimpleNamespace(sleep=waited.append))
+        for target in ("/invite/nothing-of-the-kind", "/reset/nothing-of-the-kind", path(link)):
+            get(site, target)
+    first, second, third = waited
+    assert first == 0 < second < third
 
 
 def test_nobody_is_asked_for_a_password_over_a_connection_that_others_can_read(site: Site) -> None:
