@@ -7,7 +7,7 @@ import gevent
 import pytest
 from gevent import socket
 
-from tests.harness.streams import JULIET, Stream, listening_server
+from tests.harness.streams import JULIET, Stream, listener_of, listening_server
 from xmpp.running.accepting import PatientServer
 from xmpp.server import Server
 from xmpp.stream import admission, turns
@@ -182,6 +182,26 @@ def test_while_there_is_a_crowd_at_the_door_connections_wait_outside() -> None:
             assert len(served) == 1
     finally:
         listening.stop()
+
+
+def test_where_strangers_who_wait_have_all_places_others_wait_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are not refused: who has the places may be sent away as soon as it is his turn."""
+    waiting = list[object]()
+    monkeypatch.setattr(Admission, "waiting", property(lambda _: len(waiting)))
+    with listening_server(tmp_path) as server, Stream(server) as first, Stream(server) as second:
+        monkeypatch.setattr(listener_of(server), "_possible", 2)
+        for stream in (first, second):
+            stream.open()
+        waiting.append(first)
+        with Stream(server) as third:
+            for _ in range(FEW):
+                second.asks(REGISTER)
+            first.close()
+            second.asks(REGISTER)
+            waiting.clear()
+            third.open()
 
 
 def test_many_who_connect_at_once_keep_nobody_waiting_who_is_in(server: Server) -> None:

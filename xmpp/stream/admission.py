@@ -30,7 +30,12 @@ class Admission:
 
     def has_crowd(self) -> bool:
         """True if so many wait that no more should come."""
-        return len(self._new) + len(self._begun) >= MOST_WAITING
+        return self.waiting >= MOST_WAITING
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._new) + len(self._begun)
 
     def wait(self, *, has_begun: bool) -> None:
         """Yield until it is this stranger's turn to have done for it what comes next, a short piece of work. Does not

@@ -135,8 +135,7 @@ class ClientListener:
     def _listen(self, address: str, key: str, port: int, serve_at: ServeAt) -> str:
         serve = partial(self._serve_proxied if key in self._listen_settings().proxied else self._serve, serve_at)
         server = PatientServer(
-            (address, port), serve, backlog=BACKLOG, make_room=self._places.make_room,
-            is_crowded=self._server.state(Admission).has_crowd,
+            (address, port), serve, backlog=BACKLOG, make_room=self._places.make_room, is_crowded=self._is_crowded,
         )  # fmt: skip
         try:
             server.start()
@@ -146,6 +145,19 @@ class ClientListener:
         bound = int(server.address[1])
         self.ports[PORTS[key]] = bound
         return f"{shown(address, bound)} ({PORTS[key]})"
+
+    def _is_crowded(self) -> bool:
+        """True if whoever connects now had better wait outside: very many wait already; or they have all the places, of
+        which some are soon free, since what they wait for may be to be sent away."""
+        admission = self._server.state(Admission)
+        if not admission.waiting:
+            return False
+        about_to_begin = PatientServer.max_accept
+        return admission.has_crowd() or self._places.are_taken(self._most_connections - about_to_begin)
+
+    @property
+    def _most_connections(self) -> int:
+        return min(self._listen_settings().connections, self._possible)
 
     # -- one client
 
@@ -192,8 +204,7 @@ class ClientListener:
 
     def place(self, origin: str) -> Place | None:
         """A place for a stranger from this network; None, and the log says why, if there is none."""
-        settings = self._listen_settings()
-        most, strangers = min(settings.connections, self._possible), settings.strangers_per_address
+        most, strangers = self._most_connections, self._listen_settings().strangers_per_address
         place = self._places.take(origin, most=most, most_strangers=strangers)
         if place is None:
             reason = (

@@ -44,6 +44,10 @@ class Places:
         """How many places are taken."""
         return self._taken
 
+    def are_taken(self, most: int) -> bool:
+        """True if of so many no place is free, and none can be made so."""
+        return self._taken - len(self._lingering) >= most
+
     def make_room(self) -> None:
         """Close all lingering connections."""
         while self._make_room(self._lingering):
