@@ -21,7 +21,7 @@ from xmpp.server import Server
 
 
 def presence(content: str) -> Stanza:
-    return Stanza(parse(f"<presence>{content}</presence>".encode()))
+    return Stanza.read(parse(f"<presence>{content}</presence>".encode()))
 
 
 def c(info: Info, algorithm: str = "sha-1") -> str:

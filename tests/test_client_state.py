@@ -65,7 +65,7 @@ def says(client: Client, state: str) -> list[str]:
 def gets(client: Client, *stanzas: str) -> list[str]:
     """Send the session stanzas; returns the ids, or else senders, of those that the client received."""
     for text in stanzas:
-        client.session.send(Stanza(parse(text.encode())))
+        client.session.send(Stanza.read(parse(text.encode())))
     return marks(client.received())
 
 
@@ -139,7 +139,7 @@ MATTERS = [
 
 @pytest.mark.parametrize(("text", "expected"), MATTERS)
 def test_what_matters_does_not_wait(text: str, expected: bool) -> None:
-    stanza = Stanza(parse(text.encode()))
+    stanza = Stanza.read(parse(text.encode()))
     assert matters(stanza) == expected
     assert matters(stanza.kept()) == expected
 

@@ -16,7 +16,7 @@ MESSAGE = f"<message from='room@rooms.localhost/nick' id='m' type='groupchat'><b
 
 
 def stanza(text: str) -> Stanza:
-    return Stanza(parse(text.encode()))
+    return Stanza.read(parse(text.encode()))
 
 
 @pytest.mark.parametrize("text", [

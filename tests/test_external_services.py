@@ -142,7 +142,7 @@ def test_strangers_are_refused(server: Server, stranger: str, request_: str) -> 
             answers.append(stanza)
 
     iq = parse(f"<iq type='get' id='q' from='{stranger}' to='localhost'>{request_}</iq>".encode())
-    server.router.route(Stanza(iq, origin=Elsewhere()))
+    server.router.route(Stanza.read(iq, origin=Elsewhere()))
     [answer] = answers
     assert b"<forbidden " in answer.wire()
 

@@ -76,7 +76,7 @@ def stanza_id(message: str) -> str:
 
 def gets(client: ManagedClient, text: str, devices: int = 1) -> None:
     """Send the client's session a stanza of the router's, that as many devices get."""
-    stanza = Stanza(parse(text.encode()))
+    stanza = Stanza.read(parse(text.encode()))
     stanza.devices = range(devices) if devices > 1 else ()
     client.session.send(stanza)
 

@@ -80,7 +80,7 @@ def test_a_photo_has_to_be_base64(romeo: Client, photo: str) -> None:
 
 
 def hashed(server: Server, presence: str) -> str:
-    stanza = Stanza(parse(presence.encode()))
+    stanza = Stanza.read(parse(presence.encode()))
     return with_photo_hash(server, JID.parse("romeo@localhost"), stanza).wire().decode()
 
 

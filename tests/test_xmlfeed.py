@@ -447,7 +447,7 @@ def test_what_was_read_is_passed_on_as_it_was_around_its_content_too(element: st
     feed = opened_feed()
     for event in stanzas(feed, element.encode()):
         with suppress(MalformedJID):
-            written = Stanza(event, content=feed.content).wire()
+            written = Stanza.read(event, content=feed.content).wire()
             assert canonical(etree.fromstring(HEADER + written + b"</stream:stream>")[0]) == canonical(event)
 
 

@@ -60,7 +60,7 @@ def record_sent(delivery: Delivery) -> None:
     """
     server, stanza = delivery.server, delivery.stanza
     assert stanza.to is not None
-    if server.state(rules.Judged).text_if_worthy(stanza) is not None:
+    if rules.text_if_worthy(stanza) is not None:
         recording.spend(server, delivery.account, stanza)
     if stanza.to.bare != delivery.account:
         delivery.archive_id = _record(delivery, stanza.to, is_sent=True)
@@ -83,7 +83,7 @@ def record_received(delivery: Delivery) -> None:
 def _record(delivery: Delivery, contact: JID, *, is_sent: bool) -> str | None:
     """Archive a message and return its id; None if it is not worth it, or the account does not want it."""
     server, stanza = delivery.server, delivery.stanza
-    text = server.state(rules.Judged).text_if_worthy(stanza)
+    text = rules.text_if_worthy(stanza)
     if text is None:
         return None
     archive = archives.of(server.db, delivery.account)

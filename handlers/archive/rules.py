@@ -1,8 +1,5 @@
 """Which messages are worth archiving (XEP-0313 section "User Archives"), and by what text they are found (XEP-0431)."""
 
-from collections.abc import Callable
-from weakref import ref
-
 from handlers.messages.payloads import DIRECT_INVITATION, NO_PERMANENT_STORE, NO_STORE, ONE_TO_ONE, invites
 from xmpp.data import names
 from xmpp.data.stanza import Stanza
@@ -38,20 +35,12 @@ WORTHY = ENCRYPTED | {
 WORTHY_IN_A_ROOM = WORTHY | {f"{{{names.CLIENT}}}subject"}
 
 
-class Judged:
-    """Remembers whether the last message is worth archiving, and by what text it is found: sender and addressee archive
-    it one after the other. A server has one."""
-
-    def __init__(self) -> None:
-        self._last: Callable[[], Stanza | None] = lambda: None
-        self._text: str | None = None
-
-    def text_if_worthy(self, stanza: Stanza) -> str | None:
-        """The text by which a message can be found, "" if it has none; None if it is not worth archiving."""
-        if self._last() is not stanza:
-            self._last = ref(stanza)
-            self._text = _searchable_text(stanza) if _is_worth_archiving(stanza) else None
-        return self._text
+def text_if_worthy(stanza: Stanza) -> str | None:
+    """The text by which a message can be found, "" if it has none; None if it is not worth archiving. Sender and
+    addressee archive it one after the other, so it is noted on the message."""
+    if stanza.found_by is None:
+        stanza.found_by = (_searchable_text(stanza) if _is_worth_archiving(stanza) else None,)
+    return stanza.found_by[0]
 
 
 def text_if_worthy_in_a_room(stanza: Stanza) -> str | None:

@@ -95,7 +95,7 @@ def from_elsewhere(server: Server, sender: str, request: str) -> list[str]:
             answers.append(wire(stanza.element).decode())
 
     server.router.add(JID.parse(sender).domain, Other())
-    iq = Stanza(parse(request.encode()))
+    iq = Stanza.read(parse(request.encode()))
     iq.stamp(JID.parse(sender), iq.to)
     with Handled():
         server.router.route(iq)
@@ -144,7 +144,7 @@ def test_row_210_what_a_component_sends_in_the_name_of_an_administrator(server: 
     juliet = Client(server, f"{JULIET}/x")
     before = state_of(server)
     for node in (*NODES, INVITING):
-        iq = Stanza(parse(filled_in(node).encode()))
+        iq = Stanza.read(parse(filled_in(node).encode()))
         iq.stamp(juliet.jid, iq.to)
         with Handled():
             server.router.route(iq)

@@ -154,7 +154,7 @@ class ComponentStream(Connection):
         if address.domain != self._host:
             raise StreamError("invalid-from", f"this component speaks for {self._host} alone")
         try:
-            return Stanza(element, content=self.feed.content)
+            return Stanza.read(element, content=self.feed.content)
         except MalformedJID:
             self._refuse_address(element)
             return None
@@ -162,7 +162,7 @@ class ComponentStream(Connection):
     def _refuse_address(self, element: etree._Element) -> None:
         if element.get("type") not in ("error", "result"):
             del element.attrib["to"]
-            self.server.router.refuse(Stanza(element), StanzaError("jid-malformed"))
+            self.server.router.refuse(Stanza.read(element), StanzaError("jid-malformed"))
 
     # -- what goes out
 

@@ -4,7 +4,7 @@ A message to a room of two hundred phones that sleep is two hundred addressees, 
 """
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from lxml import etree
 
@@ -15,17 +15,7 @@ from xmpp.data.wire import escaped, without_to
 
 def copies(stanza: Stanza) -> Callable[[JID], Stanza]:
     """A function that does what `stanza.addressed` does, for many addressees."""
-    common, new, kind, type = _Common(stanza), _Copy.__new__, stanza.kind, stanza.type
-
-    def addressed(to: JID) -> Stanza:
-        copy = new(_Copy)
-        copy.common = common
-        copy.to = to
-        copy.devices = ()
-        copy.kind, copy.type, copy._lasting = kind, type, None  # every copy is asked for these
-        return copy
-
-    return addressed
+    return partial(_Copy, _Common(stanza))
 
 
 class _Common:
@@ -71,37 +61,34 @@ class AddressedBytes:
 
 
 class _Copy(Stanza):
-    """A copy for one addressee. It has an addressee and devices of its own; all else it looks up in what is common, and
-    most of it nobody asks for."""
+    """A copy for one addressee. It has an addressee and devices of its own; its bytes and what is in it are made from
+    what is common."""
 
-    __slots__ = ("common", "_lasting")
+    __slots__ = ("_common", "_addressee", "_lasting")
 
-    to: JID
-    common: _Common
     _lasting: AddressedBytes | None
 
-    def __getattr__(self, name: str) -> Any:
-        """What was not set in this copy; called for nothing else."""
-        return _OWN[name] if name in _OWN else getattr(self.common.stanza, name)
+    def __init__(self, common: _Common, to: JID) -> None:
+        stanza = common.stanza
+        super().__init__(stanza.kind, stanza.type, stanza.id, to, stanza.sender, stanza.origin)
+        self._common = common
+        self._addressee = to
+        self._lasting = None
 
     @property
     def child_tags(self) -> frozenset[str]:
-        return self.common.stanza.child_tags
+        return self._common.stanza.child_tags
 
     def _parent_of_children(self) -> etree._Element:
-        return self.common.stanza.element  # parsed once for all copies
+        return self._common.stanza.element  # parsed once for all copies
 
     def wire(self) -> bytes:
-        return self.common.written.to(self.to)
+        return self._common.written.to(self._addressee)
 
     def lasting(self) -> AddressedBytes:
         if self._lasting is None:
-            self._lasting = AddressedBytes(self.common.written, self.to)
+            self._lasting = AddressedBytes(self._common.written, self._addressee)
         return self._lasting
 
     def kept(self) -> Stanza:
         return self
-
-
-_OWN = {"_element": None, "_content": None, "_is_stamped": False, "_afterwards": None, "_wire": None}
-"""What a copy does not take from the stanza that it is a copy of, until it has made it for itself."""

@@ -8,7 +8,7 @@ copying a tree. An element belongs to its stream and exists only while it is han
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from lxml import etree
 
@@ -46,50 +46,59 @@ class Stanza:
     `type` is None for available presence; a message without a type, or with an unknown one, is "normal" (RFC 6121
     section 5.2.2). `to` and `sender` are parsed addresses or None. `origin` is where it came in, None if the server
     itself made it. `devices`: the numbers of the account's sessions that get it, if there are several.
+    `found_by`: what the archive makes of it, once it has been asked. `is_said_again`: it may have arrived before.
     """
 
-    __slots__ = ("kind", "type", "id", "to", "sender", "origin", "devices", "_element", "_attributes", "_is_stamped",
-                 "_content", "_declared", "_wire", "_child_tags", "_afterwards", "__weakref__")  # fmt: skip
+    __slots__ = (
+        "kind", "type", "id", "to", "sender", "origin", "devices", "found_by", "is_said_again", "_element",
+        "_attributes", "_is_stamped", "_content", "_declared", "_wire", "_child_tags", "_afterwards",
+    )  # fmt: skip
 
-    kind: str
-    type: str | None
-    id: str | None
-    to: JID | None
-    sender: JID | None
-    origin: "Origin | None"
     devices: Collection[int]
+    found_by: tuple[str | None] | None
     _element: etree._Element | None
     _attributes: dict[str, str]  # of a stanza that came as an element: the attributes that are to be written
-    _is_stamped: bool  # some of these are not in the element yet
     _content: bytes | None
     _declared: list[bytes] | None  # namespaces
+    _wire: bytes | None
     _child_tags: frozenset[str] | None
     _afterwards: Callable[[], None] | None
 
-    def __init__(self, element: etree._Element, origin: "Origin | None" = None, content: bytes | None = None) -> None:
+    def __init__(
+        self, kind: str, type: str | None, id: str | None, to: JID | None, sender: JID | None, origin: "Origin | None"
+    ) -> None:
+        """For `read`, `build` and those that change a stanza, which add its element or its bytes."""
+        self.kind = kind
+        self.type = type
+        self.id = id
+        self.to = to
+        self.sender = sender
+        self.origin = origin
+        self.devices = ()
+        self.found_by = None
+        self.is_said_again = self._is_stamped = False
+        self._element = self._content = self._declared = self._wire = self._child_tags = self._afterwards = None
+
+    @staticmethod
+    def read(element: etree._Element, origin: "Origin | None" = None, content: bytes | None = None) -> "Stanza":
         """Wrap a parsed element; `content` is the bytes between its tags, if known. Raises MalformedJID."""
         attributes: Any = dict(element.items())
         get = attributes.get
-        self.kind = _KIND[element.tag]
-        self.type = get("type")
-        self.id = get("id")
-        to, sender = get("to"), get("from")
-        self.to = JID.parse(to) if to is not None else None
-        self.sender = JID.parse(sender) if sender is not None else None
-        self.origin = origin
-        self.devices = ()
-        self._element = element
-        self._attributes = attributes
-        self._is_stamped = False
-        self._content = content
-        self._wire: bytes | None = None
-        self._declared = self._child_tags = self._afterwards = None
-        if self.kind == "message" and self.type not in MESSAGE_TYPES:
-            self.type = "normal"
+        kind, type, to, sender = _KIND[element.tag], get("type"), get("to"), get("from")
+        if kind == "message" and type not in MESSAGE_TYPES:
+            type = "normal"
+        if to is not None:
+            to = JID.parse(to)
+        if sender is not None:
+            sender = JID.parse(sender)
+        stanza = Stanza(kind, type, get("id"), to, sender, origin)
+        stanza._element = element
+        stanza._attributes = attributes
+        stanza._content = content
+        return stanza
 
-    @classmethod
+    @staticmethod
     def build(
-        cls,
         kind: str,
         content: bytes = b"",
         *,
@@ -98,15 +107,11 @@ class Stanza:
         to: JID | None = None,
         sender: JID | None = None,
         child_tags: frozenset[str] | None = None,
-    ) -> Self:
+    ) -> "Stanza":
         """A stanza that the server makes. `content`: the bytes of its children, with their namespaces declared;
         `child_tags`: their tags, which saves later steps the parsing."""
-        self = cls.__new__(cls)
-        self.kind, self.type, self.id, self.to, self.sender = kind, type, id, to, sender
-        self.origin = self._element = self._content = self._afterwards = None
-        self._child_tags = child_tags
-        self._is_stamped = False
-        self.devices = ()
+        stanza = Stanza(kind, type, id, to, sender, None)
+        stanza._child_tags = child_tags
         head = "<" + kind
         if type is not None:
             head += ' type="' + escaped(type) + '"'
@@ -116,18 +121,18 @@ class Stanza:
             head += ' to="' + (to if to.is_plain else escaped(to)) + '"'
         if sender is not None:
             head += ' from="' + (sender if sender.is_plain else escaped(sender)) + '"'
-        self._wire = b"%b>%b</%b>" % (head.encode(), content, kind.encode()) if content else head.encode() + b"/>"
-        return self
+        stanza._wire = b"%b>%b</%b>" % (head.encode(), content, kind.encode()) if content else head.encode() + b"/>"
+        return stanza
 
-    @classmethod
-    def from_wire(cls, data: bytes) -> Self:
+    @staticmethod
+    def from_wire(data: bytes) -> "Stanza":
         """The stanza of which `wire()` gave these bytes, as they are kept in the database. Raises Unreadable."""
         try:
-            self = cls(parse(data))
+            stanza = Stanza.read(parse(data))
         except (etree.XMLSyntaxError, ValueError, KeyError) as error:
             raise Unreadable(str(error)) from error
-        self._wire = data
-        return self
+        stanza._wire = data
+        return stanza
 
     # -- what is in it
 
@@ -282,11 +287,8 @@ class Stanza:
         return None if tag is None or self._child_tags is None else self._child_tags | {tag}
 
     def _changed(self, data: bytes, child_tags: frozenset[str] | None) -> "Stanza":
-        copy = Stanza.__new__(Stanza)
-        copy.kind, copy.type, copy.id, copy.to, copy.sender = self.kind, self.type, self.id, self.to, self.sender
-        copy.origin, copy.devices = self.origin, self.devices
-        copy._element = copy._content = copy._afterwards = None
-        copy._is_stamped = False
+        copy = Stanza(self.kind, self.type, self.id, self.to, self.sender, self.origin)
+        copy.devices = self.devices
         copy._child_tags = child_tags
         copy._wire = data
         return copy

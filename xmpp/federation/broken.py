@@ -9,7 +9,6 @@ they are lost: whoever has asked would wait for ever, or believe that a message 
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID
@@ -27,18 +26,17 @@ ANSWERS = frozenset({"result", "error"})
 
 
 class Broken:
-    """What has been said again already: once is enough, or a server that always hangs up would be dialled for ever."""
+    """Says again what may be said again, once: or a server that always hangs up would be dialled for ever."""
 
     def __init__(self, federation: "Federation") -> None:
         self._federation = federation
-        self._said_again = WeakSet[Stanza]()
 
     def take(self, stanzas: Sequence[Stanza]) -> None:
         """Say again, or give back, what may not have arrived; in the order in which it was sent. The links that sent it
         have no stream any more."""
-        again = [each for each in _without_overtaken(stanzas) if each not in self._said_again]
+        again = [each for each in _without_overtaken(stanzas) if not each.is_said_again]
         for stanza in again:  # first: what senders do when they are told is newer
-            self._said_again.add(stanza)
+            stanza.is_said_again = True
         refused = [error for stanza in again if (error := self._refused(stanza)) is not None]
         if refused:
             text = "%d stanzas that may not have arrived are not said again: %s"

@@ -114,7 +114,7 @@ class ServerStream(AcknowledgedStream):
         """The stanza, whose sender its server may speak for; None if its addressee cannot be anybody. Raises
         StreamError (RFC 6120 sections 8.1.1.2 and 8.1.2.2)."""
         try:
-            stanza = Stanza(element, content=self.feed.content)
+            stanza = Stanza.read(element, content=self.feed.content)
         except MalformedJID:
             self._refuse_address(element)
             return None
@@ -139,7 +139,7 @@ class ServerStream(AcknowledgedStream):
         if element.get("type") in ("error", "result"):
             return
         del element.attrib["to"]
-        stanza = Stanza(element)
+        stanza = Stanza.read(element)
         stanza.to = JID.parse(self.ours)
         self.server.router.refuse(stanza, StanzaError("jid-malformed"))
 

@@ -153,7 +153,7 @@ class Session:
         """
         own = handled()
         try:
-            stanza = Stanza(element, origin=self, content=content)
+            stanza = Stanza.read(element, origin=self, content=content)
         except MalformedJID:
             self._refuse_address(element)
         else:
@@ -230,7 +230,7 @@ class Session:
         if element.get("type") in ("error", "result"):
             return
         del element.attrib["to"]
-        stanza = Stanza(element, origin=self)
+        stanza = Stanza.read(element, origin=self)
         stanza.sender = self.jid
         self.send(stanza.error_reply(StanzaError("jid-malformed")))
 

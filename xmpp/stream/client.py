@@ -274,7 +274,7 @@ class ClientStream(Connection):
             raise StreamError("not-authorized", "log in and bind a resource first")
         for attribute in ("from", "to"):  # they say nothing: the sender has no address yet, and this server is meant
             element.attrib.pop(attribute, None)
-        dispatch(self.server, Stanza(element, origin=self), to=(STREAM,))
+        dispatch(self.server, Stanza.read(element, origin=self), to=(STREAM,))
 
     def _receive_element(self, element: etree._Element) -> None:
         if element.tag == STARTTLS:
