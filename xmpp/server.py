@@ -92,7 +92,7 @@ class Server:
         self.router = Router(self)
         self.portions = Portions(self)
         self.requests = Requests(self.router)
-        self.stream_settings = self.settings(StreamSettings)
+        self.stream_settings: StreamSettings = self.settings(StreamSettings)
         self.listeners: list[Listener] = []  # whoever puts a server together adds them
         self.is_stopping = False
         self.find_web_base: Callable[[str], str] | None = None  # set by the HTTP side, if there is one
