@@ -5,6 +5,9 @@
 # make browser what people see and do in a real browser (Chromium); pictures of it in build/pictures
 # make soak    the tests that could go on for ever, for about half an hour; says how much they went through
 # make bench   measure it beside other servers, for some twenty minutes; ARGS="--smoke", ARGS=--help and so on
+# make compiled  build/compiled: the same sources, with the modules that cost most compiled beside them
+# make test-compiled  the tests that are about these modules, in that folder; COMPILED_TESTS=tests for all
+# make wheel   dist/xserv-*.whl, with compiled modules if they can be compiled here
 # make pyz     dist/xserv.pyz: the whole server in one file
 # make docs    docs/configuration.md, made from the settings
 # make lock    bring the lock files up to date with setup.py
@@ -22,7 +25,16 @@ SOURCES := setup.py assembly.py xserv.py onefile/build.py onefile/start.py xmpp/
 PYZ_PYTHONS := 3.11 3.12 3.13 3.14
 PYZ_PLATFORMS := manylinux_2_28_$(shell uname -m) manylinux2014_$(shell uname -m)
 
-.PHONY: demo test browser quick soak bench lint types pyz docs lock clean
+# What runs through the compiled modules, and ends within a few minutes.
+COMPILED_TESTS ?= $(wildcard $(addprefix tests/test_, $(addsuffix .py, acknowledgements announcements archive bind blocking \
+	bosh carbons client_state compiled copies elementfeed features federation federation_streams groups handling limited \
+	login login_tls mixed_streams nameguard negotiation offline outbox pipelining presence redelivery resumption \
+	rooms_talk sasl2 session spec stanza stream_management streams streams_content streams_tls tls transport turns \
+	websocket wire xmlfeed xmlfeed_namespaces)))
+BESIDE_PACKAGES := .ci bench docs onefile spec tests setup.py pyproject.toml Makefile CHANGELOG.md CONTRIBUTING.md LICENSE \
+	README.md requirements.lock requirements-dev.lock
+
+.PHONY: demo test browser quick soak bench lint types compiled test-compiled wheel pyz docs lock clean
 
 demo: $(VENV)/runs
 	$(BIN)/python -m xserv demo $(strip $(ARGS))
@@ -48,6 +60,15 @@ lint: $(VENV)/tests
 
 types: $(VENV)/tests
 	$(BIN)/mypy
+
+compiled: build/compiled/made
+
+test-compiled: build/compiled/made
+	cd build/compiled && XSERV_TESTED=compiled $(abspath $(BIN))/python -m pytest -p no:cacheprovider \
+		--numprocesses $(TEST_PROCESSES) --dist loadfile $(COMPILED_TESTS)
+
+wheel: $(VENV)/tests
+	XSERV_COMPILE=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 pyz: dist/xserv.pyz
 
@@ -86,6 +107,15 @@ $(VENV)/runs: requirements.lock | $(BIN)/python
 
 $(VENV)/tests: requirements-dev.lock | $(BIN)/python
 	$(PIP_INSTALL) --require-hashes --requirement requirements-dev.lock
+	touch $@
+
+# Never in the folder of the sources: what is compiled there would go on standing for what is written there later.
+build/compiled/made: $(SOURCES) pyproject.toml $(shell find $(wildcard tests bench spec docs) -type f -not -name '*.pyc') \
+		| $(VENV)/tests
+	rm -rf build/compiled
+	XSERV_COMPILE=required $(BIN)/python setup.py --quiet build --build-base build/compiling --build-lib build/compiled
+	cp -R $(wildcard $(BESIDE_PACKAGES)) build/compiled
+	ln -s $(abspath $(VENV)) build/compiled/.venv
 	touch $@
 
 # Compiled modules carry the interpreter's version in their names, so those of several lie side by side.

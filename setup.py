@@ -1,10 +1,19 @@
-"""Packaging of xserv: an application, to be installed in an environment of its own."""
+"""Packaging of xserv: an application, to be installed in an environment of its own.
 
+Where XSERV_COMPILE is set, the modules that pyproject.toml lists are compiled as well (docs/performance.md, "Compiled
+modules"): with XSERV_COMPILE=1 if this machine can, with XSERV_COMPILE=required or not at all.
+"""
+
+import os
 import re
+import sys
+import tomllib
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 from setuptools import find_packages, setup
+from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "xmpp" / "__init__.py").read_text(), re.MULTILINE)
@@ -12,6 +21,49 @@ assert VERSION is not None
 
 # What a build of an earlier version has left there would be installed with this one.
 rmtree(HERE / "build" / "lib", ignore_errors=True)
+
+WISH = os.environ.get("XSERV_COMPILE", "")
+MYPY = ("--config-file=", "--ignore-missing-imports", "--cache-dir=build/mypyc")
+
+
+def compiled_modules() -> list[Any]:
+    """The extensions that the compiled modules are; none if that is not wished, or not possible here."""
+    if WISH not in ("1", "required"):
+        return []
+    listed = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["xserv"]["compiled"]
+    try:
+        from mypyc.build import mypycify
+
+        extensions: list[Any] = mypycify([*MYPY, *listed], opt_level="3", debug_level="0", group_name="xserv")
+    except (Exception, SystemExit) as reason:  # which it raises where it finds mistakes
+        not_compiled(reason)
+        return []
+    return extensions
+
+
+def not_compiled(reason: BaseException) -> None:
+    """Say so; or raise the reason, if it was required."""
+    if WISH == "required":
+        raise reason
+    print(f"xserv is installed without compiled modules, and works without them: {reason}", file=sys.stderr)
+
+
+class Compiling(build_ext):
+    """Compiles all modules or none. Those of a folder that is worked in are left as they are: what was compiled there
+    would stand for what is written there later."""
+
+    def run(self) -> None:
+        if self.inplace or self.editable_mode:
+            self.extensions = []
+            return
+        try:
+            super().run()
+        except Exception as reason:
+            for written in self.get_outputs():
+                Path(written).unlink(missing_ok=True)
+            self.extensions = []
+            not_compiled(reason)
+
 
 setup(
     name="xserv",
@@ -31,6 +83,8 @@ setup(
         "web.demo": ["*.toml", "templates/*.html"],
         "web.client": ["*.js", "*.toml", "templates/*.html", "converse/*", "converse/**/*"],
     },
+    ext_modules=compiled_modules(),
+    cmdclass={"build_ext": Compiling},
     entry_points={"console_scripts": ["xserv = xserv:main"]},
     # Why each of these: docs/dependencies.md
     install_requires=[
