@@ -18,12 +18,13 @@ from bench.peers import Ejabberd, Prosody
 from bench.process import StartFailed, raise_file_limit
 from bench.report import Outcome, markdown, show, write
 from bench.rows import ROWS
-from bench.servers import ROOT, Floor, Server, XServ
+from bench.servers import ROOT, Compiled, Floor, Server, XServ
 from bench.stage import Notice, Stage
 
 PAGE, CHART = ROOT / "docs" / "performance.md", "performance-growth.svg"
 SERVERS: tuple[Server, ...] = (XServ(), Floor(), Ejabberd(), Prosody())
 BY_NAME = {server.name: server for server in SERVERS}
+COMPILED = Compiled()
 HOSTILE = "hostile"
 NAMES = (*(row.name for row in ROWS), *GROWTH, HOSTILE)
 CANNOT_MEASURE = (StartFailed, LoadFailed, ScenarioFailed)
@@ -37,19 +38,23 @@ CANNOT_MEASURE = (StartFailed, LoadFailed, ScenarioFailed)
 @click.option("--long", "effort", flag_value="long", help="Three repeats: the figures to publish.")
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="Only this; can be repeated.")
 @click.option("--server", "chosen", multiple=True, type=click.Choice(BY_NAME), help="Only this; can be repeated.")
+@click.option("--compiled", "with_compiled", is_flag=True, help="Also what `make compiled` has made.")
 @click.option("--write", "is_written", is_flag=True, help="Put tables and chart into docs/performance.md.")
-def main(effort: str, only: tuple[str, ...], chosen: tuple[str, ...], is_written: bool) -> None:
+def main(effort: str, only: tuple[str, ...], chosen: tuple[str, ...], with_compiled: bool, is_written: bool) -> None:
     """Measure this server and others, and say which marks are reached.
 
     The exit status is 1 if something could not be measured. A missed mark is no failure.
     """
     if is_written and (only or chosen):
         raise click.UsageError("--write takes a whole run, without --only and --server.")
+    if with_compiled and not COMPILED.is_installed():
+        raise click.UsageError(f"There is nothing compiled. {COMPILED.advice}")
     signal.signal(signal.SIGTERM, _interrupt)
     raise_file_limit()
     console = Console()
     chosen_effort = {"smoke": SMOKE, "short": SHORT, "long": LONG}[effort]
-    outcome = _run(chosen_effort, only or NAMES, _servers(chosen_effort, chosen), console)
+    servers = _servers(chosen_effort, chosen) + [COMPILED] * with_compiled
+    outcome = _run(chosen_effort, only or NAMES, servers, console)
     show(outcome, console)
     if is_written:
         _publish(outcome, console)

@@ -10,7 +10,13 @@ from bench.growth import Series
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = {"xserv": "tab:blue", "floor": "tab:grey", "ejabberd": "tab:red", "Prosody": "tab:orange"}
+COLOURS = {
+    "xserv": "tab:blue",
+    "compiled": "tab:cyan",
+    "floor": "tab:grey",
+    "ejabberd": "tab:red",
+    "Prosody": "tab:orange",
+}
 HEADROOM = 1.3  # for the legend
 
 

@@ -113,6 +113,9 @@ class XServ(Server):
     is_ours = True
     advice = "`make test` says what is wrong with it."
 
+    root: ClassVar[Path] = ROOT
+    """The folder that it runs from."""
+
     def __init__(self, *, has_rate_limit: bool = False) -> None:
         self._has_rate_limit = has_rate_limit
 
@@ -129,7 +132,7 @@ class XServ(Server):
 
     def environment(self, setup: Setup) -> Mapping[str, str]:
         """As it is installed: compiled once, and not at each start, as it may be in a container of a developer's."""
-        return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPATH": str(ROOT)}
+        return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPATH": str(self.root)}
 
     def command(self, setup: Setup) -> Sequence[str]:
         ports = ("--port", str(setup.port), "--tls-port", str(setup.tls_port))
@@ -153,8 +156,19 @@ class XServ(Server):
         )
         options = ("--config", str(configuration), "--data", str(setup.data))
         is_unencrypted = setup.others is not None and not setup.others.has_tls
-        program = ["-m", "bench.unencrypted"] if is_unencrypted else [str(ROOT / "xserv.py")]
+        program = ["-m", "bench.unencrypted"] if is_unencrypted else [str(self.root / "xserv.py")]
         return [sys.executable, *program, command, *options]
+
+
+class Compiled(XServ):
+    """The same with compiled modules."""
+
+    name = "compiled"
+    advice = "`make compiled` makes it."
+    root = ROOT / "build" / "compiled"
+
+    def is_installed(self) -> bool:
+        return (self.root / "made").exists()
 
 
 def _with_others(others: Others) -> str:
