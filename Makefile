@@ -6,7 +6,7 @@
 # make soak    the tests that could go on for ever, for about half an hour; says how much they went through
 # make bench   measure it beside other servers, for some twenty minutes; ARGS="--smoke", ARGS=--help and so on
 # make compiled  build/compiled: the same sources, with the modules that cost most compiled beside them
-# make test-compiled  the tests that are about these modules, in that folder; COMPILED_TESTS=tests for all
+# make test-compiled  in that folder, the tests that are about these modules; COMPILED_TESTS=tests for all
 # make wheel   dist/xserv-*.whl, with compiled modules if they can be compiled here
 # make pyz     dist/xserv.pyz: the whole server in one file
 # make docs    docs/configuration.md, made from the settings
@@ -26,11 +26,9 @@ PYZ_PYTHONS := 3.11 3.12 3.13 3.14
 PYZ_PLATFORMS := manylinux_2_28_$(shell uname -m) manylinux2014_$(shell uname -m)
 
 # What runs through the compiled modules, and ends within a few minutes.
-COMPILED_TESTS ?= $(wildcard $(addprefix tests/test_, $(addsuffix .py, acknowledgements announcements archive bind blocking \
-	bosh carbons client_state compiled copies elementfeed features federation federation_streams groups handling limited \
-	login login_tls mixed_streams nameguard negotiation offline outbox pipelining presence redelivery resumption \
-	rooms_talk sasl2 session spec stanza stream_management streams streams_content streams_tls tls transport turns \
-	websocket wire xmlfeed xmlfeed_namespaces)))
+COMPILED_TESTS ?= $(patsubst %,tests/test_%.py, acknowledgements archive blocking carbons compiled copies elementfeed \
+	federation handling mixed_streams nameguard offline outbox presence redelivery rooms_talk session stanza \
+	stream_management streams streams_content streams_tls transport websocket wire xmlfeed xmlfeed_namespaces)
 BESIDE_PACKAGES := .ci bench docs onefile spec tests setup.py pyproject.toml Makefile CHANGELOG.md CONTRIBUTING.md LICENSE \
 	README.md requirements.lock requirements-dev.lock
 
