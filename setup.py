@@ -20,7 +20,8 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "xmpp" / "__init__.py").r
 assert VERSION is not None
 
 # What a build of an earlier version has left there would be installed with this one.
-rmtree(HERE / "build" / "lib", ignore_errors=True)
+for left in (HERE / "build").glob("lib*"):
+    rmtree(left, ignore_errors=True)
 
 WISH = os.environ.get("XSERV_COMPILE", "")
 MYPY = ("--config-file=", "--ignore-missing-imports", "--cache-dir=build/mypyc")
