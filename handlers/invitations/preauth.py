@@ -1,8 +1,7 @@
 """XEP-0445: whoever was invited shows that on the stream, and may then make an account, be registration open or not."""
 
 import time
-from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from lxml import etree
@@ -24,13 +23,6 @@ PREAUTH = f"{{{NAMESPACE}}}preauth"
 STREAM_FEATURE = "urn:xmpp:ibr-token:0"
 
 
-class Shown:
-    """Which invitation somebody has shown on each stream. A server has one."""
-
-    def __init__(self) -> None:
-        self.by_stream: WeakKeyDictionary[Stream, Invitation] = WeakKeyDictionary()
-
-
 @feature.stream_feature(when=State.OPEN)
 def offer(stream: object) -> etree._Element:
     """Section 3."""
@@ -50,16 +42,16 @@ def show(server: "Server", iq: Stanza) -> None:
     if not is_good:
         throttle.failed(stream.peer, None, now)  # before the wait, so that attempts side by side count
     gevent.sleep(min(delay, server.settings(SASLSettings).max_delay_seconds))
-    shown = server.state(Shown).by_stream
     if not is_good or found.invitation is None:
-        shown.pop(stream, None)
+        stream.invitation = None
         raise StanzaError("item-not-found", "the provided token is invalid or expired")
-    shown[stream] = found.invitation
+    stream.invitation = found.invitation
 
 
 def shown_on(stream: Stream) -> "Invitation | None":
     """The invitation that somebody has shown on a stream; None if there is none."""
-    return stream.server.state(Shown).by_stream.get(stream)
+    shown: Any = stream.invitation
+    return shown  # type: ignore[no-any-return]
 
 
 def _is_for(server: "Server", stream: Stream, invitation: "Invitation") -> bool:

@@ -122,9 +122,9 @@ class BoshStream(ClientStream):
         *,
         is_secure: bool,
     ) -> None:
-        self.framing = BoshFraming(manager)
         self._manager = manager
-        super().__init__(server, terms, manager, flusher, peer, place, is_secure=is_secure)
+        framing = BoshFraming(manager)
+        super().__init__(server, terms, manager, flusher, peer, place, is_secure=is_secure, framing=framing)
         manager.stream = self
 
     def write(self, data: bytes) -> None:

@@ -40,8 +40,8 @@ class WebSocketStream(ClientStream):
         early: bytes,
         ping_seconds: int,
     ) -> None:
-        self.framing = WebSocketFraming()
-        super().__init__(server, terms, transport, flusher, peer, place, is_secure=is_secure)
+        framing = WebSocketFraming()
+        super().__init__(server, terms, transport, flusher, peer, place, is_secure=is_secure, framing=framing)
         self._early = early
         self._pings = 0  # since anything came
         self._most_pings = max(1, server.stream_settings.dead_peer_seconds // ping_seconds)

@@ -49,16 +49,16 @@ def handshake(stream_id: str, secret: str) -> str:
     return hashlib.sha1((stream_id + secret).encode()).hexdigest()
 
 
-class ComponentStream(Connection):
+class ComponentStream(Connection[SocketTransport]):
     """One connection of a component. `domain` is the one that it has asked for, and that is its own once it
     `is_attached`."""
 
-    transport: SocketTransport
     feed: XMLFeed
-    framing = ComponentFraming()
+    framing: ComponentFraming
 
     def __init__(self, listener: "ComponentListener", transport: SocketTransport, peer: str, place: Place) -> None:
         server = listener.server
+        self.framing = ComponentFraming()
         super().__init__(server, transport, listener.flusher, peer)
         self._listener = listener
         settings = listener.settings

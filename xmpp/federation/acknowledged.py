@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STANZA_OVERHEAD = 400  # bytes of memory that a stanza takes beside its own
 
 
-class AcknowledgedStream(Connection):
+class AcknowledgedStream(Connection[SocketTransport]):
     """A stream on which both servers say what they have got, if they do.
 
     `hears`: the pairs in whose name the other server may send stanzas. `says`: those in whose name we may. `used_at`:

@@ -45,12 +45,12 @@ class ServerStream(AcknowledgedStream):
     `theirs` is the domain that its server speaks for first, "" until it has said so; `ours` the one it speaks to.
     """
 
-    transport: SocketTransport
     feed: XMLFeed
-    framing = ServerFraming()
+    framing: ServerFraming
 
     def __init__(self, federation: "Federation", transport: SocketTransport, peer: str) -> None:
         server = federation.server
+        self.framing = ServerFraming()
         super().__init__(federation, transport, peer)
         self._pace = Pace(self.settings.bytes_per_second, server.state(Turns))
         self.ours = self.theirs = ""

@@ -67,11 +67,12 @@ class Stream(Connection, Protocol):
 
     `identity` is that of the account that has logged in. `exchange` belongs to the feature that negotiates over several
     elements, such as SASL; it is None between negotiations. `access` belongs to the feature that lets people in:
-    what it knows of how the client has logged in, which its session keeps.
+    what it knows of how the client has logged in, which its session keeps; `invitation` to the one that invites them.
     """
 
     identity: str | None
     access: object | None
+    invitation: object | None
     exchange: Negotiated | None
 
     @property

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STARTTLS = f"{{{names.TLS}}}starttls"
+OVER_TCP = ClientFraming()
 BEFORE_LOGIN = (State.INSECURE, State.OPEN)
 
 
@@ -73,17 +74,16 @@ class ClientTransport(Transport, Protocol):
         """The client has a session."""
 
 
-class ClientStream(Connection):
+class ClientStream(Connection[ClientTransport]):
     """One connection of a client: what features see of it before it has a session, and what carries its session later.
 
     `carrier` says what carries it. `place` is told when the client has a session, and when the stream only lingers.
     `identity` is that of the account that has logged in: its name may be somebody else's by the time a resource is
     bound. `exchange` belongs to the feature that negotiates over several elements, such as SASL; it is None between
-    negotiations. `access`: what the feature that lets people in knows of that, for the session to keep.
+    negotiations. `access`: what the feature that lets people in knows of that, for the session to keep. `invitation`:
+    the one that the client has shown.
     """
 
-    transport: ClientTransport
-    framing: Framing = ClientFraming()
     carrier = "tcp"
 
     def __init__(
@@ -96,8 +96,10 @@ class ClientStream(Connection):
         place: Place,
         *,
         is_secure: bool = False,
+        framing: Framing = OVER_TCP,
     ) -> None:
         """`is_secure`: nobody can listen even where the connection does not have TLS here."""
+        self.framing = framing
         super().__init__(server, transport, flusher, peer)
         self._terms = terms
         self._pace.is_stranger(server.state(Admission), has_begun=transport.tls is not None)
@@ -109,6 +111,7 @@ class ClientStream(Connection):
         self.session: Session | None = None
         self.identity: str | None = None
         self.access: object | None = None
+        self.invitation: object | None = None
         self.exchange: Negotiated | None = None
         self._place = place
         # A timer of the loop, which takes less memory than a greenlet.

@@ -7,7 +7,7 @@ Everything else only enqueues: `write` and `close` can be called from any greenl
 import logging
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import gevent
 
@@ -35,13 +35,16 @@ class Transport(Protocol):
     def close(self) -> None: ...
 
 
-class Connection:
+Carrier = TypeVar("Carrier", bound=Transport)
+
+
+class Connection(Generic[Carrier]):
     """The part of a stream that does not depend on who is at the other end."""
 
     feed: Reader
     framing: Framing
 
-    def __init__(self, server: "Server", transport: Transport, flusher: Flusher, peer: str) -> None:
+    def __init__(self, server: "Server", transport: Carrier, flusher: Flusher, peer: str) -> None:
         self.server = server
         self.transport = transport
         self.peer = peer
