@@ -18,6 +18,7 @@ from xmpp.routing.iq_dispatch import dispatch
 from xmpp.routing.session import Session
 from xmpp.routing.streams import ClientCertificate, Negotiated
 from xmpp.routing.tables import OFFERED
+from xmpp.running.mypyc import mypyc_attr
 from xmpp.stream import limits
 from xmpp.stream.admission import Admission
 from xmpp.stream.connection import Connection, Transport
@@ -74,6 +75,7 @@ class ClientTransport(Transport, Protocol):
         """The client has a session."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ClientStream(Connection[ClientTransport]):
     """One connection of a client: what features see of it before it has a session, and what carries its session later.
 

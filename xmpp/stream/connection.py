@@ -13,6 +13,7 @@ import gevent
 
 from xmpp.data.errors import StreamError
 from xmpp.running.handling import Handled, handled
+from xmpp.running.mypyc import mypyc_attr
 from xmpp.stream.admission import Admission
 from xmpp.stream.framing import Framing, Opening, Reader
 from xmpp.stream.outbox import Flusher, Outbox
@@ -38,6 +39,7 @@ class Transport(Protocol):
 Carrier = TypeVar("Carrier", bound=Transport)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Connection(Generic[Carrier]):
     """The part of a stream that does not depend on who is at the other end."""
 
