@@ -1,6 +1,5 @@
 """What administrators do with invitations: they make them, see which are open, and take them back."""
 
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +21,7 @@ from handlers.admin.given import (
 from handlers.admin.groups import existing
 from handlers.groups import is_full
 from handlers.invitations import feature, invitations, links
-from handlers.invitations.invitations import EXPIRED, USED, Link
+from handlers.invitations.invitations import Link
 from handlers.invitations.settings import DAY_SECONDS
 from xmpp.control import Refused
 from xmpp.data.jid import JID
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100  # invitations that are read at a time
 MAX_SECONDS = 365 * DAY_SECONDS
-OPEN = "open"
 
 
 class Made(NamedTuple):
@@ -145,7 +143,6 @@ def _of(server: "Server", by: Administrator, after: int) -> Iterator[Invitation]
 
 def _listed(server: "Server", invitation: Invitation) -> Listed:
     group = group_records.get(server.db, invitation.group) if invitation.group is not None else None
-    state = OPEN if invitation.expires > time.time() else EXPIRED
     return Listed(
         invitation.id,
         invitation.kind,
@@ -156,7 +153,7 @@ def _listed(server: "Server", invitation: Invitation) -> Listed:
         invitation.uses_left,
         invitation.created,
         invitation.expires,
-        state if invitation.uses_left else USED,
+        invitations.state(invitation),
     )
 
 

@@ -35,6 +35,7 @@ SPENT_KEPT = 50  # of one inviter: those that are used up are told apart from th
 UNKNOWN = "unknown"  # there is no such invitation (any more), or who made it may not invite
 EXPIRED = "expired"
 USED = "used"
+OPEN = "open"
 
 
 class Link(NamedTuple):
@@ -161,9 +162,15 @@ def look_up(server: "Server", token: str) -> Found:
     invitation = records.find(server.db, token) if 0 < len(token) <= MAX_TOKEN else None
     if invitation is None or invitation.domain not in server.domains or not still_holds(server, invitation):
         return Found(None, UNKNOWN)
+    found = state(invitation)
+    return Found(invitation, "" if found == OPEN else found)
+
+
+def state(invitation: Invitation) -> str:
+    """USED if nobody can use it any more, else EXPIRED or OPEN."""
     if not invitation.uses_left:
-        return Found(invitation, USED)
-    return Found(invitation, EXPIRED if invitation.expires <= time.time() else "")
+        return USED
+    return EXPIRED if invitation.expires <= time.time() else OPEN
 
 
 # -- accepting

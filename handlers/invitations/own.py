@@ -1,13 +1,13 @@
 """Commands (XEP-0050) by which people see which invitations they have made, and take them back."""
 
 import logging
-import time
 from collections.abc import Mapping
 
 from db import invitations as records
 from db.invitations import CONTACT, RESET, Invitation
 from handlers.commands.command import Asked, Command
 from handlers.invitations import invitations
+from handlers.invitations.invitations import OPEN
 from xmpp.data import dataforms, timestamps
 from xmpp.data.commands import Answers, Done
 from xmpp.data.dataforms import Field
@@ -59,16 +59,13 @@ def _purpose(invitation: Invitation) -> str:
 
 
 def _state(invitation: Invitation) -> str:
-    if not invitation.uses_left:
-        return "used"
-    if invitation.expires <= time.time():
-        return "expired"
-    return "open" if invitation.uses_left == 1 else f"open, {invitation.uses_left} times"
+    state, left = invitations.state(invitation), invitation.uses_left
+    return f"{state}, {left} times" if state == OPEN and left > 1 else state
 
 
 def _which(asked: Asked) -> tuple[Field, ...]:
     own = records.of_inviter(asked.server.db, asked.asker, MOST)
-    options = {str(each.id): _in_short(each) for each in own if _state(each).startswith("open")}
+    options = {str(each.id): _in_short(each) for each in own if invitations.state(each) == OPEN}
     if not options:
         raise StanzaError("item-not-found", "none of your invitations is open")
     return (Field("invitations", "list-multi", "The invitations", required=True, options=options),)

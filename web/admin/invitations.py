@@ -5,7 +5,8 @@ from typing import Any
 
 from handlers.admin.given import SHOWN
 from handlers.admin.groups import CHOSEN_FROM
-from handlers.admin.invitations import OPEN, Made
+from handlers.admin.invitations import Made
+from handlers.invitations.invitations import OPEN
 from handlers.invitations.settings import DAY_SECONDS, InvitationSettings
 from web.admin.area import Fields, Visit, form, page
 from web.http.messages import REASONS, Response, redirect
