@@ -16,7 +16,7 @@ from db import accounts, blocklists, last_activity, offline, rosters
 from db.last_activity import AccountActivity
 from db.sqlite import trouble
 from db.sqlite.database import Database
-from db.sqlite.errors import ConstraintViolated, DatabaseInUse, StorageError, StorageFull
+from db.sqlite.errors import ConstraintViolated, DatabaseInUse, StorageError, StorageFull, StorageUnwritable
 from db.sqlite.queries import ANY, Prepared
 from db.sqlite.wal import CHECKPOINT_BYTES
 from tests.harness.failures import undo_whole_group
@@ -461,6 +461,17 @@ def test_a_full_disk_is_told_to_the_writer_and_the_database_goes_on(db: Database
     assert kept(db) == [b"first"] + [b"x" * 10_000] * (len(tickets) - len(lost)) + [b"last"]
     assert all(isinstance(ticket.failed, StorageFull) for ticket in lost)
     assert (first.failed, last.failed) == (None, None)
+
+
+def test_what_cannot_be_written_to_is_told_once_and_read_on(db: Database, caplog: pytest.LogCaptureFixture) -> None:
+    keep(db, b"first")
+    db.flush()
+    db.connection.execute("PRAGMA query_only = 1")
+    for _ in range(2):
+        with pytest.raises(StorageUnwritable):
+            keep(db, b"more")
+    assert kept(db) == [b"first"]
+    assert [record.message.partition(":")[0] for record in caplog.records] == ["Nothing can be stored"]
 
 
 def test_the_log_says_once_that_the_disk_is_full_and_once_that_it_is_not(

@@ -8,6 +8,9 @@ import peewee
 PRIMARY_CODE = 0xFF
 """SQLite's extended result codes hold the primary one in the low byte."""
 
+UNWRITABLE = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
+"""The extended codes of a disk that may still be read."""
+
 
 class StorageError(Exception):
     """Something could not be read or written.
@@ -21,6 +24,12 @@ class StorageError(Exception):
 
 class StorageFull(StorageError):
     """The disk, or the quota, is full."""
+
+    lasts = True
+
+
+class StorageUnwritable(StorageError):
+    """The file takes nothing: the disk fails, a file may not grow further, or the file system is only to be read."""
 
     lasts = True
 
@@ -75,9 +84,12 @@ class DatabaseTooOld(StorageError):
 def in_our_words(error: Exception) -> StorageError:
     """The StorageError for an exception of peewee, sqlite3 or the system."""
     cause = error.args[0] if isinstance(error, peewee.PeeweeException) and error.args else error
-    code = getattr(cause, "sqlite_errorcode", 0) & PRIMARY_CODE
+    extended = getattr(cause, "sqlite_errorcode", 0)
+    code = extended & PRIMARY_CODE
     if code == sqlite3.SQLITE_FULL or getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull(str(cause))
+    if code == sqlite3.SQLITE_READONLY or extended in UNWRITABLE:
+        return StorageUnwritable(str(cause))
     if code == sqlite3.SQLITE_BUSY:
         return StorageBusy()
     if code == sqlite3.SQLITE_INTERRUPT:
