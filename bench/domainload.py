@@ -21,7 +21,7 @@ from gevent.server import StreamServer
 
 from bench import xmppload
 from bench.others import SASL, STREAM, Arrivals, Others, name_of, until
-from bench.process import free_port
+from tests.harness.ports import free_port
 from tests.harness.world import World
 
 LOADS = ("domains",)

@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from tests.harness.ports import free_port
+
 CONFIGURATION = """
 daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log; user root;
 events {{ }}
@@ -36,12 +38,10 @@ def alone() -> Iterator[Nginx | None]:
     if program is None:
         yield None
         return
-    with TemporaryDirectory(prefix="xserv-bench-") as scratch, socket.socket() as free:
+    with TemporaryDirectory(prefix="xserv-bench-") as scratch:
         folder = Path(scratch)
         (folder / "files").mkdir()
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
+        port = free_port()
         (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, port=port))
         process = subprocess.Popen([program, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")])
         try:

@@ -11,8 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.process import Cores, StartFailed, free_port, listening, on_core
+from bench.process import Cores, StartFailed, listening, on_core
 from bench.servers import DOMAIN, ROOT, Others, Server, Setup
+from tests.harness.ports import free_port
 from tests.harness.world import World
 from xmpp.stream.tls.certificates import self_signed_certificate
 

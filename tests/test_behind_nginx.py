@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.browsing import Browser, web_server
+from tests.harness.ports import free_port
 from tests.harness.proxies import (
     STREAM_MODULE,
     StreamThrough,
@@ -13,7 +14,6 @@ from tests.harness.proxies import (
     connection,
     documented,
     documented_settings,
-    free_port,
     mirror,
     needs,
     nginx,

@@ -9,6 +9,7 @@ import pytest
 
 from tests.harness.browsing import Browser, web_server
 from tests.harness.bulk import Bulk
+from tests.harness.ports import free_port
 from tests.harness.proxies import (
     BoshThrough,
     Certificate,
@@ -18,7 +19,6 @@ from tests.harness.proxies import (
     caddy,
     connection,
     documented,
-    free_port,
     haproxy,
     mirror,
     needs,

@@ -9,7 +9,7 @@ from lxml import etree
 from tests.harness.federated import Directory, federated, federation_of, next_of, somebody
 from tests.harness.in_process import Client
 from tests.harness.peer_servers import PeerServer, PeerStream, agree
-from tests.harness.proxies import free_port
+from tests.harness.ports import free_port
 from tests.harness.streams import local_name
 from xmpp.data.errors import StanzaError
 from xmpp.data.jid import JID

@@ -1,7 +1,6 @@
 """Whole servers that federate, started as their administrators start them: where they are, from settings; certificates
 and the authority that is trusted, from files."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from tests.harness.authority import Authority
 from tests.harness.commandline import complaint
+from tests.harness.ports import free_port
 from tests.harness.rawclient import RawClient
 from tests.harness.servers import RunningServer
 
@@ -39,18 +39,7 @@ iterations = 4096
 """
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on: each server has to know the other's before either is started."""
-    taken = [socket.socket() for _ in range(count)]
-    for each in taken:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in taken]
-    for each in taken:
-        each.close()
-    return ports
-
-
-def configured(folder: Path, number: int, ports: list[int], authority: Authority, mode: str) -> Path:
+def configured(folder: Path, number: int, ports: tuple[int, int], authority: Authority, mode: str) -> Path:
     domain, other = DOMAINS[number], DOMAINS[1 - number]
     data = folder / domain
     data.mkdir()
@@ -70,7 +59,7 @@ def configured(folder: Path, number: int, ports: list[int], authority: Authority
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[list[RunningServer]]:
-    authority, ports = Authority(), free_ports(2)
+    authority, ports = Authority(), (free_port(), free_port())
     folders = [configured(tmp_path, number, ports, authority, "open") for number in (0, 1)]
     first, second = (RunningServer("run", "--data", str(folder)) for folder in folders)
     with first, second:
@@ -102,7 +91,7 @@ def test_messages_pass_both_ways_and_a_server_that_is_gone_is_told_of(servers: l
 
 
 def test_where_nobody_elsewhere_could_find_the_domain_no_server_is_listened_for(tmp_path: Path) -> None:
-    data = configured(tmp_path, 0, free_ports(2), Authority(), "auto")
+    data = configured(tmp_path, 0, (free_port(), free_port()), Authority(), "auto")
     with RunningServer("run", "--data", str(data)) as server, somebody(server, "a.test", "juliet") as juliet:
         assert not [line for line in server.said if "servers" in line]
         juliet.send("<message to='romeo@b.test' type='chat' id='1'><body>hi</body></message>")

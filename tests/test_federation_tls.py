@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness.authority import Authority, Issued
 from tests.harness.federated import Directory, Servers, all_until, federated, federation_of, next_of, somebody
-from tests.harness.proxies import free_port
+from tests.harness.ports import free_port
 from tests.harness.streams import listener_of
 from xmpp.stream.listen_settings import PORTS
 

@@ -19,7 +19,7 @@ from typing import ClassVar, Self
 
 from tests.harness.authority import Issued
 from tests.harness.correspondents import Correspondent
-from tests.harness.proxies import free_port
+from tests.harness.ports import free_port
 from tests.harness.rawclient import PATIENCE, RawClient
 from tests.harness.world import World
 
@@ -66,7 +66,7 @@ class Peer(ABC):
             name: issued.write(folder / "certificates" / name) for name, issued in (others or {}).items()
         }
         self.world = world
-        self._choose_ports()
+        self.port, self.server_port, self.server_tls_port = free_port(), free_port(), free_port()
         self.said: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._begins = 0  # among the lines
@@ -120,9 +120,6 @@ class Peer(ABC):
             raise
         return self
 
-    def _choose_ports(self) -> None:
-        self.port, self.server_port, self.server_tls_port = free_port(), free_port(), free_port()
-
     def stop(self) -> None:
         """Ask it to end, so that it takes leave of everybody, and wait."""
         if self._process is not None:
@@ -153,15 +150,8 @@ class Peer(ABC):
         os.killpg(self._process.pid, number)
 
     def __enter__(self) -> Self:
-        """Start it, and let the world know where it is. A port that was free may be somebody else's by then."""
-        for tries_left in (2, 1, 0):
-            try:
-                self.start()
-                break
-            except PeerDied as died:
-                if not tries_left or "already in use" not in str(died).lower():
-                    raise
-                self._choose_ports()
+        """Start it, and let the world know where it is."""
+        self.start()
         ports = {"tls_port": self.server_tls_port} if self.is_direct else {"port": self.server_port}
         self.world.announce(self.domain, *self.others, **ports)
         return self

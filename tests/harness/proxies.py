@@ -17,6 +17,7 @@ from gevent import socket, ssl
 from tests.harness.bosh import BoshClient
 from tests.harness.browsing import Browser
 from tests.harness.certificates import issue, key_pem, pem, write
+from tests.harness.ports import free_port
 from tests.harness.servers import ROOT
 from tests.harness.streams import Stream
 from tests.harness.websockets import HEADERS, WebSocketClient
@@ -141,13 +142,6 @@ def adapted(configuration: str, changes: Mapping[str, str]) -> str:
     changed = re.sub("|".join(rf"{re.escape(each)}(?!\d)" for each in changes), change, "".join(lines))
     assert seen == set(changes)
     return changed
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listened on just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Certificate:
