@@ -115,6 +115,10 @@ def test_messages_say_different_things_unless_all_are_to_say_the_same() -> None:
     assert len(xmppload.texts(True)) == 1
 
 
+def test_a_text_may_come_after_the_start_of_its_body() -> None:
+    assert xmppload.bodies_in(b"one</body></message><message><body>two</body><body>") == [b"one", b"two"]
+
+
 def test_texts_that_do_not_come_as_they_were_said_are_noticed() -> None:
     flow, (first, *_) = in_two_rooms_of_two()
     said = xmppload.text_of(xmppload.texts(False), 0, 0)
