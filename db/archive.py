@@ -33,6 +33,8 @@ MESSAGE_EFFORT = 40
 """To index a message without text costs about as much as so many characters of text."""
 BATCH_EFFORT = 1_000 * MESSAGE_EFFORT
 """Indexed at once, if nobody says how much; takes some milliseconds, for which others wait."""
+EFFORTS_AT_ONCE = 100
+"""Of so many messages it is asked at once how much effort they are."""
 MERGED_PAGES = 8
 """How much of the index is merged after each batch. The index is in pieces, all of which each look-up reads."""
 
@@ -113,7 +115,8 @@ _APPEND = Prepared(
 )
 _IS_NEW = SQL("id > (SELECT up_to FROM archive_indexed)")
 _EFFORT = fn.LENGTH(_M.text) + SQL(str(MESSAGE_EFFORT))
-_WAITING = Prepared(_M.select(_M.id, _EFFORT).where(_IS_NEW).order_by(_M.id).limit(ANY))
+_UP_TO = Prepared(Indexed.select(Indexed.up_to))
+_NEXT_EFFORTS = Prepared(_M.select(_M.id, _EFFORT).where(_M.id > ANY).order_by(_M.id).limit(ANY))
 _ALL_WAITING = Prepared(_M.select(fn.SUM(_EFFORT)).where(_IS_NEW))
 _INDEX = Prepared(
     TEXT.insert(
@@ -167,11 +170,12 @@ def index_some(db: Database, most: int) -> int:
 
 def _next_batch(db: Database, most: int) -> tuple[int, int]:
     """The row up to which to index next, and the effort: at least one message, else at most that."""
-    last = total = 0
-    for row, effort in db.rows(_WAITING, max(1, most // MESSAGE_EFFORT)):
-        if total and total + effort > most:
-            break
-        last, total = row, total + effort
+    [(last,)], total = db.rows(_UP_TO), 0
+    while following := db.rows(_NEXT_EFFORTS, last, EFFORTS_AT_ONCE):
+        for row, effort in following:
+            if total and total + effort > most:
+                return last, total
+            last, total = row, total + effort
     return last, total
 
 

@@ -53,7 +53,11 @@ def indexed(db: Database) -> list[str]:
     return [entry.uid for entry in archive.page(db, Selection(archives.of(db, JULIET).number), 100)]
 
 
-def test_messages_keep_their_order_through_indexing_in_parts(db: Database) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+def test_messages_keep_their_order_through_indexing_in_parts(
+    db: Database, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(archive, "EFFORTS_AT_ONCE", at_once)
     of_one = len("text of a") + archive.MESSAGE_EFFORT
     add(db, JULIET, *"abcde")
     assert (archive.index_some(db, 2 * of_one), indexed(db)) == (2 * of_one, ["a", "b"])
@@ -178,7 +182,7 @@ def test_no_page_looks_at_all_messages_or_sorts_them(db: Database, narrower: tup
 
 
 @pytest.mark.parametrize(
-    "query", [archive._FIND, archive._STANZA, archive._NEXT, archive._MAX_ROW, archive._WAITING, archive._INDEX,
+    "query", [archive._FIND, archive._STANZA, archive._NEXT, archive._MAX_ROW, archive._NEXT_EFFORTS, archive._INDEX,
               archive._FIND_ORIGINAL, archive_deletion._SKIP, archive_deletion._ORPHAN,
               archive_deletion._DELETE_OF_ARCHIVE, archive_deletion._DELETE_ARCHIVE],
 )  # fmt: skip
