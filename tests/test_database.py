@@ -14,7 +14,7 @@ import pytest
 
 from db import accounts, blocklists, last_activity, offline, rosters
 from db.last_activity import AccountActivity
-from db.sqlite import trouble
+from db.sqlite import groups, trouble
 from db.sqlite.database import Database
 from db.sqlite.errors import ConstraintViolated, DatabaseInUse, StorageError, StorageFull, StorageUnwritable
 from db.sqlite.queries import ANY, Prepared
@@ -66,6 +66,17 @@ def keep(db: Database, stanza: bytes) -> Ticket:
     with Handled():
         offline.keep(db, ROMEO, stanza, at=0.0)
         return noted()
+
+
+def test_who_writes_alone_does_not_wait_for_others(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group gathers only while there is one before it."""
+    monkeypatch.setattr(groups, "GATHER_SECONDS", 1_000_000.0)
+    for _ in range(3):
+        with Handled(), gevent.Timeout(30):
+            offline.keep(db, ROMEO, b"alone", at=0.0)
+            db.wait_for_own()
+        gevent.sleep(0)  # for the writer to see that nothing has come
+    assert len(kept(db)) == 3
 
 
 @contextmanager

@@ -6,8 +6,9 @@
     worker thread           fdatasync of the log
     then                    the group's Ticket closes
 
-What is written while a group is on its way to the disk, and for a moment after, is the next group. So the more is
-written, and the slower the disk, the larger groups become, and the less each row costs.
+What is written while a group is on its way to the disk is the next group; if there is any, that gathers for a moment
+longer. So the more is written, and the slower the disk, the larger groups become, and the less each row costs; and who
+writes alone waits for nobody.
 
 While another program has locked the file, no group begins: each write tries, and fails at once with StorageBusy. Reads
 go on. Waiting would stop the loop for as long as that program likes.
@@ -35,7 +36,7 @@ from xmpp.running.tickets import Ticket
 logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.001
-"""How long after a group the next one gathers: with only a few rows in a group, each row costs twice as much."""
+"""How long the next group goes on gathering after one: with only a few rows in a group, each costs twice as much."""
 
 QUICK_SECONDS = 0.03
 """If a checkpoint took longer than this, the disk is slow now, and the loop is not stopped for another one."""
@@ -181,8 +182,9 @@ class GroupCommit:
                     ticket.close(failed)
                 if self._wal.is_due():
                     self._checkpoint()
-                gevent.sleep(GATHER_SECONDS)
-                self.commit()
+                if self._open is not None:
+                    gevent.sleep(GATHER_SECONDS)
+                    self.commit()
         finally:
             self._writer = None
 
