@@ -79,8 +79,8 @@ class _Copy(Stanza):
     def child_tags(self) -> frozenset[str]:
         return self._common.stanza.child_tags
 
-    def _parent_of_children(self) -> etree._Element:
-        return self._common.stanza.element  # parsed once for all copies
+    def _all_children(self) -> list[etree._Element]:
+        return self._common.stanza._all_children()  # parsed once for all copies
 
     def wire(self) -> bytes:
         return self._common.written.to(self._addressee)

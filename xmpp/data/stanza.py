@@ -51,13 +51,15 @@ class Stanza:
 
     __slots__ = (
         "kind", "type", "id", "to", "sender", "origin", "devices", "found_by", "is_said_again", "_element",
-        "_attributes", "_is_stamped", "_content", "_declared", "_wire", "_child_tags", "_afterwards",
+        "_attributes", "_is_stamped", "_children", "_content", "_declared", "_has_references", "_wire", "_child_tags",
+        "_afterwards",
     )  # fmt: skip
 
     devices: Collection[int]
     found_by: tuple[str | None] | None
     _element: etree._Element | None
     _attributes: dict[str, str]  # of a stanza that came as an element: the attributes that are to be written
+    _children: list[etree._Element] | None  # of it
     _content: bytes | None
     _declared: list[bytes] | None  # namespaces
     _wire: bytes | None
@@ -76,8 +78,9 @@ class Stanza:
         self.origin = origin
         self.devices = ()
         self.found_by = None
-        self.is_said_again = self._is_stamped = False
-        self._element = self._content = self._declared = self._wire = self._child_tags = self._afterwards = None
+        self.is_said_again = self._is_stamped = self._has_references = False
+        self._element = self._children = self._content = self._declared = None
+        self._wire = self._child_tags = self._afterwards = None
 
     @staticmethod
     def read(element: etree._Element, origin: "Origin | None" = None, content: bytes | None = None) -> "Stanza":
@@ -146,9 +149,12 @@ class Stanza:
             self._is_stamped = False
         return self._element
 
-    def _parent_of_children(self) -> etree._Element:
-        """The element, for callers that read its children only: its own attributes may be out of date."""
-        return self.element if self._element is None else self._element
+    def _all_children(self) -> list[etree._Element]:
+        """Made once: to come by the element of a child costs several times as much as to read its tag."""
+        if self._children is None:
+            parent = self.element if self._element is None else self._element  # whose attributes may be out of date
+            self._children = parent[:]
+        return self._children
 
     @property
     def is_request(self) -> bool:
@@ -159,7 +165,7 @@ class Stanza:
     def child_tags(self) -> frozenset[str]:
         """The tags of all children. Made once, since many steps look at them."""
         if self._child_tags is None:
-            tags: Any = [child.tag for child in self._parent_of_children()]
+            tags: Any = [child.tag for child in self._all_children()]
             self._child_tags = frozenset(tags)
         return self._child_tags
 
@@ -169,12 +175,13 @@ class Stanza:
             return True
         if self._declared is None:
             self._declared = _DECLARED.findall(self._content)
+            self._has_references = b"".join(self._declared).find(b"&") >= 0
         # A value with a reference (&) may stand for any namespace
-        return not namespaces.isdisjoint(self._declared) or b"".join(self._declared).find(b"&") >= 0
+        return self._has_references or not namespaces.isdisjoint(self._declared)
 
     def children(self, tag: str) -> Iterator[etree._Element]:
         """All children of that tag."""
-        return self._parent_of_children().iterchildren(tag)
+        return iter([child for child in self._all_children() if child.tag == tag])
 
     def child(self, tag: str) -> etree._Element | None:
         """The first child of that tag."""
@@ -183,14 +190,14 @@ class Stanza:
     @property
     def payload(self) -> etree._Element | None:
         """The first child: of an iq, what is asked or answered."""
-        return next(iter(self._parent_of_children()), None)
+        return next(iter(self._all_children()), None)
 
     def only_child(self) -> etree._Element:
         """The one child that an iq of type get or set must have (RFC 6120 section 8.2.3). Raises StanzaError."""
-        parent = self._parent_of_children()
-        if len(parent) != 1:
-            raise StanzaError("bad-request", f"a request needs one child element, not {len(parent)}")
-        return parent[0]
+        children = self._all_children()
+        if len(children) != 1:
+            raise StanzaError("bad-request", f"a request needs one child element, not {len(children)}")
+        return children[0]
 
     # -- before it is routed
 
