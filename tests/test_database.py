@@ -11,6 +11,7 @@ from pathlib import Path
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from db import accounts, blocklists, last_activity, offline, rosters
 from db.last_activity import AccountActivity
@@ -77,6 +78,31 @@ def test_who_writes_alone_does_not_wait_for_others(db: Database, monkeypatch: py
             db.wait_for_own()
         gevent.sleep(0)  # for the writer to see that nothing has come
     assert len(kept(db)) == 3
+
+
+@pytest.mark.parametrize(("per_second", "gathers"), [(1e6, False), (1e-6, True)])
+def test_only_where_many_groups_follow_each_other_they_gather(
+    db: Database, monkeypatch: pytest.MonkeyPatch, per_second: float, gathers: bool
+) -> None:
+    monkeypatch.setattr(groups, "GATHER_SECONDS", 1_000_000.0)
+    monkeypatch.setattr(groups, "AT_ONCE_PER_SECOND", per_second)
+    with slow_disk(db):
+        first = keep(db, b"first")
+        end_turn()
+        second = keep(db, b"second")
+    first_closed, second_closed = closed(first), closed(second)
+    assert first_closed.wait(30)
+    end_turn()
+    assert db._groups._open is (second if gathers else None)
+    assert second_closed.wait(0.0 if gathers else 30.0) is not gathers
+    if db._groups._writer is not None:
+        db._groups._writer.kill()  # or closing would wait for it
+
+
+def closed(ticket: Ticket) -> Event:
+    event = Event()
+    ticket.when_closed(event.set)
+    return event
 
 
 @contextmanager

@@ -6,9 +6,9 @@
     worker thread           fdatasync of the log
     then                    the group's Ticket closes
 
-What is written while a group is on its way to the disk is the next group; if there is any, that gathers for a moment
-longer. So the more is written, and the slower the disk, the larger groups become, and the less each row costs; and who
-writes alone waits for nobody.
+What is written while a group is on its way to the disk is the next group. If many groups follow each other, each
+gathers for a moment longer. So the more is written, and the slower the disk, the larger groups become, and the less
+each row costs; and where little is written nobody waits for others.
 
 While another program has locked the file, no group begins: each write tries, and fails at once with StorageBusy. Reads
 go on. Waiting would stop the loop for as long as that program likes.
@@ -36,7 +36,12 @@ from xmpp.running.tickets import Ticket
 logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.001
-"""How long the next group goes on gathering after one: with only a few rows in a group, each costs twice as much."""
+"""How long a group goes on gathering once the one before is on the disk, if there are many: with only a few rows in a
+group, each row costs twice as much."""
+
+AT_ONCE_PER_SECOND = 500
+AT_ONCE_SECONDS = 0.02
+"""So many groups may follow another at once, and as many as in that time in a row, before they gather."""
 
 QUICK_SECONDS = 0.03
 """If a checkpoint took longer than this, the disk is slow now, and the loop is not stopped for another one."""
@@ -59,6 +64,7 @@ class GroupCommit:
         self._writer: gevent.Greenlet[[], None] | None = None
         self._worker = ThreadPool(1)
         self._trouble = Trouble()
+        self._at_once_until = 0.0  # if those that have followed at once were spread evenly
         self.waits = Durations()  # for the disk, by the groups
 
     def join(self) -> Ticket:
@@ -183,10 +189,17 @@ class GroupCommit:
                 if self._wal.is_due():
                     self._checkpoint()
                 if self._open is not None:
-                    gevent.sleep(GATHER_SECONDS)
+                    if self._are_many():
+                        gevent.sleep(GATHER_SECONDS)
                     self.commit()
         finally:
             self._writer = None
+
+    def _are_many(self) -> bool:
+        """Counts a group that follows another; whether there are more than AT_ONCE_PER_SECOND."""
+        now = time.monotonic()
+        self._at_once_until = max(self._at_once_until, now - AT_ONCE_SECONDS) + 1 / AT_ONCE_PER_SECOND
+        return self._at_once_until > now
 
     def _sync(self) -> StorageError | None:
         """Brings the log to the disk; returns what went wrong, never raises: the tickets have to be closed."""
