@@ -67,6 +67,13 @@ def test_many_messages_arrive_in_order(servers: Servers) -> None:
     assert not federation_of(servers[0]).queued
 
 
+def test_long_messages_arrive_though_dialback_has_no_features_after_it(servers: Servers) -> None:
+    """What is announced before is what holds then (XEP-0478)."""
+    juliet, romeo = somebody(servers[0], "juliet@a.example/x"), somebody(servers[1], "romeo@b.example/y")
+    juliet.sends(CHAT.format("romeo@b.example/y", "1", "x" * 100_000))
+    assert "x" * 100_000 in next_of(romeo, "message")
+
+
 def test_a_stanza_has_as_many_elements_as_a_client_may_send(servers: Servers) -> None:
     juliet, romeo = somebody(servers[0], "juliet@a.example/x"), somebody(servers[1], "romeo@b.example/y")
     juliet.sends(f"<message to='romeo@b.example/y'><x xmlns='urn:example:long'>{'<y/>' * 500}</x></message>")

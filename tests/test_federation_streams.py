@@ -12,6 +12,7 @@ from tests.harness.federated import Directory, federated, federation_of, next_of
 from tests.harness.peer_servers import BIDI, DIALBACK, KEY, PeerServer, PeerStream, condition_of
 from tests.harness.streams import local_name
 from xmpp.federation.dialback import Pair, key
+from xmpp.federation.settings import FederationSettings
 from xmpp.server import Server
 
 MESSAGE = "<message from='romeo@c.example/x' to='{}' type='chat' id='{}'><body>hi</body></message>"
@@ -249,6 +250,21 @@ def test_a_stream_may_carry_both_directions(server: Server, peer: PeerStream, au
     assert not authority.has_another
 
 
+def test_who_asks_for_both_directions_says_what_it_takes(
+    server: Server, peer: PeerStream, authority: PeerServer
+) -> None:
+    """XEP-0478: it has no features to say it in."""
+    juliet = somebody(server, "juliet@a.example/x")
+    peer.opens()
+    limits = "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>10000</max-bytes></limits>"
+    peer.send(f"<bidi xmlns='urn:xmpp:bidi'>{limits}</bidi>")
+    assert shows_a_key(peer, authority, VALID).get("type") == "valid"
+    large = "".join(juliet.sends(f"<message to='romeo@c.example' id='1'><body>{'x' * 20_000}</body></message>"))
+    assert "policy-violation" in large
+    juliet.sends("<message to='romeo@c.example' id='2'/>")
+    assert peer.next().get("id") == "2"
+
+
 def test_row_13_both_directions_are_for_the_pair_that_was_agreed_on(
     server: Server, peer: PeerStream, authority: PeerServer
 ) -> None:
@@ -288,7 +304,9 @@ def test_a_server_that_hangs_up_when_asked_for_both_is_not_asked_again(
     juliet.sends("<message to='romeo@c.example' id='1'/>")
     with authority.accepts() as first:
         first.answers(DIALBACK + BIDI)
-        assert local_name(first.next()) == "bidi"
+        bidi = first.next()
+        assert local_name(bidi) == "bidi"
+        assert bidi.findtext("{*}limits/{*}max-bytes") == str(server.settings(FederationSettings).stanza_bytes)
     with authority.accepts() as second:
         second.answers(DIALBACK + BIDI)
         assert local_name(second.next()) == "result"

@@ -22,7 +22,6 @@ from xmpp.federation.certificates import CertificateRejected
 from xmpp.federation.dialback import Pair
 from xmpp.federation.stream import ServerStream, feature
 from xmpp.running.handling import Handled
-from xmpp.stream import limits
 from xmpp.stream.framing import Opening
 from xmpp.stream.negotiation import check_version, new_stream_id
 from xmpp.stream.places import Place
@@ -111,7 +110,7 @@ class IncomingStream(ServerStream):
             yield feature(tags.BIDI_FEATURES, "bidi")
         yield feature(tags.DIALBACK_FEATURES, "dialback", "errors")
         yield feature(tags.SM, "sm")
-        yield limits.feature(self._limits)
+        yield self.limits_announced()
 
     def header(self) -> Opening:
         """What our stream header says."""
@@ -165,10 +164,11 @@ class IncomingStream(ServerStream):
 
     # -- bidi (XEP-0288)
 
-    def _agree_on_bidi(self, _: etree._Element) -> None:
+    def _agree_on_bidi(self, bidi: etree._Element) -> None:
         if self.hears:
             raise StreamError("policy-violation", "asked for both directions too late")
         self._is_bidi = True
+        self.learn(bidi)
 
     # -- dialback (XEP-0220), as the receiving and as the authoritative server
 

@@ -11,6 +11,7 @@ from lxml import etree
 
 from xmpp.data import names
 from xmpp.data.errors import StreamError
+from xmpp.data.wire import wire
 from xmpp.federation import dialback
 from xmpp.federation import names as tags
 from xmpp.federation.dialback import Pair
@@ -64,7 +65,9 @@ class LinkStream(OutgoingStream):
             return
         if self._asks_for_both and features.find(tags.BIDI_FEATURE) is not None:
             self.asked_for_both = True
-            self.write(b"<bidi xmlns='urn:xmpp:bidi'/>")
+            bidi = etree.Element(tags.BIDI, nsmap={None: "urn:xmpp:bidi"})
+            bidi.append(self.limits_announced())
+            self.write(wire(bidi))
         offered = {(each.text or "").strip() for each in features.iterfind(f"{tags.MECHANISMS}/{tags.MECHANISM}")}
         if "EXTERNAL" in offered:
             authzid = b64encode(self.ours.encode()).decode()

@@ -180,13 +180,22 @@ class ServerStream(AcknowledgedStream):
         if says:
             self.says.add(pair)
         self._deadline.stop()
-        self._limits = _limits(self.settings.stanza_bytes, self.server.stream_settings)
+        self._limits = self._limits_for_stanzas()
         self.feed.widen(self._limits)
         self.transport.trust()
 
-    def learn(self, features: etree._Element) -> None:
-        """Note what the other server announces of its limits (XEP-0478)."""
-        text = features.findtext(f"{LIMITS}/{MAX_BYTES}", "").strip()
+    def limits_announced(self) -> etree._Element:
+        """What the other server may send (XEP-0478)."""
+        return limits.feature(self._limits_for_stanzas())
+
+    def _limits_for_stanzas(self) -> XMLLimits:
+        """Those that hold once it is known who the other server is. They are announced before, since only SASL has
+        features after it, and dialback has none."""
+        return replace(limits.after_login(self.server.stream_settings), stanza_bytes=self.settings.stanza_bytes)
+
+    def learn(self, announced: etree._Element) -> None:
+        """Note what the other server announces of its limits (XEP-0478), in its features or in <bidi/>."""
+        text = announced.findtext(f"{LIMITS}/{MAX_BYTES}", "").strip()
         if text.isascii() and text.isdecimal() and len(text) < 12:
             self._their_limit = int(text)
 
@@ -256,10 +265,6 @@ def feature(namespace: str, name: str, *children: str) -> etree._Element:
     for child in children:
         etree.SubElement(element, f"{{{namespace}}}{child}")
     return element
-
-
-def _limits(stanza_bytes: int, settings: Any) -> XMLLimits:
-    return replace(limits.after_login(settings), stanza_bytes=stanza_bytes)
 
 
 def _stream_error(condition: str, text: str | None) -> StreamError:
