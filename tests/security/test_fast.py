@@ -1,6 +1,7 @@
 """Tokens of FAST (XEP-0484) in the wrong hands, at the wrong time, or for something else (docs/security.md
-rows 36 and 230 to 232)."""
+rows 10, 36 and 230 to 232)."""
 
+import hmac
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,6 +56,23 @@ def test_row_36_tokens_do_not_log_in_by_mechanisms_for_passwords(server: Server)
         assert outcome(stream.tries_plain(agent=PHONE, password=token)) == "not-authorized"
         assert outcome(stream.authenticates(NONE, b"juliet\0" + bytes(32), agent=PHONE)) == "invalid-mechanism"
         assert stream.tries_password("juliet", token) == "not-authorized"
+
+
+def test_row_10_a_token_is_compared_in_constant_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = list[tuple[bytes, bytes]]()
+    compare_digest = hmac.compare_digest
+
+    def compare_and_note(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return compare_digest(one, other)
+
+    token = given(server)
+    monkeypatch.setattr(hmac, "compare_digest", compare_and_note)
+    assert tries(server, "another", agent=PHONE) == "not-authorized"
+    assert compared
+    assert not any(one == other for one, other in compared)
+    assert tries(server, token, agent=PHONE) == "success"
+    assert any(one == other for one, other in compared)
 
 
 def test_row_230_a_token_is_good_for_the_client_that_got_it(server: Server) -> None:
