@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from db import accounts as account_records
+from handlers.invitations import invitations
 from tests.harness.administrators import Administrator, administered
 from tests.harness.browsing import Got
 from web.site import Site
@@ -53,6 +54,21 @@ def test_somebody_makes_an_account(site: Site, visitor: ThroughTheProxy) -> None
     assert visitor.sends(name="nurse", password=PASSWORD, again=PASSWORD).status == 200
     assert "Your address is nurse@localhost." in visitor.text
     assert account_records.exists(site.server.db, JID.parse("nurse@localhost"))
+
+
+def test_links_that_invite_and_that_reset_lead_there_and_on(site: Site, visitor: ThroughTheProxy) -> None:
+    invitation = invitations.invite_newcomer(site.server, "localhost")
+    assert invitation.page is not None
+    assert invitation.page.startswith(f"https://chat.example.org{ROOT}/invite/")
+    visitor.goes(invitation.page.removeprefix("https://chat.example.org"))
+    assert [each for each in everything_named(visitor) if not each.startswith(f"{ROOT}/")] == []
+    assert visitor.sends(name="nurse", password=PASSWORD, again=PASSWORD).status == 200
+    assert [each for each in everything_named(visitor) if not each.startswith(f"{ROOT}/")] == []
+    reset = invitations.offer_reset(site.server, JID.parse("nurse@localhost"))
+    assert reset.page is not None
+    visitor.goes(reset.page.removeprefix("https://chat.example.org"))
+    assert visitor.sends(password=PASSWORD[::-1], again=PASSWORD[::-1]).status == 200
+    assert [each for each in everything_named(visitor) if not each.startswith(f"{ROOT}/")] == []
 
 
 def test_an_administrator_is_sent_to_where_he_logs_in_and_finds_his_way(visitor: ThroughTheProxy) -> None:
