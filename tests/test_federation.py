@@ -139,6 +139,22 @@ def test_no_more_waits_for_a_server_than_the_settings_allow(tmp_path: Path, dire
         assert "resource-constraint" in "".join(juliet.sends(CHAT.format("romeo@c.example", 3, "hi")))
 
 
+@pytest.mark.parametrize("fails", ["closes the stream", "hangs up", "answers nonsense"])
+def test_where_one_address_fails_the_next_carries_what_waits(server: Server, directory: Directory, fails: str) -> None:
+    juliet = somebody(server, "juliet@a.example/x")
+    directory.addresses = 2
+    with PeerServer() as peer:
+        directory.ports["c.example"] = peer.port
+        juliet.sends(CHAT.format("romeo@c.example", 1, "hi"))
+        with peer.accepts() as broken:
+            if fails != "hangs up":
+                broken.answers()
+                broken.next()
+                broken.send("</stream:stream>" if fails == "closes the stream" else "<x>")
+        assert dialled(server, directory, peer).next().get("id") == "1"
+    assert directory.dialled == ["c.example"]
+
+
 def test_a_server_that_is_not_to_be_talked_to_is_not_dialled(tmp_path: Path, directory: Directory) -> None:
     with federated(tmp_path, directory, "a.example", federation={"denied": ["c.example"]}) as server:
         juliet = somebody(server, "juliet@a.example/x")
