@@ -1,16 +1,17 @@
-"""Another server, played by the test: what it says to ours word by word, over loopback sockets without TLS."""
+"""Another server, played by the test: what it says to ours word by word, over loopback sockets."""
 
 from collections.abc import Iterator
 from typing import Self
 
-from gevent import socket
+from gevent import socket, ssl
 from gevent.queue import Queue
 from gevent.server import StreamServer
 from lxml import etree
 
 from tests.harness.federated import LOOPBACK, PATIENCE, server_port
-from tests.harness.streams import elements_of, local_name
+from tests.harness.streams import elements_of, listener_of, local_name
 from xmpp.server import Server
+from xmpp.stream.listen_settings import PORTS
 
 HEADER = (
     "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams'"
@@ -35,6 +36,13 @@ class PeerStream:
     def to(cls, server: Server) -> Self:
         """A connection to the port for servers."""
         return cls(socket.create_connection((LOOPBACK, server_port(server)), PATIENCE))
+
+    @classmethod
+    def by_tls(cls, server: Server, tls: ssl.SSLContext, before: str = "") -> Self:
+        """A connection to the port where TLS comes first; `before`: what is sent ahead of that."""
+        sock = socket.create_connection((LOOPBACK, listener_of(server).ports[PORTS["server_tls_port"]]), PATIENCE)
+        sock.sendall(before.encode())
+        return cls(tls.wrap_socket(sock, server_hostname=server.default_domain))
 
     def opens(self, to: str = "a.example", sender: str = "c.example", more: str = "") -> etree._Element:
         """Begin a stream; returns the features, or the error."""

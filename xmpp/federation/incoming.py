@@ -156,7 +156,7 @@ class IncomingStream(ServerStream):
         if element.get("mechanism") != "EXTERNAL":
             raise SASLFailure("invalid-mechanism")
         authzid = _decoded(element.text or "")
-        if authzid and _domain(authzid) != self.theirs:
+        if authzid and not _is(authzid, self.theirs):
             raise SASLFailure("invalid-authzid", "not the `from` of the stream")
         rejected = self._judgement(self.theirs)
         if rejected is not None:
@@ -287,11 +287,20 @@ def _domain(text: str | None) -> str:
     return address if address is not None and address == address.domain else ""
 
 
+def _is(authzid: str, domain: str) -> bool:
+    try:
+        return _domain(authzid) == domain
+    except StreamError:
+        return False
+
+
 def _decoded(text: str) -> str:
     if text.strip() in ("", "="):
         return ""
     try:
         return b64decode(text.strip(), validate=True).decode()
+    except UnicodeDecodeError:
+        raise SASLFailure("malformed-request") from None
     except (NotBase64, ValueError):
         raise SASLFailure("incorrect-encoding") from None
 
