@@ -1,7 +1,7 @@
 """Whole servers that federate, started as their administrators start them: where they are, from settings; certificates
 and the authority that is trusted, from files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from tests.harness.ports import free_port
 from tests.harness.rawclient import RawClient
 from tests.harness.servers import RunningServer
 
-DOMAINS = ("a.test", "b.test")
+DOMAINS, PUBLIC = ("a.test", "b.test"), ("a.example.org", "b.example.org")
 CONFIGURATION = """
 [server]
 domains = ["{domain}"]
@@ -39,8 +39,10 @@ iterations = 4096
 """
 
 
-def configured(folder: Path, number: int, ports: tuple[int, int], authority: Authority, mode: str) -> Path:
-    domain, other = DOMAINS[number], DOMAINS[1 - number]
+def configured(
+    folder: Path, number: int, ports: tuple[int, int], authority: Authority, mode: str, domains: Sequence[str] = DOMAINS
+) -> Path:
+    domain, other = domains[number], domains[1 - number]
     data = folder / domain
     data.mkdir()
     (data / "xserv.toml").write_text(
@@ -90,11 +92,21 @@ def test_messages_pass_both_ways_and_a_server_that_is_gone_is_told_of(servers: l
         assert (error.get("id"), error.get("type")) == ("2", "error")
 
 
-def test_where_nobody_elsewhere_could_find_the_domain_no_server_is_listened_for(tmp_path: Path) -> None:
-    data = configured(tmp_path, 0, (free_port(), free_port()), Authority(), "auto")
-    with RunningServer("run", "--data", str(data)) as server, somebody(server, "a.test", "juliet") as juliet:
+def test_where_others_can_find_the_domain_their_servers_are_listened_for(tmp_path: Path) -> None:
+    data = configured(tmp_path, 0, (free_port(), free_port()), Authority(), "auto", PUBLIC)
+    with RunningServer("run", "--data", str(data)) as server:
+        assert server.port_for("servers, STARTTLS")
+
+
+@pytest.mark.parametrize(("mode", "domains"), [("auto", DOMAINS), ("closed", PUBLIC)])
+def test_where_nobody_elsewhere_could_find_the_domain_or_none_may_no_server_is_listened_for(
+    tmp_path: Path, mode: str, domains: Sequence[str]
+) -> None:
+    ours, theirs = domains
+    data = configured(tmp_path, 0, (free_port(), free_port()), Authority(), mode, domains)
+    with RunningServer("run", "--data", str(data)) as server, somebody(server, ours, "juliet") as juliet:
         assert not [line for line in server.said if "servers" in line]
-        juliet.send("<message to='romeo@b.test' type='chat' id='1'><body>hi</body></message>")
+        juliet.send(f"<message to='romeo@{theirs}' type='chat' id='1'><body>hi</body></message>")
         error = juliet.receive()
         assert error.find(".//{*}remote-server-not-found") is not None
         assert error.findtext(".//{*}text") == "this server does not talk to others"

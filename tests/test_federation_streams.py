@@ -11,6 +11,8 @@ from lxml import etree
 from tests.harness.federated import Directory, federated, federation_of, next_of, somebody
 from tests.harness.peer_servers import BIDI, DIALBACK, KEY, PeerServer, PeerStream, condition_of
 from tests.harness.streams import local_name
+from xmpp.data import names
+from xmpp.data.wire import parse
 from xmpp.federation.dialback import Pair, key
 from xmpp.federation.settings import FederationSettings
 from xmpp.server import Server
@@ -220,6 +222,31 @@ def test_what_cannot_be_delivered_is_answered(
         answer = link.next()
     assert (answer.get("to"), answer.get("type")) == ("romeo@c.example", "error")
     assert local_name(answer[0][0]) == condition
+
+
+@pytest.mark.parametrize(
+    ("stream", "stanza", "language"),
+    [
+        ("de", "", "de"),
+        ("de-CH", "", "de-CH"),
+        ("de", "fr", "fr"),
+        ("de", "en", "en"),
+        ("en", "", None),
+        ("EN", "", None),
+        ("", "", None),
+    ],
+)
+def test_stanzas_without_a_language_are_in_that_of_their_stream(
+    server: Server, peer: PeerStream, authority: PeerServer, stream: str, stanza: str, language: str | None
+) -> None:
+    """RFC 6120 section 8.1.5: it counts for them, and who gets them sees nothing of this stream. What is in the
+    language of our own streams need not say so."""
+    juliet = somebody(server, "juliet@a.example/x")
+    peer.opens(more=f" xml:lang='{stream}'" if stream else "")
+    assert shows_a_key(peer, authority, VALID).get("type") == "valid"
+    own = f"<message xml:lang='{stanza}'" if stanza else "<message"
+    peer.send(MESSAGE.format("juliet@a.example/x", 1).replace("<message", own))
+    assert parse(next_of(juliet, "message").encode()).get(f"{{{names.XML}}}lang") == language
 
 
 def test_large_stanzas_are_read_once_it_is_known_who_sends_them(
