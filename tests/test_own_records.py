@@ -1,11 +1,13 @@
 """`xserv config dns`: what other servers find for our domains, and what is missing."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 
-from tests.harness.commandline import complaint
+from tests.harness.commandline import complaint, configured, xserv
 from tests.harness.zone import SERVFAIL, Zone
 from xmpp.federation.dns.resolver import Resolver
 from xmpp.federation.dns.settings import NameServer
@@ -65,3 +67,55 @@ def test_a_name_server_that_fails_is_not_taken_for_no_records(zone: Zone) -> Non
 
 def test_nothing_is_looked_up_for_a_server_that_does_not_talk_to_others(tmp_path: Path) -> None:
     assert "does not talk to others" in complaint("config", "dns", "--data", tmp_path)
+
+
+# -- the command
+
+SERVICES = ("pubsub", "rooms", "upload")
+CONFIGURATION = """
+server_port = {port}
+[server]
+domains = ["a.test", "b.test"]
+[federation]
+mode = "open"
+[dialling]
+nameservers = ["{nameserver}"]
+"""
+
+
+def listing(zone: Zone, folder: Path, port: int = 5269) -> subprocess.CompletedProcess[str]:
+    """What the command prints for two domains and their services; from a thread, since the name server is here."""
+    configured(folder, CONFIGURATION.format(port=port, nameserver=zone.address))
+    return gevent.get_hub().threadpool.apply(xserv, ("config", "dns", "--data", folder))
+
+
+def test_each_domain_is_listed_with_its_services_and_how_many_are_missing(zone: Zone, tmp_path: Path) -> None:
+    for name in ("a.test", "rooms.a.test"):
+        zone.add(f"_xmpp-server._tcp.{name}", "SRV", "0 5 15269 host.a.test.")
+    zone.add("_xmpp-server._tcp.upload.a.test", "SRV", "0 5 15269 gone.a.test.")
+    zone.add("host.a.test", "A", "192.0.2.1")
+    zone.add("pubsub.a.test", "A", "192.0.2.1")
+    done = listing(zone, tmp_path, 15269)
+    add = "Add to its zone:\n_xmpp-server._tcp.{0}. 3600 IN SRV 0 5 15269 {1}."
+    nothing = "{0}: neither SRV records nor addresses, so nobody finds it. " + add
+    assert done.stdout.splitlines() == "\n".join(
+        (
+            "a.test: SRV records lead to host.a.test:15269.",
+            "pubsub.a.test: no SRV records, so its addresses (192.0.2.1) are dialled at port 5269, and this server "
+            f"listens at 15269. {add.format('pubsub.a.test', 'host.a.test')}",
+            "rooms.a.test: SRV records lead to host.a.test:15269.",
+            "upload.a.test: SRV records lead to gone.a.test:15269, but gone.a.test has no address.",
+            *(nothing.format(name, "b.test") for name in ("b.test", *(f"{each}.b.test" for each in SERVICES))),
+        )
+    ).splitlines()
+    assert (done.returncode, done.stderr) == (1, "Error: 6 of these cannot be reached by other servers.\n")
+
+
+def test_where_all_are_found_nothing_is_wrong(zone: Zone, tmp_path: Path) -> None:
+    names = [each for domain in ("a.test", "b.test") for each in (domain, *(f"{part}.{domain}" for part in SERVICES))]
+    for name in names:
+        zone.add(name, "A", "192.0.2.1")
+    done = listing(zone, tmp_path)
+    dialled = "no SRV records, so its addresses (192.0.2.1) are dialled at port 5269."
+    assert done.stdout.splitlines() == [f"{name}: {dialled}" for name in names]
+    assert (done.returncode, done.stderr) == (0, "")
