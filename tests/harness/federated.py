@@ -31,6 +31,7 @@ from xmpp.stream.tls.tls import ServerTLS, TLSSettings
 
 Servers = tuple[Server, Server]
 LOOPBACK = "127.0.0.1"
+LISTEN: Mapping[str, Any] = {"addresses": (LOOPBACK,), "port": 0, "tls_port": 0, "server_port": 0, "server_tls_port": 0}
 PATIENCE = 30  # seconds, only reached by a test that fails
 
 
@@ -74,14 +75,14 @@ def federated(
     **settings: Mapping[str, Any],
 ) -> Iterator[Server]:
     """A server for a domain that talks to others: with the certificate that was issued to it, and trusting this
-    authority; or without TLS. Its clients log in without TLS."""
+    authority; or without TLS. Its clients log in without TLS. `listen` among the settings: more of those."""
     chosen = {"sasl": SETTINGS["sasl"], **settings}
     chosen["server"] = {"domains": [domain], **settings.get("server", {})}
     folder.mkdir(exist_ok=True)
     with Database(folder / f"{domain}.db") as db:
         server = Server(configuration(**chosen), db, FEATURES, TABLES, storage_errors=(StorageError,))
         tls = _tls(folder, server, issued) if issued is not None else None
-        listen = ListenSettings(addresses=(LOOPBACK,), port=0, tls_port=0, server_port=0, server_tls_port=0)
+        listen = ListenSettings(**{**LISTEN, **settings.get("listen", {})})
         listener = ClientListener(server, tls, must_be_secure=False, settings=listen)
         roots = Roots([authority.root] if authority is not None else ())
         listener.server_side = Federation(server, secret(db, "dialback"), directory, roots, tls)
