@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -102,3 +103,57 @@ def test_a_demo_keeps_to_the_ports_of_its_configuration(tmp_path: Path) -> None:
         (tmp_path / "xserv.toml").write_text(f"[listen]\nhttp_port = {taken}\nhttps_port = 0\n")
         with pytest.raises(ServerDied, match=f"http-port: cannot listen on 127.0.0.1:{taken}"):
             RunningServer("demo", "--port", "0", "--tls-port", "0", "--config", str(tmp_path / "xserv.toml"))
+
+
+# -- in the browser
+
+
+@pytest.fixture
+def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desktop with a browser, which prints what it is to open."""
+    browser = tmp_path / "browser"
+    browser.write_text("#!/bin/sh\necho The browser shows $1\n")
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", ":0")
+
+
+@pytest.mark.usefixtures("desktop")
+@pytest.mark.parametrize("variable", ["DISPLAY", "WAYLAND_DISPLAY"])
+def test_a_demo_opens_the_address_that_it_prints_where_there_is_a_desktop(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.setenv(variable, "0")
+    with RunningServer(*DEMO) as server:
+        opened = server.wait_for("The browser shows").split()[-1]
+        [(port, path)] = ADDRESS.findall("\n".join(server.said))
+        assert opened == f"http://localhost:{port}{path}"
+
+
+SHOWING = """
+import xserv, webbrowser
+webbrowser.open = lambda address: print("The browser shows", address, flush=True)
+xserv.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "display", "is_opened"), [((), ":0", True), (("--no-browser",), ":0", False), ((), "", False)]
+)
+def test_it_opens_nothing_where_that_is_not_wanted_or_there_is_no_desktop(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], display: str, is_opened: bool
+) -> None:
+    """What would open it says so at once, before any client is served."""
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", display)
+    with RunningServer(*DEMO, *options, command=(sys.executable, "-c", SHOWING)) as server:
+        server.wait_for("in a browser")
+        with RawClient(server.port) as client:
+            client.open()
+        assert server.terminate() == 0
+        with pytest.raises(ServerDied) as all_it_said:
+            server.wait_for("the end")
+        assert ADDRESS.search(str(all_it_said.value))
+        assert ("The browser shows http" in str(all_it_said.value)) == is_opened
