@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from handlers.admin.administration import carry_out
+from handlers.commands.administration import ADMIN
 from handlers.login import accounts, client_access
 from handlers.login.clients import Access
+from tests.harness import adhoc
 from tests.harness.fast import FastStream, opened, request, token_in, tries
 from tests.harness.sasl2 import PHONE, SM, TABLET, bind, bound, secured_server
 from tests.harness.streams import JULIET, local_name
@@ -37,6 +39,15 @@ def by_an_administrator(server: Server, stream: FastStream) -> bool:
     return False
 
 
+def by_a_command(server: Server, stream: FastStream) -> bool:
+    """By an administrator, for the own account (XEP-0133 section 4.7)."""
+    carry_out(server, "role", account=JULIET, role="administrator")
+    fields = {"accountjid": JULIET, "password": "another secret"}
+    answer = stream.asks(adhoc.request(f"{ADMIN}#change-user-password", "localhost", ADMIN, **fields))
+    assert adhoc.status(answer) == "completed"
+    return True
+
+
 def by_a_reset(server: Server, stream: FastStream) -> bool:
     """By a link, where nobody is logged in."""
     accounts.change_password(server, JULIET, "another secret")
@@ -49,7 +60,7 @@ def named(session: Session) -> bool:
     return access is not None and access.client != ""
 
 
-@pytest.mark.parametrize("change", [by_a_client, by_an_administrator, by_a_reset])
+@pytest.mark.parametrize("change", [by_a_client, by_an_administrator, by_a_command, by_a_reset])
 def test_row_56_what_was_begun_with_the_old_password_ends_and_who_has_changed_it_stays(
     server: Server, change: Change
 ) -> None:

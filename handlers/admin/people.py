@@ -25,6 +25,7 @@ from handlers.login import accounts
 from xmpp.control import Refused
 from xmpp.data.errors import StreamError
 from xmpp.data.jid import JID
+from xmpp.routing.session import Session
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -130,12 +131,16 @@ def import_accounts(server: "Server", by: Administrator, accounts_and_passwords:
         note(by, "account", account, "was made")
 
 
-def change_password(server: "Server", by: Administrator, account: str, password: str) -> None:
-    """Change the password of an account, which ends its sessions. Yields."""
+def change_password(
+    server: "Server", by: Administrator, account: str, password: str, asking: Session | None = None
+) -> None:
+    """Change the password of an account, which ends its sessions but the one that is `asking`, if that is its own.
+    Yields."""
     jid = changeable_account(server, by, account)
+    own = asking if asking is not None and asking.account == jid else None
     try:
-        accounts.change_password(server, jid, password)
-    except (accounts.NoSuchAccount, ValueError) as error:
+        accounts.change_password(server, jid, password, keep=own)
+    except (accounts.NoSuchAccount, accounts.Overtaken, ValueError) as error:
         raise Refused(f"{error}.") from error
     note(by, "account", jid, "was given another password")
 

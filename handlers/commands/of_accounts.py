@@ -36,7 +36,7 @@ def _add(asked: Asked, answers: Answers) -> None:
 
 def _change_password(asked: Asked, answers: Answers) -> None:
     [account], [password] = answers[ACCOUNT.var], answers[PASSWORD.var]
-    carry_out(asked, "passwd", account=account, password=password)
+    carry_out(asked, "passwd", account=account, password=password, asking=asked.iq.origin)
 
 
 def _to_several(what: str) -> Callable[[Asked, Answers], None]:
