@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 
 from db import archive, archives
@@ -10,12 +11,14 @@ from handlers.sessions.client_state import HeldBack
 from tests.harness.in_process import Client
 from tests.harness.sasl2 import BIND2, PHONE, SM, TABLET, Sasl2Stream, bind, bound, identifier, secured_server
 from tests.harness.streams import BIND, JULIET, local_name
+from xmpp.routing.session import Session
 from xmpp.server import Server
 
 CARBONS = "<enable xmlns='urn:xmpp:carbons:2'/>"
 MANAGED = f"<enable xmlns='{SM}' resume='true'/>"
 INACTIVE = "<inactive xmlns='urn:xmpp:csi:0'/>"
 PING = "<iq type='get' id='p' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>"
+PATIENCE = 30  # seconds, only reached by a test that fails
 METADATA = "{urn:xmpp:mam:2}metadata"
 
 
@@ -125,6 +128,47 @@ def test_the_same_client_takes_the_place_of_its_earlier_session(server: Server) 
         on_phone = identifier(later.tries_plain(bind(), PHONE))
         assert earlier.last_words() == ["conflict"]
         assert {session.jid for session in server.online.sessions(JULIET)} == {on_tablet, on_phone}
+
+
+def left_behind(server: Server) -> tuple[Session, str]:
+    """The session of a phone whose connection is lost, which waits to be resumed by this id."""
+    with opened(server) as stream:
+        success = stream.tries_plain(bind(MANAGED), PHONE)
+        stream.receives()
+        assert local_name(stream.asks("<presence/>")) == "presence"
+    [session] = server.online.sessions(JULIET)
+    with gevent.Timeout(PATIENCE):
+        while session.connection is not None:
+            gevent.sleep(0.002)
+    enabled = bound(success).find(f"{{{SM}}}enabled")
+    assert enabled is not None
+    return session, enabled.get("id", "")
+
+
+def test_the_same_client_takes_the_place_of_its_session_that_waits_to_be_resumed(server: Server) -> None:
+    waiting, id = left_behind(server)
+    with opened(server) as other, opened(server) as later:
+        on_tablet = identifier(other.tries_plain(bind(MANAGED), TABLET))
+        assert waiting in server.online.sessions(JULIET)
+        on_phone = identifier(later.tries_plain(bind(MANAGED), PHONE))
+        assert {session.jid for session in server.online.sessions(JULIET)} == {on_tablet, on_phone}
+    with opened(server) as again:
+        success = again.tries_plain(f"<resume xmlns='{SM}' previd='{id}' h='1'/>")
+        assert [local_name(each) for each in success] == ["authorization-identifier", "failed"]
+
+
+def test_what_it_was_not_sent_any_more_comes_to_the_session_in_its_place(tmp_path: Path) -> None:
+    """Where there is no archive that the client is told of."""
+    with secured_server(tmp_path, archive={"enabled": False}) as server:
+        waiting, _ = left_behind(server)
+        message = f"<message to='{waiting.jid}' type='chat'><body>wait</body></message>"
+        Client(server, "juliet@localhost/orchard").sends(message)
+        with opened(server) as later:
+            later.tries_plain(bind(), PHONE)
+            later.receives()
+            later.send("<presence/>")
+            came = [later.receives() for _ in range(2)]
+            assert "wait" in [each.findtext("{jabber:client}body") for each in came]
 
 
 def test_clients_that_do_not_say_which_they_are_stay_side_by_side(server: Server) -> None:
