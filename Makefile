@@ -127,10 +127,16 @@ build/packages: requirements.lock | $(BIN)/python
 	done
 	rm -rf $@/bin
 
-dist/xserv.pyz: $(SOURCES) build/packages $(VENV)/tests
+# Whether it is compiled is seen in no file's time.
+ifneq ($(XSERV_COMPILE),$(shell cat build/pyz-compiled 2>/dev/null))
+.PHONY: dist/xserv.pyz
+endif
+
+dist/xserv.pyz: $(SOURCES) pyproject.toml build/packages $(VENV)/tests
 	rm -rf build/site && cp -R build/packages build/site
 	$(PIP_INSTALL) --no-deps --no-build-isolation --target build/site .
 	rm -rf build/site/bin
 	mkdir -p dist
 	$(BIN)/python onefile/build.py --site-packages build/site --compressed --reproducible \
 		--python '/usr/bin/env python3' --entry-point xserv:main --output-file $@
+	echo '$(XSERV_COMPILE)' > build/pyz-compiled

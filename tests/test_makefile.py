@@ -4,6 +4,7 @@ And what it installs is the same whatever was made first."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -82,3 +83,25 @@ def test_no_two_packages_that_are_installed_bring_the_same_file() -> None:
             owners[str(path)].add(name)
     assert owners
     assert {path: names for path, names in owners.items() if len(names) > 1} == {}
+
+
+def test_the_one_file_build_is_made_anew_where_the_last_one_was_compiled_and_this_one_is_not_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Makefile", "setup.py", "pyproject.toml", "assembly.py", "xserv.py", "onefile", "xmpp/data"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    for name in ("dist", "build/packages"):
+        (tmp_path / name).mkdir(parents=True)
+
+    def is_made(wish: str) -> bool:
+        monkeypatch.setenv("XSERV_COMPILE", wish)
+        old = [f"--old-file={name}" for name in ("build/packages", f"{sys.prefix}/tests")]
+        planned = make("--dry-run", "pyz", f"--directory={tmp_path}", f"VENV={sys.prefix}", *old)
+        assert planned.returncode == 0, planned.stderr
+        return "onefile/build.py" in planned.stdout
+
+    (tmp_path / "dist" / "xserv.pyz").touch()
+    assert [is_made(""), is_made("1")] == [False, True]
+    (tmp_path / "build" / "pyz-compiled").write_text("1\n")
+    assert [is_made(""), is_made("1")] == [True, False]
