@@ -19,6 +19,7 @@ from xmpp.config.configuration import ConfigError
 from xmpp.config.datafolder import DataFolder, DataFolderError
 from xmpp.config.texts import documentation, example
 from xmpp.control import ControlError, Refused
+from xmpp.data import stanza
 from xmpp.running import logs
 from xmpp.stream.listener import ListenError
 from xmpp.stream.tls.certificates import CertificateError
@@ -64,7 +65,8 @@ _log_level_option = click.option(
 def _start_logging(style: str, level: str) -> terminal.Say:
     """Start the log; returns a function that prints lines in the same style."""
     logs.start_logging(style, level)
-    log.info("xserv %s starts, on Python %s", __version__, platform.python_version())
+    how = "" if stanza.__file__.endswith(".py") else ", with compiled modules"
+    log.info("xserv %s starts, on Python %s%s", __version__, platform.python_version(), how)
     return logs.printer(style, click.echo)
 
 

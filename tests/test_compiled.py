@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.configured import run_server
 from tests.harness.servers import PATIENCE, ROOT
 
 IS_COMPILED = os.environ.get("XSERV_TESTED") == "compiled"
@@ -34,6 +35,12 @@ def test_what_is_tested_is_the_compiled_module(listed: str) -> None:
 def test_nothing_compiled_is_in_the_folder_of_the_sources() -> None:
     assert {suffix(listed) for listed in LISTED} == {".py"}
     assert not [*ROOT.glob("*.so"), *ROOT.glob("xmpp/**/*.so")]
+
+
+def test_a_server_says_at_its_start_whether_its_modules_are_compiled(tmp_path: Path) -> None:
+    with run_server(tmp_path) as server:
+        [line] = [line for line in server.said if "starts, on Python 3." in line]
+    assert ("with compiled modules" in line) is IS_COMPILED
 
 
 NO_MYPYC = "raise ImportError('no mypyc here')"
