@@ -4,7 +4,7 @@
 # make quick   the same, but only the tests that are about what has been changed
 # make browser what people see and do in a real browser (Chromium); pictures of it in build/pictures
 # make soak    the tests that could go on for ever, for about half an hour; says how much they went through
-# make bench   measure it beside other servers, for some twenty minutes; ARGS="--smoke", ARGS=--help and so on
+# make bench   measure it beside other servers, for half an hour or more; ARGS="--smoke", ARGS=--help and so on
 # make compiled  build/compiled: the same sources, with the modules that cost most compiled beside them
 # make test-compiled  in that folder, the tests that are about these modules; COMPILED_TESTS=tests for all
 # make wheel   dist/xserv-*.whl, with compiled modules if they can be compiled here

@@ -32,9 +32,9 @@ CANNOT_MEASURE = (StartFailed, LoadFailed, ScenarioFailed)
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--smoke", "effort", flag_value="smoke", help="See whether it works, in a minute; the figures say little."
+    "--smoke", "effort", flag_value="smoke", help="See whether it works, in a few minutes; the figures say little."
 )
-@click.option("--short", "effort", flag_value="short", default="short", help="Some twenty minutes; the default.")
+@click.option("--short", "effort", flag_value="short", default="short", help="Half an hour or more; the default.")
 @click.option("--long", "effort", flag_value="long", help="Three repeats: the figures to publish.")
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="Only this; can be repeated.")
 @click.option("--server", "chosen", multiple=True, type=click.Choice(BY_NAME), help="Only this; can be repeated.")
@@ -48,7 +48,7 @@ def main(effort: str, only: tuple[str, ...], chosen: tuple[str, ...], with_compi
     if is_written and (only or chosen):
         raise click.UsageError("--write takes a whole run, without --only and --server.")
     if with_compiled and not COMPILED.is_installed():
-        raise click.UsageError(f"There is nothing compiled. {COMPILED.advice}")
+        raise click.UsageError(f"There is nothing compiled of the sources as they are. {COMPILED.advice}")
     signal.signal(signal.SIGTERM, _interrupt)
     raise_file_limit()
     console = Console()

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -168,7 +168,18 @@ class Compiled(XServ):
     root = ROOT / "build" / "compiled"
 
     def is_installed(self) -> bool:
-        return (self.root / "made").exists()
+        """Whether it has been made, of the sources as they are now: another program would be measured."""
+        return (self.root / "made").exists() and all(self._has(path.relative_to(ROOT)) for path in _sources())
+
+    def _has(self, path: Path) -> bool:
+        made = self.root / path
+        return made.exists() and made.read_bytes() == (ROOT / path).read_bytes()
+
+
+def _sources() -> Iterator[Path]:
+    yield from (ROOT / "assembly.py", ROOT / "xserv.py")
+    for folder in ("cli", "db", "handlers", "web", "xmpp"):
+        yield from (ROOT / folder).rglob("*.py")
 
 
 def _with_others(others: Others) -> str:

@@ -1,5 +1,6 @@
 """The benchmark's own parts that work on data; nothing here is timed."""
 
+import shutil
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -23,7 +24,7 @@ from bench.rows import (
     TimesRow,
     TimesUnder,
 )
-from bench.servers import ROOMS, ROOMS_HOST
+from bench.servers import ROOMS, ROOMS_HOST, ROOT, Compiled
 
 FIGURES = {
     ("xserv", "messages", MESSAGE.key): 20.0,
@@ -243,3 +244,18 @@ def test_a_page_without_the_markers_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="lacks the comments"):
         write(page, "new")
     assert page.read_text() == f"before\n{BEGIN}\nold\n"
+
+
+def test_what_is_compiled_is_measured_only_if_it_was_made_of_the_sources_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Compiled, "root", tmp_path)
+    assert not Compiled().is_installed()
+    for name in ("cli", "db", "handlers", "web", "xmpp", "assembly.py", "xserv.py"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    (tmp_path / "made").touch()
+    assert Compiled().is_installed()
+    with (tmp_path / "xmpp" / "data" / "stanza.py").open("a") as changed:
+        changed.write("# once more")
+    assert not Compiled().is_installed()
