@@ -36,7 +36,10 @@ BATCH_EFFORT = 1_000 * MESSAGE_EFFORT
 EFFORTS_AT_ONCE = 100
 """Of so many messages it is asked at once how much effort they are."""
 MERGED_PAGES = 8
-"""How much of the index is merged after each batch. The index is in pieces, all of which each look-up reads."""
+MERGED_EFFORT = 1_000
+"""How much of the index is merged after each batch: so many pages at least, and a page for so much effort. The index is
+in pieces, all of which each look-up reads; and when they are very many, SQLite merges all at once, for which others
+would wait. Of long messages a piece is more than MERGED_PAGES, so that these would never catch up."""
 
 
 class ArchivedMessage(Model):
@@ -114,10 +117,10 @@ _APPEND = Prepared(
     )
 )
 _IS_NEW = SQL("id > (SELECT up_to FROM archive_indexed)")
-_EFFORT = fn.LENGTH(_M.text) + SQL(str(MESSAGE_EFFORT))
+EFFORT = fn.LENGTH(_M.text) + SQL(str(MESSAGE_EFFORT))
 _UP_TO = Prepared(Indexed.select(Indexed.up_to))
-_NEXT_EFFORTS = Prepared(_M.select(_M.id, _EFFORT).where(_M.id > ANY).order_by(_M.id).limit(ANY))
-_ALL_WAITING = Prepared(_M.select(fn.SUM(_EFFORT)).where(_IS_NEW))
+_NEXT_EFFORTS = Prepared(_M.select(_M.id, EFFORT).where(_M.id > ANY).order_by(_M.id).limit(ANY))
+_ALL_WAITING = Prepared(_M.select(fn.SUM(EFFORT)).where(_IS_NEW))
 _INDEX = Prepared(
     TEXT.insert(
         _WORDS.select(_WORDS.c.id, _WORDS.c.archive, _WORDS.c.contact, _WORDS.c.text)
@@ -164,8 +167,13 @@ def index_some(db: Database, most: int) -> int:
         with db.change():
             db.write(_INDEX, last)
             db.write(_NOTE, last)
-        db.write(_MERGE, MERGED_PAGES)
+        merge(db, effort)
     return effort
+
+
+def merge(db: Database, effort: int) -> None:
+    """Merges some of the index, once a batch of that effort was added to it, or was taken out of it."""
+    db.write(_MERGE, max(MERGED_PAGES, effort // MERGED_EFFORT))
 
 
 def _next_batch(db: Database, most: int) -> tuple[int, int]:

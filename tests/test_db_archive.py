@@ -15,6 +15,7 @@ from db.sqlite.database import Database
 from db.sqlite.errors import ConstraintViolated
 from db.sqlite.migrations import MIGRATIONS, migrate
 from db.sqlite.queries import Prepared
+from handlers.archive.rules import SEARCHABLE
 from xmpp.data.jid import JID
 
 ROMEO, JULIET = JID.parse("romeo@localhost"), JID.parse("juliet@localhost")
@@ -82,6 +83,22 @@ def test_the_index_does_not_fall_into_ever_more_pieces(db: Database) -> None:
         archive.settle(db)
     assert pieces(db) < 30
     assert len(uids(db, JULIET)) == 100
+
+
+def add_long(db: Database, count: int) -> None:
+    """Messages as long as can be searched, in which hardly a word comes again; indexed in batches of a few."""
+    number, words = archives.of(db, JULIET).number, itertools.count(0x4E00)
+    for _ in range(count):
+        text = " ".join(chr(0x4E00 + next(words) % 20_000) for _ in range(SEARCHABLE // 2))
+        archive.append(db, number, f"{next(words)}", 0, "mercutio@localhost", "", False, "", text, b"<message/>")
+    while archive.index_some(db, 2 * SEARCHABLE + 2 * archive.MESSAGE_EFFORT):
+        pass
+
+
+def test_long_messages_do_not_make_ever_more_pieces_either(db: Database) -> None:
+    """Of 256 pieces of a size SQLite makes one, and nobody else has a turn until it is done."""
+    add_long(db, 400)
+    assert pieces(db) < 40
 
 
 def test_the_index_is_what_can_be_made_anew_from_the_messages(db: Database) -> None:
