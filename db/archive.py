@@ -296,6 +296,7 @@ _NEWEST = (
     .limit(ANY)
 )
 _FIND_ORIGINAL = Prepared(_NEWEST.select_from(SQL("id, at")).where(SQL("message_id = ? AND is_sent = ?")).limit(ANY))
+_EFFORT_OF = Prepared(_M.select(EFFORT).where(_M.id == ANY))
 _REPLACE = Prepared(_M.update(text=ANY, stanza=ANY).where(_M.id == ANY))
 
 
@@ -308,7 +309,9 @@ def original(db: Database, archive: int, contact: str, is_sent: bool, message_id
 
 def replace(db: Database, row: int, stanza: bytes) -> None:
     """Replaces a message by another stanza, which cannot be found by words."""
+    effort = db.row(_EFFORT_OF, row)
     db.write(_REPLACE, "", stanza, row)
+    merge(db, effort[0] if effort else 0)
 
 
 # -- by time

@@ -3,6 +3,7 @@
 import itertools
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +99,28 @@ def add_long(db: Database, count: int) -> None:
 def test_long_messages_do_not_make_ever_more_pieces_either(db: Database) -> None:
     """Of 256 pieces of a size SQLite makes one, and nobody else has a turn until it is done."""
     add_long(db, 400)
+    assert pieces(db) < 40
+
+
+def test_of_long_messages_fewer_are_deleted_at_once(db: Database) -> None:
+    """To take one out of the index costs as much as to index it."""
+    add_long(db, 20)
+    number, at_once = archives.of(db, JULIET).number, archive.BATCH_EFFORT // SEARCHABLE
+    assert 0 < archive_deletion.delete_before(db, number, archive.MAX_ROW, 50) <= at_once
+    assert 0 < archive_deletion.delete_older(db, time.time(), 50) <= at_once
+    while archive_deletion.delete_before(db, number, archive.MAX_ROW, 50):
+        pass
+    assert indexed(db) == []
+
+
+def test_what_is_deleted_or_taken_back_does_not_make_ever_more_pieces(db: Database) -> None:
+    add_long(db, 240)
+    number = archives.of(db, JULIET).number
+    for entry in archive.page(db, Selection(number), 120, backwards=True):
+        archive.replace(db, entry.row, b"<message/>")
+        pieces(db)  # looks at the index, so that what is not in it yet is a piece
+    while archive_deletion.delete_before(db, number, archive.MAX_ROW, 1):
+        pieces(db)
     assert pieces(db) < 40
 
 
@@ -201,7 +224,8 @@ def test_no_page_looks_at_all_messages_or_sorts_them(db: Database, narrower: tup
 @pytest.mark.parametrize(
     "query", [archive._FIND, archive._STANZA, archive._NEXT, archive._MAX_ROW, archive._NEXT_EFFORTS, archive._INDEX,
               archive._FIND_ORIGINAL, archive_deletion._SKIP, archive_deletion._ORPHAN,
-              archive_deletion._DELETE_OF_ARCHIVE, archive_deletion._DELETE_ARCHIVE],
+              archive_deletion._DELETE_OF_ARCHIVE, archive_deletion._EFFORTS_OF_ARCHIVE,
+              archive_deletion._DELETE_ARCHIVE, archive_deletion._EFFORTS_BEFORE, archive._EFFORT_OF],
 )  # fmt: skip
 def test_nothing_that_is_looked_up_looks_at_all_messages(db: Database, query: Prepared) -> None:
     steps = re.sub(r"SCAN (archive_indexed|t3|t\d VIRTUAL TABLE INDEX \d+:M)", "", plan(db, query.text))
