@@ -8,7 +8,7 @@ import pytest
 
 from handlers.admin import upkeep
 from handlers.archive import indexing
-from handlers.archive.indexing import BATCH_SECONDS, LARGEST, SMALLEST, Indexing
+from handlers.archive.indexing import BATCH_SECONDS, LARGEST, MOST_BATCHES, SMALLEST, Indexing
 from tests.harness.archives import ROMEO, say, server_with_archive
 from tests.harness.in_process import Client
 from xmpp.server import Server
@@ -86,3 +86,14 @@ def test_what_an_earlier_run_has_left_is_counted(server: Server) -> None:
     server.state(Indexing).waiting = 0
     indexing.begin(server)
     assert server.state(Indexing).waiting == waiting
+
+
+def test_no_more_waits_than_can_be_indexed_in_a_few_batches(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since the next query has to index all of it; and a batch is small if what is written takes long."""
+    monkeypatch.setattr(indexing, "BATCH_SECONDS", 0.0)  # every batch takes too long
+    romeo = Client(server, f"{ROMEO}/orchard")
+    text = "wherefore " * (SMALLEST // 20)
+    for _ in range(50):
+        say(romeo, text)
+        assert server.state(Indexing).waiting <= MOST_BATCHES * SMALLEST + len(text)
+    assert indexed_up_to(server)

@@ -22,6 +22,7 @@ GROWTH = 1.25
 INDEX_SECONDS = 1.0  # so long messages wait at most, if that is no batch
 PAUSE_SECONDS = 0.02  # between batches, so that whoever had to wait for one need not wait for the next as well
 TOO_MUCH = 2 * LARGEST  # of effort may wait: the next query has to index all of it before it can answer
+MOST_BATCHES = 8  # may wait, for the same reason: of long messages a batch is one or two
 
 
 class Indexing:
@@ -53,7 +54,7 @@ def note_archived(server: "Server", text: str) -> None:
     indexing.waiting += archive.MESSAGE_EFFORT + len(text)
     if indexing.waiting >= indexing.batch:
         indexing.has_batch.set()
-    if indexing.waiting > TOO_MUCH:
+    if indexing.waiting > min(TOO_MUCH, MOST_BATCHES * indexing.batch):
         _index_some(server)
 
 
