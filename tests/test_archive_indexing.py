@@ -6,6 +6,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from db import archive
 from handlers.admin import upkeep
 from handlers.archive import indexing
 from handlers.archive.indexing import BATCH_SECONDS, LARGEST, MOST_BATCHES, SMALLEST, Indexing
@@ -97,3 +98,14 @@ def test_no_more_waits_than_can_be_indexed_in_a_few_batches(server: Server, monk
         say(romeo, text)
         assert server.state(Indexing).waiting <= MOST_BATCHES * SMALLEST + len(text)
     assert indexed_up_to(server)
+
+
+def test_what_queries_have_indexed_does_not_wait(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "TOO_MUCH", 10 * (archive.MESSAGE_EFFORT + len("hi")))
+    romeo = Client(server, f"{ROMEO}/orchard")
+    for _ in range(20):
+        say(romeo, "hi")
+        archive.settle(server.db)
+    before = indexed_up_to(server)
+    say(romeo, "hi", "hi")
+    assert indexed_up_to(server) == before

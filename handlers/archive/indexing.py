@@ -34,6 +34,11 @@ class Indexing:
         self.batch = SMALLEST
         self.has_batch = Event()
 
+    @property
+    def is_too_much(self) -> bool:
+        """True if more waits than may."""
+        return self.waiting > min(TOO_MUCH, MOST_BATCHES * self.batch)
+
     def learn(self, effort: int, seconds: float) -> None:
         """A batch of that effort has taken so long."""
         if seconds > BATCH_SECONDS:
@@ -43,7 +48,7 @@ class Indexing:
 
 
 def begin(server: "Server") -> None:
-    """Count what an earlier run has left to be indexed."""
+    """Count what is left to be indexed, of an earlier run as well."""
     server.state(Indexing).waiting = archive.effort_waiting(server.db)
 
 
@@ -54,8 +59,10 @@ def note_archived(server: "Server", text: str) -> None:
     indexing.waiting += archive.MESSAGE_EFFORT + len(text)
     if indexing.waiting >= indexing.batch:
         indexing.has_batch.set()
-    if indexing.waiting > min(TOO_MUCH, MOST_BATCHES * indexing.batch):
-        _index_some(server)
+    if indexing.is_too_much:
+        begin(server)  # counted anew, since queries have indexed some of it
+        if indexing.is_too_much:
+            _index_some(server)
 
 
 def index(server: "Server") -> None:
