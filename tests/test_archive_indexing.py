@@ -106,6 +106,8 @@ def test_what_queries_have_indexed_does_not_wait(server: Server, monkeypatch: py
     for _ in range(20):
         say(romeo, "hi")
         archive.settle(server.db)
-    before = indexed_up_to(server)
-    say(romeo, "hi", "hi")
-    assert indexed_up_to(server) == before
+    seen = set()
+    for _ in range(9):
+        say(romeo, "hi")
+        seen.add(indexed_up_to(server))
+    assert len(seen) <= 3  # not each message is indexed by itself

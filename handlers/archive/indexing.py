@@ -60,9 +60,7 @@ def note_archived(server: "Server", text: str) -> None:
     if indexing.waiting >= indexing.batch:
         indexing.has_batch.set()
     if indexing.is_too_much:
-        begin(server)  # counted anew, since queries have indexed some of it
-        if indexing.is_too_much:
-            _index_some(server)
+        _index_some(server)
 
 
 def index(server: "Server") -> None:
@@ -78,7 +76,10 @@ def index(server: "Server") -> None:
 
 def _index_some(server: "Server") -> int:
     indexing, began = server.state(Indexing), monotonic()
-    effort = archive.index_some(server.db, indexing.batch)
+    batch, effort = indexing.batch, archive.index_some(server.db, indexing.batch)
     indexing.learn(effort, monotonic() - began)
-    indexing.waiting = max(0, indexing.waiting - effort) if effort else 0  # 0: queries have indexed the rest
+    if effort < batch // 2:  # there was no more: queries have indexed the rest; or a long message comes next
+        begin(server)
+    else:
+        indexing.waiting = max(0, indexing.waiting - effort)
     return effort
