@@ -26,10 +26,10 @@ PYZ_PYTHONS := 3.11 3.12 3.13 3.14
 PYZ_PLATFORMS := manylinux_2_28_$(shell uname -m) manylinux2014_$(shell uname -m)
 
 # What runs through the compiled modules, and ends within a few minutes.
-COMPILED_TESTS ?= $(patsubst %,tests/test_%.py, acknowledgements archive blocking carbons compiled copies elementfeed \
-	federation handling invitations_preauth mixed_streams nameguard offline outbox presence redelivery rooms_talk \
-	session stanza stream_management streams streams_content streams_tls transport websocket wire xmlfeed \
-	xmlfeed_namespaces)
+COMPILED_TESTS ?= $(patsubst %,tests/test_%.py, acknowledgements archive blocking carbons compiled \
+	components_privileges copies elementfeed federation handling invitations_preauth mixed_streams nameguard offline outbox \
+	presence redelivery rooms_talk session stanza stream_management streams streams_content streams_tls transport \
+	websocket wire xmlfeed xmlfeed_namespaces)
 BESIDE_PACKAGES := .ci bench docs onefile spec tests setup.py pyproject.toml Makefile CHANGELOG.md CONTRIBUTING.md LICENSE \
 	README.md requirements.lock requirements-dev.lock
 

@@ -49,7 +49,7 @@ PRESENCE_SAID = Table[Callable[["Server", Stanza, bool], None]]("PRESENCE_SAID")
 @feature.step
 def broadcast(delivery: Delivery) -> None:
     """PRESENCE_SENT: presence without an addressee goes to all subscribers and to the account's own sessions."""
-    stanza, session = delivery.stanza, delivery.origin
+    stanza, session = delivery.stanza, delivery.session
     if stanza.to is not None or stanza.type == "error":
         return
     if stanza.type is None:
@@ -66,7 +66,7 @@ def broadcast(delivery: Delivery) -> None:
 def direct(delivery: Delivery) -> Literal["stop"] | None:
     """PRESENCE_SENT: let presence with an addressee go on to it, and remember the addressee, who is told when the
     session ends (section 4.6)."""
-    stanza, session = delivery.stanza, delivery.origin
+    stanza, session = delivery.stanza, delivery.session
     if stanza.to is None:
         return STOP
     if stanza.type is None:

@@ -167,7 +167,7 @@ def note_announced(delivery: Delivery) -> None:
 
     Presence that announces nothing changes nothing (XEP-0115 section 8.4, XEP-0390 section 6.2).
     """
-    stanza, session = delivery.stanza, delivery.origin
+    stanza, session = delivery.stanza, delivery.session
     if stanza.to is not None or stanza.type is not None:
         return
     _note(session, stanza)

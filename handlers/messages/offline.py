@@ -131,7 +131,7 @@ def deliver(delivery: Delivery) -> None:
     """PRESENCE_SENT: a session that comes to accept messages is sent those that waited; one that no longer does leaves
     the rest to another."""
     if delivery.stanza.to is None:
-        (send_waiting if _accepts_messages(delivery.origin) else hand_over)(delivery.origin)
+        (send_waiting if _accepts_messages(delivery.session) else hand_over)(delivery.session)
 
 
 @feature.step

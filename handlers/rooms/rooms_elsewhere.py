@@ -74,7 +74,7 @@ feature = Feature("rooms_elsewhere", xep="0410", settings=RoomsElsewhereSettings
 @concerns(f"{{{MUC}}}x")
 def note_entering(delivery: Delivery) -> None:
     """PRESENCE_SENT: a session enters a room, or enters it again: what was asked before that says nothing any more."""
-    stanza, session = delivery.stanza, delivery.origin
+    stanza, session = delivery.stanza, delivery.session
     if stanza.to is None or stanza.to.is_bare or stanza.type is not None or delivery.server.runs(stanza.to.domain):
         return
     stays = session.state(Stays)

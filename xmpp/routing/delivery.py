@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from xmpp.data.jid import JID
-from xmpp.data.stanza import Stanza
+from xmpp.data.stanza import Origin, Stanza
 
 if TYPE_CHECKING:
     from xmpp.routing.servers import Server
@@ -34,11 +34,16 @@ class Delivery:
         self.archive_id: str | None = None  # by which it can be found in the account's archive
 
     @property
-    def origin(self) -> "Session":
-        """The session that sent the stanza. For steps of the SENT tables, where there is one, but for messages and
-        requests that a component sends in an account's name (XEP-0356)."""
-        origin: Any = self.stanza.origin
-        return origin  # type: ignore[no-any-return]
+    def origin(self) -> Origin | None:
+        """Where the stanza came in, as a rule the session that sent it. It is something else, or None, where messages
+        and requests are sent in an account's name (XEP-0356)."""
+        return self.stanza.origin
+
+    @property
+    def session(self) -> "Session":
+        """The session that sent the stanza. For steps of PRESENCE_SENT, where there is always one."""
+        session: Any = self.stanza.origin
+        return session  # type: ignore[no-any-return]
 
 
 Step = Callable[[Delivery], Literal["stop"] | None]
