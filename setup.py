@@ -24,12 +24,14 @@ for left in (HERE / "build").glob("lib*"):
     rmtree(left, ignore_errors=True)
 
 WISH = os.environ.get("XSERV_COMPILE", "")
+if WISH not in ("", "0", "1", "required"):
+    sys.exit(f"XSERV_COMPILE is 1 or required, and not {WISH}.")
 MYPY = ("--config-file=", "--ignore-missing-imports", "--cache-dir=build/mypyc")
 
 
 def compiled_modules() -> list[Any]:
     """The extensions that the compiled modules are; none if that is not wished, or not possible here."""
-    if WISH not in ("1", "required"):
+    if WISH in ("", "0"):
         return []
     listed = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["xserv"]["compiled"]
     try:

@@ -86,3 +86,10 @@ def test_what_has_to_be_compiled_is_not_installed_otherwise(tmp_path: Path, mypy
 def test_nothing_is_compiled_where_nobody_asks_for_it(tmp_path: Path) -> None:
     done = build(tmp_path, NO_MYPYC, "")
     assert done.returncode == 0 and SAYS not in done.stderr
+
+
+@pytest.mark.parametrize("wish", ["yes", "true", "2"])
+def test_a_wish_that_is_not_understood_is_told_and_not_passed_over(tmp_path: Path, wish: str) -> None:
+    done = build(tmp_path, NO_MYPYC, wish)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"XSERV_COMPILE is 1 or required, and not {wish}."
