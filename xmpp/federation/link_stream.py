@@ -17,6 +17,7 @@ from xmpp.federation import names as tags
 from xmpp.federation.dialback import Pair
 from xmpp.federation.failures import not_us, timeout, unnamed
 from xmpp.federation.outgoing import OutgoingStream
+from xmpp.federation.stream import feature
 
 if TYPE_CHECKING:
     from xmpp.federation.dns.dialing import Dialled
@@ -65,7 +66,7 @@ class LinkStream(OutgoingStream):
             return
         if self._asks_for_both and features.find(tags.BIDI_FEATURE) is not None:
             self.asked_for_both = True
-            bidi = etree.Element(tags.BIDI, nsmap={None: "urn:xmpp:bidi"})
+            bidi = feature("urn:xmpp:bidi", "bidi")
             bidi.append(self.limits_announced())
             self.write(wire(bidi))
         offered = {(each.text or "").strip() for each in features.iterfind(f"{tags.MECHANISMS}/{tags.MECHANISM}")}

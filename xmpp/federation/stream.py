@@ -260,7 +260,7 @@ class ServerStream(AcknowledgedStream):
 
 
 def feature(namespace: str, name: str, *children: str) -> etree._Element:
-    """A stream feature."""
+    """A stream feature, or what answers one."""
     element = etree.Element(f"{{{namespace}}}{name}", nsmap={None: namespace})
     for child in children:
         etree.SubElement(element, f"{{{namespace}}}{child}")
