@@ -1,6 +1,5 @@
 """Attacks on the administration page: around its login, by other sites, with names that are markup."""
 
-import hmac
 import logging
 import re
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from handlers.login.throttle import LoginThrottle
 from tests.harness import administrators
 from tests.harness.administrators import COOKIE, JULIET, ROMEO, Administrator, administered
 from tests.harness.browsing import Got, browser
+from tests.harness.comparisons import noted_comparisons
 from tests.harness.in_process import Client, add_accounts
 from tests.harness.rooms import opened
 from tests.harness.streams import Stream
@@ -321,16 +321,9 @@ def test_row_11_cookies_and_tokens_cannot_be_guessed_and_only_hashes_are_kept(si
 def test_row_10_the_token_is_compared_in_constant_time(
     site: Site, juliet: Administrator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compared = list[bytes]()
-    compare_digest = hmac.compare_digest
-
-    def compare_and_note(one: bytes, other: bytes) -> bool:
-        compared.extend((one, other))
-        return compare_digest(one, other)
-
-    token = token_of(juliet)
-    monkeypatch.setattr(hmac, "compare_digest", compare_and_note)
+    token, noted = token_of(juliet), noted_comparisons(monkeypatch)
     send(site, "/admin/person/disable", juliet.cookies, {"account": ROMEO, "token": "wrong"})
+    compared = [side for both in noted for side in both]
     assert token.encode() in compared and b"wrong" in compared
 
 

@@ -1,6 +1,5 @@
 """Components that speak for others, strangers at the port for components, and components that cost others something."""
 
-import hmac
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import gevent
 import pytest
 from gevent import socket
 
+from tests.harness.comparisons import noted_comparisons
 from tests.harness.components import (
     BRIDGE,
     ELSEWHERE,
@@ -114,19 +114,12 @@ def test_row_53_a_component_that_is_not_attached_any_more_says_nothing(tmp_path:
 
 
 def test_row_10_the_secret_is_compared_in_constant_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    compared: list[bytes] = []
-    compare_digest = hmac.compare_digest
-
-    def compare_and_note(one: bytes, other: bytes) -> bool:
-        compared.append(other)
-        return compare_digest(one, other)
-
-    monkeypatch.setattr(hmac, "compare_digest", compare_and_note)
+    compared = noted_comparisons(monkeypatch)
     with Component(server) as bridge:
         bridge.opens()
         expected = handshake(bridge.header["id"], SECRET)
         assert bridge.shakes_hands("another") == "not-authorized"
-    assert compared == [expected.encode()]
+    assert [other for _, other in compared] == [expected.encode()]
 
 
 def test_row_29_a_handshake_is_good_for_its_own_stream_alone(server: Server) -> None:

@@ -1,7 +1,6 @@
 """Tokens of FAST (XEP-0484) in the wrong hands, at the wrong time, or for something else (docs/security.md
 rows 10, 36 and 230 to 232)."""
 
-import hmac
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from handlers.admin.administration import carry_out
 from handlers.login import accounts, throttle
 from handlers.login.sasl.settings import SASLSettings
 from handlers.login.throttle import LoginThrottle
+from tests.harness.comparisons import noted_comparisons
 from tests.harness.fast import NONE, given, have_aged, opened, token_in, tries
 from tests.harness.sasl2 import PHONE, TABLET, secured_server
 from tests.harness.streams import JULIET, listening_server, outcome
@@ -59,15 +59,7 @@ def test_row_36_tokens_do_not_log_in_by_mechanisms_for_passwords(server: Server)
 
 
 def test_row_10_a_token_is_compared_in_constant_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    compared = list[tuple[bytes, bytes]]()
-    compare_digest = hmac.compare_digest
-
-    def compare_and_note(one: bytes, other: bytes) -> bool:
-        compared.append((one, other))
-        return compare_digest(one, other)
-
-    token = given(server)
-    monkeypatch.setattr(hmac, "compare_digest", compare_and_note)
+    token, compared = given(server), noted_comparisons(monkeypatch)
     assert tries(server, "another", agent=PHONE) == "not-authorized"
     assert compared
     assert not any(one == other for one, other in compared)

@@ -1,6 +1,5 @@
 """docs/security.md rows about logging in and accounts."""
 
-import hmac
 import time
 from base64 import b64decode
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from handlers.login.sasl.exchange import Challenge
 from handlers.login.sasl.plain import Plain
 from handlers.login.sasl.scram import NONCE_BYTES, Scram, Terms
 from handlers.login.throttle import LoginThrottle
+from tests.harness.comparisons import noted_comparisons
 from tests.harness.streams import FEW_ITERATIONS, JULIET, Stream, listening_server
 from xmpp.data.errors import SASLFailure
 from xmpp.data.ids import RANDOM_BYTES
@@ -78,21 +78,14 @@ def test_row_1_scram_acts_for_the_account_itself_only(authzid: str, is_own: bool
 
 
 def test_row_10_secrets_are_compared_in_constant_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    compared: list[bytes] = []
-    compare_digest = hmac.compare_digest
-
-    def compare_and_note(one: bytes, other: bytes) -> bool:
-        compared.append(other)
-        return compare_digest(one, other)
-
-    monkeypatch.setattr(hmac, "compare_digest", compare_and_note)
+    compared = noted_comparisons(monkeypatch)
     for attempt in (Stream.tries_scram, lambda stream, _, name, password: stream.tries_password(name, password)):
         compared.clear()
         with Stream(server) as stream:
             stream.open()
             assert attempt(stream, "SCRAM-SHA-256", "juliet", "wrong") == "not-authorized"
         kept = account_records.credential(server.db, JULIET, "sha-256")
-        assert kept is not None and kept.stored_key in compared
+        assert kept is not None and kept.stored_key in [other for _, other in compared]
 
 
 def test_row_11_resources_and_nonces_cannot_be_guessed(server: Server) -> None:
